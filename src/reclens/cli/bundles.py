@@ -35,9 +35,9 @@ class Output:
     out: OutOption = None
     quiet: QuietOption = False
 
-    def emit(self, table: Table) -> None:
+    def emit(self, table: Table, *, synthetic: bool = False) -> None:
         """Write the table to stdout or to the file."""
-        emit(table, format=self.format, out=self.out)
+        emit(table, format=self.format, out=self.out, synthetic=synthetic)
 
     def say(self, text: str) -> None:
         """Print a message on stderr, unless --quiet is given."""

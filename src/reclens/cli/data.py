@@ -51,12 +51,14 @@ def info(
       reclens data info ml-100k.zip
     """
     from reclens.cli.shared import emit, table_of, working
+    from reclens.data.origin import says_synthetic
     from reclens.data.profile import profile
     from reclens.data.read.open import load_data
 
     with working("read and profile the data"):
-        found = profile(load_data(path, reading, seed=seed))
-    emit(table_of(found.name, found.to_dicts()), format=format, out=out)
+        data = load_data(path, reading, seed=seed)
+        found = profile(data)
+    emit(table_of(found.name, found.to_dicts()), format=format, out=out, synthetic=says_synthetic(data.card))
 
 
 @command("data split")

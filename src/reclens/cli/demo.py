@@ -111,7 +111,8 @@ def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Ou
             progress=progress,
             before_fit=lambda: prepare(progress, quiet=output.quiet),
         )
-    output.emit(leaderboard(found.results, comparison=found.comparison))
+    made_up = any(each.card.get("synthetic") for each in found.results.values())
+    output.emit(leaderboard(found.results, comparison=found.comparison), synthetic=made_up)
     for sentence in comparison_text(found.comparison) if found.comparison is not None else ():
         output.say(f"- {sentence}")
     output.say(f"report: {found.report}")

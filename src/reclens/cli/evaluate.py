@@ -131,7 +131,7 @@ def evaluate(
         output.say(f"report: {build_report({result.system: result}).save(html)}")
     for line in (*oddities(result.card), *other_names(result.card)):
         output.say(line)
-    output.emit(table_of(result.system, result.to_dicts()))
+    output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(result.card.get("synthetic")))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -284,7 +284,8 @@ def compare(
     held = check_gate(results, rules, comparison=found) if rules else None
     if html is not None:
         output.say(f"report: {build_report(results, comparison=found, gate=held).save(html)}")
-    output.emit(comparison_table(found, by=None if segments else "overall"))
+    shown = comparison_table(found, by=None if segments else "overall")
+    output.emit(shown, synthetic=bool(found.card.get("synthetic")))
     for name, result in results.items():
         for problem in id_problems(result.card):
             output.say(f"{name}: {problem}")

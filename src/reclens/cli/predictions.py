@@ -130,4 +130,4 @@ def evaluate_predictions(
         output.say(f"ratings without a prediction, left out: {left_out:,}")
     for reason, count in found.card.get("fallbacks", {}).items():
         output.say(f"predicted by {reason}: {count:,} of {found.card['n_ratings']:,}")
-    output.emit(table_of(found.system, found.to_dicts()))
+    output.emit(table_of(found.system, found.to_dicts()), synthetic=bool(found.card.get("synthetic")))

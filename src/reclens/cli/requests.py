@@ -95,7 +95,7 @@ def evaluate_requests(
     }
     for line in (*(f"{what}: {count:,}" for what, count in left.items() if count), *oddities(card), *other_names(card)):
         output.say(line)
-    output.emit(table_of(result.system, result.to_dicts()))
+    output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(card.get("synthetic")))
 
 
 def _read(path: str, reading: Reading) -> pl.DataFrame:

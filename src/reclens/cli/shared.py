@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -173,10 +174,12 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
     return Table(title, tuple(heads), cells, tuple(rows))
 
 
-def emit(table: Table, *, format: Format, out: Path | None) -> None:
-    """Write a table to stdout or to a file."""
+def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False) -> None:
+    """Write a table to stdout or to a file; its title says where it comes from synthetic data."""
     from reclens.report import to_csv, to_json, to_markdown
 
+    if synthetic:
+        table = replace(table, title=f"{table.title} (synthetic data)")
     writers = {Format.json: to_json, Format.csv: to_csv, Format.md: to_markdown}
     text = writers[format](table) if format in writers else _plain(table, wide=out is not None)
     put(text, out, format=format)

@@ -94,7 +94,8 @@ def tune(
     rows = found.trial_dicts() if show_trials else found.to_dicts()
     if format in (Format.table, Format.md):
         rows = [_trial_in_words(row) if show_trials else _best_in_words(row) for row in rows]
-    emit(table_of(f"{found.metric} on the validation part, {method} search", rows), format=format, out=None)
+    title = f"{found.metric} on the validation part, {method} search"
+    emit(table_of(title, rows), format=format, out=None, synthetic=bool(found.card.get("synthetic")))
     for note in note_texts(found):
         say(note, quiet=quiet)
     for line in cautions_in_words(found):

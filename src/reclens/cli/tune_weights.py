@@ -72,4 +72,5 @@ def tune_weights(
     output.say(f"kept in {place.save(found, label, overwrite=overwrite)}")
     output.say(f"kept in {place.save(found.model, label, overwrite=overwrite)}")
     curve = sorted(found.curve, key=lambda point: dict(point.weights) != dict(found.weights))
-    output.emit(table_of(f"{found.metric} by weights", [row for point in curve for row in point.to_dicts()]))
+    rows = [row for point in curve for row in point.to_dicts()]
+    output.emit(table_of(f"{found.metric} by weights", rows), synthetic=bool(found.card.get("synthetic")))

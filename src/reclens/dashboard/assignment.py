@@ -9,7 +9,7 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
 from reclens.dashboard.uploads import in_words_of_the_page
-from reclens.dashboard.widgets import choose_many, plain, table
+from reclens.dashboard.widgets import choose_many, download, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.assignment.assign import assign, check_layers
 from reclens.experiment.assignment.checks import check_assignment
@@ -69,12 +69,4 @@ def _checked(plan: Plan, units: pl.Series, others: list[Plan], attributes: pl.Da
     def arms() -> str:
         return assign(units, plan).table.write_csv()
 
-    st.download_button(
-        "Arms as CSV",
-        arms,
-        "arms.csv",
-        "text/csv",
-        key="download-arms",
-        icon=":material/download:",
-        on_click="ignore",
-    )
+    download("Arms as CSV", arms, "arms.csv", "text/csv", key="download-arms")

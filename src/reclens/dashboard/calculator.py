@@ -10,7 +10,7 @@ from reclens.dashboard import seen
 from reclens.dashboard.bring_results import as_field
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button
-from reclens.dashboard.widgets import chart, choose, grid, plain, table
+from reclens.dashboard.widgets import chart, choose, download, grid, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.design_words import calculation_text
@@ -148,15 +148,13 @@ def _answer(found: Calculation, workspace: Workspace) -> None:
         for name in found.question.formulas:
             st.text(f"{FORMULAS[name].title}: {FORMULAS[name].source}.")
     table(price_table(found.prices), key="price")
-    st.download_button(
+    download(
         "Plan as TOML",
         found.plan.to_toml(),
         "plan.toml",
         "application/toml",
         key="download-plan",
-        icon=":material/download:",
-        help="To go on from: reclens experiment plan plan.toml",
-        on_click="ignore",
+        tip="To go on from: reclens experiment plan plan.toml",
     )
     with st.expander("Keep this plan in the workspace", icon=":material/inventory_2:"):
         keep_button(workspace, found.plan, "plan", start="plan")

@@ -7,7 +7,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard.data_summary import tables_of
-from reclens.dashboard.widgets import empty, frame
+from reclens.dashboard.widgets import download, empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
@@ -135,16 +135,14 @@ def _answer(workspace: Workspace) -> None:
     frame(found.table, key="answer-table")
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:
-        st.download_button(
+        download(
             "CSV",
             lambda: to_csv(frame_table("Result", found.table)),
             "result.csv",
             "text/csv",
             key="csv-answer",
-            type="tertiary",
-            icon=":material/download:",
-            on_click="ignore",
-            help="What a spreadsheet would run gets a quote.",
+            quiet=True,
+            tip="What a spreadsheet would run gets a quote.",
         )
     with right:
         st.caption(f"{found.table.height:,} rows, {found.table.width:,} columns")

@@ -1,7 +1,7 @@
 """How the dashboard is started, and when it refuses to be.
 
 It shows whatever the workspace holds to whoever can reach it, so that it listens on this machine alone unless there is
-a login (Streamlit's OpenID Connect) or the analyst says that she wants it open.
+a login (Streamlit's OpenID Connect) or the analyst says that they want it open.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _names(host: str, login: Login | None, public_host: str) -> list[str]:
     bare = host.strip("[]")
     if bare not in ("0.0.0.0", "::"):  # noqa: S104 - compared
         return list(dict.fromkeys([*known, bare]))
-    # She who listens on every address without a login has many names, and said that she trusts the network.
+    # Whoever listens on every address without a login has many names, and has said that the network is trusted.
     return list(dict.fromkeys(known)) if login is not None else ["*"]
 
 

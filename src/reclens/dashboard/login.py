@@ -69,7 +69,7 @@ def read_login(secrets: Sequence[Path] | None = None) -> Login | None:
 
 
 def is_allowed(login: Login, user: Mapping[str, Any]) -> bool:
-    """Whether somebody who has logged in is let in, by what her provider says of her.
+    """Whether somebody who has logged in is let in, by what their provider says of them.
 
     >>> login = Login(("",), None, ("ann@example.org", "@example.com"))
     >>> [is_allowed(login, {"email": each}) for each in ("Ann@example.org", "bob@example.com", "bob@example.org", None)]

@@ -7,7 +7,7 @@ import streamlit as st
 from reclens.dashboard import seen, store
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.widgets import bullets, chart, empty, folded, frame, grid, plain, table
+from reclens.dashboard.widgets import bullets, chart, download, empty, folded, frame, grid, plain, table
 from reclens.errors import DataError, RecLensError, UsageError
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.plan import Plan
@@ -120,24 +120,14 @@ def _sizes(sizing: Sizing) -> None:
 
 def _files(plan: Plan, sizing: Sizing | None) -> None:
     with st.container(horizontal=True):
-        st.download_button(
-            "Plan as TOML",
-            plan.to_toml(),
-            "plan.toml",
-            "application/toml",
-            key="download-plan",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        download("Plan as TOML", plan.to_toml(), "plan.toml", "application/toml", key="download-plan")
         if sizing is not None:
-            st.download_button(
+            download(
                 "Test plan as HTML",
                 lambda: build_plan_document(sizing).html.html,
                 f"test-plan-{keepable(plan.name)}.html",
                 "text/html",
                 key="download-test-plan",
-                icon=":material/download:",
-                on_click="ignore",
             )
 
 

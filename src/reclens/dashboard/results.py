@@ -12,7 +12,7 @@ from reclens.dashboard.bring_results import as_field, bring_results
 from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button, keepable
-from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, grid, plain, table
+from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, folded, grid, plain, table
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.check_result import TrustCheckStatus
 from reclens.report._toolkit.format import sentence
@@ -60,14 +60,12 @@ def draw_results(found: Readout) -> None:
     _decision(found)
     part = choose_view(tuple(_PARTS), key="part", label="Part")
     _PARTS[part](found)
-    st.download_button(
+    download(
         "Readout as HTML",
         lambda: build_readout(found, bayes=True).html.html,
         f"readout-{keepable(found.plan.name)}.html",
         "text/html",
         key="download-readout",
-        icon=":material/download:",
-        on_click="ignore",
     )
 
 

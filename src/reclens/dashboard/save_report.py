@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from reclens.dashboard import seen
-from reclens.dashboard.widgets import plain
+from reclens.dashboard import seen, store
+from reclens.dashboard.widgets import download, plain
 from reclens.errors import RecLensError
 from reclens.report import Table
 from reclens.report._toolkit.document import DocumentPart, write_document
@@ -18,13 +20,14 @@ from reclens.workspace import Workspace
 __all__ = ["document_of", "draw_save"]
 
 
-def document_of(page: seen.Seen, *, workspace: str, link: str = "") -> str:
+def document_of(page: seen.Seen, *, workspace: str, link: str = "", synthetic: bool = False) -> str:
     """A page as an HTML document.
 
     Args:
         page: What it shows.
         workspace: Name of the workspace.
         link: Where the page can be opened with the same choices.
+        synthetic: Whether what it shows comes from synthetic data, which the document then says.
 
     Returns:
         The document.
@@ -44,6 +47,7 @@ def document_of(page: seen.Seen, *, workspace: str, link: str = "") -> str:
         heading="In short",
         summary=summary or [f"{label}: {value}." for label, value in page.choices.items()],
         parts=[*parts, *([where] if page.choices or link else [])],
+        synthetic=synthetic,
     ).html.html
 
 
@@ -55,25 +59,20 @@ def draw_save(workspace: Workspace) -> None:
     with st.sidebar, st.popover("Save as report", icon=":material/save:", width="stretch"):
         start = f"{page.title.lower()}-{datetime.now(UTC):%Y%m%d-%H%M}"
         name = st.text_input("Name", start, key="save-name", help="Letters, digits, '.', '_' and '-'.")
-        st.download_button(
-            "Download HTML",
-            lambda: document_of(page, workspace=workspace.folder.name, link=_link()),
-            f"{name}.html",
-            "text/html",
-            key="save-download",
-            icon=":material/download:",
-            on_click="ignore",
+        made = partial(
+            document_of, page, workspace=workspace.folder.name, link=_link(), synthetic=store.synthetic_shown()
         )
+        download("Download HTML", made, f"{name}.html", "text/html", key="save-download")
         if st.button("Keep in the workspace", key="save-keep", icon=":material/inventory_2:"):
-            _keep(workspace, page, name)
+            _keep(workspace, made, name)
 
 
-def _keep(workspace: Workspace, page: seen.Seen, name: str) -> None:
+def _keep(workspace: Workspace, made: Callable[[], str], name: str) -> None:
     if (workspace.folder / "reports" / f"{name}.html").exists():
         st.error(f"There is a report “{plain(name)}”: choose another name.", icon=":material/error:")
         return
     try:
-        path = workspace.save_report(document_of(page, workspace=workspace.folder.name, link=_link()), name)
+        path = workspace.save_report(made(), name)
     except RecLensError as error:
         st.error(plain(str(error)), icon=":material/error:")
         return

@@ -1,6 +1,6 @@
 """Starts Streamlit, and loads what the pages need while the browser is still on its way.
 
-Streamlit runs the application when the first reader comes; she would wait for the imports and the compiled loops.
+Streamlit runs the application when the first reader comes; they would wait for the imports and the compiled loops.
 """
 
 from __future__ import annotations

@@ -26,6 +26,7 @@ __all__ = [
     "choose",
     "choose_many",
     "choose_view",
+    "download",
     "empty",
     "explain_metrics",
     "filters",
@@ -83,8 +84,8 @@ def chart(
             ready, theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption, **more
         )
         with st.container(horizontal=True, gap="small"):
-            _download("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
-            _download(
+            _file("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
+            _file(
                 "SVG",
                 lambda: to_svg(drawn),
                 f"{key}.svg",
@@ -104,7 +105,7 @@ def table(shown: Table, *, key: str) -> None:
     frame(rows, key=f"table-{key}", columns=heads)
     for note in shown.notes:
         st.caption(plain(note))
-    _download("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
+    _file("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
 
 
 def frame(
@@ -253,19 +254,42 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
     folded("What the metrics mean", draw, key="metrics", icon=":material/menu_book:")
 
 
-def _download(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
-    """A button that makes a file when it is pressed, and not before; its name says where the data is synthetic."""
+def download(
+    label: str,
+    data: str | Callable[[], str],
+    name: str,
+    mime: str,
+    *,
+    key: str,
+    tip: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Draw a button that makes a file when it is pressed; the name of the file says where the data are synthetic.
+
+    Args:
+        label: What stands on it.
+        data: The file, or what makes it.
+        name: Its name.
+        mime: Its type.
+        key: Key of the button.
+        tip: What the button says of itself.
+        quiet: Whether it is drawn as a link.
+    """
     st.download_button(
         label,
         data,
         f"synthetic-{name}" if synthetic_shown() else name,
         mime,
-        key=f"download-{name}",
+        key=key,
         icon=":material/download:",
-        type="tertiary",
-        help=text,
+        type="tertiary" if quiet else "secondary",
+        help=tip,
         on_click="ignore",
     )
+
+
+def _file(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
+    download(label, data, name, mime, key=f"download-{name}", tip=text, quiet=True)
 
 
 def _say_unknown(label: str, options: list[str], key: str) -> None:

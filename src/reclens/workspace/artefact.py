@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from reclens.data.origin import says_synthetic
 from reclens.errors import WorkspaceError
 from reclens.tabular import Tabular
 
@@ -51,7 +52,7 @@ class Artefact(Tabular):
     @property
     def synthetic(self) -> bool:
         """Whether it comes from synthetic data, as its card says, or the card of what it was made from."""
-        return _says_synthetic(self.card)
+        return says_synthetic(self.card)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -71,12 +72,6 @@ def read_artefact(folder: Path) -> Artefact | None:
         if before == stamp:
             break
     return found
-
-
-def _says_synthetic(card: Any) -> bool:
-    if isinstance(card, Mapping):
-        return card.get("synthetic") is True or any(_says_synthetic(each) for each in card.values())
-    return isinstance(card, list) and any(_says_synthetic(each) for each in card)
 
 
 def stamp_of(folder: Path) -> Stamp | None:

@@ -259,6 +259,7 @@ def _write_readout(readout: Readout, folder: Path) -> dict[str, Any]:
         "plan": readout.plan.name,
         "decisions": decided,
         "units": sum(readout.units.values()),
+        "synthetic": readout.synthetic,
         "information": readout.look.information if readout.look.known else None,
     }
 

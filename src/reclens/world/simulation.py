@@ -38,7 +38,7 @@ class Run(Tabular):
 
     Attributes:
         arms: Names of the arms.
-        users: One row a user: her attributes, ``variant``, the totals over all days; ``cluster`` where there are any.
+        users: One row a user: their attributes, ``variant``, the totals over all days; ``cluster`` where there are any.
         days: One row a day and arm: ``day, variant``, users who visited, and totals.
         exposures: Number of times that each arm showed each item; int64, shape (arms, items).
         tastes: Of the users at the end, float32, shape (users, d).
@@ -120,6 +120,7 @@ def simulate(
     arm_of = assign_arms(world, [arm.share for arm in arms], clusters=clusters, assignment=assignment, seed=seed)
     state = _State(world, arms, arm_of, training, seed, LocalEngine(threads))
     card = {
+        "synthetic": True,
         "world": dict(world.card),
         "days": days,
         "training": training,

@@ -11,6 +11,8 @@ import time
 
 import polars as pl
 
+from reclens.workspace import Workspace
+
 
 def test_simulate_shows_the_estimate_beside_the_truth(run, tmp_path) -> None:
     words = ("experiment", "simulate", "--size", "tiny", "--days", "5", "--truth", "3", "--logs", "logs")
@@ -21,6 +23,29 @@ def test_simulate_shows_the_estimate_beside_the_truth(run, tmp_path) -> None:
     assert len(files) == 5
     assert {"propensity", "position", "variant"} <= set(pl.read_parquet_schema(files[0]))
     assert "exists" in run(*words, cwd=tmp_path, status=2).stderr
+    _plans_and_readouts_of_simulated_logs_say_so(run, tmp_path)
+
+
+def _plans_and_readouts_of_simulated_logs_say_so(run, folder) -> None:
+    """The same rows by themselves are somebody's data."""
+    day = next((folder / "logs" / "user_days").iterdir())
+    (folder / "theirs.parquet").write_bytes(day.read_bytes())
+    (folder / "plan.toml").write_text(
+        'name = "clicks"\nsalt = "s"\ncontrol = "control"\n[arms]\ncontrol = 0.5\ntreatment = 0.5\n'
+        '[[metrics]]\nname = "clicks"\nvalue = "clicks"\neffect = 0.05\n'
+    )
+    for data, said in ((day, True), ("theirs.parquet", False)):
+        planned = run("experiment", "plan", "plan.toml", "--history", data, "--out", f"p{said}", cwd=folder)
+        words = ("experiment", "read", "plan.toml", data, "--arm", "variant")
+        read = run(*words, "--out", f"r{said}", "--keep", f"r{said}", cwd=folder, status=None)
+        assert [text.stdout.splitlines()[0].endswith("(synthetic data)") for text in (planned, read)] == [said] * 2
+        for name in (f"p{said}", f"r{said}"):
+            for ending in ("md", "html"):
+                text = (folder / f"{name}.{ending}").read_text(encoding="utf-8")
+                assert ("Synthetic data." in text) is said, (name, ending)
+        kept = Workspace(folder / "workspace")
+        assert [each.synthetic for each in kept.list("readout") if each.name == f"r{said}"] == [said]
+        assert kept.load("readout", f"r{said}").synthetic is said
 
 
 def test_the_example_is_a_simulation(run, tmp_path) -> None:

@@ -64,6 +64,7 @@ def plan(
     """
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, put, say, working
+    from reclens.data.origin import file_is_synthetic
     from reclens.errors import UsageError
     from reclens.experiment.planning.metric import OF_ARM
     from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
@@ -91,10 +92,11 @@ def plan(
             None if path is None else load_rows(path, reading, table=table)
             for table, path in (("history", history), ("exposures", exposures))
         )
-        sizing = size_plan(made, history=past, exposures=shown, rng=seed)
+        synthetic = file_is_synthetic(history) or file_is_synthetic(exposures)
+        sizing = size_plan(made, history=past, exposures=shown, rng=seed, synthetic=synthetic)
     if keep:
         say(f"kept in {place.save(made, keep)}", quiet=quiet)
-    emit(size_table(sizing), format=format, out=None)
+    emit(size_table(sizing), format=format, out=None, synthetic=sizing.synthetic)
     for sentence in summary_of(sizing):
         say(f"- {sentence}", quiet=quiet)
     if out is not None:

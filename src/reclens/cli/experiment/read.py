@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -102,6 +103,7 @@ def read(
     """
     from reclens.cli.reading import rows_or_path
     from reclens.cli.shared import working
+    from reclens.data.origin import file_is_synthetic
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
     from reclens.experiment.planning.metric import OF_ARM
@@ -146,6 +148,7 @@ def read(
                 **shared,
             )
         )
+    found = replace(found, synthetic=any(map(file_is_synthetic, (data, exposures))))
     _show(found, format, out, bayes=bayes, quiet=quiet)
     _keep(found, place, keep, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
@@ -194,7 +197,7 @@ def _show(found: Readout, format: Format, out: Path | None, *, bayes: bool, quie
         say(f"- {sentence}", quiet=quiet)
     for each in found.unknown:
         say(f"- not known ({each.code}): {unknown_text(each)}", quiet=quiet)
-    emit(effect_table(found), format=format, out=None)
+    emit(effect_table(found), format=format, out=None, synthetic=found.synthetic)
     if out is not None:
         text, page = build_readout(found, bayes=bayes, named=as_option).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)

@@ -103,6 +103,7 @@ class Readout(Tabular):
         units: Arm -> units; of a plan with triggered units those.
         rules: What was found on the way to the sums.
         unknown: Codes of what cannot be derived from the table.
+        synthetic: Whether the data are synthetic, as far as is known; set it with :func:`dataclasses.replace`.
     """
 
     plan: Plan
@@ -124,6 +125,7 @@ class Readout(Tabular):
     units: Mapping[str, int]
     rules: tuple[Rule, ...]
     unknown: tuple[Unknown, ...] = ()
+    synthetic: bool = False
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an effect, with the decision on its arm and what blocks it; :meth:`record` has everything."""

@@ -120,6 +120,7 @@ class Sizing(Tabular):
         daily: Units per day that reach the experiment; None without traffic.
         days: Days for the required sample; None without traffic.
         arrivals: Distinct units that reached the experiment by the end of each day of the past; None if not given.
+        synthetic: Whether the history, or the exposures, are synthetic.
     """
 
     plan: Plan
@@ -130,6 +131,7 @@ class Sizing(Tabular):
     daily: float | None
     days: int | None
     arrivals: tuple[float, ...] | None = None
+    synthetic: bool = False
 
     def __getitem__(self, name: str) -> MetricSize:
         """The size of the metric of a name."""
@@ -159,6 +161,7 @@ def size_plan(
     arrivals: Sequence[float] | None = None,
     runs: int = 400,
     rng: int | np.random.Generator = 0,
+    synthetic: bool = False,
 ) -> Sizing:
     """Size every metric of a plan.
 
@@ -171,6 +174,7 @@ def size_plan(
             the traffic; without it ``daily_units`` new ones come every day.
         runs: Simulated experiments, where there is no formula.
         rng: Seed or generator of the simulation.
+        synthetic: Whether the history or the exposures are synthetic, which every document of the sizes then says.
 
     Raises:
         UsageError: If a primary metric has no baseline, or no effect to detect.
@@ -200,6 +204,7 @@ def size_plan(
         daily=daily,
         days=days,
         arrivals=None if seen is None else tuple(seen),
+        synthetic=synthetic,
     )
 
 

@@ -75,6 +75,7 @@ def build_plan_document(sizing: Sizing) -> Written:
         card=_answer(sizing),
         reading=READING,
         parts=parts,
+        synthetic=sizing.synthetic,
     )
 
 

@@ -34,14 +34,11 @@ from reclens.report.experiment.words import CHECK_NAMES, amount, gap_text, look_
 __all__ = ["build_readout", "check_number_tables", "heterogeneity_sentences"]
 
 
-def build_readout(
-    readout: Readout, *, synthetic: bool = False, bayes: bool = False, named: Named = in_python
-) -> Written:
+def build_readout(readout: Readout, *, bayes: bool = False, named: Named = in_python) -> Written:
     """Write the readout of an experiment.
 
     Args:
         readout: What was read.
-        synthetic: Whether the data is made up, which the page then says.
         bayes: Whether to show the Bayesian view beside the decision, which does not rest on it.
         named: How parameters that the sentences name are written: as arguments of Python, or as options.
 
@@ -90,7 +87,7 @@ def build_readout(
         card=readout_in_words(readout, named),
         reading=READING,
         parts=parts,
-        synthetic=synthetic,
+        synthetic=readout.synthetic,
     )
 
 
