@@ -208,7 +208,7 @@ def _removed_when_ended(draft: Path) -> Generator[None]:
     watched: list[int] = []
     if threading.current_thread() is threading.main_thread():
         for number in _SIGNALS:
-            # Whoever has a handler of his own, or ignores a signal (nohup), has decided what it does.
+            # Whoever has a handler of their own, or ignores a signal (nohup), has decided what it does.
             if number in _watched or signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, _end)
                 _watched[number] = _watched.get(number, 0) + 1

@@ -2,13 +2,13 @@
 
 Each function returns a segmenter: it is called with a data set and gives a label to each user, computed from that data
 set alone. Give it the training part, so that nothing of the test part decides who is in which group. Labels are in the
-order in which they are shown. A user that cannot be placed, because her attribute is missing, has a null label.
+order in which they are shown. A user that cannot be placed, because their attribute is missing, has a null label.
 
 ========================  =======================================================================
 ``bins``                  an attribute cut at fixed edges: ages below 25, 25 to 44, 45 and above
 ``quantiles``             equally many users a group: light, medium and heavy users
-``top_value``             the value a user prefers: her favourite genre by share of her profile
-``mainstreamness``        how much of what she does is with the most popular items
+``top_value``             the value a user prefers: their favourite genre by share of their profile
+``mainstreamness``        how much of what they do is with the most popular items
 ``column``                any attribute as it is
 ``product``               two of these at once: age × gender
 ``usual``                 what reports show where nothing else is asked for
@@ -73,7 +73,7 @@ def bins(name: str, edges: Sequence[float], *, labels: Sequence[str] | None = No
 def quantiles(name: str, labels: Sequence[str]) -> Segmenter:
     """Cut a number so that each group gets equally many users, as nearly as equal values allow.
 
-    With m labels a user is in group ``floor(m · share of the users whose value is smaller than hers)``, so that equal
+    With m labels a user is in group ``floor(m · share of the users whose value is smaller than theirs)``, so that equal
     values never fall into different groups. Where many users share one value (half of them have a single interaction,
     say), the edges between groups coincide: all of those users are in the lower group, and a group that lies wholly
     inside the tie stays empty.
@@ -109,7 +109,7 @@ def quantiles(name: str, labels: Sequence[str]) -> Segmenter:
 
 
 def top_value(name: str) -> Segmenter:
-    """The value that has the largest share of each user's profile: her favourite genre.
+    """The value that has the largest share of each user's profile: their favourite genre.
 
     Each interaction counts one in all; an item with several values gives each of them an equal part (a film with three
     genres a third to each), and an item without a value gives nothing. Of values with equal shares the one that is more
@@ -158,7 +158,7 @@ def mainstreamness(
     """Users by the share of their interactions with the most popular items, in equally large groups.
 
     The head are the most popular ``head_share`` of the items, rounded up; items that tie with the last of them belong
-    to it too. A user's value is the share of her interactions that are with the head; the groups are those of
+    to it too. A user's value is the share of their interactions that are with the head; the groups are those of
     :func:`quantiles`.
 
     Args:

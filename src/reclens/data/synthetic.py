@@ -5,7 +5,7 @@ and occupation, the shares of the genres, the long tails of popularity and activ
 the sessions and the ties of the timestamps, and that tastes follow genres, age and gender, so that a model that learns
 from co-occurrence beats one that counts. What is not: any fact about real films or people.
 
-How it is drawn: user u picks her items by the Gumbel-top-k trick (Kool, van Hoof, Welling 2019), which samples without
+How it is drawn: user u picks items by the Gumbel-top-k trick (Kool, van Hoof, Welling 2019), which samples without
 replacement with weights exp(utility), where ``utility = popularity + genre taste + latent taste + trend``.
 """
 
@@ -282,7 +282,7 @@ def _choose(parts: _Parts, counts: np.ndarray, rng: np.random.Generator) -> tupl
 def _rate_the_unrated(
     parts: _Parts, item: np.ndarray, liking: np.ndarray, score: np.ndarray, starts: np.ndarray, ends: np.ndarray
 ) -> None:
-    """Give each item that nobody chose to the user who would like it most, for the weakest choice she can spare."""
+    """Give each item that nobody chose to the user who would like it most, for the weakest choice they can spare."""
     chosen = np.bincount(item, minlength=len(parts.popularity))
     for missing in np.flatnonzero(chosen == 0):
         likes = parts.wants @ parts.offers[missing]

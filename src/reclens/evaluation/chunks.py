@@ -43,7 +43,7 @@ def cut_frame(table: pl.DataFrame, starts: np.ndarray, *, rows: int | None = Non
 
 
 def _start_of_last_user(users: pl.Series, start: int, stop: int) -> int:
-    """The first row of the user in row ``stop`` - or, if she fills the whole slice, the row after her last."""
+    """The first row of the user in row ``stop`` - or, if they fill the whole slice, the row after their last."""
     boundary: Any = users[stop]
     window = 1024
     while True:  # a user's list is short: look back in growing windows

@@ -144,7 +144,7 @@ def compare(
 ) -> Comparison:
     """Compare systems with a baseline, paired by user.
 
-    Every user is her own control: the difference of each user's two values is what varies, and not the users. Only
+    Every user is their own control: the difference of each user's two values is what varies, and not the users. Only
     users with a value under both count; the rest are counted and left out. The interval is the paired Poisson
     bootstrap, and Tango's score interval where all values are 0 or 1; the test is the paired randomisation test, with
     a bootstrap test beside it.

@@ -1,4 +1,4 @@
-"""One user and one item, looked at closely: what she had, what each system showed her, whom an item is shown to."""
+"""One user and one item, looked at closely: what the user had, what each system showed, whom an item is shown to."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class UserView:
     """One user.
 
     Attributes:
-        user: Her id.
-        attributes: What is known of her, and her segments.
-        history: Her training interactions, the newest first: ``item_id``, attributes of the items, time and rating.
-        held_out: What she went on to choose, in the same form.
-        lists: System -> her list: ``rank, item_id``, attributes of the items, ``score?``, ``hit`` (held out for her).
+        user: The id.
+        attributes: What is known of the user, and the segments.
+        history: Training interactions, the newest first: ``item_id``, attributes of the items, time and rating.
+        held_out: What the user went on to choose, in the same form.
+        lists: System -> the user's list: ``rank, item_id``, attributes of the items, ``score?``, ``hit`` (held out).
     """
 
     user: Any
@@ -93,14 +93,14 @@ def view_user(
     """Look at one user.
 
     Args:
-        user: Her id, as in the tables.
+        user: The id, as in the tables.
         runs: System -> lists.
         train: The training part.
         held_out: The held-out interactions.
         k: Places of the lists to show.
 
     Raises:
-        UnknownNameError: If no table has her.
+        UnknownNameError: If no table has the user.
     """
     attributes: dict[str, Any] = {}
     for table in (train.users, train.segments):

@@ -136,7 +136,7 @@ def _defined(summary: Summary, cells: list[Cell], metrics: list[str]) -> np.ndar
 
 
 def _targets(result: Evaluation, users: pl.Series, cells: list[Cell]) -> np.ndarray:
-    """For each user the index of her cell under each segmentation; the first column is all users."""
+    """For each user the index of their cell under each segmentation; the first column is all users."""
     columns = [np.zeros(len(users), np.int32)]
     where = {cell: at for at, cell in enumerate(cells)}
     table = users.to_frame().join(result.segments, on=USER, how="left", maintain_order="left")

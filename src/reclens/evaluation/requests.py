@@ -44,7 +44,7 @@ def evaluate_requests(
 ) -> Evaluation:
     """Measure how a system ranks the candidates of each request, as the MIND competition does for news.
 
-    A metric is worked out for each request from its own candidates; the value of a user is the mean over her requests,
+    A metric is worked out for each request from its own candidates; the value of a user is the mean of these,
     and the estimate is the mean over users, so that who comes often does not count for more. The plain means over
     requests, which MIND's leaderboard has, stand in ``card["means_over_requests"]``. Requests without a click are left
     out; AUC is not defined where all candidates were clicked. Candidates with equal scores count half in AUC, and keep

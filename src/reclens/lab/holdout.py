@@ -49,7 +49,7 @@ def holdout_power(
 ) -> list[dict[str, float]]:
     """Power and smallest detectable lift of a holdout after each month.
 
-    After m months a user's mean has the variance sd² (1 + (m - 1) ρ) / m, with the correlation ρ of her months: a
+    After m months a user's mean has the variance sd² (1 + (m - 1) ρ) / m, with the correlation ρ of their months: a
     holdout gains much from more months where users are fickle, and little where they are set in their ways. Two-sided
     z-test of the mean a month of users who stayed.
 
@@ -252,7 +252,7 @@ def effect_by_age(
 ) -> list[dict[str, Any]]:
     """The effect by days since a user's first exposure, to show novelty and primacy effects.
 
-    A user counts on each such day that has passed for her, with 0 where she did not come (Sadeghi et al. 2021, arXiv
+    A user counts on each such day that has passed for them, with 0 where they did not come (Sadeghi et al. 2021, arXiv
     2102.12893).
 
     Args:

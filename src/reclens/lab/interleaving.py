@@ -158,7 +158,7 @@ def measure_sensitivity(
     """Show users of a world both rankings and mixtures of them, and measure the sensitivity of each method.
 
     Each user sees ``lists`` lists of each kind, with new luck each time. Users needed are for one list a user. A user
-    is resampled with all her lists (Poisson bootstrap), in all ways at once, so that gains are paired.
+    is resampled with all their lists (Poisson bootstrap), in all ways at once, so that gains are paired.
 
     Args:
         world: Where.

@@ -224,7 +224,7 @@ def first_day_lists(world: World, arm: Arm) -> np.ndarray:
 def explored_log(
     world: World, candidates: np.ndarray, policy: Policy, *, lists: int, seed: int = 0
 ) -> tuple[Decisions, np.ndarray]:
-    """Show each user some lists that a policy draws from her candidates, and log them.
+    """Show each user some lists that a policy draws from their candidates, and log them.
 
     Args:
         world: Where.

@@ -59,7 +59,7 @@ class _Sides:
 
     @classmethod
     def weighted(cls, seen: UserItemMatrix, weights: FitWeights) -> _Sides:
-        """A user who counts twice is two users to the items, and to herself the same as one."""
+        """A user who counts twice is two users to the items, and the same as one in their own row."""
         cells = weights.cells.astype(np.float32)
         other = UserItemMatrix(seen.indptr, seen.indices, cells, seen.n_columns).transposed
         if weights.of == "user":
@@ -78,7 +78,7 @@ class ALS(FactorModel):
 
     The optimum moves with the data, and so do ``unobserved`` and ``l2`` where they are not given. With α₀ = c ×
     density, all unobserved pairs together weigh c times as much as the observed ones, and the penalty of a user is λ
-    (n + c n̄ᵤ)^ν: her own interactions and c times the mean. To second order around zero, the loss is that of a
+    (n + c n̄ᵤ)^ν: their own interactions and c times the mean. To second order around zero, the loss is that of a
     singular value decomposition of the matrix R, whose rows and columns are divided by the roots of these sizes, with
     every singular value lowered by λ. Where λ is above the largest one, all vectors vanish; where it is below what
     chance alone brings, noise is learned. Chance brings R singular values up to about √n̄ᵤ + √n̄ᵢ (Marchenko and
@@ -134,7 +134,7 @@ class ALS(FactorModel):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: the vector of a user is the solution of her own least squares problem."""
+        """Yes: the vector of a user is the solution of their own least squares problem."""
         return True
 
     @property

@@ -29,7 +29,7 @@ class AugmentedHybrid(Hybrid):
     The target model is fitted on what users did together with what was filled in, and serves everybody; this is
     content-boosted collaborative filtering where the source is ``content``. Given histories are filled the same way.
     Only what users really did is left out of their lists. A filled-in row has the user's mean rating and weight and
-    the time of her last interaction, where the data has such columns.
+    the time of their last interaction, where the data has such columns.
 
     Attributes:
         models: Label = hyper-parameters of two models, the source first and then the target; see :class:`Hybrid`.

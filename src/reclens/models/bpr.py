@@ -1,4 +1,4 @@
-"""BPR: matrix factorisation that ranks what a user has above what she has not (Rendle et al. 2009)."""
+"""BPR: matrix factorisation that ranks what a user has above what they have not (Rendle et al. 2009)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _ITEMS_A_GROUP = 64
 
 @dataclass(kw_only=True)
 class BPR(FactorModel):
-    """Maximises Σ ln σ(s(u, i) - s(u, j)) over items i that user u has and j that she has not; s = x·y + bias.
+    """Maximises Σ ln σ(s(u, i) - s(u, j)) over items i that user u has and j that they have not; s = x·y + bias.
 
     Stochastic gradient steps, as many in a pass as there are interactions, each with a negative j drawn anew; the
     learning rate falls evenly to 0. To use several cores and give the same result on any number of them, users and
@@ -90,7 +90,7 @@ class BPR(FactorModel):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: her vector is the optimum of the same criterion, with the vectors of the items as they are."""
+        """Yes: their vector is the optimum of the same criterion, with the vectors of the items as they are."""
         return True
 
     @property

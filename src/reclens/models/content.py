@@ -38,7 +38,7 @@ class Content(Recommender):
     An item is a vector of features, made of the columns of the items table: tf-idf over values and words, and vectors
     that were given, such as embeddings, as a column of lists of numbers. How columns become features stands at the top
     of ``reclens.models._content.features``; an item that has all columns has length 1. The user's profile is
-    the mean of the vectors of her items, brought to length 1, and the score is the product of the profile and the
+    the mean of the vectors of their items, brought to length 1, and the score is the product of the profile and the
     item: their cosine, or less where the item lacks columns. Items that have no interaction can be recommended; an
     item without a feature cannot. Only scores above 0 count, so that lists can be short.
 

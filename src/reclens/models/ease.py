@@ -57,7 +57,7 @@ class EASE(Recommender):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: a user is the sum of the rows of her items."""
+        """Yes: a user is the sum of the rows of their items."""
         return True
 
     def _check(self) -> None:

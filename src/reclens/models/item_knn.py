@@ -36,7 +36,7 @@ class ItemKNN(RatingNeighbors):
     popular items. Items without a positive score are not recommended, so that lists can be short.
 
     With ``feedback="explicit"`` it learns from ratings, and :meth:`predict` gives the rating of a pair: the weighted
-    average of what the user gave to the most similar items she rated. Scores then sum similarity × centred rating.
+    average of what the user gave to the most similar items they rated. Scores then sum similarity × centred rating.
 
     Attributes:
         neighbors: Neighbours kept of each item; in a prediction, the most similar items that the user rated.

@@ -157,7 +157,7 @@ class Knowledge(Recommender):
         return made
 
     def best(self, *, user: Any = None, k: int = 10) -> pl.DataFrame:
-        """The best items for anybody, or for a user: without those that she has in the training data.
+        """The best items for anybody, or for a user: without those that they have in the training data.
 
         Returns:
             ``item_id, rank, score``.

@@ -128,7 +128,7 @@ class PureSVD(FactorModel):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: a user is the sum of the vectors of her items."""
+        """Yes: a user is the sum of the vectors of their items."""
         return True
 
     def _check(self) -> None:

@@ -20,7 +20,7 @@ __all__ = ["Random"]
 
 @dataclass(kw_only=True)
 class Random(Recommender):
-    """Items drawn at random, with a stream of its own for each user: her list depends on the seed and her id alone.
+    """Items drawn at random, with a stream of its own for each user: their list depends on the seed and their id alone.
 
     Attributes:
         seed: Seed of the streams.

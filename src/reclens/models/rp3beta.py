@@ -20,9 +20,9 @@ __all__ = ["RP3beta"]
 
 @dataclass(kw_only=True)
 class RP3beta(ItemWeights):
-    """Items that a walk from the user over her items and their users reaches, popular ones discounted.
+    """Items that a walk from the user over their items and their users reaches, popular ones discounted.
 
-    The walk goes from the user to an item j of her history, on to a user v who has it, and on to an item i of v. The
+    The walk goes from the user to an item j of their history, on to a user v who has it, and on to an item i of v. The
     weight from j to i is Σ over v of (1 ÷ users of j)^alpha × (1 ÷ items of v)^alpha ÷ (users of i)^beta, and the score
     of i its sum over the history. The first step, (1 ÷ items of the user)^alpha, is the same for all items of a user
     and left out; so is the way back to j itself. P3alpha (Cooper et al. 2014) is beta = 0.

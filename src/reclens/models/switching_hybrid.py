@@ -1,4 +1,4 @@
-"""Switching hybrid: the length of a user's history decides which model serves her (Burke 2002)."""
+"""Switching hybrid: the length of a user's history decides which model serves them (Burke 2002)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["SwitchingHybrid"]
 
 @dataclass(kw_only=True)
 class SwitchingHybrid(Hybrid):
-    """Each user is served by one model: of those whose ``min_history`` she reaches, the one with the highest.
+    """Each user is served by one model: of those whose ``min_history`` they reach, the one with the highest.
 
     A user of whom nothing is known is served by the first model, in the order of ``min_history``, that serves anybody;
     a model that cannot use a given history passes the user on to the next lower one that can. The card of the lists

@@ -66,7 +66,7 @@ class UserKNN(RatingNeighbors):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes, but for ratings: a given history has none. Her neighbours are looked for among the training users."""
+        """Yes, but for ratings: a given history has none. Their neighbours are looked for among the training users."""
         return self.similarity != "adjusted_cosine" and not self.explicit
 
     @property

@@ -24,7 +24,7 @@ class WeightedHybrid(Hybrid):
     """Score = Σ weight × scaled score of a model; the weights are divided by their sum.
 
     Each model's scores are brought to one scale for each user (Fox and Shaw 1994 for runs of search engines), which is
-    set by the items outside her history:
+    set by the items outside their history:
 
     - ``z``: distance from the mean in standard deviations;
     - ``min_max``: the lowest is 0 and the highest 1;

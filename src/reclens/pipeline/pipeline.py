@@ -140,7 +140,7 @@ class Pipeline:
             history: What users did, ``user_id, item_id``, since the fit or before they were known.
             history_mode: ``"add"`` to the training data of a known user, or ``"replace"`` it.
             cold_users: What a user gets to whom no retriever brings an item: ``"popular"``, the items with the most
-                training users go on to the ranker and the re-rankers as her candidates; or ``"none"``, no list.
+                training users go on to the ranker and the re-rankers as their candidates; or ``"none"``, no list.
             threads: Threads to use; the result does not depend on it.
             progress: Callback for the progress.
 
@@ -228,7 +228,7 @@ class Pipeline:
 
         Args:
             user: The user.
-            items: The items, such as those that she went on to choose; by default all her candidates.
+            items: The items, such as those that they went on to choose; by default all their candidates.
             k: Length of the final list.
             history: What users did, ``user_id, item_id``, as in :meth:`recommend`.
             history_mode: ``"add"`` or ``"replace"``, as in :meth:`recommend`.

@@ -77,7 +77,7 @@ class Known:
             return cls(users, places, rows_of(seen, trained), items)
         told = Histories.of(request.history, users=known, items=items, seen=seen, mode=request.history_mode)
         rows, own = told.places(places.ids, trained)
-        parts = [rows_of(told.matrix, rows), rows_of(seen, own)]  # each user has her items in one of them
+        parts = [rows_of(told.matrix, rows), rows_of(seen, own)]  # each user has their items in one of them
         owners = np.concatenate([np.repeat(np.arange(len(places)), np.diff(part.indptr)) for part in parts])
         order = np.argsort(owners, kind="stable")
         indptr = parts[0].indptr + parts[1].indptr

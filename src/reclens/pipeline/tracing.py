@@ -33,7 +33,7 @@ LossCode = Literal[
 """What became of an item: see the documentation of pipelines."""
 
 RetrievedCode = Literal["served", "unknown_user", "all_seen", "no_score"]
-"""Whether a retriever brought anything, and if not, why: it does not know the user, she has had all that it has a score
+"""Whether a retriever brought anything, and if not, why: it does not know the user, they had all that it has a score
 for, or it has a score for nothing."""
 
 

@@ -35,13 +35,13 @@ def make_lists(
     """Lists as a metric sees them, out of item codes.
 
     Args:
-        items: For each user the item codes of her list, at most ``depth``.
-        relevant: For each user the codes of her relevant items.
+        items: For each user the item codes of their list, at most ``depth``.
+        relevant: For each user the codes of their relevant items.
         depth: Ranks of the rectangle.
         n_items: Items of the catalogue; ignored when ``popularity`` is given.
         popularity: Training users of each item.
         n_users: Training users; the number of lists by default.
-        history: For each user the codes of her training items; None for no training data.
+        history: For each user the codes of their training items; None for no training data.
         features: One vector an item.
         grades: For each user code -> relevance; 1 for each relevant item by default.
     """
@@ -77,7 +77,7 @@ def make_lists(
 def random_lists(*, n: int = 60, n_items: int = 40, depth: int = 10, rng: int = 0, graded: bool = False) -> Lists:
     """Lists at random: full, short and empty ones, a long-tailed catalogue, histories that are never listed.
 
-    Relevance is 1, or with ``graded`` any of 1, 2, 3 and 4, of which each user has her own highest.
+    Relevance is 1, or with ``graded`` any of 1, 2, 3 and 4, of which each user has their own highest.
     """
     draw = np.random.default_rng(rng)
     orders = [draw.permutation(n_items) for _ in range(n)]

@@ -165,11 +165,11 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
     total = sum(part for _, part in reasons.reasons) + reasons.rest
     assert np.isclose(total, first[3], rtol=1e-3, atol=1e-5), "the reasons of a newcomer add up to the score"
     scored = model.score(found.select(USER, ITEM), history=renamed)
-    assert np.allclose(scored[SCORE], found[SCORE], rtol=1e-3, atol=1e-5), "a newcomer's scores are those of her list"
+    assert np.allclose(scored[SCORE], found[SCORE], rtol=1e-3, atol=1e-5), "a newcomer's scores are those of their list"
 
 
 def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
-    """The history of a known user adds to her training data, or stands in its place."""
+    """The history of a known user adds to their training data, or stands in its place."""
     mine = data.interactions.filter(pl.col(USER) == "u1").select(USER, ITEM)
     other = table.filter(pl.col(USER) == "u1")[ITEM][0]
     one = pl.DataFrame({USER: ["u1"], ITEM: [other]})

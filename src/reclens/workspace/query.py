@@ -77,7 +77,7 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
 
 
 def get_ready() -> None:
-    """Start the process of the next query, if none waits: she who is about to write one does not wait for it."""
+    """Start the process of the next query, if none waits: whoever is about to write one does not wait for it."""
     with contextlib.suppress(WorkspaceError):
         _give_back(_take())
 

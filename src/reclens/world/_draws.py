@@ -1,6 +1,6 @@
 """Randomness by counters: a draw depends on what it is for, and on nothing that was drawn before it.
 
-The state of a user's day is the seed mixed with her key and the day; every draw is the finaliser of splitmix64 over
+The state of a user's day is the seed mixed with their key and the day; every draw is the finaliser of splitmix64 over
 that state and a number (Steele, Lea, Flood 2014; the idea of counters: Salmon et al. 2011, Parallel random numbers: as
 easy as 1, 2, 3). So users keep their randomness when they see other lists, threads change nothing, and the same world
 under two strategies differs by the strategies alone (common random numbers).

@@ -1,4 +1,4 @@
-"""The compiled loops of a day: who visits, what she is shown, what she does, and what that changes."""
+"""The compiled loops of a day: who visits, what they are shown, what they do, and what that changes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ KNOBS: Final = (
 """Settings of the day, by place."""
 POLICY: Final = ("kind", "epsilon", "sharpness", "changed", "leave_out", "k")
 """How an arm shows its lists: a kind of :func:`place` and its numbers, whether it changes what users are used to,
-whether what she has consumed is left out, and the length of the lists."""
+whether what they have consumed is left out, and the length of the lists."""
 
 
 _SHOWN: Final = "Tuple((int32[:,::1], float64[:,::1], float64[:,::1]))"
@@ -99,7 +99,7 @@ def weigh(
 
 @kernel("boolean(float64, uint64, float64[::1], float32[::1], float32[::1], float32[::1], float32[::1])")
 def _arrive(day: Any, state: Any, knobs: Any, trait: Any, mood: Any, taste: Any, bored: Any) -> Any:
-    """Whether a user visits today; if so, what happened to her since the last time is made up for."""
+    """Whether a user visits today; if so, what happened to them since the last time is made up for."""
     if day < trait[4]:
         return False
     logit = trait[0] + knobs[0] + knobs[1] * (mood[0] - knobs[2])
@@ -117,7 +117,7 @@ def _arrive(day: Any, state: Any, knobs: Any, trait: Any, mood: Any, taste: Any,
 
 @kernel("float64(float32[::1], float64, float64[::1])")
 def _surprise(mood: Any, day: Any, knobs: Any) -> Any:
-    """Utility that all items have more, or less, because the recommender has changed; notes when she first saw it."""
+    """Utility that all items have more, or less, because the recommender has changed; notes when they first saw it."""
     mood[2] = day if mood[2] < 0 else mood[2]
     since = day - mood[2]
     return knobs[10] * np.exp(-since / knobs[11]) - knobs[12] * np.exp(-since / knobs[13])
@@ -168,7 +168,7 @@ def live(
         day: Number of the day.
         most: Lists a visit has at most.
         seed: Mixed with the key of a user and the day.
-        browse: Items met when she looks for herself.
+        browse: Items met when a user looks without help.
         knobs: See ``KNOBS``.
         shows: What is shown: candidates of each user, best first, -1 fills up, shape (users, pool); ``POLICY`` of each
             arm, shape (arms, 6); weight of each rank, shape (arms, pool), and in the last row the logarithms of 1, 2 …
@@ -180,7 +180,7 @@ def live(
         log: Written. Rows, shape (7, rows): user, item, request × 256 + place from 0, clicked, second of the day, rank
             of the item in its pool from 0, size of the pool. Chances, shape (3, rows): propensity as :func:`place`
             writes it, examined, clicked. Totals of each of these users: visits, lists, impressions, clicks, expected
-            clicks. What each found by herself, -1 for nothing.
+            clicks. What each found without help, -1 for nothing.
 
     Returns:
         How many rows were written.

@@ -99,7 +99,7 @@ def choose(
 ) -> Any:
     """Look at a list down to some place, and choose at most one of what was seen.
 
-    Place p is looked at with probability p^-exponent (she goes down the list and stops somewhere); among the places
+    Place p is looked at with probability p^-exponent (they go down the list and stop somewhere); among the places
     1 … D that were seen item j is chosen with probability w_j / (w_0 + w_1 + … + w_D): multinomial logit with nothing
     as an option (McFadden 1974).
 

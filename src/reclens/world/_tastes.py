@@ -1,4 +1,4 @@
-"""The compiled loops of taste: how far it lies from an item, how it moves, and what a user finds by herself."""
+"""The compiled loops of taste: how far it lies from an item, how it moves, and what a user finds without help."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def wander(taste: Any, step: Any, norm: Any, state: Any) -> None:
 
 @kernel("int64(int32[::1], int64, float32[:,::1], float32[::1], uint64[::1], float64, uint64)")
 def meet(table: Any, browse: Any, items: Any, taste: Any, consumed: Any, repeat: Any, state: Any) -> Any:
-    """What a user finds by herself among some items that she meets by their appeal, by taste; -1 if there are none."""
+    """What a user finds without help among some items met by their appeal, by taste; -1 if there are none."""
     best, found = np.inf, -1
     for at in range(browse):
         item = table[mix(state, MEET + np.uint64(at)) >> np.uint64(48)]
@@ -121,7 +121,7 @@ def remember(
         items: Shape (items, d).
         tastes: Shape (users, d).
         consumed: One bit an item, shape (users, words); changed.
-        found: Item of each row, -1 where she found nothing new; written.
+        found: Item of each row, -1 where they found nothing new; written.
     """
     for user in range(first, stop):
         state = mix(seed, keys[user])

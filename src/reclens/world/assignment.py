@@ -25,8 +25,8 @@ def assign_arms(
 ) -> np.ndarray:
     """The arm of each user; int8, shape (users,).
 
-    A user's arm depends on the seed and her id alone, so that it does not change when others come; with clusters, on
-    the seed and her cluster.
+    A user's arm depends on the seed and their id alone, so that it does not change when others come; with clusters, on
+    the seed and their cluster.
 
     Raises:
         UsageError: If the assignment does not fit the users and arms, or there are fewer clusters than arms.

@@ -42,7 +42,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def held_out_auc(data: Dataset, *, cases: int = 4_000, seed: int = 0) -> float:
-    """How well item-kNN tells what a user had from items as popular that she had not.
+    """How well item-kNN tells what a user had from items as popular that they had not.
 
     A tenth of the interactions is held out at random. Some of them are each compared with 20 items drawn in proportion
     to popularity, so that popularity alone scores about one half (a little more where users have had most of what is
@@ -112,7 +112,7 @@ def told_apart(world: Dataset, data: Dataset) -> float:
     scaled = (traits - traits.mean(axis=0)) / np.where(spread > 0, spread, 1)
     i, j = np.triu_indices(scaled.shape[1])
     columns = np.column_stack([np.ones(len(scaled)), scaled, scaled[:, i] * scaled[:, j]])
-    # A user of the data and her copy in the world stay on one side.
+    # A user of the data and their copy in the world stay on one side.
     fold = np.random.default_rng(17).integers(0, 2, int(copies.max()) + 1)[copies]
     found = np.empty(len(labels))
     for side in range(2):
@@ -124,9 +124,9 @@ def told_apart(world: Dataset, data: Dataset) -> float:
 def user_traits(data: Dataset, *, teach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Traits of a user's interactions: number, popularity, spread of popularity, similarity.
 
-    Columns: log number of items; mean and standard deviation of the log popularity of her items; log of the mean cosine
-    of two of her items. Cosines are learned from some users, and the others are described, so that nobody's items are
-    alike because she had them. Users with fewer than two items are left out.
+    Columns: log number of items; mean and standard deviation of the log popularity of the items; log of the mean cosine
+    of two of their items. Cosines are learned from some users, and the others are described, so that nobody's items are
+    alike because they had them. Users with fewer than two items are left out.
 
     Args:
         data: Interactions; pairs count once.

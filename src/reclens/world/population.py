@@ -65,7 +65,7 @@ class World:
 
     @property
     def keys(self) -> np.ndarray:
-        """A stable key of each user, from her id; uint64."""
+        """A stable key of each user, from their id; uint64."""
         return stable_hash(self.users[USER])
 
     def appeal_on(self, day: int) -> np.ndarray:
@@ -274,7 +274,7 @@ def _set_nothing(world: World, rng: np.random.Generator) -> None:
 
 
 def _live_before(world: World, activity: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each user found by herself before the first day; marks it as consumed."""
+    """What each user found without help before the first day; marks it as consumed."""
     ends = np.concatenate([[0], np.cumsum(activity)]).astype(np.int64)
     found = np.full(int(ends[-1]), -1, np.int32)
     table, keys = organic_table(world.appeal_on(0)), world.keys

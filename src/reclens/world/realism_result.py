@@ -113,7 +113,7 @@ def realism(
 
     Popularity: slope of log count over log rank (from rank 10 to the median item), Gini, share of the most popular
     1 %. Activity: Kolmogorov-Smirnov distance of the numbers of interactions a user. Repeats: share of interactions
-    with something the user had before, and of clicks on something she clicked before. Taste: mean entropy, in bits, of
+    with something the user had before, and of clicks on something they clicked before. Taste: mean entropy, in bits, of
     the topics a user consumes, where the world knows the items of the reference. Effect size: how well item-kNN tells
     held-out items from others as popular (:func:`reclens.world.effect_size.held_out_auc`), and how well a classifier
     tells the users of both apart (:func:`reclens.world.effect_size.told_apart`). Co-occurrence: mean absolute log ratio

@@ -53,7 +53,7 @@ def served_columns(
 
     Returns:
         ``surface, converted, latency_ms, received_at`` and four features: ``feature.device`` of the user,
-        ``feature.history`` (what she had consumed before the first day), ``feature.item_age`` in days, and
+        ``feature.history`` (what they had consumed before the first day), ``feature.item_age`` in days, and
         ``feature.item_appeal``, the logit of what everybody likes on that day.
     """
     first = np.flatnonzero(np.diff(requests, prepend=-1)) if len(requests) else np.empty(0, np.int64)

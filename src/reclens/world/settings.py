@@ -60,12 +60,12 @@ class WorldSettings(Checked):
         newness: Utility that an item has more on its first day, in logits …
         newness_days: … and days after which that has fallen to 1/e.
         novelty: Utility that all items have more in the first days of a changed recommender, in logits …
-        novelty_days: … and days since she first saw it after which that has fallen to 1/e.
+        novelty_days: … and days since they first saw it after which that has fallen to 1/e.
         primacy: Utility that they have less, because users are used to the old one …
         primacy_days: … and days after which that has fallen to 1/e.
-        organic: Probability that a user finds an item by herself on a day that she visits.
-        browse: How many items she meets then, in proportion to exp(appeal).
-        history: Mean number of items a user found by herself before the first day.
+        organic: Probability that a user finds an item without help on a day that they visit.
+        browse: How many items they meet then, in proportion to exp(appeal).
+        history: Mean number of items a user found without help before the first day.
         history_spread: Standard deviation of the log of that number.
         history_days: Days over which that happened.
         conversion: Probability that a click leads to a conversion, such as a purchase.

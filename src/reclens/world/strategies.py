@@ -109,7 +109,7 @@ class _Catalogue:
 
 
 class Popular(_Catalogue):
-    """The items that were consumed most, the same for everybody but for what she has.
+    """The items that were consumed most, the same for everybody but for what they have.
 
     Args:
         days: Number of last days that count; if None, all interactions count.

@@ -1,4 +1,4 @@
-"""Tables of several items a row: a list in one cell, as submissions have it, or a line of a user and her items."""
+"""Tables of several items a row: a list in one cell, as submissions have it, or a line of a user and their items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BETWEEN: Final = ("|", ";", ",")
 
 
 def adjacency(data: bytes, *, source: str, encoding: str | None = None, between: str | None = None) -> pl.DataFrame:
-    r"""Lines of a user and her items, as LightGCN's and S3-Rec's files have them.
+    r"""Lines of a user and their items, as LightGCN's and S3-Rec's files have them.
 
     Args:
         data: The bytes of the file, packed or not.

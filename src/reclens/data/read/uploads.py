@@ -91,7 +91,7 @@ def open_upload(
         name: What the file is called; for messages only.
         limits: How large it may be.
         decimal: As for :func:`reclens.read`.
-        adjacent: Whether a text has lines of a user and her items, as ``form="adjacency"`` says.
+        adjacent: Whether a text has lines of a user and their items, as ``form="adjacency"`` says.
         **form: How text is taken apart; see :class:`reclens.data.read.options.TextOptions`. Without a header the
             columns are ``column_1 …``.
 

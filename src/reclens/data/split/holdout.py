@@ -1,4 +1,4 @@
-"""Splits of each user's own interactions: her last ones, or some at random."""
+"""Splits of each user's own interactions: their last ones, or some at random."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def last_n(
     """Hold out the last interactions of each user: leave-one-out for n = 1.
 
     Interactions are events here: of a user who took an item twice, both count, and repeats are merged within each part
-    after the cut. Where only new items count, those of the last n that she had before are left out of her test rows.
+    after the cut. Where only new items count, those of the last n that they had before are left out of their test rows.
 
     Where a user has several interactions at one moment, which of them came last is unknown, and the choice decides the
     result: 415 of the 943 users of MovieLens 100K share the timestamp of their last two events, and the NDCG@10 of one

@@ -36,7 +36,7 @@ def by_user(
     """Hold out whole users; a model receives a part of their interactions (the fold-in) and predicts the rest.
 
     This measures whether a model generalises to people who came after it was fitted. Models that know a user only by
-    her id cannot take part. To tune, split the training part again: ``by_user(split.train, …)``.
+    their id cannot take part. To tune, split the training part again: ``by_user(split.train, …)``.
 
     Args:
         data: The data set.

@@ -16,7 +16,7 @@ from reclens.schema import ITEM, TIMESTAMP, USER, fingerprint
 __all__ = ["TASKS", "Split", "Task", "check_leaks", "split_held", "task_of"]
 
 Task = Literal["new_items", "with_repeats"]
-"""What the held-out rows ask for: items that are new to the user, or whatever she took, also again."""
+"""What the held-out rows ask for: items that are new to the user, or whatever they took, also again."""
 TASKS: Final = ("new_items", "with_repeats")
 
 
@@ -42,7 +42,7 @@ class Split:
             ``counts``, ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
         validation: Interactions for validation, taken from the training side; or None.
         fold_in: Strong generalisation only: what a model that was fitted on ``train`` is told of each test user
-            before it recommends to her; otherwise None.
+            before it recommends to them; otherwise None.
     """
 
     train: Dataset
@@ -150,7 +150,7 @@ def check_leaks(split: Split) -> None:
 
     Every split function calls this on what it made. It checks that in a split by time no training event lies at or
     after the cut and no test row before it; that in a split by each user's last interactions none of them precedes what
-    the model learns about her; that a model did not see the users it is to be strange to; and, where the task is new
+    the model learns about them; that a model did not see the users it is to be strange to; and, where the task is new
     items, that no (user, item) pair stands in two parts. How many pairs of the test part training already held when it
     was cut stands in ``card["counts"]`` as ``test_pairs_in_training``, of ``test_pairs``.
 

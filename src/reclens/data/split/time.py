@@ -32,7 +32,7 @@ def by_time(
     cut are test. The cut is the timestamp at which the share of test events comes nearest to ``test_share`` (the
     earlier of two that are equally near), so that events of one moment are never torn apart and no rule for ties is
     needed. The log is cut first, and repeats of a pair are merged within each part: what a user bought in March stays
-    in the training part, whether or not she bought it again after the cut.
+    in the training part, whether or not they bought it again after the cut.
 
     Args:
         data: The data set; it needs timestamps.

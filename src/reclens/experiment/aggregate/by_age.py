@@ -1,6 +1,6 @@
 """Effects by days since first exposure: does a novelty wear off, or does a change have to be learned?
 
-A user counts on each day since her first event in the experiment that has passed for her, with 0 where she did nothing;
+A user counts on each day since the first event in the experiment that has passed, with 0 where nothing was done;
 each day is summed up apart. References: Sadeghi et al. (2021), Novelty and primacy: a long-term estimator for online
 experiments; Kohavi, Tang and Xu (2020), chapter 3.
 """
@@ -49,7 +49,7 @@ def gather_ages(
         query: A SELECT to read instead.
 
     Returns:
-        Days since first exposure -> sums, for ``read_sums(ages=…)``. A user in two arms counts in her first one.
+        Days since first exposure -> sums, for ``read_sums(ages=…)``. A user in two arms counts in their first one.
 
     Raises:
         UsageError: If no primary metric is a mean or a ratio.

@@ -16,7 +16,7 @@ _LONGEST: Final = 10
 
 
 def optimized(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Draw a list for each user from her mixture; see :func:`mixture`.
+    """Draw a list for each user from their mixture; see :func:`mixture`.
 
     Rankings of other length are compared as far as the shorter one goes.
 

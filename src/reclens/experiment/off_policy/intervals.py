@@ -72,7 +72,7 @@ def mean_estimates(
 ) -> dict[str, Estimate]:
     """The mean of each, with an interval over units.
 
-    With e_u the sum over a user's decisions of value - mean, divided by 1 - h_u for her share h_u of all decisions:
+    With e_u the sum over a user's decisions of value - mean, divided by 1 - h_u for their share h_u of all decisions:
 
     ``normal``: the jackknife variance over users, (U - 1)/U Σ e² ÷ n², which is U/(U - 1) times the plain one where all
     have as many decisions; Student's quantiles with U - 1 degrees of freedom.

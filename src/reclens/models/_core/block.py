@@ -72,7 +72,7 @@ def top_of_scores(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best items of a block by its scores, which are changed; as ``Recommender._recommend`` gives them.
 
-    Where every score of a user is 0 a personal model says nothing about her, and her row has no items: the first ones
+    Where every score of a user is 0 a personal model says nothing of them, and the row has no items: the first ones
     by id would be no recommendation.
     """
     codes = np.empty((len(block.users), block.k), np.int32)

@@ -21,7 +21,7 @@ class Extent:
     Attributes:
         users: Users with an interaction.
         items: Items with an interaction.
-        interactions: Pairs of a user and an item that she has.
+        interactions: Pairs of a user and an item that they have.
     """
 
     users: int

@@ -114,7 +114,7 @@ def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProble
 
     Args:
         lengths: Items that each user was given by the model, shape (users,).
-        room: Items that might have been shown to her, shape (users,).
+        room: Items that might have been shown to them, shape (users,).
         k: Items asked for.
     """
     able = room >= k

@@ -1,6 +1,6 @@
 """Dot products whose last bit does not depend on how many are asked for at once.
 
-BLAS takes other paths, which add up in another order, for a few rows than for many: a user's scores, and in a tie her
+BLAS takes other paths, which add up in another order, for a few rows than for many: a user's scores, and in a tie their
 list, would depend on who else is asked for. Here a product is defined to the bit: float32, one factor after the other,
 without fused operations. Compiled without licence to reorder, every loop below gives exactly that.
 """

@@ -18,7 +18,7 @@ class Explanation(Tabular):
         user: The user.
         item: The item.
         score: Its score; the contributions of all reasons add up to it.
-        kind: What the reasons are: ``"item"`` (items of her history), ``"user"`` (users like her), ``"feature"``
+        kind: What the reasons are: ``"item"`` (items of their history), ``"user"`` (users like them), ``"feature"``
             (attributes and words of the item), ``"factor"`` (learned dimensions, without a name), ``"model"`` (the
             models that a hybrid is made of), ``"rule"`` (requirements) or ``"count"``.
         reasons: (id, contribution), the largest contribution first; at most ``n``.

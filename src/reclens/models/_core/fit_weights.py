@@ -20,7 +20,7 @@ __all__ = ["FitWeights", "check_weights", "weighted_products"]
 
 @dataclass(frozen=True, eq=False)
 class FitWeights:
-    """The weight of each pair of a user and an item that she has, or of each user.
+    """The weight of each pair of a user and an item that they have, or of each user.
 
     Attributes:
         of: ``"interaction"``, or ``"user"``: all that the user did, and has not done, counts so many times.

@@ -94,7 +94,7 @@ class ItemWeights(Recommender):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: a user is the sum of the rows of her items."""
+        """Yes: a user is the sum of the rows of their items."""
         return True
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:

@@ -113,7 +113,7 @@ def neighbours_of_counts(
 def top_of_product(
     users: Any, left: Any, right: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any
 ) -> None:
-    """The best items of users by the product of two sparse matrices: her row, and the rows of another.
+    """The best items of users by the product of two sparse matrices: their row, and the rows of another.
 
     ``left`` is the first by rows: indptr, indices, values. ``right`` is the other: where each row begins and ends, the
     places of its cells in ``order``, a permutation of the items, and their values. ``seen``: indptr, indices. Items

@@ -62,7 +62,7 @@ class Serving(Scoring, ABC):
                 user without rows in the frame has no list.
             history: What users did, ``user_id, item_id``, since the fit or before they were known (fold-in). Items that
                 the model does not know are left out and counted.
-            history_mode: ``"add"``: the history of a known user adds to her training data. ``"replace"``: the history
+            history_mode: ``"add"``: the history of a known user adds to their training data. ``"replace"``: the history
                 is all that is known, and a user without rows in it is a cold one.
             cold_users: What a user gets of whom the model knows no item, or on whose items it has nothing to say (no
                 item has a score, or all have 0): ``"popular"``, the items with the most training users, whose number is

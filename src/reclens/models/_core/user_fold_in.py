@@ -49,7 +49,7 @@ class TrainingUsers:
         return cls(cells.T.tocsr(), sizes, n_users, mean, weighting)
 
     def neighbors(self, block: Block, *, neighbors: int, similarity: str, shrinkage: float) -> Neighbors:
-        """The most similar training users of each user of a block, equal ones by id; herself left out."""
+        """The most similar training users of each user of a block, equal ones by id, without the user."""
         from scipy.sparse import csr_array
 
         n, n_users = len(block.users), self.by_item.shape[1]

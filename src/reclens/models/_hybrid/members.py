@@ -29,7 +29,7 @@ __all__ = ["Hybrid", "list_ranks", "seen_cells", "serves"]
 class Hybrid(Recommender):
     """A recommender made of recommenders.
 
-    A user whom one of the models cannot serve, because it does not know her or cannot use a given history, is served
+    A user whom one of the models cannot serve, because it does not know them or cannot use a given history, is served
     by the others; the card counts such users. The catalogue is that of the model that knows most items, among those
     that have a say in what is shown.
 
@@ -101,7 +101,7 @@ class Hybrid(Recommender):
     def _scores_of(self, label: str, block: Block) -> np.ndarray:
         """The scores of one of the models over the catalogue: float32, shape (n, items).
 
-        -inf where it does not score the item (its score is not above its floor), cannot serve the user, or gives her
+        -inf where it does not score the item (its score is not above its floor), cannot serve the user, or gives them
         nothing but zeros.
         """
         part, places = self.parts_[label], self.places_[label]

@@ -23,7 +23,7 @@ class Calibrated(Reranker):
     """Place by place the item with the highest (1 - weight) × relevance - weight × KL(p, q̃).
 
     p is the mean share of each label over the user's history, q that over the items placed so far with the candidate,
-    q̃ = (1 - alpha) q + alpha p; an item with n labels gives each 1/n. This is Steck's greedy maximisation of his
+    q̃ = (1 - alpha) q + alpha p; an item with n labels gives each 1/n. This is Steck's greedy maximisation of its
     equation 7, with equal weights of the places; it is what the metric miscalibration measures. Lists of users whose
     history has no labels stay as they are.
 
