@@ -262,6 +262,7 @@ def compare(
     from reclens.job.settings import load_gate
     from reclens.report import build_report, comparison_table, comparison_text
     from reclens.workspace import Workspace
+    from reclens.workspace.groups import measured_alike
 
     place = Workspace(workspace)
     rules = [] if gate is None else load_gate(gate)
@@ -283,7 +284,9 @@ def compare(
     rules += no_loss_rules(found) if fail_on_loss else []
     held = check_gate(results, rules, comparison=found) if rules else None
     if html is not None:
-        output.say(f"report: {build_report(results, comparison=found, gate=held).save(html)}")
+        alike = measured_alike(place.list("evaluation"), evaluations[0])
+        document = build_report(results, comparison=found, gate=held, measured_alike=alike)
+        output.say(f"report: {document.save(html)}")
     shown = comparison_table(found, by=None if segments else "overall")
     output.emit(shown, synthetic=bool(found.card.get("synthetic")))
     for name, result in results.items():
@@ -312,9 +315,11 @@ def report(
     from reclens.evaluation import compare as hold
     from reclens.report import build_report
     from reclens.workspace import Workspace
+    from reclens.workspace.groups import measured_alike
 
     place = Workspace(workspace)
     results = {name: place.load("evaluation", name) for name in evaluations}
     found = hold(results, baseline=baseline) if baseline else None
-    build_report(results, comparison=found, title=title).save(out)
+    alike = measured_alike(place.list("evaluation"), evaluations[0])
+    build_report(results, comparison=found, title=title, measured_alike=alike).save(out)
     say(f"report: {out}", quiet=quiet)

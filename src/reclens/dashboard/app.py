@@ -18,6 +18,7 @@ from reclens.dashboard.style import STYLE
 from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError
 from reclens.report._toolkit.document import SYNTHETIC
+from reclens.report._toolkit.system_colours import share_colours
 from reclens.workspace import Workspace
 
 __all__ = ["draw_page", "main"]
@@ -62,6 +63,7 @@ def draw_page(page: Page, workspace: Workspace) -> None:
     try:
         store.begin(workspace)
         seen.begin(page.title)
+        share_colours(name for each in store.groups(workspace)[:1] for name in each.names)
         page.show(workspace)
         if store.synthetic_shown():
             # Known once the page has loaded what it shows, and drawn above it.

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import streamlit as st
 
 from reclens.report._toolkit.html import Figure, figure_of
+from reclens.report._toolkit.system_colours import shared_colours
 
 __all__ = ["draw"]
 
@@ -24,7 +25,8 @@ def draw(make: Callable[..., Any], *sources: Any, **options: Any) -> Figure | No
         options: Its other arguments.
     """
     names = f"{make.__module__}.{make.__qualname__}"
-    return _drawn(names, [_token(each) for each in sources], options, _make=make, _sources=sources)
+    tokens = [shared_colours(), *(_token(each) for each in sources)]
+    return _drawn(names, tokens, options, _make=make, _sources=sources)
 
 
 @st.cache_data(max_entries=1024, show_spinner=False)

@@ -8,10 +8,9 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen, store
-from reclens.dashboard.widgets import choose, choose_many, empty, theme
+from reclens.dashboard.widgets import choose, choose_many, empty, system_colours, theme
 from reclens.errors import WorkspaceError
 from reclens.report import Table
-from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report._toolkit.tables import format_number
 from reclens.report.evaluation.run_table import RunTable, run_table
@@ -52,13 +51,12 @@ def run_list(workspace: Workspace, runs: Sequence[str], chosen: Sequence[str], *
     if text and found in ([], [baseline]):
         empty("No run is called so", "Search by a part of a name, a tag or a note.", ":material/search_off:")
         return
-    palette = THEME[theme()]
     shown = run_table(
         estimates.filter(estimates["run"].is_in(found)),
         metrics=columns,
         sort=sort,
         baseline=baseline,
-        colours=dict(zip(chosen, palette, strict=False)),
+        colours=system_colours(chosen),
         grey=PAPER[theme()]["muted"],
         ground=PAPER[theme()]["line"],
         notes={run: (", ".join(each.tags), each.text) for run, each in written.items()},

@@ -10,6 +10,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.widgets import choose, plain
 from reclens.evaluation.protocol import not_alike
+from reclens.report._toolkit.system_colours import share_colours
 from reclens.report.evaluation.groups import titles_of_groups
 from reclens.workspace import RunGroup, Workspace
 
@@ -42,6 +43,7 @@ def choose_group(workspace: Workspace, *, keys: Sequence[str]) -> RunGroup | Non
             help="Runs that were measured on the same data, split, truth and protocol can be compared.",
         )
     group = groups[titles.index(chosen)] if chosen in titles else groups[first]
+    share_colours(group.names)
     _say_apart(groups, group, asked, keys)
     return group
 

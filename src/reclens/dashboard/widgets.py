@@ -19,6 +19,7 @@ from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.format import is_identifier, unlinked
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
+from reclens.report._toolkit.system_colours import places_of
 
 __all__ = [
     "bullets",
@@ -36,6 +37,7 @@ __all__ = [
     "legend",
     "plain",
     "rows_as_csv",
+    "system_colours",
     "table",
     "theme",
 ]
@@ -128,12 +130,16 @@ def frame(
     st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
 
 
+def system_colours(systems: Sequence[str]) -> dict[str, str]:
+    """The colours of systems in the theme of the page; those that are grey are left out."""
+    return {name: THEME[theme()][at] for name, at in places_of(systems).items() if at is not None}
+
+
 def legend(systems: list[str]) -> None:
     """Which colour is which system, for all charts of a page; those beyond the colours are grey together."""
-    colours = THEME[theme()]
-    told = [(colours[at], name) for at, name in enumerate(systems[: len(colours)])]
-    if len(systems) > len(colours):
-        told.append((PAPER[theme()]["muted"], f"{len(systems) - len(colours)} others"))
+    told = [(colour, name) for name, colour in system_colours(systems).items()]
+    if len(systems) > len(told):
+        told.append((PAPER[theme()]["muted"], f"{len(systems) - len(told)} others"))
     dots = "".join(f'<li><i style="background:{colour}"></i>{_escaped(name)}</li>' for colour, name in told)
     st.html(f'<ul class="legend" aria-label="Colours of the systems">{dots}</ul>')
 

@@ -41,6 +41,7 @@ from reclens.stats.gate import GateResult
 from reclens.tabular import Tabular
 from reclens.tuning import hold_against_popular
 from reclens.workspace import Workspace
+from reclens.workspace.groups import measured_alike
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset, Segmenter
@@ -141,7 +142,11 @@ def run_job(
     if settings.gate:
         held = gate(results, [row.rule() for row in settings.gate], comparison=comparison)
         step(gate_in_words(held))
-    page = build_report(results, comparison=comparison, gate=held, title=settings.title).html
+    kept_as = {name: f"{settings.name}-{name}" for name in results}
+    alike = measured_alike(workspace.list("evaluation"), next(iter(kept_as.values()), ""))
+    page = build_report(
+        results, comparison=comparison, gate=held, title=settings.title, measured_alike=alike, kept_as=kept_as
+    ).html
     report = workspace.save_report(page, settings.name)
     workspace.save_text(to_toml(asked), f"{settings.name}.toml")
     step("report written")

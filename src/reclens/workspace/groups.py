@@ -16,7 +16,7 @@ from reclens.metrics.conventions import Convention
 from reclens.schema import USER
 from reclens.workspace.artefact import Artefact
 
-__all__ = ["RunGroup", "card_of", "protocol_of", "run_groups", "runs_on"]
+__all__ = ["RunGroup", "card_of", "measured_alike", "protocol_of", "run_groups", "runs_on"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,11 @@ def run_groups(artefacts: Iterable[Artefact]) -> list[RunGroup]:
     places = {name: at for at, name in enumerate(cards)}
     groups = [RunGroup(tuple(names), {name: cards[name] for name in names}) for names in together(cards)]
     return sorted(groups, key=lambda each: (len(each.names) < 2, places[each.names[:2][-1]]))
+
+
+def measured_alike(artefacts: Iterable[Artefact], name: str) -> tuple[str, ...]:
+    """The names of the evaluations that one belongs with, itself included; none where there is none of that name."""
+    return next((each.names for each in run_groups(artefacts) if name in each.names), ())
 
 
 def runs_on(artefacts: Iterable[Artefact], split: Split) -> RunGroup | None:

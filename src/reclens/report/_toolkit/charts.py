@@ -49,6 +49,7 @@ def dots(
     form: str | None = None,
     domain: tuple[float, float] | None = None,
     told: bool = False,
+    colour: Any = None,
 ) -> Any:
     """A dot with its interval in each row.
 
@@ -62,13 +63,16 @@ def dots(
         form: Format of the axis, such as ``%``.
         domain: Its ends, where it is not to follow the rows; what lies beyond is cut off.
         told: Whether a legend says which colour is which.
+        colour: The encoding of the colours; by default they follow the order of the systems.
     """
     import altair as alt
 
     base = base_of(rows, height=row_height)
     intervals = any(row["low"] is not None for row in rows)
 
-    channels: dict[str, Any] = {"y": y, "color": told_colour(systems, symbol="circle") if told else colour_of(systems)}
+    if colour is None:
+        colour = told_colour(systems, symbol="circle") if told else colour_of(systems)
+    channels: dict[str, Any] = {"y": y, "color": colour}
     if offset is not None:
         channels["yOffset"] = offset
     scale = alt.Scale(zero=False, nice=True) if domain is None else alt.Scale(domain=list(domain), nice=False)
@@ -150,9 +154,9 @@ def rows_of(field: str, order: Sequence[str], *, widest: int = 150) -> alt.Y:
 
 
 def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None) -> alt.Color:
-    """The colour of each system, in the order of the systems, the same in every chart of a page.
+    """A colour for each of some names, in their order; those of systems are in ``system_colours``.
 
-    There are as many colours as people can tell apart: the systems beyond them are grey.
+    There are as many colours as people can tell apart: the names beyond them are grey.
     """
     import altair as alt
 
@@ -164,7 +168,12 @@ def colour_of(systems: Sequence[str], *, extra: Mapping[str, str] | None = None)
 
 def told_colour(names: Sequence[str], *, title: str | None = None, symbol: str = "stroke") -> Any:
     """The colours of a few curves, told above the chart: beside them there is no room on a phone."""
-    return colour_of(names).legend(
+    return legend_above(colour_of(names), title=title, symbol=symbol)
+
+
+def legend_above(colour: alt.Color, *, title: str | None = None, symbol: str = "stroke") -> Any:
+    """A colour with its legend above the chart."""
+    return colour.legend(
         title=title,
         titleOrient="left",
         titleColor="var(--muted)",

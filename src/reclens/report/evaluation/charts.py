@@ -9,6 +9,7 @@ from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.notes import note_text
+from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import format_estimate, p_in_words
 from reclens.report.evaluation.tables import best_first
 from reclens.report.evaluation.words import why_not_significant
@@ -33,6 +34,7 @@ def leaderboard_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any:
         y=rows_of("system", [row["system"] for row in rows]),
         row_height=ROW_HEIGHT * len(rows),
         systems=list(results),
+        colour=system_colour(list(results)),
         title=title_of(metric),
     )
 
@@ -63,6 +65,7 @@ def segment_chart(results: Mapping[str, Evaluation], *, metric: str, by: str, mo
         y=rows_of("segment", segments),
         row_height=max(13 * len(systems), ROW_HEIGHT) * len(segments),
         systems=systems,
+        colour=system_colour(systems),
         title=title_of(metric),
         offset=offset,
         domain=within(rows),
@@ -99,6 +102,7 @@ def gap_chart(results: Mapping[str, Evaluation], *, metric: str, by: Sequence[st
         y=rows_of("by", segmentations),
         row_height=max(13 * len(results), ROW_HEIGHT) * len(segmentations),
         systems=list(results),
+        colour=system_colour(list(results)),
         title=f"gap in {metric}",
         offset=offset,
     )
@@ -124,6 +128,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
         y=order,
         row_height=ROW_HEIGHT * len(rows),
         systems=systems,
+        colour=system_colour(systems),
         title=f"{metric}, difference from {comparison.baseline}",
     )
     return alt.layer(zero(), chart)
@@ -150,7 +155,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
     sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=_TRADE_HEIGHT)
-    colour = colour_of(list(results))
+    colour = system_colour(list(results))
     axes = {"x": _trade_axis(alt.X, "x", x), "y": _trade_axis(alt.Y, "y", y)}
     front = [{"x": found.points[name][0], "y": found.points[name][1]} for name in found.front]
     line = alt.Chart(alt.Data(values=front)).mark_line(color="var(--muted)", strokeDash=[4, 3], strokeWidth=1.5)  # type: ignore[arg-type]
@@ -266,7 +271,7 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
         "y": alt.Y("share:Q", title="share of exposure", axis=alt.Axis(format="%")),
     }
     base = base_of(rows, height=300)
-    colour = colour_of(list(results), extra={"consumed": "var(--ink)"})
+    colour = system_colour(list(results), extra={"consumed": "var(--ink)"})
     even = alt.Chart(alt.Data(values=[{"items": 0, "share": 0}, {"items": 1, "share": 1}]))  # type: ignore[arg-type]
     return alt.layer(
         even.mark_line(strokeWidth=1, color="var(--line)").encode(**axes),

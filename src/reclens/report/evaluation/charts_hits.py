@@ -9,6 +9,7 @@ from reclens.evaluation import Evaluation
 from reclens.evaluation.hits import tells_hits, without_hit_by_segment
 from reclens.report._toolkit.charts import ROW_HEIGHT, dots, rows_of
 from reclens.report._toolkit.format import percent, span
+from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import format_estimate
 from reclens.stats.estimate import Estimate
 
@@ -41,6 +42,7 @@ def no_hit_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> 
         y=rows_of("segment", segments),
         row_height=max(13 * len(systems), ROW_HEIGHT) * len(segments),
         systems=systems,
+        colour=system_colour(systems),
         title="share of users without a hit",
         offset=alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4)),
         form="%",

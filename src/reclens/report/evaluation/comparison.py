@@ -73,6 +73,7 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
         y=rows_of("segment", segments),
         row_height=26 * len(rows),
         systems=list(comparison.card["systems"]),
+        colour=system_colour(list(comparison.card["systems"])),
         title=f"difference in {metric}",
         domain=within(rows, zero=True),
     )

@@ -9,8 +9,9 @@ from reclens.evaluation import Evaluation
 from reclens.evaluation.results import MINIMUM_SEGMENT
 from reclens.evaluation.views import exposure_by_popularity, metric_by_cutoff, spread, worst_users
 from reclens.metrics import direction
-from reclens.report._toolkit.charts import base_of, colour_of, dots, rows_of, title_of
+from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of
 from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 
 __all__ = [
@@ -34,7 +35,7 @@ def metric_by_cutoff_chart(results: Mapping[str, Evaluation], *, family: str) ->
     ks = sorted({row["k"] for row in rows})
     if len(ks) < 2:
         return None
-    base, colour = base_of(rows, height=260), colour_of(list(results))
+    base, colour = base_of(rows, height=260), system_colour(list(results))
     x = alt.X("k:Q", title="k", axis=alt.Axis(values=ks, format="d"), scale=alt.Scale(padding=12))
     y = alt.Y("value:Q", title=family, scale=alt.Scale(zero=False))
     line = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
@@ -58,7 +59,7 @@ def distribution_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any
         "x": alt.X("users:Q", title=f"share of users, {_first(metric)} first", axis=alt.Axis(format="%")),
         "y": alt.Y("value:Q", title=title_of(metric)),
     }
-    base, colour = base_of(rows, height=280), colour_of(list(results))
+    base, colour = base_of(rows, height=280), system_colour(list(results))
     return alt.layer(
         base.mark_line(strokeWidth=2, interpolate="step-before").encode(**axes, color=colour),
         base.mark_point(opacity=0, size=100).encode(**axes, tooltip="tip:N"),
@@ -88,7 +89,7 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
     for row in rows:
         row["tip"] = f"{row['system']}: {row['share']:.1%} on part {row['tier']} of {tiers} of the catalogue"
     base = base_of(rows, height=300)
-    colour = colour_of(list(results), extra={"consumed": "var(--ink)"})
+    colour = system_colour(list(results), extra={"consumed": "var(--ink)"})
     x = alt.X("tier:O", title="tenths of the catalogue, the most popular on the right", axis=alt.Axis(labelAngle=0))
     y = alt.Y("share:Q", title="share", axis=alt.Axis(format="%"))
     return alt.layer(
@@ -140,6 +141,7 @@ def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[
         y=rows_of("segment", segments),
         row_height=height,
         systems=systems,
+        colour=system_colour(systems),
         title="share of the users who could be shown it",
         offset=offset,
         form="%",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.format import listed
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
+from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
 from reclens.report.evaluation import charts, tables
 from reclens.report.evaluation.comparison import gain_difference_chart
@@ -35,6 +36,8 @@ def build_report(
     comparison: Comparison | None = None,
     gate: GateResult | None = None,
     title: str = "Offline evaluation",
+    measured_alike: Iterable[str] = (),
+    kept_as: Mapping[str, str] | None = None,
 ) -> Document:
     """Write a report on some evaluations.
 
@@ -43,6 +46,9 @@ def build_report(
         comparison: Their comparison with a baseline, for the verdict and the marks.
         gate: What their gate came to.
         title: Title of the page.
+        measured_alike: Names of all evaluations that these belong with, such as those of a workspace: systems have the
+            colours that they have on its pages.
+        kept_as: Name here -> name among those, for evaluations that are called otherwise here.
 
     Returns:
         The document.
@@ -58,14 +64,16 @@ def build_report(
     synthetic = any(result.card.get("synthetic") for result in results.values())
     heading = f"{title} (synthetic data)" if synthetic else title
     decision = decide(results, comparison)
-    sections = [each for each in [_gate(gate), *_sections(results, comparison, decision)] if each is not None]
+    with colours_shared(measured_alike, kept_as=kept_as or {}):
+        sections = [each for each in [_gate(gate), *_sections(results, comparison, decision)] if each is not None]
+        places = places_of(list(results))
     page: dict[str, Any] = {
         "title": heading,
         "synthetic": synthetic,
         "answer": decision_in_words(decision),
         "verdict": [],
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
-        "systems": list(results),
+        "systems": places,
         "sections": sections,
         "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
         "card": _card_rows(first),

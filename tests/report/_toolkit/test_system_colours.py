@@ -1,0 +1,73 @@
+"""A system has one colour: by its name, among those that it was measured with."""
+
+from __future__ import annotations
+
+import re
+import zlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+import reclens as rl
+from reclens.report import build_report
+from reclens.report._toolkit.system_colours import COLOURS, colours_shared, places_of
+
+NAMES = st.lists(st.text("abcdefg-", min_size=1, max_size=6), unique=True, min_size=1, max_size=14)
+
+
+@given(NAMES, st.randoms())
+def test_a_colour_follows_the_name_and_not_the_place(names: list[str], random) -> None:
+    few, shuffled = names[:COLOURS], random.sample(names[:COLOURS], len(names[:COLOURS]))
+    with colours_shared(few):
+        every = places_of(few)
+        assert places_of(shuffled) == every
+        chosen = shuffled[: 1 + len(few) // 2]
+        assert places_of(chosen) == {name: every[name] for name in chosen}, "a choice keeps the colours"
+    assert sorted(each for each in every.values() if each is not None) == sorted(set(every.values()))
+    assert any(place == zlib.crc32(name.encode()) % COLOURS for name, place in every.items())
+
+
+@given(NAMES)
+def test_no_two_that_are_shown_have_one_colour_and_those_beyond_are_grey(names: list[str]) -> None:
+    with colours_shared([*names, *(f"run-{at}" for at in range(30))]):
+        places = places_of(names)
+    coloured = [each for each in places.values() if each is not None]
+    assert len(set(coloured)) == len(coloured) == min(len(names), COLOURS)
+    assert list(places) == names and all(places[name] is None for name in names[COLOURS:])
+
+
+def test_a_report_on_some_has_the_colours_of_all(small_data) -> None:
+    split = rl.split.last_n(small_data, n=2)
+    results = {
+        name: rl.evaluate(
+            model.fit(split.train).recommend(split.test_users, k=5), split, metrics=["hit_rate@5"], replicates=10
+        )
+        for name, model in (
+            ("popular", rl.models.Popular()),
+            ("knn", rl.models.ItemKNN()),
+            ("random", rl.models.Random()),
+        )
+    }
+
+    def told(document) -> dict[str, str]:
+        return {
+            name: at for at, name in re.findall(r'<i style="background: var\(--(\w+)\)"></i>([\w-]+)<', document.html)
+        }
+
+    every = told(build_report(results))
+    assert len(set(every.values())) == 3
+    some = {name: results[name] for name in ("knn", "popular")}
+    assert told(build_report(some, measured_alike=results)) == {name: every[name] for name in some}
+    # A job calls its systems otherwise than the workspace does.
+    renamed = {f"my {name}": name for name in results}
+    other = build_report(
+        {f"my-{name}": each for name, each in results.items()},
+        kept_as={k.replace(" ", "-"): v for k, v in renamed.items()},
+    )
+    assert told(other) == {f"my-{name}": place for name, place in every.items()}
+    # The dots of a chart are in the colours of the legend.
+    scale = re.search(r'"domain": ?(\["[^]]*\]), ?"range": ?(\[[^]]*\])', other.html)
+    assert scale is not None
+    assert dict(zip(*(re.findall(r'"(?:var\(--)?([\w-]+)\)?"', part) for part in scale.groups()), strict=True)) == told(
+        other
+    )
