@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import html
+import json
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import polars as pl
 import pytest
+import streamlit as st
+from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.widgets import _sides, plain
 from reclens.evaluation import compare
 from reclens.evaluation.decision import decide
+from reclens.report._toolkit.charts import THEME
 from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.workspace import Workspace
 from reclens.workspace.notes import Note, Notes
@@ -83,6 +89,110 @@ def test_runs_are_found_by_name_and_note_and_columns_are_remembered(
     assert list(table["note"]) == ["", "with <b>200</b> neighbours"]
     assert "novelty@10" in table.columns and "ndcg@5" not in table.columns
     assert len(open_page("diagnostics", folder=tmp_path).dataframe[0].value) == 3
+
+
+def with_rows(app, rows: list[int]):
+    """The page after rows of its first table were selected, as the browser sends it."""
+    states = app._tree.get_widget_states()
+    chosen = {"selection": {"rows": rows, "columns": [], "cells": []}}
+    states.widgets.append(WidgetState(id=app.dataframe[0].proto.id, string_value=json.dumps(chosen)))
+    return app._run(states)
+
+
+def test_rows_of_the_run_table_are_the_runs_that_are_looked_at(open_page) -> None:
+    app = open_page("diagnostics", columns=["ndcg@10"], sort="ndcg@10")
+    order = list(app.dataframe[0].value["run"])
+    app = with_rows(app, [0, 2])
+    assert not app.exception and app.multiselect(key="runs").value == [order[0], order[2]]
+    assert len(app.dataframe[0].value) == 3, "the others stay in the table, in grey"
+    app = with_rows(app, [])
+    assert app.multiselect(key="runs").value == [order[0], order[2]], "no row is no choice"
+    # A row that the search has hidden stays chosen.
+    app = open_page("diagnostics", columns=["ndcg@10"], search="ease", runs=RUNS, baseline="small-popular")
+    app = with_rows(app, [0])
+    assert sorted(app.multiselect(key="runs").value) == ["small-item_knn", "small-popular"]
+
+
+def test_columns_are_remembered_by_the_button(open_page, workspace: Workspace, tmp_path: Path) -> None:
+    place = Workspace(tmp_path)
+    for name in RUNS:
+        place.save(workspace.load("evaluation", name), name)
+    app = open_page("diagnostics", folder=tmp_path, columns=["novelty@10", "ndcg@5"])
+    app.button(key="keep-columns").click().run()
+    assert not app.exception and Notes(tmp_path).preference("columns of the run table") == ["novelty@10", "ndcg@5"]
+    assert "keep-columns" not in [each.key for each in app.button], "nothing is left to remember"
+    again = open_page("diagnostics", folder=tmp_path)
+    assert [head for head in again.dataframe[0].value.columns if "@" in head and "interval" not in head] == [
+        "novelty@10",
+        "ndcg@5",
+    ]
+
+
+def test_a_metric_of_one_cutoff_is_computed_at_others_when_it_is_asked_for(open_page, workspace: Workspace) -> None:
+    def curves(app) -> dict[str, dict[str, dict[int, float]]]:
+        found: dict[str, dict[str, dict[int, float]]] = {}
+        for each in app.get("vega_lite_chart"):
+            layer = json.loads(each.proto.spec)["layer"][-1]
+            for row in layer["data"]["values"]:
+                family, _, k = row["metric"].partition("@")
+                found.setdefault(family, {}).setdefault(row["system"], {})[int(k)] = row["value"]
+        return found
+
+    assert set(curves(open_page("diagnostics", view="Per k"))) == {"ndcg"}
+    drawn = curves(open_page("diagnostics", view="Per k", cutoffs="novelty"))
+    assert set(drawn) == {"ndcg", "novelty"} and set(drawn["novelty"]) == set(RUNS)
+    # By hand: the mean of -log2 of the share of training users who have the item, over the first k places.
+    split, lists = workspace.load("split", "small"), workspace.load("run", "small-ease").table
+    train = split.train.interactions
+    had = train.group_by("item_id").agg(users=pl.col("user_id").n_unique())
+    bits = had.select("item_id", bits=-(pl.col("users") / train["user_id"].n_unique()).log(2))
+    for k in (1, 3, 10):
+        top = lists.filter(pl.col("rank") <= k).join(bits, on="item_id")
+        by_hand = top.group_by("user_id").agg(pl.col("bits").mean())["bits"].mean()
+        assert drawn["novelty"]["small-ease"][k] == pytest.approx(by_hand)
+
+
+def test_it_is_said_when_segments_were_tested_for_one_system_alone(
+    open_page, workspace: Workspace, monkeypatch
+) -> None:
+    for page in ("home", "diagnostics", "compare"):
+        assert "segments were tested for" not in " ".join(each.value for each in open_page(page).caption)
+    st.cache_resource.clear()
+    monkeypatch.setattr("reclens.dashboard.scene.MANY", 2)
+    monkeypatch.setattr("reclens.dashboard.cards.MANY", 2)
+    results = {name: workspace.load("evaluation", name) for name in RUNS}
+    best = decide(results, compare(results, baseline="small-popular")).system
+    try:
+        for page, query, tested in (
+            ("home", {}, best),
+            ("diagnostics", {}, best),
+            ("compare", {"system": "small-item_knn"}, "small-item_knn"),
+        ):
+            said = " ".join(each.value for each in open_page(page, **query).caption)
+            assert (
+                f"Of these 3 runs, segments were tested for {plain(tested)} alone, against {plain('small-popular')}"
+                in said
+            )
+    finally:
+        st.cache_resource.clear()
+
+
+def test_a_system_has_one_colour_on_all_pages_and_in_the_report_of_its_job(open_page, workspace: Workspace) -> None:
+    def told(text: str) -> dict[str, str]:
+        return {name: at for at, name in re.findall(r'<i style="background: ?([^"]+)"></i>([\w-]+)<', text)}
+
+    every = told(cards(open_page("diagnostics")))
+    assert set(every) == set(RUNS) and len(set(every.values())) == 3
+    for runs in (RUNS[:1], RUNS[2:0:-1]):
+        assert told(cards(open_page("diagnostics", runs=runs))) == {name: every[name] for name in runs}
+    report = told((workspace.folder / "reports" / "small.html").read_text(encoding="utf-8"))
+    light = {f"var(--s{at})": colour for at, colour in enumerate(THEME["light"])}
+    assert {f"small-{name}": light[colour] for name, colour in report.items()} == every
+    compared = open_page("compare", system="small-ease", baseline="small-popular").get("vega_lite_chart")[0]
+    scale = re.search(r'"domain": ?(\["small[^]]*\]), ?"range": ?(\[[^]]*\])', compared.proto.spec)
+    assert scale is not None
+    drawn = dict(zip(*map(json.loads, scale.groups()), strict=True))
+    assert drawn["small-ease"] == every["small-ease"]
 
 
 def test_notes_are_kept_and_what_cannot_be_read_is_not_written_over(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from reclens.dashboard import seen
 from reclens.dashboard.links import lead, leads_of
+from reclens.dashboard.scene import MANY, Scene
 from reclens.dashboard.widgets import folded, plain, theme
 from reclens.evaluation.decision import Decision
 from reclens.findings import Finding
@@ -74,6 +75,17 @@ def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) ->
                         _card(rest[at], runs, key=f"{key}-{SHOWN + at}")
 
         folded(f"{len(rest)} more findings" if len(rest) > 1 else "1 more finding", draw, key=f"findings-{key}")
+
+
+def say_tested(scene: Scene) -> None:
+    """Say of whom segments were tested, where it is of one system alone."""
+    if scene.segments_of is None or scene.comparison is None:
+        return
+    st.caption(
+        f"Of these {len(scene.results):,} runs, segments were tested for {plain(scene.segments_of)} alone, against "
+        f"{plain(scene.comparison.baseline)}; all runs were tested over all users. Of {MANY} runs or fewer "
+        "the segments of each are tested."
+    )
 
 
 def more(sentences: Sequence[str], *, label: str, key: str) -> None:

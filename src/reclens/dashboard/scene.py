@@ -18,9 +18,9 @@ from reclens.evaluation.compare import Intervals
 from reclens.evaluation.decision import Decision, decide
 from reclens.workspace import Workspace
 
-__all__ = ["Scene", "keep_runs", "kept_runs", "scene_of"]
+__all__ = ["MANY", "Scene", "keep_runs", "kept_runs", "scene_of"]
 
-_MANY: Final = 12
+MANY: Final = 12
 """Runs above which segments are tested for the recommended system alone: all of them would take long."""
 
 
@@ -100,7 +100,7 @@ def _scene(
         return Scene(workspace, results, None, decide(results, metric=metric), metrics, by)
     averaged = store.averaged(results)
     metrics = list(dict.fromkeys([*averaged[:1], *metrics]))
-    many = len(chosen) > _MANY
+    many = len(chosen) > MANY
     comparison = store.compared(
         workspace,
         chosen,

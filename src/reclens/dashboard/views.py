@@ -11,6 +11,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.cutoffs import draw_cutoffs
 from reclens.dashboard.history import draw_history
 from reclens.dashboard.links import lead
 from reclens.dashboard.run_list import run_list
@@ -217,28 +218,12 @@ def _long_tail(shown: Shown) -> None:
     lead("See the items that are shown most and never", "items", {}, icon=":material/inventory_2:", key="items")
 
 
-def _metric_by_cutoff(shown: Shown) -> None:
-    families = {name.split("@")[0] for name in next(iter(shown.results.values())).metrics if "@" in name}
-    drawn = {name: draw(diagnosis.metric_by_cutoff_chart, shown.results, family=name) for name in sorted(families)}
-    known = [name for name, each in drawn.items() if each is not None]
-    if not known:
-        empty(
-            "One cut-off has no curve",
-            "Evaluate by a metric at several cut-offs, such as `-m ndcg@5 -m ndcg@10 -m ndcg@20`.",
-            ":material/show_chart:",
-        )
-        return
-    for name, place in grid(known):
-        with place:
-            chart(drawn[name], f"{name} at each cut-off", key=f"per-k-{name}", metric=name)
-
-
 VIEWS: Final[Mapping[str, Callable[[Shown], None]]] = {
     "Leaderboard": _leaderboard,
     "Segments": _segments,
     "Trade-off": _trade_off,
     "Long tail": _long_tail,
-    "Per k": _metric_by_cutoff,
+    "Per k": lambda shown: draw_cutoffs(shown.scene),
     "Users": lambda shown: draw_users(shown.scene, shown.averaged),
     "History": lambda shown: draw_history(shown.scene.workspace, shown.together),
 }

@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import store
-from reclens.dashboard.cards import decision_card, more
+from reclens.dashboard.cards import decision_card, more, say_tested
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown
 from reclens.dashboard.links import lead
@@ -100,6 +100,7 @@ def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaG
     pair = {name: scene.results[name] for name in (system, comparison.baseline)}
     with top:
         decision_card(decide(pair, comparison, metric=metric))
+        say_tested(scene)
     _differences(scene, comparison, system, metric, by)
     more(comparison_text(comparison, metric), label="What was tested, in words", key="verdict")
     st.subheader("Examples")

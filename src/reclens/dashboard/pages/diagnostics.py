@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.cards import decision_card, finding_cards, more
+from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
 from reclens.dashboard.together import choose_group
@@ -70,6 +70,7 @@ def show(workspace: Workspace) -> None:
     scene = _scene(workspace, chosen, baseline, correction)
     with top:
         decision_card(scene.decision)
+        say_tested(scene)
     legend(list(scene.results))
     VIEWS[choose_view(list(VIEWS))](Shown(scene, known, metrics))
     _findings(scene)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.cards import decision_card, finding_cards, more
+from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
@@ -55,6 +55,7 @@ def _findings(workspace: Workspace, found: list[Artefact]) -> None:
         scene = scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
         runs = dict(scene.results)
         decision_card(scene.decision)
+        say_tested(scene)
         lead("See the runs", "diagnostics", {"runs": chosen}, icon=":material/monitoring:", key="runs")
     tuned = {newest["tuning"]: store.load(workspace, "tuning", newest["tuning"])} if "tuning" in newest else {}
     noted = findings(runs, tunings=tuned)
