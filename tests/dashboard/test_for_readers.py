@@ -175,7 +175,9 @@ def documents(synthetic: Workspace) -> dict[str, str]:
     )
     read = replace(read_experiment(plan, units, days=7), synthetic=True)
     split = synthetic.load("split", "made")
-    pipeline = Pipeline(retrieve={"popular": {"k": 20}}, rank={"model": "item_knn"}, rerank=[{"kind": "mmr"}]).fit(split.train)
+    pipeline = Pipeline(retrieve={"popular": {"k": 20}}, rank={"model": "item_knn"}, rerank=[{"kind": "mmr"}]).fit(
+        split.train
+    )
     stages = evaluate_stages(pipeline.run(split.test_users), split.test, train=split.train, by=["activity"])
     results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
     simulated = run_simulation(SimulationSettings(size="tiny", days=3))
