@@ -1,6 +1,6 @@
 """Position bias: how often each place of a list is looked at, told from clicks.
 
-The position-based model: a user clicks where she looks and what is relevant, P(click | place j) = θ_j · γ. What is told
+The position-based model: a user clicks where they look and what is relevant, P(click | place j) = θ_j · γ. What is told
 from a log is θ_j relative to the first place. Clicks by place alone do not tell it, because better items stand higher.
 """
 

@@ -102,7 +102,7 @@ def _trade(own: np.ndarray, rest: np.ndarray, k: int, sums: np.ndarray) -> tuple
     first, others = np.minimum(own, k), np.minimum(rest, k)
     low = sums[ideal] - sums[np.minimum(others, ideal)]
     high = sums[first] + sums[k] - sums[ideal]
-    # What can be given up: the places of the others' relevant items, each user's at the price of her ideal DCG.
+    # What can be given up: the places of the others' relevant items, each user's at the price of their ideal DCG.
     room = sums[ideal] - sums[first]
     order = np.argsort(-sums[ideal], kind="stable")
     total = len(own) * sums[k]

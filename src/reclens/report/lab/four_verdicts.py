@@ -57,12 +57,11 @@ def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> W
         appendix({"verdicts": rows}),
     ]
     treatment, control = found.names
-    truths = sum(row["verdict"] == "truth" for row in found.to_dicts())
     return write_document(
         title=f"Four verdicts: {treatment} against {control}",
         subject=f"{treatment} against {control}, one world",
         heading="In short",
-        summary=summary_of_verdicts(found)[1:truths],  # the card has that of the first measure
+        summary=(),
         card=_answer(found),
         reading=READING,
         parts=parts,
