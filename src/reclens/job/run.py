@@ -142,16 +142,27 @@ def run_job(
     if settings.gate:
         held = gate(results, [row.rule() for row in settings.gate], comparison=comparison)
         step(gate_in_words(held))
-    kept_as = {name: f"{settings.name}-{name}" for name in results}
-    alike = measured_alike(workspace.list("evaluation"), next(iter(kept_as.values()), ""))
-    page = build_report(
-        results, comparison=comparison, gate=held, title=settings.title, measured_alike=alike, kept_as=kept_as
-    ).html
-    report = workspace.save_report(page, settings.name)
+    report = _report(results, comparison, held, settings, workspace)
     workspace.save_text(to_toml(asked), f"{settings.name}.toml")
     step("report written")
     workspace.check()
     return JobResult(results, comparison, report, held)
+
+
+def _report(
+    results: Mapping[str, Evaluation],
+    comparison: Comparison | None,
+    held: GateResult | None,
+    settings: JobSettings,
+    workspace: Workspace,
+) -> Path:
+    """Write the report, in the colours that the systems have on the pages of the workspace."""
+    kept_as = {name: f"{settings.name}-{name}" for name in results}
+    alike = measured_alike(workspace.list("evaluation"), next(iter(kept_as.values()), ""))
+    page = build_report(
+        results, comparison=comparison, gate=held, title=settings.title, measured_alike=alike, kept_as=kept_as
+    )
+    return workspace.save_report(page.html, settings.name)
 
 
 def _checked(job: Any) -> JobSettings:

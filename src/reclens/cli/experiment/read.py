@@ -103,7 +103,6 @@ def read(
     """
     from reclens.cli.reading import rows_or_path
     from reclens.cli.shared import working
-    from reclens.data.origin import file_is_synthetic
     from reclens.experiment.analysis.aggregated import read_aggregated
     from reclens.experiment.analysis.readout import read_experiment
     from reclens.experiment.planning.metric import OF_ARM
@@ -148,11 +147,18 @@ def read(
                 **shared,
             )
         )
-    found = replace(found, synthetic=any(map(file_is_synthetic, (data, exposures))))
+    found = _of_origin(found, data, exposures)
     _show(found, format, out, bayes=bayes, quiet=quiet)
     _keep(found, place, keep, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
+
+
+def _of_origin(found: Readout, *files: str | None) -> Readout:
+    """The readout, which says whether its data are synthetic."""
+    from reclens.data.origin import file_is_synthetic
+
+    return replace(found, synthetic=any(map(file_is_synthetic, files)))
 
 
 def _place(folder: Path, keep: str | None) -> Workspace:
