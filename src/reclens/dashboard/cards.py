@@ -21,7 +21,7 @@ from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg
 from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
 
-__all__ = ["decision_card", "finding_cards", "more", "words_card"]
+__all__ = ["decision_card", "finding_cards", "more", "say_tested", "words_card"]
 
 SHOWN: Final = 3
 """Findings and sentences that are seen at once; the others are folded away."""

@@ -51,7 +51,7 @@ def _computed(scene: Scene, families: Sequence[str]) -> None:
         )
         return
     chosen = choose("Compute at more cut-offs", ["none", *asked], key="cutoffs", help="Of the lists in the workspace.")
-    if chosen in asked and chosen is not None:
+    if chosen in asked:
         made = draw(metric_by_cutoff_chart, _measured(scene, split, chosen), family=chosen)
         if made is None:
             empty("Lists of one item have no curve", "Recommend more items to each user.", ":material/show_chart:")
@@ -75,5 +75,5 @@ def _at_cutoffs(folder: str, split: str, run: str, family: str, stamp: str) -> E
     ground, lists = store.load(place, "split", split), store.load(place, "run", run)
     how = protocol_of(store.load(place, "evaluation", run).card, ground)
     longest = int(lists.table["rank"].max() or 1)
-    metrics = [f"{family}@{k}" for k in _CUTOFFS if k <= longest]
-    return evaluate(lists, ground, **{**how, "metrics": metrics, "by": []}, name=run)
+    how |= {"metrics": [f"{family}@{k}" for k in _CUTOFFS if k <= longest], "by": []}
+    return evaluate(lists, ground, **how, name=run)

@@ -21,6 +21,7 @@ __all__ = [
     "base_of",
     "colour_of",
     "dots",
+    "legend_above",
     "rows_of",
     "title_of",
     "told_colour",

@@ -8,7 +8,7 @@ the other has the next that is free. There are as many colours as people can tel
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
@@ -39,7 +39,7 @@ def shared_colours() -> tuple[str, ...]:
 
 
 @contextmanager
-def colours_shared(names: Iterable[str], *, kept_as: Mapping[str, str] = _NO_NAMES) -> Iterator[None]:
+def colours_shared(names: Iterable[str], *, kept_as: Mapping[str, str] = _NO_NAMES) -> Generator[None]:
     """As :func:`share_colours`, until the context ends; without names what was said before holds.
 
     Args:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
-from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, title_of, within, zero
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import format_estimate, p_in_words

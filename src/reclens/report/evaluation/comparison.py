@@ -8,6 +8,7 @@ from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, largest_changes
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
+from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.evaluation.charts import p_values
 from reclens.stats.proportions import proportion
