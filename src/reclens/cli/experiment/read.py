@@ -147,8 +147,7 @@ def read(
                 **shared,
             )
         )
-    found = _of_origin(found, data, exposures)
-    _show(found, format, out, bayes=bayes, quiet=quiet)
+    _show(found := _of_origin(found, data, exposures), format, out, bayes=bayes, quiet=quiet)
     _keep(found, place, keep, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
