@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
 import pytest
 import streamlit as st
 from google.protobuf.json_format import MessageToDict
@@ -22,16 +19,7 @@ import reclens as rl
 from reclens.dashboard import widgets
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.views import VIEWS
-from reclens.experiment.analysis.readout import read_experiment
-from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
-from reclens.experiment.planning.sizing import size_plan
-from reclens.lab.simulation import SimulationSettings, run_simulation
-from reclens.pipeline import Pipeline, evaluate_stages
 from reclens.report import build_report
-from reclens.report.experiment.plan import build_plan_document
-from reclens.report.experiment.readout import build_readout
-from reclens.report.lab.studies import build_simulation_report
-from reclens.report.pipeline.report import build_pipeline_report
 from reclens.workspace import Workspace
 
 SEEN = {"body", "label", "help", "placeholder", "options", "caption", "title", "text", "tooltip", "alt", "defaults"}
@@ -148,51 +136,14 @@ def test_lists_that_were_learned_from_synthetic_data_are_synthetic_against_any_t
     assert not elsewhere.list("evaluation")[0].synthetic
 
 
-def words_of_document(html: str) -> list[str]:
-    """The text of a document, with the words of its charts and without commands, which are code by intent."""
+def test_a_reader_of_the_report_sees_words(synthetic: Workspace) -> None:
+    """The text of the HTML, with the words of its charts and without commands, which are code by intent."""
+    results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
+    html = build_report(results, comparison=synthetic.load("comparison", "compared")).html
     specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
     text = re.sub(r"<(script|style|code|pre)\b.*?</\1>", " ", html, flags=re.DOTALL)
     said = [unescape(each).strip() for each in re.split(r"<[^>]+>", text)]
-    return said + [each for spec in specs for each in _of_chart(json.loads(spec))]
-
-
-@pytest.fixture(scope="module")
-def documents(synthetic: Workspace) -> dict[str, str]:
-    """A document of each kind, as HTML."""
-    plan = load_plan(tomllib.loads(EXAMPLE_PLAN))
-    rng = np.random.default_rng(5)
-    n = 600
-    units = pl.DataFrame(
-        {
-            "user_id": range(n),
-            "variant": ["popular", "item_knn"] * (n // 2),
-            "activity": rng.choice(["light", "heavy"], n),
-            "clicks": rng.poisson(3, n),
-            "clicks_before": rng.poisson(3, n),
-            "impressions": rng.poisson(40, n) + 1,
-            "retained_7": rng.random(n) < 0.4,
-        }
-    )
-    read = replace(read_experiment(plan, units, days=7), synthetic=True)
-    split = synthetic.load("split", "made")
-    pipeline = Pipeline(retrieve={"popular": {"k": 20}}, rank={"model": "item_knn"}, rerank=[{"kind": "mmr"}]).fit(
-        split.train
-    )
-    stages = evaluate_stages(pipeline.run(split.test_users), split.test, train=split.train, by=["activity"])
-    results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
-    simulated = run_simulation(SimulationSettings(size="tiny", days=3))
-    return {
-        "evaluation": build_report(results, comparison=synthetic.load("comparison", "compared")).html,
-        "plan": build_plan_document(size_plan(plan, synthetic=True)).html.html,
-        "readout": build_readout(read, bayes=True).html.html,
-        "pipeline": build_pipeline_report(stages).html,
-        "simulation": build_simulation_report(simulated).html.html,
-    }
-
-
-@pytest.mark.parametrize("kind", ["evaluation", "plan", "readout", "pipeline", "simulation"])
-def test_a_reader_of_a_document_sees_words(documents: dict[str, str], kind: str) -> None:
-    said = words_of_document(documents[kind])
+    said += [each for spec in specs for each in _of_chart(json.loads(spec))]
     wrong = {what: [each for each in said if pattern.search(each)] for what, pattern in CODE.items()}
     assert not {what: found for what, found in wrong.items() if found}
     assert any("Synthetic data." in each for each in said)
@@ -201,3 +152,35 @@ def test_a_reader_of_a_document_sees_words(documents: dict[str, str], kind: str)
 def test_the_sentences_on_a_split_stand_apart(open_page) -> None:
     said = [each.value.replace("\\", "") for each in open_page("upload").caption]
     assert any(" users. Measured as 3 evaluations that are there: ndcg@5, " in each for each in said), said
+
+
+def test_downloads_and_saved_views_of_synthetic_data_say_so(
+    open_page, synthetic: Workspace, tmp_path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, tuple[str, Any]] = {}
+    button = st.download_button
+
+    def watched(label: str, data: Any, file_name: str, *rest: Any, key: str, **more: Any) -> bool:
+        drawn[key] = (file_name, data)
+        return button(label, data, file_name, *rest, key=key, **more)
+
+    monkeypatch.setattr(st, "download_button", watched)
+    real = Workspace(tmp_path)
+    for name in ("popular", "knn"):
+        found = synthetic.load("evaluation", name)
+        lists = {**found.card["lists"], "train": None}
+        real.save(replace(found, card={**found.card, "synthetic": False, "lists": lists, "train": None}), name)
+    for place, said in ((synthetic, True), (real, False)):
+        for page in ("diagnostics", "compare"):
+            drawn.clear()
+            open_page(page, folder=place.folder)
+            names = {key: name for key, (name, _) in drawn.items() if key != "save-download"}
+            assert len(names) > 3 and all(name.startswith("synthetic-") is said for name in names.values())
+            name, document = drawn["save-download"]
+            assert name.startswith("synthetic-") is said and ("Synthetic data." in document()) is said
+
+
+def test_every_download_is_named_by_one_function() -> None:
+    """What draws a button of its own would not say that its data are synthetic."""
+    sources = {each.name: each.read_text(encoding="utf-8") for each in Path(widgets.__file__).parent.rglob("*.py")}
+    assert [name for name, text in sources.items() if "st.download_button(" in text] == ["widgets.py"]
