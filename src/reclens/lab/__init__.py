@@ -8,6 +8,7 @@ from reclens.lazy import lazy
 
 if TYPE_CHECKING:
     from reclens.lab.correlation import correlate
+    from reclens.lab.feedback_loop import FeedbackLoop, LoopSlope, feedback_loop
     from reclens.lab.holdout import holdout_power, surrogate_study
     from reclens.lab.interference_study import Interference, interference
     from reclens.lab.interleaving import measure_sensitivity
@@ -20,12 +21,15 @@ if TYPE_CHECKING:
     from reclens.lab.strategy_family import true_lifts
 
 __all__ = [
+    "FeedbackLoop",
     "Interference",
+    "LoopSlope",
     "MethodComparison",
     "ModelStrategy",
     "Simulation",
     "SimulationSettings",
     "correlate",
+    "feedback_loop",
     "four_verdicts",
     "holdout_power",
     "interference",
@@ -41,12 +45,15 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
+        "FeedbackLoop": "feedback_loop",
+        "LoopSlope": "feedback_loop",
         "Interference": "interference_study",
         "ModelStrategy": "model_strategy",
         "Simulation": "simulation",
         "SimulationSettings": "simulation",
         "MethodComparison": "method_comparison",
         "correlate": "correlation",
+        "feedback_loop": "feedback_loop",
         "four_verdicts": "method_comparison",
         "holdout_power": "holdout",
         "interference": "interference_study",

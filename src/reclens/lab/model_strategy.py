@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.models import build
+from reclens.pipeline.pipeline import Pipeline
 from reclens.schema import ITEM, RANK, TIMESTAMP, TIMESTAMP_TYPE, USER
 
 if TYPE_CHECKING:
+    from reclens.models._core.recommender import Recommender
     from reclens.world.population import World
     from reclens.world.strategies import Consumed
 
 __all__ = ["ModelStrategy"]
+
+_DEPTH: Final = 100
+"""Candidates of re-rankers."""
 
 
 class ModelStrategy:
@@ -28,6 +33,7 @@ class ModelStrategy:
     Args:
         label: Name of a model, or any name with ``model`` among the parameters; see ``reclens.models.build``.
         parameters: Hyper-parameters.
+        rerank: Re-rankers behind the model, each with its ``kind``, as in a pipeline; they work on its 100 best.
         world: Gives the attributes of users and items, for models that use them.
         threads: Threads of the model.
 
@@ -44,16 +50,18 @@ class ModelStrategy:
         label: str,
         parameters: Mapping[str, Any] | None = None,
         *,
+        rerank: Sequence[Mapping[str, Any]] = (),
         world: World | None = None,
         threads: int | None = None,
     ) -> None:
         self.name, self.parameters, self.world, self.threads = label, dict(parameters or {}), world, threads
-        self.model = build(label, self.parameters)
+        self.rerank = tuple(rerank)
+        self.model = self._build()
         self._popular = np.zeros(0, np.int32)
 
     def fit(self, consumed: Consumed, /) -> None:
         """Train on who consumed what and when."""
-        self.model = build(self.name, self.parameters)
+        self.model = self._build()
         self._popular = np.argsort(-np.bincount(consumed.items, minlength=consumed.n_items), kind="stable").astype(
             np.int32
         )
@@ -67,6 +75,13 @@ class ModelStrategy:
         place[users] = np.arange(len(users))
         found[place[lists[USER].to_numpy()], lists[RANK].to_numpy() - 1] = lists[ITEM].to_numpy()
         return _fill(found, self._popular)
+
+    def _build(self) -> Recommender | Pipeline:
+        if not self.rerank:
+            return build(self.name, self.parameters)
+        ranker = {"model": self.name, **self.parameters}
+        candidates = {"candidates": {**ranker, "k": _DEPTH}}
+        return Pipeline(retrieve=candidates, rank={**ranker, "keep": _DEPTH}, rerank=self.rerank)
 
     def _dataset(self, consumed: Consumed) -> Dataset:
         start = self.world.settings.start if self.world is not None else datetime(2026, 1, 5, tzinfo=UTC)
