@@ -30,7 +30,7 @@ STILL = {
     "data/dataset.py": 1,
     "data/kept.py": 2,
     "data/profile.py": 22,
-    "data/read/clean.py": 6,
+    "data/read/clean.py": 3,
     "data/read/complete_journey.py": 1,
     "data/read/database.py": 1,
     "data/read/delimited.py": 1,
@@ -136,7 +136,9 @@ def _said_elsewhere(node: ast.AST) -> bool:
         return isinstance(node.value, ast.Constant)
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func)
-        return re.search(r"Error$|warn$|Warning$|^re\.|execute$|^suggest|^expect_type$|^njit$", name) is not None
+        return (
+            re.search(r"Error$|Advice$|warn$|Warning$|^re\.|execute$|^suggest|^expect_type$|^njit$", name) is not None
+        )
     return isinstance(node, ast.FunctionDef) and node.name.startswith("_refus")
 
 
