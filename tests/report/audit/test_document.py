@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from pathlib import Path
 
 import pytest
 
-from reclens.audit import Audit, compare
+from reclens.audit import Audit, PositionBias, compare
 from reclens.errors import WorkspaceError
 from reclens.report._toolkit import pdf
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import AuditReport, audit_id, build_audit_report
-from reclens.report.audit.sections import section_title
+from reclens.report.audit.sections import finding_parts, section_title
 from reclens.report.audit.sentences import claim, finding_row, ratio_text, top_findings
 from reclens.report.audit.tables import change_table, evidence_table
 from reclens.report.audit.words import SECTIONS
@@ -136,6 +137,14 @@ def test_the_waterfall_ends_at_what_is_left(audit: Audit) -> None:
     assert str(gap.left.value) in text and str(gap.raw.value) in text
     explained = sum(each.value for each in gap.explained.values())
     assert gap.raw.value - explained == pytest.approx(gap.left.value)
+
+
+def test_the_curve_of_attention_stands_where_there_was_a_log(audit: Audit) -> None:
+    assert charts.examination_chart(audit) is None
+    curve = tuple(Estimate(value, value - 0.1, value + 0.1, n=99) for value in (1.0, 0.6, 0.4))
+    known = PositionBias(method="harvest", examination=curve, clicks=(1.0, 0.5, 0.3), impressions=(9, 9, 9), pairs=4)
+    titles = [part.title for part in finding_parts(dataclasses.replace(audit, position=known))]
+    assert titles[-1] == section_title("position") and titles[:-1] == [part.title for part in finding_parts(audit)]
 
 
 def test_two_audits_side_by_side(audits: dict[str, Audit]) -> None:

@@ -15,7 +15,6 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, frame, grid, plain, table
-from reclens.report._toolkit.document import SYNTHETIC
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.comparison import comparison_sentence
 from reclens.report.audit.document import build_audit_report
@@ -80,8 +79,6 @@ def _groups(audit: Audit) -> list[str]:
 
 def _opinion(audit: Audit) -> None:
     """A stamp for each criterion, then the findings that matter."""
-    if audit.card.get("synthetic"):
-        st.caption(f"Synthetic data. {SYNTHETIC}")
     st.caption(f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}")
     for section, place in grid(list(audit.opinions)):
         opinion = audit.opinions[section]  # type: ignore[index]

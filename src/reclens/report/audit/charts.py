@@ -17,6 +17,7 @@ from reclens.stats.estimate import Estimate
 __all__ = [
     "calibration_chart",
     "change_chart",
+    "examination_chart",
     "lift_chart",
     "lorenz_chart",
     "merit_chart",
@@ -242,6 +243,35 @@ def change_chart(found: AuditComparison, *, most: int = 24) -> Any | None:
         bars.encode(x=alt.X("before:Q", scale=scale), x2="after:Q", y=y),
         dots.encode(x=x, y=y, color=told_colour([found.before, found.after], symbol="circle"), tooltip="tip:N"),
     )
+
+
+def examination_chart(audit: Audit) -> Any | None:
+    """How often each position is looked at, relative to the first, with intervals; None without a log."""
+    import altair as alt
+
+    if audit.position is None:
+        return None
+    rows = [
+        {
+            "position": at,
+            "value": each.value,
+            "low": each.low,
+            "high": each.high,
+            "tip": f"position {at}: looked at {ratio_text(each)} times as often as the first",
+        }
+        for at, each in enumerate(audit.position.examination, start=1)
+        if math.isfinite(each.value)
+    ]
+    if not rows:
+        return None
+    base = base_of(rows, height=240)
+    x = alt.X("position:Q", title="position", axis=alt.Axis(format="d"), scale=alt.Scale(nice=False))
+    y = alt.Y("value:Q", title="attention, relative to the first position", scale=alt.Scale(domainMin=0))
+    layers = [base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y)]
+    if any(row["low"] is not None for row in rows):
+        rule = base.mark_rule(strokeWidth=1.5, color="var(--s0)")
+        layers.append(rule.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
+    return alt.layer(*layers, base.mark_circle(size=60, color="var(--s0)").encode(x=x, y=y, tooltip="tip:N"))
 
 
 def _shares(audit: Audit, attribute: str, reference: str) -> list[AuditRow]:

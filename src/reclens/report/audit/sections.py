@@ -28,7 +28,23 @@ def section_title(section: Section) -> str:
 
 def finding_parts(audit: Audit) -> list[DocumentPart]:
     """One part for each criterion that was measured."""
-    return [_part(audit, section) for section in audit.opinions if audit.section(section)]
+    parts = [_part(audit, section) for section in audit.opinions if audit.section(section)]
+    return [*parts, *_position(audit)]
+
+
+def _position(audit: Audit) -> list[DocumentPart]:
+    """The curve of attention, where there was a log; it is described and not graded."""
+    chart = charts.examination_chart(audit)
+    if chart is None or audit.section("position"):
+        return []
+    return [
+        DocumentPart(
+            title=section_title("position"),
+            lead=f"{QUESTIONS['position']} Estimated from the log, relative to the first position; not graded.",
+            points=(f"Limits. {LIMITS['position']}",),
+            figures=(figure_of(chart, "Attention by position"),),
+        )
+    ]
 
 
 def item_attributes(audit: Audit) -> list[str]:
