@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 import streamlit as st
 from google.protobuf.json_format import MessageToDict
@@ -19,7 +22,16 @@ import reclens as rl
 from reclens.dashboard import widgets
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.views import VIEWS
+from reclens.experiment.analysis.readout import read_experiment
+from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
+from reclens.experiment.planning.sizing import size_plan
+from reclens.lab.simulation import SimulationSettings, run_simulation
+from reclens.pipeline import Pipeline, evaluate_stages
 from reclens.report import build_report
+from reclens.report.experiment.plan import build_plan_document
+from reclens.report.experiment.readout import build_readout
+from reclens.report.lab.studies import build_simulation_report
+from reclens.report.pipeline.report import build_pipeline_report
 from reclens.workspace import Workspace
 
 SEEN = {"body", "label", "help", "placeholder", "options", "caption", "title", "text", "tooltip", "alt", "defaults"}
@@ -136,17 +148,68 @@ def test_lists_that_were_learned_from_synthetic_data_are_synthetic_against_any_t
     assert not elsewhere.list("evaluation")[0].synthetic
 
 
-def test_a_reader_of_the_report_sees_words(synthetic: Workspace) -> None:
-    """The text of the HTML, with the words of its charts and without commands, which are code by intent."""
-    results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
-    html = build_report(results, comparison=synthetic.load("comparison", "compared")).html
+def words_of_document(html: str) -> list[str]:
+    """The text of a document, with the words of its charts and without commands, which are code by intent."""
     specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
     text = re.sub(r"<(script|style|code|pre)\b.*?</\1>", " ", html, flags=re.DOTALL)
     said = [unescape(each).strip() for each in re.split(r"<[^>]+>", text)]
-    said += [each for spec in specs for each in _of_chart(json.loads(spec))]
+    return said + [each for spec in specs for each in _of_chart(json.loads(spec))]
+
+
+@pytest.fixture(scope="module")
+def documents(synthetic: Workspace) -> dict[str, str]:
+    """A document of each kind, as HTML."""
+    plan = load_plan(tomllib.loads(EXAMPLE_PLAN))
+    rng = np.random.default_rng(5)
+    n = 600
+    units = pl.DataFrame(
+        {
+            "user_id": range(n),
+            "variant": ["popular", "item_knn"] * (n // 2),
+            "activity": rng.choice(["light", "heavy"], n),
+            "clicks": rng.poisson(3, n),
+            "clicks_before": rng.poisson(3, n),
+            "impressions": rng.poisson(40, n) + 1,
+            "retained_7": rng.random(n) < 0.4,
+        }
+    )
+    read = replace(read_experiment(plan, units, days=7), synthetic=True)
+    split = synthetic.load("split", "made")
+    pipeline = Pipeline(retrieve={"popular": {"k": 20}}, rank={"model": "item_knn"}, rerank=[{"kind": "mmr"}]).fit(
+        split.train
+    )
+    stages = evaluate_stages(pipeline.run(split.test_users), split.test, train=split.train, by=["activity"])
+    results = {name: synthetic.load("evaluation", name) for name in ("popular", "knn")}
+    simulated = run_simulation(SimulationSettings(size="tiny", days=3))
+    return {
+        "evaluation": build_report(results, comparison=synthetic.load("comparison", "compared")).html,
+        "plan": build_plan_document(size_plan(plan, synthetic=True)).html.html,
+        "readout": build_readout(read, bayes=True).html.html,
+        "pipeline": build_pipeline_report(stages).html,
+        "simulation": build_simulation_report(simulated).html.html,
+    }
+
+
+@pytest.mark.parametrize("kind", ["evaluation", "plan", "readout", "pipeline", "simulation"])
+def test_a_reader_of_a_document_sees_words(documents: dict[str, str], kind: str) -> None:
+    said = words_of_document(documents[kind])
     wrong = {what: [each for each in said if pattern.search(each)] for what, pattern in CODE.items()}
     assert not {what: found for what, found in wrong.items() if found}
-    assert any("Synthetic data." in each for each in said)
+    assert len(said) > 100 and any("Synthetic data." in each for each in said)
+
+
+@pytest.mark.parametrize("what", CODE)
+def test_what_is_no_word_is_found(what: str) -> None:
+    """One of each, as a reader was once shown it, so that a pattern that finds nothing is seen."""
+    shown = {
+        "reStructuredText": "see :func:`evaluate`",
+        "a hash": "measured on 3f9c0a1b2c3d4e5f",
+        "Python": "by=['age'], seed None",
+        "a code": "decision do_not_ship",
+        "a gendered reader": "what she had before",
+    }
+    document = f"<p>fine</p><p>{shown[what]}</p><pre>True she</pre><script>None</script>"
+    assert [each for each in words_of_document(document) if CODE[what].search(each)] == [shown[what]]
 
 
 def test_the_sentences_on_a_split_stand_apart(open_page) -> None:

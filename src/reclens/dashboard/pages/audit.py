@@ -14,7 +14,19 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, frame, grid, plain, table
+from reclens.dashboard.widgets import (
+    bullets,
+    chart,
+    choose,
+    choose_view,
+    download,
+    empty,
+    folded,
+    frame,
+    grid,
+    plain,
+    table,
+)
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.comparison import comparison_sentence
 from reclens.report.audit.document import build_audit_report
@@ -60,14 +72,12 @@ def show(workspace: Workspace) -> None:
         _closer(workspace, audit)
     else:
         _PARTS[part](audit, group)
-    st.download_button(
+    download(
         "Report as HTML",
         lambda: build_audit_report(audit, synthetic=bool(audit.card.get("synthetic"))).written.html.html,
         f"{name}.html",
         "text/html",
         key="download-audit",
-        icon=":material/download:",
-        on_click="ignore",
     )
 
 
