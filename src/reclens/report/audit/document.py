@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from reclens.audit import Audit
+from reclens.audit.mitigate.trials import Sweep
 from reclens.audit.rows import Severity
-from reclens.report._toolkit.document import DocumentPart, Stamp, Written, write_document
+from reclens.report._toolkit.document import Stamp, Written, write_document
 from reclens.report._toolkit.format import count_of
 from reclens.report._toolkit.pdf import Printed, print_pdf
 from reclens.report._toolkit.tables import Table, to_csv
@@ -38,6 +39,7 @@ from reclens.report.audit.sentences import (
     top_findings,
 )
 from reclens.report.audit.tables import opinion_table
+from reclens.report.audit.trials import trials_part
 from reclens.report.audit.words import OPINIONS, SECTIONS, SEVERITIES, TONES
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
@@ -86,6 +88,7 @@ def build_audit_report(
     about: AuditAbout | None = None,
     sensitivity: Mapping[str, Audit] | None = None,
     gate: GateResult | None = None,
+    trials: Sweep | None = None,
     synthetic: bool = False,
 ) -> AuditReport:
     """Write the report of an audit.
@@ -95,6 +98,7 @@ def build_audit_report(
         about: What its author says beside the numbers.
         sensitivity: The same audit under other choices, such as another k, by what was changed.
         gate: What the gate came to, where there is one.
+        trials: Mitigations that were tried on a validation part.
         synthetic: Whether the data are made up, which the page then says.
 
     Returns:
@@ -110,11 +114,7 @@ def build_audit_report(
         criteria_part(audit),
         *finding_parts(audit),
         *cause_parts(audit),
-        DocumentPart(
-            title="Mitigation trials",
-            lead="No mitigation was tried in this audit, so that actions have no measured price yet. Re-rankers and "
-            "weights are swept on validation by rl.audit.mitigate.",
-        ),
+        trials_part(trials),
         actions_part(audit, about),
         thresholds_part(audit, gate),
         sensitivity_part(audit, sensitivity or {}),
