@@ -41,7 +41,7 @@ def test_arms_without_successes_are_read() -> None:
     assert (effect.absolute.low, effect.absolute.high) == pytest.approx((0.025 ** (1 / 90) - 1, 1 - 0.025**0.1))
     assert not [rule for rule in found.rules if rule.code == "no_variance"]
     page = build_readout(found).markdown
-    assert "0.3085" in page and "exact test at the most likely shares" in page
+    assert "[-4.02, +30.85]" in page and "exact test at the most likely shares" in page
     one = read((0, 900), (3, 100)).effects[0]
     assert math.isnan(one.relative.value) and one.absolute.low is not None and one.absolute.low > 0
     assert one.verdict == "better"

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from reclens.errors import in_python
 from reclens.experiment.analysis.decision import DecisionCode
 from reclens.experiment.analysis.readout import Readout
+from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.format import count_of, in_words, listed, span
 from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import decision_sentences
-from reclens.report.experiment.words import CHECK_NAMES, look_text
+from reclens.report.experiment.words import CHECK_NAMES, gap_text, look_text
+from reclens.stats.estimate import Estimate
 
 __all__ = ["readout_in_words"]
 
@@ -52,11 +55,15 @@ def readout_in_words(readout: Readout, named: Named = in_python) -> DecisionWord
 def _lifts(readout: Readout) -> str:
     several = len(readout.plan.treatments) > 1
     return "; ".join(
-        f"{each.metric.name}{f', {each.arm}' if several else ''}: "
-        + (span(each.lift, "+.2%") if each.lift.value == each.lift.value else f"{each.absolute.value:+.4g}")
+        f"{each.metric.name}{f', {each.arm}' if several else ''}: " + _moved(each.lift, each.absolute, each.metric)
         for each in readout.effects
         if each.metric.role == "primary"
     )
+
+
+def _moved(relative: Estimate, absolute: Estimate, metric: Metric) -> str:
+    """The lift; where the control has none of it, and so no lift, the difference in its own unit."""
+    return span(relative, "+.2%") if math.isfinite(relative.value) else gap_text(metric, absolute)
 
 
 def _losers(readout: Readout) -> str:
@@ -67,7 +74,10 @@ def _losers(readout: Readout) -> str:
     shown = [each for each in readout.segments if each.p_adjusted <= readout.plan.alpha]
     lost = [each for each in shown if signs[each.metric] * each.found.absolute.value < 0]
     if lost:
-        names = [f"{each.by} {each.segment} ({each.metric} {each.relative.value:+.2%})" for each in lost]
+        names = [
+            f"{each.by} {each.segment} ({each.metric} {_moved(each.found.relative, each.found.absolute)})"
+            for each in lost
+        ]
         return f"Worse for {listed(names, _MOST)}"
     said = f"No segment of {len(readout.segments)} is shown to lose"
     open_ = [f"{each.by} {each.segment}" for each in readout.segments if each not in shown]
@@ -77,9 +87,12 @@ def _losers(readout: Readout) -> str:
 def _costs(readout: Readout) -> str:
     """Guardrails, and how coverage and concentration moved where they were measured."""
     rails = [each for each in readout.effects if each.metric.role == "guardrail"]
-    said = [f"{each.metric.name} {in_words(each.verdict)}: {span(each.relative, '+.2%')}" for each in rails]
+    said = [
+        f"{each.metric.name} {in_words(each.verdict)}: {_moved(each.relative, each.absolute, each.metric)}"
+        for each in rails
+    ]
     said += [
-        f"{each.metric.name} {span(each.relative, '+.2%')}"
+        f"{each.metric.name} {_moved(each.relative, each.absolute, each.metric)}"
         for each in readout.effects
         if each.metric.kind in ("coverage", "gini", "effective_items") and each.metric.role != "guardrail"
     ]
