@@ -74,10 +74,9 @@ def _losers(readout: Readout) -> str:
     shown = [each for each in readout.segments if each.p_adjusted <= readout.plan.alpha]
     lost = [each for each in shown if signs[each.metric] * each.found.absolute.value < 0]
     if lost:
-        names = [
-            f"{each.by} {each.segment} ({each.metric} {_moved(each.found.relative, each.found.absolute)})"
-            for each in lost
-        ]
+        metrics = {metric.name: metric for metric in readout.plan.metrics}
+        moves = [_moved(each.found.relative, each.found.absolute, metrics[each.metric]) for each in lost]
+        names = [f"{each.by} {each.segment} ({each.metric} {move})" for each, move in zip(lost, moves, strict=True)]
         return f"Worse for {listed(names, _MOST)}"
     said = f"No segment of {len(readout.segments)} is shown to lose"
     open_ = [f"{each.by} {each.segment}" for each in readout.segments if each not in shown]
