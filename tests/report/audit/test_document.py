@@ -7,7 +7,7 @@ import dataclasses
 import io
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -123,6 +123,26 @@ def test_stages_are_shares_that_add_up(audit: Audit) -> None:
         assert sum(row["value"] for row in rows if row["stage"] == stage) == pytest.approx(1.0)
 
 
+def _values(spec: Any, key: str) -> list[dict[str, Any]]:
+    """The rows of a chart that have a field."""
+    if isinstance(spec, dict):
+        rows = spec.get("values")
+        if isinstance(rows, list) and rows and key in rows[0]:
+            return rows
+        return next((found for each in spec.values() if (found := _values(each, key))), [])
+    return next((found for each in spec if (found := _values(each, key))), []) if isinstance(spec, list) else []
+
+
+def test_a_cell_whose_row_has_no_test_is_hatched_too(audit: Audit) -> None:
+    one, other = charts_users.crossed_pairs(audit)[0]
+    small = next(row for row in audit.rows if row.by == f"{one} × {other}" and row.reason is None)
+    rows = tuple(dataclasses.replace(row, reason="few_users") if row is small else row for row in audit.rows)
+    chart = charts_users.intersection_chart(dataclasses.replace(audit, rows=rows), one, other)
+    assert chart is not None
+    cells = _values(chart.to_dict(validate=False), "small")
+    assert next(cell for cell in cells if f"{cell['one']} × {cell['other']}" == small.segment)["small"]
+
+
 def test_too_few_users_are_hatched(audit: Audit) -> None:
     for one, other in charts_users.crossed_pairs(audit):
         chart = charts_users.intersection_chart(audit, one, other)
@@ -136,9 +156,11 @@ def test_too_few_users_are_hatched(audit: Audit) -> None:
 
 def test_the_waterfall_ends_at_what_is_left(audit: Audit) -> None:
     gap = audit.adjusted[0]
-    spec = charts_users.waterfall_chart(gap).to_dict(validate=False)
-    text = str(spec)
-    assert str(gap.left.value) in text and str(gap.raw.value) in text
+    steps = _values(charts_users.waterfall_chart(gap).to_dict(validate=False), "to")
+    raw, *parts, left = steps
+    assert (raw["from"], raw["to"], left["to"]) == (0.0, gap.raw.value, gap.left.value)
+    assert parts[0]["from"] == raw["to"] and parts[1]["from"] == parts[0]["to"]
+    assert parts[-1]["to"] == pytest.approx(left["to"])
     explained = sum(each.value for each in gap.explained.values())
     assert gap.raw.value - explained == pytest.approx(gap.left.value)
 
