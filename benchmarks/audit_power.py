@@ -157,11 +157,10 @@ CELLS = [
 ]
 
 ABOUT = """Audits of marketplaces of 2,000 households and 500 products with injected bias of known strength. A
-first piece of the grid: the runs stand in each row, and so few of them show only large faults. Three things
-to know of the unbiased worlds: a household's own purchases count in the popularity of its profile, and
-products are sorted into tiers by the same purchases, so that the popularity lift is near 0.995 and not 1, and
-tiers differ a little from merit and profile; "false alarm" includes the popularity lift; and exploratory
-tests are corrected for the share of false discoveries, which does not bound how often there is any."""
+first piece of the grid: the runs stand in each row, and so few of them show only large faults. That false
+alarms and coverage keep their levels is not shown by it. What the alarms of unbiased worlds come from was not
+told apart. Two candidates: a household's own purchases count in the popularity of its profile, and products
+are sorted into tiers by the same purchases. "False alarm" includes the popularity lift."""
 
 if __name__ == "__main__":
     main(
