@@ -33,7 +33,7 @@ def tuned(run, tmp_path_factory: pytest.TempPathFactory):
 def test_it_prints_the_best_the_cautions_and_a_job(tuned) -> None:
     _, said = tuned
     lines = said.stdout.splitlines()
-    assert lines[0] == "ndcg@10 on the validation part, random search"
+    assert lines[0] == "ndcg@10 on the validation part, random search (synthetic data)"
     assert lines[1].split()[:3] == ["model", "ndcg@10", "default"]
     assert "\nease" in said.stdout and "\npopular" in said.stdout
     assert "[models.ease]\nl2 = " in said.stderr and "The test part was not looked at." in said.stderr
