@@ -79,3 +79,8 @@ def test_sentences_of_notes_splits_and_pipelines() -> None:
     )
     row = {"filter": "k", "stage": "rerank", "label": "1 mmr", "count": 2000, "first": 10}
     assert pipeline_words.filter_line(row) == "1 mmr: 2,000 places behind the first 10."
+
+
+def test_cards_of_older_versions_are_said_as_far_as_they_go() -> None:
+    assert words.split_text({"method": "by_time"}) == "by time"
+    assert words.note_line("3 users have no test items.") == "3 users have no test items."

@@ -38,16 +38,22 @@ def rule_detail(rule: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items()) if words is None else words[1](facts)
 
 
-def note_line(note: Mapping[str, Any]) -> str:
-    """What to beware of in a split."""
+def note_line(note: Mapping[str, Any] | str) -> str:
+    """What to beware of in a split; a note that an older version kept was a sentence."""
+    if isinstance(note, str):
+        return note
     words = _NOTES.get(str(note["code"]))
     return str(note["code"]).replace("_", " ") if words is None else words(note["facts"])
 
 
 def split_text(card: Mapping[str, Any]) -> str:
     """How the parts of a split were cut, by its card."""
-    words = _SPLITS.get(str(card.get("method")))
-    return str(card.get("method") or "not known: the lists and the truth were given") if words is None else words(card)
+    method = card.get("method")
+    words = _SPLITS.get(str(method))
+    try:
+        return str(method or "not known: the lists and the truth were given") if words is None else words(card)
+    except KeyError:  # kept by an older version, or made by hand: without its parameters
+        return str(method).replace("_", " ")
 
 
 def ties_text(rule: str) -> str:
