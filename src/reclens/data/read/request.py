@@ -287,8 +287,10 @@ def in_words_of(words: Words, message: str, table: str = "") -> str:
 
 
 def is_about_reading(advice: Advice) -> bool:
-    """Whether all that an advice names are arguments of the readers."""
-    return all(each.name in {*_ALL, "ids"} for each in advice.settings)
+    """Whether all that an advice names are arguments of the readers; ids=False is one of experiments."""
+    return all(
+        each.name in _ALL or (each.name == "ids" and not isinstance(each.value, bool)) for each in advice.settings
+    )
 
 
 def named_by(words: Words, table: str = "") -> Callable[[Setting], str]:
