@@ -31,7 +31,7 @@ dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on t
 	$(RUN)/reclens dashboard $(ARGS)
 
 test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -rs $(ARGS)
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # The targets of what needs an environment of its own. Each says so while it has no tests.
 test-torch test-stores test-airflow test-spark:

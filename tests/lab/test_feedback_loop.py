@@ -11,7 +11,7 @@ import pytest
 
 import reclens as rl
 from reclens.errors import UnknownNameError, UsageError
-from reclens.lab.feedback_loop import FeedbackLoop, _jaccard, _measured, feedback_loop
+from reclens.lab.feedback import FeedbackLoop, _jaccard, _measured, feedback_loop
 from reclens.lab.model_strategy import ModelStrategy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset

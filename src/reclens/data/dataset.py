@@ -82,8 +82,7 @@ class Dataset:
         >>> data
         Dataset('data': 3 interactions of 2 users with 2 items)
         >>> data.card["rules"]
-        [{'rule': 'integer ids read as text', 'count': 3, 'detail': "'user_id' is integers in interactions and text \
-elsewhere: compared as text"}]
+        [{'code': 'integer_ids_as_text', 'count': 3, 'facts': {'column': 'user_id', 'tables': ['interactions']}}]
 
     Attributes:
         interactions: Polars frame ``user_id, item_id, timestamp?, rating?, weight?``, one row a (user, item) pair:

@@ -8,7 +8,7 @@ from reclens.lazy import lazy
 
 if TYPE_CHECKING:
     from reclens.lab.correlation import correlate
-    from reclens.lab.feedback_loop import FeedbackLoop, LoopSlope, feedback_loop
+    from reclens.lab.feedback import FeedbackLoop, LoopSlope, feedback_loop
     from reclens.lab.holdout import holdout_power, surrogate_study
     from reclens.lab.interference_study import Interference, interference
     from reclens.lab.interleaving import measure_sensitivity
@@ -45,15 +45,15 @@ __all__ = [
 __getattr__, __dir__ = lazy(
     __name__,
     {
-        "FeedbackLoop": "feedback_loop",
-        "LoopSlope": "feedback_loop",
+        "FeedbackLoop": "feedback",
+        "LoopSlope": "feedback",
         "Interference": "interference_study",
         "ModelStrategy": "model_strategy",
         "Simulation": "simulation",
         "SimulationSettings": "simulation",
         "MethodComparison": "method_comparison",
         "correlate": "correlation",
-        "feedback_loop": "feedback_loop",
+        "feedback_loop": "feedback",
         "four_verdicts": "method_comparison",
         "holdout_power": "holdout",
         "interference": "interference_study",

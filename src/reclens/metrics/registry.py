@@ -273,15 +273,15 @@ def asked_name(asked: Any) -> str:
 
 
 def _registered() -> Mapping[str, Metric]:
-    _find_metrics()
+    package = importlib.import_module("reclens.metrics")
+    _find_metrics(tuple(package.__path__))
     return _REGISTERED
 
 
 @cache
-def _find_metrics() -> None:
-    """Import every module of the package once: to look through its folder takes longer than what asks for a metric."""
-    package = importlib.import_module("reclens.metrics")
-    for module in pkgutil.iter_modules(package.__path__):
+def _find_metrics(folders: tuple[str, ...]) -> None:
+    """Import every module of the package, once a set of folders: to look through them takes longer than to ask."""
+    for module in pkgutil.iter_modules(folders):
         importlib.import_module(f"reclens.metrics.{module.name}")
 
 

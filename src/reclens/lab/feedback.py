@@ -119,8 +119,8 @@ def feedback_loop(
 ) -> FeedbackLoop:
     """Let a recommender learn from what it showed, for several rounds and seeds.
 
-    Everybody gets lists in every round. What is measured of them is before anybody chooses; round 0 is trained on what
-    was consumed before. What a user consumes within a round is left out of her list for the rest of it. Compare two
+    Everybody gets lists in every round. They are measured before anybody chooses; round 0 is trained on what was
+    consumed before. What a user consumes within a round is left out of the user's list for the rest of it. Compare two
     recommenders, or one with and without re-rankers, on the same seeds.
 
     Args:
