@@ -17,7 +17,6 @@ from reclens.errors import UsageError
 TRAIN = pl.DataFrame({"user_id": [1, 1, 2, 2, 3, 3, 4], "item_id": ["a", "b", "a", "c", "a", "d", "a"]})
 LISTS = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["c", "d", "b", "e", "b"], "rank": [1, 2, 1, 2, 1]})
 TRUTH = pl.DataFrame({"user_id": [1, 2, 3, 3], "item_id": ["c", "d", "b", "c"]})
-ITEMS = pl.DataFrame({"item_id": ["a", "b", "c", "d"]})
 
 
 def measured_of(lists, truth=None, *, train=None, users=None, items=None, **options) -> AuditMeasures:  # type: ignore[no-untyped-def]

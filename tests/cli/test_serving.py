@@ -34,8 +34,6 @@ PAIRS = [
     (9, 30),
     (9, 31),
 ]
-POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
-"""The items by their users, 4, 3, 2, 2 and then 1 each; equal ones by id."""
 FILES = {
     "some.csv": "item_id\n11\n15\n999\n",
     "own.csv": "user_id,item_id\n1,12\n2,15\n7,10\n",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment import Plan, Readout, Sequential, read_aggregated
+from reclens.experiment import Plan, Sequential, read_aggregated
 from reclens.experiment.aggregate.arm_column import UnknownArmColumnError
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.aggregated import gather_aggregated
@@ -61,33 +61,6 @@ def counted(rows: pl.DataFrame, *by: str) -> pl.DataFrame:
     return rows.group_by("variant", *by).agg(pl.len().alias("n"), *shares, *spread)
 
 
-def same(one: Any, other: Any) -> None:
-    """Everything alike, numbers to twelve digits."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            same(value, other[key])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for mine, theirs in zip(one, other, strict=True):
-            same(mine, theirs)
-    elif isinstance(one, float):
-        assert other == pytest.approx(one, rel=1e-12, abs=1e-15, nan_ok=True)
-    else:
-        assert one == other
-
-
-def known(readout: Readout) -> dict[str, Any]:
-    """The record of a readout without what a table of counts cannot tell."""
-    record = readout.record()
-    kept = [row for row in record["trust_checks"] if row["status"] != "skipped" and row["code"] != "rows"]
-    rows = {name: each for name, each in record["check_rows"].items() if name != "rows"}
-    left = {
-        name: each for name, each in record.items() if name not in ("unknown", "caveats", "trust_checks", "check_rows")
-    }
-    return {**left, "trust_checks": kept, "check_rows": {name: each for name, each in rows.items() if each}}
-
-
 @pytest.mark.parametrize(
     ("share", "more"),
     [
@@ -97,7 +70,7 @@ def known(readout: Readout) -> dict[str, Any]:
         (0.5, {"sequential": Sequential(method="msprt"), "days": 14, "daily_units": 430}),
     ],
 )
-def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]) -> None:
+def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any], known, same) -> None:
     """Score test, intervals, looks by day, segments, trust checks and decision are those of the table of units."""
     rows, asked = units(share=share), plan(KEPT, BOUGHT, **more)
     by = ("day", *asked.segments)
@@ -111,7 +84,7 @@ def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]
     assert [each.code for each in rows_check.facts.unknown] == ["repeated_units", "crossed_units"]
 
 
-def test_post_stratified_shares_and_variances_are_those_of_the_units() -> None:
+def test_post_stratified_shares_and_variances_are_those_of_the_units(same) -> None:
     rows, asked = units(), plan(KEPT, segments=("country",))
     whole = read_experiment(asked, rows, stratify="country")
     made = read_aggregated(asked, counted(rows, "country"), stratify="country")
@@ -123,7 +96,7 @@ def test_post_stratified_shares_and_variances_are_those_of_the_units() -> None:
 
 @settings(max_examples=15)
 @given(st.integers(2, 400), st.integers(2, 400), st.floats(0, 1), st.floats(0, 1))
-def test_any_counts_read_as_their_units(n: int, m: int, p: float, q: float) -> None:
+def test_any_counts_read_as_their_units(known, same, n: int, m: int, p: float, q: float) -> None:
     hits = [round(n * p), round(m * q)]
     value = [1] * hits[0] + [0] * (n - hits[0]) + [1] * hits[1] + [0] * (m - hits[1])
     rows = pl.DataFrame({"user_id": range(n + m), "variant": ["old"] * n + ["new"] * m, "kept": value})
@@ -136,7 +109,7 @@ def test_any_counts_read_as_their_units(n: int, m: int, p: float, q: float) -> N
 
 
 @pytest.mark.parametrize("uneven", [False, True])
-def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
+def test_means_and_spreads_are_welchs_test(uneven: bool, same) -> None:
     rows = units(share=0.1 if uneven else 0.5)
     asked = plan(SPENT, **({"arms": {"old": 0.9, "new": 0.1}} if uneven else {}))
     found = read_aggregated(asked, counted(rows, "day"), day="day")
@@ -162,7 +135,7 @@ def test_means_and_spreads_are_welchs_test(uneven: bool) -> None:
     assert {"outliers", "extreme_units"} <= {each.code for each in found.trust_checks if each.status == "skipped"}
 
 
-def test_a_column_of_skewness_reads_as_the_units() -> None:
+def test_a_column_of_skewness_reads_as_the_units(same) -> None:
     """Days of scipy's skewness add up to that of all units, which the test takes out."""
     rows, asked = units(share=0.1), plan(SPENT, arms={"old": 0.9, "new": 0.1})
     shape = pl.col("spent").map_batches(
@@ -319,7 +292,7 @@ def test_names_and_strangers() -> None:
 # -------------------------------------------------------------------------------------------------------- without ids
 
 
-def test_a_table_without_ids_reads_as_one_with_them() -> None:
+def test_a_table_without_ids_reads_as_one_with_them(known, same) -> None:
     rows = units()
     metrics = (KEPT, SPENT, {"name": "p50", "kind": "quantile", "value": "spent", "q": 0.5, "role": "secondary"})
     asked = plan(*metrics, arms={"old": 0.45, "new": 0.55}, segments=("country",))

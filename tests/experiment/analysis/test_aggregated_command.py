@@ -5,44 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 import pytest
 from scipy import stats
 
 from reclens.cli import main
-from reclens.experiment import Plan, Readout, read_aggregated
+from reclens.experiment import Plan, read_aggregated
 from reclens.experiment.aggregate.arm_column import UnknownArmColumnError
 from reclens.experiment.analysis.readout import read_experiment
-
-
-def same(one: Any, other: Any) -> None:
-    """Everything alike, numbers to twelve digits."""
-    if isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key, value in one.items():
-            same(value, other[key])
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other)
-        for mine, theirs in zip(one, other, strict=True):
-            same(mine, theirs)
-    elif isinstance(one, float):
-        assert other == pytest.approx(one, rel=1e-12, abs=1e-15, nan_ok=True)
-    else:
-        assert one == other
-
-
-def known(readout: Readout) -> dict[str, Any]:
-    """The record of a readout without what a table of counts cannot tell."""
-    record = readout.record()
-    kept = [row for row in record["trust_checks"] if row["status"] != "skipped" and row["code"] != "rows"]
-    rows = {name: each for name, each in record["check_rows"].items() if name != "rows"}
-    left = {
-        name: each for name, each in record.items() if name not in ("unknown", "caveats", "trust_checks", "check_rows")
-    }
-    return {**left, "trust_checks": kept, "check_rows": {name: each for name, each in rows.items() if each}}
-
 
 COUNTS = "version,players,retention_7_successes,rounds_mean,rounds_sd\n"
 
@@ -109,7 +80,7 @@ def test_the_command_refuses_what_it_would_not_use(reads, tmp_path: Path, words:
     assert status == 2 and out == "" and says in said
 
 
-def test_cookie_cats(reads, shared_data: Path) -> None:
+def test_cookie_cats(reads, shared_data: Path, known, same) -> None:
     """The file itself: its arm column is found, and its counts and its rows without ids read alike."""
     file = shared_data / "abtest" / "cookie_cats.csv.gz"
     rows = pl.read_csv(file)

@@ -48,8 +48,6 @@ def two_towns() -> Dataset:
 
 
 POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
-
-
 """By users, and by id where they are alike."""
 
 
