@@ -7,35 +7,11 @@ import polars as pl
 import pytest
 
 from reclens import models
-from reclens.data.dataset import Dataset
 from reclens.testing.models import model_data
 
 
 def pairs(rows: list[tuple]) -> pl.DataFrame:
     return pl.DataFrame(rows, ["user_id", "item_id"], orient="row")
-
-
-def two_towns() -> Dataset:
-    """Users 1 to 5 have some of the items 10 to 15; user 8 has 20 alone, which nobody else has; 9 has 30 and 31."""
-    rows = [
-        (1, 10),
-        (1, 11),
-        (1, 15),
-        (2, 11),
-        (2, 12),
-        (2, 15),
-        (3, 12),
-        (3, 13),
-        (3, 15),
-        (4, 14),
-        (4, 15),
-        (5, 11),
-        (5, 14),
-        (8, 20),
-        (9, 30),
-        (9, 31),
-    ]
-    return Dataset(pairs(rows))
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "jaccard", "dot"])
@@ -52,7 +28,7 @@ def test_user_knn_folds_in_what_it_would_have_learned(similarity: str, weighting
     np.testing.assert_allclose(told["score"], learned["score"], rtol=1e-5)
 
 
-def test_user_knn_finds_the_neighbours_of_a_newcomer() -> None:
+def test_user_knn_finds_the_neighbours_of_a_newcomer(two_towns) -> None:
     """By hand: her cosine to user 1 is 2 ÷ √(2 · 3), to 2 and 5 it is 1 ÷ √(2 · 3) and 1 ÷ √(2 · 2)."""
     model = models.UserKNN(neighbors=2, shrinkage=0).fit(two_towns())
     found = model.recommend(history=pairs([("x", 10), ("x", 11)]), k=5).table

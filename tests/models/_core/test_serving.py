@@ -24,29 +24,6 @@ def pairs(rows: list[tuple]) -> pl.DataFrame:
     return pl.DataFrame(rows, ["user_id", "item_id"], orient="row")
 
 
-def two_towns() -> Dataset:
-    """Users 1 to 5 have some of the items 10 to 15; user 8 has 20 alone, which nobody else has; 9 has 30 and 31."""
-    rows = [
-        (1, 10),
-        (1, 11),
-        (1, 15),
-        (2, 11),
-        (2, 12),
-        (2, 15),
-        (3, 12),
-        (3, 13),
-        (3, 15),
-        (4, 14),
-        (4, 15),
-        (5, 11),
-        (5, 14),
-        (8, 20),
-        (9, 30),
-        (9, 31),
-    ]
-    return Dataset(pairs(rows))
-
-
 POPULAR = [15, 11, 12, 14, 10, 13, 20, 30, 31]
 """By users, and by id where they are alike."""
 
@@ -62,7 +39,7 @@ LINEAR = [
 
 
 @pytest.mark.parametrize("model", LINEAR, ids=lambda model: model.name)
-def test_no_opinion_is_popularity_and_not_the_first_items(model: models.Recommender) -> None:
+def test_no_opinion_is_popularity_and_not_the_first_items(two_towns, model: models.Recommender) -> None:
     """Item 20 leads nowhere: of its user every score is 0. The same holds for 30 and 31 once both are left out."""
     model.fit(two_towns())
     lists = model.recommend([8, 9, 1], k=3)
@@ -78,7 +55,7 @@ def test_no_opinion_is_popularity_and_not_the_first_items(model: models.Recommen
 @pytest.mark.parametrize(
     "model", [*LINEAR, models.ALS(factors=2), models.BPR(factors=2, epochs=1)], ids=lambda model: model.name
 )
-def test_a_history_of_unknown_items_alone_is_a_cold_user(model: models.Recommender) -> None:
+def test_a_history_of_unknown_items_alone_is_a_cold_user(two_towns, model: models.Recommender) -> None:
     lists = model.fit(two_towns()).recommend(history=pairs([("x", 999), ("y", 15)]), k=2)
     cold = lists.table.filter(pl.col("user_id") == "x")
     assert cold["item_id"].to_list() == [15, 11] and cold["score"].to_list() == [4, 3]
@@ -88,7 +65,7 @@ def test_a_history_of_unknown_items_alone_is_a_cold_user(model: models.Recommend
     assert why.kind == "count" and why.score == 4
 
 
-def test_scores_that_are_0_throughout_are_no_vote_in_a_hybrid() -> None:
+def test_scores_that_are_0_throughout_are_no_vote_in_a_hybrid(two_towns) -> None:
     """Without a vote of ease, the lists of user 8 are those of popular alone: her item leads nowhere."""
     for hybrid in (models.FusionHybrid, models.WeightedHybrid):
         model = hybrid(models={"pure_svd": {"factors": 2}, "ease": {}, "popular": {}}).fit(two_towns())
@@ -99,7 +76,7 @@ def test_scores_that_are_0_throughout_are_no_vote_in_a_hybrid() -> None:
     assert not silent.recommend([8], k=2, cold_users="none").table.height
 
 
-def test_exclude_and_candidates_hold_for_cold_users_too() -> None:
+def test_exclude_and_candidates_hold_for_cold_users_too(two_towns) -> None:
     model = models.EASE().fit(two_towns())
     assert model.recommend(["new"], k=2, exclude=[15]).table["item_id"].to_list() == [11, 12]
     only = pairs([("new", 31), ("new", 14), ("other", 15)])
@@ -116,7 +93,7 @@ def test_exclude_and_candidates_hold_for_cold_users_too() -> None:
         model.recommend([1], exclude=pl.DataFrame({"item": [1]}))
 
 
-def test_seen_items_stay_out_whatever_the_candidates_say() -> None:
+def test_seen_items_stay_out_whatever_the_candidates_say(two_towns) -> None:
     model = models.ItemKNN(shrinkage=0).fit(two_towns())
     assert 11 not in model.recommend([1], k=9, candidates=[11, 12]).table["item_id"].to_list()
     assert 11 in model.recommend([1], k=9, candidates=[11, 12], exclude_seen=False).table["item_id"].to_list()
@@ -270,7 +247,7 @@ def test_partial_fit_says_which_models_cannot_and_what_was_added(tmp_path: Path)
         model.partial_fit(Dataset(pairs([(1, 2)])))
 
 
-def test_titles_in_explanations(tmp_path: Path) -> None:
+def test_titles_in_explanations(two_towns, tmp_path: Path) -> None:
     data = two_towns()
     items = pl.DataFrame(
         {"item_id": [10, 11, 12, 13, 14], "colour": ["red"] * 5, "Title": ["Ten", "Eleven", None, "x", "y"]}
@@ -298,7 +275,7 @@ def test_titles_in_explanations(tmp_path: Path) -> None:
     assert untitled.explain(1, 12).titles == (None, None)
 
 
-def test_load_model_finds_the_class(tmp_path: Path) -> None:
+def test_load_model_finds_the_class(two_towns, tmp_path: Path) -> None:
     for name in ("ease", "switching_hybrid"):
         (tmp_path / name).mkdir()
         model = models.build(name).fit(model_data())
