@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -22,7 +23,7 @@ from reclens.engine import LocalEngine
 from reclens.errors import DataError, UsageError
 from reclens.memory import require_memory
 
-__all__ = ["SAMPLE", "as_utf8", "read_delimited", "sniff_delimiter"]
+__all__ = ["SAMPLE", "as_utf8", "has_mark", "read_delimited", "read_in_place", "sniff_delimiter"]
 
 _CANDIDATES: Final = ("::", "\t", ";", "|", ",", " ")
 _STAND_IN: Final = "\x1f"
@@ -98,8 +99,61 @@ def read_delimited(
     if escape:
         frame = _read_escaped(data, source, separator, quote, escape, header=named)
     else:
-        typed = _with_integers(data, separator, quote, whole, header=named) if whole else None
+        typed = _with_integers(data, data, separator, quote, whole, header=named) if whole else None
         frame = _read(data, source, separator, given, quote, header=named) if typed is None else typed
+    return _finished(frame, source, header, wanted)
+
+
+def read_in_place(
+    path: Path,
+    *,
+    source: str,
+    delimiter: str | None = None,
+    quote: str | None = '"',
+    header: bool | None = True,
+    wanted: Sequence[str] = (),
+    whole: Sequence[int],
+) -> pl.DataFrame | None:
+    """The table of a file of UTF-8 with integers in some columns, without a copy of its bytes.
+
+    Args:
+        path: The file, longer than ``SAMPLE``; neither packed nor with a byte-order mark.
+        source: As for :func:`read_delimited`, which the others are for, too.
+        delimiter: As there.
+        quote: As there.
+        header: As there.
+        wanted: As there.
+        whole: As there.
+
+    Returns:
+        As there; None if the bytes have to be looked at: the delimiter is longer than a character, a value of ``whole``
+            is not written as an integer would be, or it cannot be parsed, which :func:`read_delimited` explains.
+    """
+    size = path.stat().st_size
+    require_memory(
+        2 * size,
+        f"reading {source} as text",
+        advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+    )
+    quote = _checked(delimiter, quote, None)
+    with path.open("rb") as file:
+        sample = file.read(SAMPLE)
+        file.seek(size - 2)
+        end = file.read()
+    separator = delimiter or sniff_delimiter(sample.decode("utf-8", "replace"), whole=False, quote=quote)
+    if len(separator.encode()) > 1 or not sample.strip() or b"\0" in sample or sample.find(b"\n") < 0:
+        return None
+    try:
+        sample[: sample.find(b"\n")].decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    frame = _with_integers(path, sample, separator, quote, whole, header=header is not False, size=size, end=end)
+    return None if frame is None else _finished(frame, source, header, wanted)
+
+
+def _finished(frame: pl.DataFrame, source: str, header: bool | None, wanted: Sequence[str]) -> pl.DataFrame:
+    """The frame with names that are checked, and without blank lines."""
+    named = header is not False
     if not named:  # Polars counts from 1 or from 0, by its version
         frame.columns = [f"column_{place}" for place in range(1, frame.width + 1)]
     if header is None:
@@ -114,25 +168,41 @@ def read_delimited(
 
 
 def _with_integers(
-    data: bytes, separator: str, quote: str | None, whole: Sequence[int], *, header: bool
+    content: bytes | Path,
+    sample: bytes,
+    separator: str,
+    quote: str | None,
+    whole: Sequence[int],
+    *,
+    header: bool,
+    size: int | None = None,
+    end: bytes | None = None,
 ) -> pl.DataFrame | None:
     """The table with some columns as integers; None unless each of these is written as an integer would be.
 
     Fields, separators and ends of lines have to make up the bytes of the file: zeros before an integer, a plus, blanks
-    or quotes would make it longer. So nothing but the sum of the lengths has to be looked at.
+    or quotes would make it longer. So nothing but the sum of the lengths has to be looked at. ``size`` and ``end``, the
+    number of bytes and the last two, are those of ``sample`` if that is all of the content.
     """
-    line = data[: data.find(b"\n") + 1]
+    size, end = len(sample) if size is None else size, sample[-2:] if end is None else end
+    line = sample[: sample.find(b"\n") + 1]
     kinds = [pl.Int64 if at in whole else pl.String for at in range(line.count(separator.encode()) + 1)]
     try:
         frame = pl.read_csv(
-            data, separator=separator, quote_char=quote, has_header=header, schema_overrides=kinds, null_values=""
+            content,
+            separator=separator,
+            quote_char=quote,
+            has_header=header,
+            schema_overrides=kinds,
+            null_values="",
+            glob=False,
         )
-    except (pl.exceptions.PolarsError, ValueError):
+    except (OSError, pl.exceptions.PolarsError, ValueError):
         return None
     fields = sum(LocalEngine().map(_length, frame))  # side by side: each is one pass of a single thread
     ends = frame.height * (frame.width - 1 + (2 if line.endswith(b"\r\n") else 1))
-    missing = 0 if data.endswith(b"\n") else len(line) - len(line.rstrip(b"\r\n"))
-    return frame if fields + ends + (len(line) if header else 0) - missing == len(data) else None
+    missing = 0 if end.endswith(b"\n") else len(line) - len(line.rstrip(b"\r\n"))
+    return frame if fields + ends + (len(line) if header else 0) - missing == size else None
 
 
 def _length(values: pl.Series) -> int:
@@ -248,6 +318,11 @@ def sniff_delimiter(sample: str, *, whole: bool = True, quote: str | None = '"')
         if fields and alike > share + 1e-9 and not (candidate == " " and share):
             best, share = candidate, alike
     return best
+
+
+def has_mark(data: bytes) -> bool:
+    """Whether these bytes begin with a byte-order mark."""
+    return data.startswith((codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE))
 
 
 def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = False) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.read.clean import Cleaner
+from reclens.engine import LocalEngine, chunk_ranges
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER, WEIGHT, Vocabulary
 
@@ -17,6 +18,8 @@ __all__ = ["Duplicates", "merge_duplicates", "merge_repeats"]
 Duplicates = Literal["last", "sum", "error"]
 _SMALL: Final = 2**31
 """Two numbers below this make one of 64 bits."""
+_ROWS: Final = 1 << 20
+"""Rows that one thread looks up at a time."""
 
 
 def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -94,16 +97,22 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
     pairs = pl.Series("pair", _pair_keys(frame))
     in_order = pairs.sort().to_numpy()
     twice = pl.Series(in_order[1:][in_order[1:] == in_order[:-1]])
-    # Few pairs are looked up faster than all rows are counted.
-    again = pairs.is_in(twice.unique().implode()) if len(twice) < len(pairs) / 10 else pairs.is_duplicated()
+    if len(twice) < len(pairs) / 10:  # few pairs are looked up faster than all rows are counted
+        sought = twice.unique().implode()
+        parts = (pairs[part.start : part.stop] for part in chunk_ranges(len(pairs), _ROWS))
+        again = pl.concat(LocalEngine().map(lambda part: part.is_in(sought), parts))
+    else:
+        again = pairs.is_duplicated()
     rows = again.arg_true()
     return pl.DataFrame([rows.alias("row"), pairs.gather(rows)])
 
 
 def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
     """One integer a (user, item) pair, int64, shape (rows,)."""
-    (users, _), (items, n_items) = _numbers_of(frame[USER]), _numbers_of(frame[ITEM])
-    return users.astype(np.int64) * n_items + items
+    (users, _), (items, n_items) = LocalEngine().map(_numbers_of, (frame[USER], frame[ITEM]))
+    keys = users * np.int64(n_items)
+    keys += items
+    return keys
 
 
 def _numbers_of(ids: pl.Series) -> tuple[np.ndarray, int]:

@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.read.columns import Columns, find_columns, positional
 from reclens.data.read.database import is_connection, is_database, read_query, read_table
-from reclens.data.read.delimited import SAMPLE, as_utf8, read_delimited
+from reclens.data.read.delimited import SAMPLE, as_utf8, has_mark, read_delimited, read_in_place
 from reclens.data.read.folders import PARQUET, files_of, matching
 from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.header import refuse_names_among_rows, values_among_names
@@ -19,7 +19,7 @@ from reclens.data.read.ids import as_integers
 from reclens.data.read.json_rows import json_kind, read_json
 from reclens.data.read.nested import PLACE, adjacency, unfold
 from reclens.data.read.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
-from reclens.data.read.packed import unpack
+from reclens.data.read.packed import is_packed, unpack
 from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
@@ -161,6 +161,19 @@ class _Form:
             refuse_names_among_rows(frame, where)
         return frame
 
+    def read_in_place(self, place: Path, where: str) -> pl.DataFrame | None:
+        """The rows of a long table of UTF-8 with integers in its columns; None for any other file."""
+        with place.open("rb") as file:
+            head = file.read(SAMPLE + 1)
+        given = self.how.get("escape") or self.how.get("encoding") or self.how.get("form") not in (None, "rows")
+        if given or has_mark(head) or is_packed(head) or json_kind(head) is not None:
+            return None
+        whole = self.integers(head, where)
+        if not whole:
+            return None
+        text = {"delimiter": self.text["delimiter"], "quote": self.text["quote"]}
+        return read_in_place(place, source=where, header=self.header, wanted=self.wanted, whole=whole, **text)
+
     def integers(self, data: bytes, where: str) -> list[int]:
         """Places of the columns of ids and times that are integers at the beginning of a long text with a header."""
         if len(data) <= SAMPLE or self.header is False or self.how.get("form") not in (None, "rows"):
@@ -239,6 +252,9 @@ def _from_file(place: Path, where: str, name: str, table: str | None, form: _For
         return Raw(_parquet(str(place), where), where, name)
     if place.suffix.lower() in PARQUET:
         raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=where, fix="Write it again.")
+    frame = form.read_in_place(place, where)
+    if frame is not None:
+        return form.raw(frame, where, name, text=True)
     return _from_bytes(_bytes_of(place, where), where, name, form)
 
 
