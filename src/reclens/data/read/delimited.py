@@ -19,6 +19,7 @@ import polars as pl
 from reclens.data.read.header import refuse_header_of_values
 from reclens.data.read.options import codec_of
 from reclens.data.read.packed import unpack
+from reclens.data.read.text_errors import explained, not_in_encoding, ragged, unreadable
 from reclens.engine import LocalEngine
 from reclens.errors import DataError, UsageError
 from reclens.memory import require_memory
@@ -82,7 +83,7 @@ def read_delimited(
     try:
         first.decode("utf-8")  # the reader would mend the names of columns silently
     except UnicodeDecodeError as error:
-        raise _not_in(data, error, source, "utf-8", header=named) from None
+        raise not_in_encoding(data, error, source, "utf-8", header=named) from None
     given = delimiter or sniff_delimiter(
         data[:SAMPLE].decode("utf-8", "replace"), whole=len(data) <= SAMPLE, quote=quote
     )
@@ -229,7 +230,7 @@ def _read(data: bytes, source: str, separator: str, given: str, quote: str | Non
     except pl.exceptions.NoDataError:
         raise DataError("the file is empty", source=source) from None
     except (pl.exceptions.PolarsError, ValueError) as error:
-        raise _explained(data, error, source, separator, given, header=header, quote=quote) from None
+        raise explained(data, error, source, separator, given, header=header, quote=quote) from None
 
 
 def _read_escaped(
@@ -239,7 +240,7 @@ def _read_escaped(
     try:
         text = io.StringIO(data.decode("utf-8"), newline="")
     except UnicodeDecodeError as error:
-        raise _not_in(data, error, source, "utf-8", header=header) from None
+        raise not_in_encoding(data, error, source, "utf-8", header=header) from None
     rows = csv.reader(
         text,
         delimiter=separator,
@@ -251,11 +252,11 @@ def _read_escaped(
     try:
         found = [row for row in rows if row]
     except csv.Error as error:
-        raise _unreadable(source, error) from None
+        raise unreadable(source, error) from None
     width = len(found[0])
     for number, row in enumerate(found):
         if len(row) > width:
-            raise _ragged(source, len(row), width, separator, row=number if header else number + 1)
+            raise ragged(source, len(row), width, separator, row=number if header else number + 1)
     names, found = (found[0], found[1:]) if header else ([f"column_{place + 1}" for place in range(width)], found)
     names = [name if name not in names[:place] else f"{name}_duplicated_{place}" for place, name in enumerate(names)]
     columns = zip_longest(*found) if found else ((),) * width
@@ -344,61 +345,10 @@ def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = Fa
     try:
         return data.decode(name).encode()
     except UnicodeDecodeError as error:
-        raise _not_in(data, error, source, encoding or name, header=header) from None
+        raise not_in_encoding(data, error, source, encoding or name, header=header) from None
     except UnicodeError as error:
         raise DataError(
             f"it is not {name.upper()}: {error}",
             source=source,
             fix="Name the encoding it was written in, such as encoding='latin-1'.",
         ) from None
-
-
-def _not_in(data: bytes, error: UnicodeDecodeError, source: str, encoding: str, *, header: bool) -> DataError:
-    line = data.count(b"\n", 0, error.start) + 1
-    row = line - 1 if header else line
-    where = f"line {line:,} " if row < 1 else ""
-    return DataError(
-        f"{where}has the byte 0x{data[error.start]:02X}, which is not {encoding.upper()}",
-        source=source,
-        row=row or None,
-        fix="Name the encoding it was written in, such as encoding='latin-1' or encoding='cp1252'.",
-    )
-
-
-def _explained(
-    data: bytes, error: Exception, source: str, separator: str, given: str, *, header: bool, quote: str | None
-) -> DataError:
-    """What is wrong with a text that the fast reader refused: the slow way, once."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        return _not_in(data, bad, source, "utf-8", header=header)
-    width = 0
-    try:
-        quoting = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
-        rows = csv.reader(io.StringIO(text), delimiter=separator, quoting=quoting, quotechar=quote)
-        for number, fields in enumerate(rows):
-            width = width or len(fields)
-            if len(fields) > width:
-                return _ragged(source, len(fields), width, given, row=number if header else number + 1)
-    except csv.Error as bad:
-        error = bad
-    return _unreadable(source, error)
-
-
-def _ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) -> DataError:
-    return DataError(
-        f"the row has {fields} fields, the first line has {width}",
-        source=source,
-        row=row,
-        fix=f"A field that holds the delimiter '{delimiter}' needs quotes; delimiter= names another one.",
-    )
-
-
-def _unreadable(source: str, error: Exception) -> DataError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return DataError(
-        f"it cannot be read as a table: {reason}",
-        source=source,
-        fix="Look for a quotation mark \" that is never closed; if they enclose nothing, pass quote=''.",
-    )
