@@ -24,6 +24,7 @@ STANDARD = {
     "MissingExtraError": ImportError,
     "WorkspaceError": OSError,
     "NameTakenError": FileExistsError,
+    "StoreError": ConnectionError,
 }
 KINDS = {name: kind for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, RecLensError)}
 EXAMPLES = [
@@ -37,6 +38,7 @@ EXAMPLES = [
     errors.NotEnoughMemoryError("the matrix", 10**12, 10**9, "Take fewer."),
     errors.WorkspaceError("there is none."),
     errors.NameTakenError("it is there."),
+    errors.StoreError("no answer.", code="down"),
     errors.MissingExtraError("install it."),
     errors.NotFittedError("fit it."),
     errors.LeakError("it leaked."),

@@ -20,6 +20,8 @@ SHELF = '''"""A vector store in memory."""
 
 import numpy as np
 
+from reclens.protocols import StoredVectors
+
 
 class Shelf:
     def __init__(self, name):
@@ -28,7 +30,10 @@ class Shelf:
     def upsert(self, ids, vectors, attributes=None):
         self.rows |= {id: row / np.linalg.norm(row) for id, row in zip(ids, vectors, strict=True)}
 
-    def search(self, vectors, k, *, where=None):
+    def create(self, card):
+        self.card = card
+
+    def query(self, vectors, k, *, where=None):
         names, table = list(self.rows), np.array(list(self.rows.values()))
         cosines = vectors / np.linalg.norm(vectors, axis=1, keepdims=True) @ table.T
         order = np.argsort(-cosines, axis=1)[:, :k]
@@ -40,6 +45,15 @@ class Shelf:
 
     def count(self):
         return len(self.rows)
+
+    def fetch(self, ids):
+        return StoredVectors([i for i in ids if i in self.rows], np.array([self.rows[i] for i in ids]), None)
+
+    def list_ids(self):
+        yield list(self.rows)
+
+    def describe(self):
+        return None
 
 
 def connect(rest):
@@ -73,7 +87,7 @@ def test_an_adapter_is_found_by_its_scheme(more_edges) -> None:
     store = adapter("two-shelves:top:left", VectorStore)
     assert store.name == "top:left"  # what follows the first colon is the adapter's own
     store.upsert(["a", "b"], np.array([[2.0, 0.0], [1.0, 1.0]], dtype=np.float32))
-    ids, cosines = store.search(np.array([[3.0, 0.0]], dtype=np.float32), 2)
+    ids, cosines = store.query(np.array([[3.0, 0.0]], dtype=np.float32), 2)
     assert ids == [["a", "b"]] and cosines[0] == pytest.approx([1.0, 0.5**0.5])
     store.delete(["a", "nobody"])
     assert store.count() == 1

@@ -15,7 +15,8 @@
     ├── NotFittedError           RuntimeError      a model was asked before it was fitted
     ├── MissingExtraError        ImportError       an optional library is absent: names the pip line
     └── WorkspaceError           OSError           an artefact is missing or in the way, or cannot be written
-        └── NameTakenError       FileExistsError   something has that name already, or another process is writing it
+        ├── NameTakenError       FileExistsError   something has that name already, or another process is writing it
+        └── StoreError           ConnectionError   another system cannot be reached, or refuses a request: code, answer
 
 Each is a standard error too, so that ``except ValueError`` of code that knows nothing of RecLens works. Each message
 says what was seen, what was expected and what to do. ``str(error)`` is made for a terminal. All of them pickle.
@@ -27,7 +28,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 __all__ = [
     "Advice",
@@ -42,6 +43,8 @@ __all__ = [
     "ProtocolError",
     "RecLensError",
     "Setting",
+    "StoreError",
+    "StoreProblem",
     "UnknownNameError",
     "UnmatchedIdsError",
     "UsageError",
@@ -281,6 +284,26 @@ class WorkspaceError(RecLensError, OSError):
 
 class NameTakenError(WorkspaceError, FileExistsError):
     """Something has that name already, or another process is writing it."""
+
+
+StoreProblem = Literal["down", "slow", "quota", "rate_limited", "wrong_key", "refused"]
+"""``down``: it cannot be reached; ``slow``: no answer in time; ``quota``: the plan allows no more; ``rate_limited``:
+too many requests (429), after the tries of the adapter; ``wrong_key``: it does not know the key, or the key may not do
+this; ``refused``: anything else that it does not accept."""
+
+
+class StoreError(WorkspaceError, ConnectionError):
+    """Another system cannot be reached, or refuses a request.
+
+    Args:
+        message: What was seen and what to do, without keys.
+        code: What sort of problem it is.
+        advice: What the reader can do.
+    """
+
+    def __init__(self, message: str, *, code: StoreProblem, advice: Advice | None = None) -> None:
+        self.code = code
+        super().__init__(message, advice=advice)
 
 
 def expect_type(

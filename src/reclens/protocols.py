@@ -13,8 +13,8 @@ import ast
 import importlib
 import pkgutil
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -24,49 +24,146 @@ if TYPE_CHECKING:
     import numpy as np
     import polars as pl
 
-__all__ = ["Gate", "GateCheck", "Notifier", "Tracker", "VectorStore", "adapter", "schemes"]
+__all__ = [
+    "AttributeKind",
+    "Gate",
+    "GateCheck",
+    "Notifier",
+    "StoreCard",
+    "StoreDescription",
+    "StoredVectors",
+    "Tracker",
+    "VectorStore",
+    "Where",
+    "adapter",
+    "schemes",
+]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
+
+
+AttributeKind = Literal["text", "number", "boolean", "texts"]
+"""What an attribute of a store holds: one text, number or truth value, or several texts."""
+
+Where = Mapping[str, Any]
+"""A filter: attribute -> what it has to be. All conditions have to hold, and a missing value meets none.
+
+=======================================  ==============================================================================
+``{"language": "en"}``                   equal; of several texts, one that is equal
+``{"language": ["en", "fr"]}``           equal to one of these
+``{"year": {"gte": 1990, "lt": 2000}}``  in a range: ``gt``, ``gte``, ``lt``, ``lte``; of numbers alone
+=======================================  ==============================================================================
+"""
+
+
+@dataclass(frozen=True)
+class StoreCard:
+    """What the vectors of a store are, kept in the store: vectors of another model are refused by it.
+
+    Attributes:
+        model: What made the vectors.
+        revision: Which version of it: a revision, or a hash of what it learned.
+        dimension: Length of the vectors.
+        id_type: What the ids are outside of the store, where they are text.
+        attributes: Attribute -> kind.
+    """
+
+    model: str
+    revision: str
+    dimension: int
+    id_type: Literal["integer", "text"] = "text"
+    attributes: Mapping[str, AttributeKind] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoreDescription:
+    """What a store says of itself.
+
+    Attributes:
+        backend: The system, such as ``pgvector``.
+        version: Its version, or that of its client.
+        place: Where it is, without keys.
+        count: Vectors in it.
+        exact: Whether a query finds the nearest ones for certain.
+        card: What the vectors are; None before :meth:`VectorStore.create`.
+        details: What else it tells, such as the parameters of its index.
+    """
+
+    backend: str
+    version: str
+    place: str
+    count: int
+    exact: bool
+    card: StoreCard | None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class StoredVectors:
+    """Vectors as a store holds them.
+
+    Attributes:
+        ids: n ids.
+        vectors: Shape (n, d), float32, of length 1.
+        attributes: n rows; the columns that the card names.
+    """
+
+    ids: list[str]
+    vectors: np.ndarray
+    attributes: pl.DataFrame
 
 
 @runtime_checkable
 class VectorStore(Protocol):
     """Vectors by id, and the nearest of them.
 
-    Similarity is the cosine. Ids are text and unique. Writes are visible to the next call of the same object. Every
-    method raises :class:`~reclens.errors.WorkspaceError`, with the answer of the store, if the store cannot be reached
-    or refuses the request.
+    Similarity is the cosine, and vectors are kept at length 1. Ids are text and unique. Writes are visible to the next
+    call of the same object: where a service is slower than that, the adapter waits. Batches are the adapter's: callers
+    hand over as much as they have. Every method raises :class:`~reclens.errors.StoreError`, with a code and the answer
+    of the store without its key, if the store cannot be reached or refuses the request.
     """
 
-    def upsert(self, ids: Sequence[str], vectors: np.ndarray, attributes: pl.DataFrame | None = None) -> None:
-        """Write vectors; those of ids that are there are replaced.
-
-        Args:
-            ids: n ids.
-            vectors: Shape (n, d), float32, finite, of any length but 0. d is the same in every call.
-            attributes: n rows in the order of ``ids``, of text, numbers and booleans, to filter by.
+    def create(self, card: StoreCard) -> None:
+        """Make the store, or see that the one that is there holds vectors of the same kind.
 
         Raises:
-            DataError: If d differs from that of the store, an id repeats, or a vector is 0 or not finite.
+            IncomparableError: If there is one with vectors of another model, revision or dimension.
         """
         ...
 
-    def search(
-        self, vectors: np.ndarray, k: int, *, where: Mapping[str, Any] | None = None
-    ) -> tuple[list[list[str]], np.ndarray]:
-        """The nearest ids of each vector, the nearest first.
+    def upsert(self, ids: Sequence[str], vectors: np.ndarray, attributes: pl.DataFrame | None = None) -> None:
+        """Write vectors; those of ids that are there are replaced, with their attributes.
+
+        Args:
+            ids: n ids, each once.
+            vectors: Shape (n, d), float32, finite, of any length but 0.
+            attributes: n rows in the order of ``ids``; those that the card names are kept, to filter by.
+
+        Raises:
+            DataError: If d differs from that of the card, an id repeats, or a vector is 0 or not finite.
+            NotFittedError: If there is no card yet: call :meth:`create` first.
+        """
+        ...
+
+    def query(self, vectors: np.ndarray, k: int, *, where: Where | None = None) -> tuple[list[list[str]], np.ndarray]:
+        """The nearest ids of each vector, the nearest first; with a filter, the nearest of those that match.
 
         Args:
             vectors: Shape (q, d), float32.
             k: Ids to return; all that match where there are fewer.
-            where: Attribute -> value that it has to equal.
+            where: The filter.
 
         Returns:
             q lists of at most k ids; their cosines, shape (q, k), float32 in [-1, 1], NaN where a list is shorter.
 
         Raises:
             UnknownNameError: If ``where`` names an attribute that the store does not have.
+            UsageError: If ``where`` asks an attribute for what its kind cannot be.
         """
+        ...
+
+    def fetch(self, ids: Sequence[str]) -> StoredVectors:
+        """Vectors and attributes by id, in the order of ``ids``; ids that are not there are left out."""
         ...
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -74,7 +171,15 @@ class VectorStore(Protocol):
         ...
 
     def count(self) -> int:
-        """The number of vectors."""
+        """The number of vectors; 0 before :meth:`create`."""
+        ...
+
+    def list_ids(self) -> Iterator[list[str]]:
+        """The ids, page by page, each once, in any order."""
+        ...
+
+    def describe(self) -> StoreDescription:
+        """What it is and holds."""
         ...
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from reclens.evaluation import Comparison, Evaluation
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.analysis.stored import from_plain, to_plain
 from reclens.experiment.planning.plan import Plan, load_plan
+from reclens.explore.space import EmbeddingSpace
 from reclens.files import write_text
 from reclens.models import Recommender, get
 from reclens.models._core.saving import write_model
@@ -281,6 +282,14 @@ def _write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
     }
 
 
+def _write_space(space: EmbeddingSpace, folder: Path) -> dict[str, Any]:
+    space.save(folder)
+    gone = f", {space.left_out.height:,} without a vector" if space.left_out.height else ""
+    of = f"{len(space):,} {'queries' if space.entity == 'query' else f'{space.entity}s'}"
+    about = asdict(space.card) | {"entity": space.entity, "rows": len(space), "left_out": space.left_out.height}
+    return {"summary": f"{space.card.model}: {of}, {space.dimension} dimensions{gone}", "space": about}
+
+
 SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
@@ -292,6 +301,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
     "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
     "audit": (Audit, _write_audit, _held(Audit.load)),
+    "space": (EmbeddingSpace, _write_space, _held(EmbeddingSpace.load)),
     "plan": (Plan, _write_plan, _load_plan),
     "readout": (Readout, _write_readout, _held(_load_readout)),
 }
