@@ -75,6 +75,61 @@ def test_a_breached_gate_ends_with_status_one(run: Any, place: Path) -> None:
     assert "gate open" in run("audit", "run", "audit.toml", cwd=place).stderr
 
 
+TRIED = """[model]
+name = "item_knn"
+parameters = { neighbors = 10 }
+[mitigation]
+attribute = "popularity"
+group = "tail"
+depth = 10
+rule = "knee"
+long_run = true
+rerank = { xquad = [0.5], fair_top_k = [0.5, 1.0] }
+weights = { inverse_propensity = [0.5], group_weights = [1.0] }
+[loop]
+rounds = 2
+seeds = 2
+days = 1
+"""
+
+
+def test_mitigations_and_the_loop_of_a_file_are_tried_and_told(run: Any, place: Path) -> None:
+    (place / "audit.toml").write_text(AUDIT + TRIED)
+    said = run("audit", "run", "audit.toml", cwd=place).stderr
+    assert "mitigations tried: 5 trials" in said and "feedback loop: 2 runs of 2 rounds" in said
+    kept = Workspace(place / "workspace").load("audit", "mine")
+    assert isinstance(kept, Audit) and kept.mitigation is not None and kept.loop is not None
+    tried = kept.mitigation
+    assert tried.held_out == "part" and tried.left_out == ()
+    assert {each.mitigation for each in tried.loop} == {each.mitigation for each in tried.validation.trials}
+    drift = [row for row in kept.rows if row.section == "loop" and row.by == "city"]
+    assert {row.segment for row in drift} == {"a", "b"} and kept.opinions["loop"] != "not_measured"
+    assert not [each for each in kept.not_measured if each.section == "loop"]
+    text = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert "**The long run**" in text and "Findings: feedback loop" in text
+    numbers = (place / "workspace" / "reports" / "mine.csv").read_text()
+    assert "loop_gini_slope" in numbers
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (('name = "item_knn"', 'name = "item_knnn"'), "item_knn"),
+        (("neighbors = 10", "neighbours = 10"), "neighbors"),
+        (('group = "tail"', 'by = "city"'), "one of users"),
+        (("xquad = [0.5]", "xqad = [0.5]"), "xquad"),
+        (("[loop]\nrounds", '[[action]]\nwhat = "x"\n[loop]\nround'), "has no key 'round'"),
+        (("depth = 10", 'depth = 10\ncandidates = "e1"'), "name one of the two"),
+        (('group = "tail"', 'group = "tial"'), "tail"),
+        (("depth = 10", "depth = 3"), "nothing to choose from"),
+    ],
+)
+def test_wrong_mitigations_are_refused(run: Any, place: Path, wrong: tuple[str, str], said: str) -> None:
+    assert wrong[0] in TRIED
+    (place / "audit.toml").write_text(AUDIT + TRIED.replace(*wrong))
+    assert said in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+
+
 def test_a_plan_declares_and_says_what_could_be_found(run: Any, place: Path) -> None:
     done = run(
         "audit", "plan", "audit.toml", "--mean", "0.3", "--declared", "declared.toml", "--format", "json", cwd=place

@@ -42,6 +42,8 @@ BESIDE: dict[str, dict[str, Any]] = {
         f"hypotheses.{key}": {"hypotheses": [{"measure": "exposure_share", "attribute": "popularity"}]}
         for key in ("attribute", "reference")
     },
+    "model.parameters": {"model.name": "ease"},
+    "mitigation.candidates": {"mitigation.attribute": "popularity", "mitigation.group": "tail"},
     "sequential.information": {"sequential.looks": 2},
     **{f"tune.{key}": {"split.validation_n": 1} for key in TuneSettings.model_fields},
     **{f"tune_weights.x.{key}": {"split.validation_n": 1, "models.x": HYBRID} for key in WeightsSettings.model_fields},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 
@@ -13,6 +13,7 @@ from reclens.audit.calibration import distance_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
 from reclens.audit.intersections import search_intersections
+from reclens.audit.loop import loop_curve, loop_rows
 from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias
 from reclens.audit.position import PositionBias, position_bias
@@ -29,6 +30,9 @@ from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.stats import concentration
 
+if TYPE_CHECKING:
+    from reclens.lab.feedback import FeedbackLoop
+
 __all__ = ["audit_measures", "run"]
 
 
@@ -40,6 +44,7 @@ def run(
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
     log: pl.DataFrame | None = None,
+    loop: FeedbackLoop | None = None,
     settings: AuditSettings | None = None,
     name: str | None = None,
     engine: Engine | None = None,
@@ -55,6 +60,7 @@ def run(
         users: Attributes of users, where ``train`` has none.
         items: Attributes of items, where ``train`` has none.
         log: Impressions with ``position`` and ``clicked``, from which position bias is told.
+        loop: A feedback loop of the system, as of ``rl.lab.feedback_loop``; its drift is tested with the other numbers.
         settings: What is looked at and by which rules; or give its fields by name.
         name: Name of the system.
         engine: Where chunks are run.
@@ -91,10 +97,12 @@ def run(
     position = None
     if log is not None:
         position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
-    return audit_measures(measures, position=position)
+    return audit_measures(measures, position=position, loop=loop)
 
 
-def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = None) -> Audit:
+def audit_measures(
+    measures: AuditMeasures, *, position: PositionBias | None = None, loop: FeedbackLoop | None = None
+) -> Audit:
     """Hold every group against its references, correct for the number of tests, and judge."""
     settings = measures.settings
     checked = preflight(measures, rng=settings.seed)
@@ -104,6 +112,7 @@ def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = N
     rows = _rows(measures, checked)
     asked_for = {(row.measure, row.by, row.segment) for row in rows}
     rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
+    rows += [] if loop is None else loop_rows(loop, level=settings.level, band=settings.band)
     _refuse_idle(rows, settings)
     rows = _asked(rows, settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
@@ -123,8 +132,9 @@ def audit_measures(measures: AuditMeasures, *, position: PositionBias | None = N
         bias=tuple(popularity_bias(measures, level=settings.level)) if tiers else (),
         lorenz={name: concentration.lorenz(each) for name, each in curves.items()},
         gini={name: float(concentration.gini(each)) for name, each in curves.items()},
-        not_measured=tuple(_missing(measures, position)),
+        not_measured=tuple(_missing(measures, position, loop)),
         position=position,
+        loop=None if loop is None else loop_curve(loop, level=settings.level),
         preflight=checked,
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
@@ -182,7 +192,8 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
         # What the search looked at stays a search, whatever is declared.
         asked = row.family == "confirmatory" and any(_is(row, each) for each in declared)
         family = "confirmatory" if asked else "exploratory"
-        found.append(replace(row, family="descriptive" if at in again else family))
+        described = at in again or row.family == "descriptive"
+        found.append(replace(row, family="descriptive" if described else family))
     return found
 
 
@@ -230,11 +241,13 @@ def _shares(measures: AuditMeasures) -> dict[tuple[str, str], float]:
     return shares
 
 
-def _missing(measures: AuditMeasures, position: PositionBias | None) -> list[NotMeasured]:
+def _missing(measures: AuditMeasures, position: PositionBias | None, loop: FeedbackLoop | None) -> list[NotMeasured]:
     found: list[NotMeasured] = []
     if position is None or position.unidentified is not None:
         lacking: Lacking = "log" if position is None else "rankers"
         found.append(NotMeasured(section="position", measure="examination", lacking=lacking))
+    if loop is None:
+        found.append(NotMeasured(section="loop", measure="drift", lacking="loop"))
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]

@@ -12,23 +12,25 @@ import polars as pl
 
 from reclens.audit.adjusted import AdjustedGap
 from reclens.audit.intersections import Intersections
+from reclens.audit.kept import revived
+from reclens.audit.loop import LoopCurve
+from reclens.audit.mitigate.lab import Mitigation
 from reclens.audit.popularity import PopularityBias
 from reclens.audit.position import PositionBias
-from reclens.audit.preflight import Preflight, PreflightCheck
+from reclens.audit.preflight import Preflight
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.severity import Opinion
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError
 from reclens.files import made_folder
 from reclens.findings import Finding
-from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
 __all__ = ["Audit", "Lacking", "NotMeasured"]
 
-Lacking = Literal["truth", "train", "user_groups", "item_groups", "log", "scores", "rankers"]
+Lacking = Literal["truth", "train", "user_groups", "item_groups", "log", "scores", "rankers", "loop"]
 """What an audit would have needed: relevant items; training data; groups of users; groups of items; an impression log;
-scores that are probabilities; a log of several rankers."""
+scores that are probabilities; a log of several rankers; a simulated feedback loop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class Audit(Tabular):
         adjusted: Gaps of the primary metric, adjusted for activity and popularity of profiles.
         intersections: The search over products of segmentations; its rows stand in ``rows`` too.
         position: How often each place is looked at, where there was a log of impressions.
+        loop: The rounds of a simulated feedback loop, where one was asked for; its rows stand in ``rows`` too.
+        mitigation: What was tried against a declared gap, what was chosen on validation, and what that came to on test.
         preflight: Rankers whose numbers are known, measured on the same data.
         users: ``user_id``, a column a metric (NaN is "not defined") and a column a segmentation: what groups of users
             are made of.
@@ -84,6 +88,8 @@ class Audit(Tabular):
     adjusted: tuple[AdjustedGap, ...] = ()
     intersections: Intersections | None = None
     position: PositionBias | None = None
+    loop: LoopCurve | None = None
+    mitigation: Mitigation | None = None
     users: pl.DataFrame
     card: Mapping[str, Any]
 
@@ -102,7 +108,7 @@ class Audit(Tabular):
         """Write JSON, the numbers as CSV and the users as Parquet into a folder, made where it is absent."""
         path = made_folder(folder)
         kept = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "users"}
-        text = json.dumps(kept, default=_plain, indent=1, ensure_ascii=False)
+        text = json.dumps(kept, default=asdict, indent=1, ensure_ascii=False)
         (path / "audit.json").write_text(text, encoding="utf-8")
         self.to_frame().write_csv(path / "numbers.csv")
         self.users.write_parquet(path / "users.parquet")
@@ -118,35 +124,6 @@ class Audit(Tabular):
         try:
             users = read_parquet(path / "users.parquet")
             kept = json.loads((path / "audit.json").read_text(encoding="utf-8"))
-            rows = tuple(AuditRow(**_revived(row)) for row in kept.pop("rows"))
-            bias = tuple(PopularityBias(**_revived(each)) for each in kept.pop("bias"))
-            findings = tuple(Finding(**_revived(each)) for each in kept.pop("findings"))
-            missing = tuple(NotMeasured(**each) for each in kept.pop("not_measured"))
-            checked = kept.pop("preflight")
-            checks = tuple(PreflightCheck(**each) for each in checked["checks"])
-            kept["preflight"] = Preflight(checks=checks, random=checked["random"], users=checked["users"])
-            kept["adjusted"] = tuple(AdjustedGap(**_revived(each)) for each in kept["adjusted"])
-            crossed = kept["intersections"]
-            if crossed is not None:
-                crossed["rows"] = tuple(AuditRow(**_revived(row)) for row in crossed["rows"])
-                kept["intersections"] = Intersections(**crossed)
-            if kept["position"] is not None:
-                kept["position"] = PositionBias(**_revived(kept["position"]))
-            return cls(rows=rows, bias=bias, findings=findings, not_measured=missing, users=users, **kept)
+            return revived(cls, {**kept, "users": users})
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(f"not a whole audit ({error})", source=str(path), fix="Audit again and save it.") from error
-
-
-_ESTIMATE = {each.name for each in fields(Estimate)}
-
-
-def _plain(value: Any) -> Any:
-    return asdict(value)
-
-
-def _revived(value: Any) -> Any:
-    """Records of JSON: estimates as such, and lists as tuples."""
-    if isinstance(value, Mapping):
-        found = {key: _revived(each) for key, each in value.items()}
-        return found if set(found) != _ESTIMATE else Estimate(**found)
-    return tuple(map(_revived, value)) if isinstance(value, list) else value

@@ -30,8 +30,9 @@ Severity = Literal["critical", "high", "medium", "low", "favoured", "none", "inc
 """From the gravest on. ``favoured``: the difference is to the good of the group. ``none``: shown to be no material
 difference. ``inconclusive``: neither that nor a difference could be shown. ``descriptive``: not tested."""
 
-Reason = Literal["few_users", "no_variation", "no_reference", "not_defined"]
-"""Why there is no interval: too few users; the replicates do not vary; the reference is zero; there is no value."""
+Reason = Literal["few_users", "few_runs", "no_variation", "no_reference", "not_defined", "resampling"]
+"""Why there is no interval: too few users; too few runs of a simulation; the replicates do not vary; the reference is
+zero; there is no value; resampling users would inflate it, as it does squares and maxima of noisy means."""
 
 MINIMUM_USERS: Final = 30
 """Groups with fewer users are inconclusive."""

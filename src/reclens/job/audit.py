@@ -8,17 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from reclens.audit import Audit, AuditPlan, audit_gate, plan, run
-from reclens.data.read.open import load_data, load_truth, translated
-from reclens.data.read.request import Reading
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments
+from reclens.job.audit_ground import ground_of
 from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
-from reclens.job.checks import built_segmenters
-from reclens.job.reading import load_lists
+from reclens.job.audit_trials import loop_of, mitigation_of
 from reclens.report._toolkit.pdf import Printed
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import build_audit_report
@@ -29,7 +25,6 @@ from reclens.tabular import Tabular
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
-    from reclens.data.dataset import Dataset
     from reclens.schema import Recommendations
 
 __all__ = ["AuditJobResult", "plan_audit_job", "run_audit_job"]
@@ -93,11 +88,19 @@ def run_audit_job(
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     progress("read the data", 0, 0)
-    lists, truth, train = _ground(settings, place)
+    ground = ground_of(settings, place)
+    lists, truth, train = ground.lists, ground.truth, ground.train
     progress("read the data", 1, 1)
     before_work()
     made = settings.settings()
-    found = run(lists, truth, train=train, settings=made, name=_system(settings, lists), progress=progress)
+    tried = mitigation_of(settings, ground, progress=progress)
+    if tried is not None:
+        step(f"mitigations tried: {len(tried.validation.trials) - 1:,} trials, chosen: {tried.choice.mitigation}")
+    loop = loop_of(settings, train, progress=progress)
+    if loop is not None:
+        step(f"feedback loop: {settings.loop.seeds} runs of {settings.loop.rounds} rounds")  # type: ignore[union-attr]
+    found = run(lists, truth, train=train, settings=made, name=_system(settings, lists), loop=loop, progress=progress)
+    found = replace(found, mitigation=tried)
     card = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
     if train is not None and train.card.get("synthetic"):
         card["synthetic"] = True  # type: ignore[assignment]
@@ -145,7 +148,8 @@ def plan_audit_job(
     Raises:
         UsageError: If there are no training data, or no groups of users are named.
     """
-    lists, truth, train = _ground(settings, workspace)
+    ground = ground_of(settings, workspace)
+    lists, truth, train = ground.lists, ground.truth, ground.train
     if train is None:
         raise UsageError("an audit is planned by the attributes of users: name [data] split, or train and users.")
     users = lists.table[USER].unique()
@@ -168,40 +172,6 @@ def _declared(settings: AuditJobSettings, *, truth: bool) -> AuditJobSettings:
         HypothesisSettings(measure="exposure_share", attribute=each, reference=against) for each in about.attributes
     ]
     return settings.model_copy(update={"hypotheses": [*found, HypothesisSettings(measure="popularity_lift")]})
-
-
-def _ground(
-    settings: AuditJobSettings, place: Workspace
-) -> tuple[Recommendations, pl.DataFrame | None, Dataset | None]:
-    """The lists, the truth and the training data with its segmentations."""
-    about = settings.data
-    files = {side: getattr(about, side) for side in ("truth", "train", "users", "items")}
-    reading = Reading.of_settings(
-        {"lists": settings.lists, **files},
-        columns=about.columns,
-        read=about.read,
-        lists=about.lists,
-        ids=about.ids,
-        words="toml",
-    )
-    with translated("toml"):
-        if about.split is not None:
-            beside = [f"[data] {name}" for name, path in files.items() if path is not None]
-            if beside:
-                raise UsageError(f'[data] split = "{about.split}" holds them: leave {", ".join(beside)} out.')
-            made = place.load("split", about.split)
-            truth, train = made.test, made.train
-        else:
-            if about.train is None and (about.users or about.items):
-                raise UsageError("[data] users and items describe the training data: name [data] train too.")
-            truth = load_truth(about.truth, reading)[0] if about.truth is not None else None
-            train = load_data(about.train, reading, table="train") if about.train is not None else None
-        lists = load_lists(settings.lists, reading, name=None, place=place)
-    if train is not None and settings.segments:
-        train = train.with_segments(**built_segmenters(settings.segments))
-    elif settings.segments:
-        raise UsageError("[segments] are of the users of the training data: name [data] split, or train.")
-    return lists, truth, train
 
 
 def _system(settings: AuditJobSettings, lists: Recommendations) -> str:

@@ -8,10 +8,14 @@ from typing import Any, Final, Literal
 from pydantic import Field, model_validator
 
 from reclens.audit.gate import AuditGateRule
+from reclens.audit.mitigate.gaps import Gap, ItemGap, UserGap
+from reclens.audit.mitigate.lab import MitigationSettings
+from reclens.audit.mitigate.long_run import LoopSettings
 from reclens.audit.settings import AuditSettings, Hypothesis
 from reclens.errors import RecLensError
 from reclens.evaluation.asked import named_in
 from reclens.job.settings import SegmentSettings
+from reclens.models import build
 from reclens.settings import Section, read_toml, validate
 from reclens.stats.gate import Bound
 
@@ -22,6 +26,9 @@ __all__ = [
     "AuditGateSettings",
     "AuditJobSettings",
     "HypothesisSettings",
+    "LoopSection",
+    "MitigationSection",
+    "ModelSettings",
     "ReportSettings",
     "RuleSettings",
     "SensitivitySettings",
@@ -147,6 +154,69 @@ class ReportSettings(Section):
     pdf: bool = True
 
 
+class ModelSettings(Section):
+    """The model behind the lists, where it is one of the library: what can be trained anew."""
+
+    name: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_known(self) -> ModelSettings:
+        _sound(lambda: build(self.name, self.parameters))
+        return self
+
+
+class MitigationSection(Section):
+    """What is tried against a gap, declared beforehand; see :class:`reclens.audit.mitigate.MitigationSettings`."""
+
+    attribute: str | None = None
+    group: str | None = None
+    baseline: Literal["catalogue", "merit", "profile"] = "catalogue"
+    by: str | None = None
+    worse: str | None = None
+    better: str | None = None
+    candidates: str | None = None
+    depth: int = Field(default=100, ge=2)
+    rerank: dict[str, list[float]] | None = None
+    weights: dict[str, list[float]] | None = None
+    rule: Literal["budget", "knee"] = "budget"
+    most_lost: float = Field(default=0.02, ge=0, le=1)
+    long_run: bool = False
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> MitigationSection:
+        of_items = (self.attribute is not None, self.group is not None)
+        of_users = (self.by is not None, self.worse is not None, self.better is not None)
+        if not (all(of_items) and not any(of_users)) and not (all(of_users) and not any(of_items)):
+            raise ValueError(
+                "the gap is one of items, by attribute and group, or one of users, by by, worse and better: say one"
+            )
+        _sound(lambda: self.asked("ndcg@10", None))
+        return self
+
+    def asked(self, metric: str, loop: LoopSettings | None) -> MitigationSettings:
+        """The same for :func:`reclens.audit.mitigate.mitigation`; gaps of users are of the primary metric."""
+        gap: Gap
+        if self.attribute is not None and self.group is not None:
+            gap = ItemGap(self.attribute, self.group, self.baseline)
+        else:
+            gap = UserGap(metric, str(self.by), better=str(self.better), worse=str(self.worse))
+        tried = {key: each for key in ("rerank", "weights") if (each := getattr(self, key)) is not None}
+        return MitigationSettings(gap=gap, rule=self.rule, most_lost=self.most_lost, loop=loop, **tried)
+
+
+class LoopSection(Section):
+    """The feedback loop in a world that is fitted to the training data; see :func:`reclens.lab.feedback_loop`."""
+
+    rounds: int = Field(default=6, ge=2)
+    seeds: int = Field(default=5, ge=1)
+    days: int = Field(default=7, ge=1)
+
+    def settings(self, seed: int) -> LoopSettings:
+        """The same for the long run of mitigations."""
+        return LoopSettings(rounds=self.rounds, seeds=self.seeds, days=self.days, seed=seed)
+
+
 class SensitivitySettings(Section):
     """Other choices under which the audit is made again."""
 
@@ -165,6 +235,9 @@ class AuditJobSettings(Section):
     audit: RuleSettings = Field(default_factory=RuleSettings)
     hypotheses: list[HypothesisSettings] | None = None
     sensitivity: SensitivitySettings = Field(default_factory=SensitivitySettings)
+    model: ModelSettings | None = None
+    mitigation: MitigationSection | None = None
+    loop: LoopSection | None = None
     report: ReportSettings = Field(default_factory=ReportSettings)
     action: list[ActionSettings] = Field(default_factory=list)
     gate: list[AuditGateSettings] = Field(default_factory=list)
@@ -176,9 +249,23 @@ class AuditJobSettings(Section):
         for name in self.audit.protected:
             if name not in looked_at:
                 raise ValueError(f"[audit] protected has '{name}', which is in neither by nor attributes")
+        if self.loop is not None and self.model is None:
+            raise ValueError("[loop] trains a model anew in every round: name it in [model]")
+        self._check_mitigation()
         for changed in self.variants().values():
             _sound(lambda changed=changed: self.settings(**changed))
         return self
+
+    def _check_mitigation(self) -> None:
+        about = self.mitigation
+        if about is None:
+            return
+        if about.long_run and self.loop is None:
+            raise ValueError("[mitigation] long_run is a feedback loop: say [loop], if only its head")
+        if self.model is not None and about.candidates is not None:
+            raise ValueError("[mitigation] candidates are made by [model]: name one of the two")
+        if about.weights and self.model is None:
+            raise ValueError("[mitigation] weights are for training: name the model in [model]")
 
     def settings(self, **changed: Any) -> AuditSettings:
         """The same for :func:`reclens.audit.run`, with some fields changed."""

@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["FeedbackLoop", "LoopSlope", "Measure", "feedback_loop"]
 
-Measure = Literal["gini", "gini_consumed", "coverage", "arp", "taste_shift", "homogenisation"]
+Measure = Literal["gini", "gini_consumed", "coverage", "arp", "taste_shift", "homogenisation", "consumption"]
 """``gini``: of how often each item is shown; ``gini_consumed``: of all consumption so far; ``coverage``: share of the
 catalogue that is shown; ``arp``: average popularity of what is shown, in interactions before the first round;
 ``taste_shift``: Kullback-Leibler divergence of the group's consumption by category from that of round 0;
-``homogenisation``: mean Jaccard index of the lists of two users."""
+``homogenisation``: mean Jaccard index of the lists of two users; ``consumption``: interactions of a user in the round,
+of every round but the last, which is measured and not lived."""
 
 _PAIRS: Final = 4_000
 _UNKNOWN: Final = "(unknown)"
@@ -250,6 +251,9 @@ def _measured(
                 "taste_shift": float((taste * np.log(taste / first)).sum()),
                 "homogenisation": _jaccard(lists, pairs),
             }
+            if at + 1 < len(rounds):
+                later = int(members[rounds[at + 1][0].users].sum())
+                values["consumption"] = (later - len(owned)) / len(people)
             rows += [
                 {"round": at, "by": by, "segment": segment, "measure": name, "value": value}
                 for name, value in values.items()
@@ -272,6 +276,8 @@ def _slopes(table: pl.DataFrame, level: float) -> list[LoopSlope]:
     for (by, segment, measure), rows in table.group_by("by", "segment", "measure", maintain_order=True):
         # Seeds lie one after another, each with its rounds in order.
         values = rows["value"].to_numpy().reshape(rows["seed"].n_unique(), -1)
+        if values.shape[1] < 2:  # consumption over two rounds: one number has no slope
+            continue
         time = np.arange(values.shape[1]) - (values.shape[1] - 1) / 2
         slopes = values @ time / (time @ time)
         found.append(

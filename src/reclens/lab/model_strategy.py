@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +34,7 @@ class ModelStrategy:
         label: Name of a model, or any name with ``model`` among the parameters; see ``reclens.models.build``.
         parameters: Hyper-parameters.
         rerank: Re-rankers behind the model, each with its ``kind``, as in a pipeline; they work on its 100 best.
+        weights: Makes weights of the training data, as for ``fit``, anew each time; see ``reclens.audit.mitigate``.
         world: Gives the attributes of users and items, for models that use them.
         threads: Threads of the model.
 
@@ -51,11 +52,12 @@ class ModelStrategy:
         parameters: Mapping[str, Any] | None = None,
         *,
         rerank: Sequence[Mapping[str, Any]] = (),
+        weights: Callable[[Dataset], Any] | None = None,
         world: World | None = None,
         threads: int | None = None,
     ) -> None:
         self.name, self.parameters, self.world, self.threads = label, dict(parameters or {}), world, threads
-        self.rerank = tuple(rerank)
+        self.rerank, self.weights = tuple(rerank), weights
         self.model = self._build()
         self._popular = np.zeros(0, np.int32)
 
@@ -65,7 +67,9 @@ class ModelStrategy:
         self._popular = np.argsort(-np.bincount(consumed.items, minlength=consumed.n_items), kind="stable").astype(
             np.int32
         )
-        self.model.fit(self._dataset(consumed), threads=self.threads)
+        data = self._dataset(consumed)
+        weights: dict[str, Any] = {} if self.weights is None else {"weights": self.weights(data)}
+        self.model.fit(data, threads=self.threads, **weights)
 
     def recommend(self, users: np.ndarray, k: int, /) -> np.ndarray:
         """The model's k best for each user, then what is popular."""

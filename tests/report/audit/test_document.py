@@ -7,13 +7,11 @@ import dataclasses
 import io
 import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from reclens.audit import Audit, PositionBias, compare
-from reclens.audit.mitigate.gaps import ItemGap
-from reclens.audit.mitigate.trials import Levelling, Sweep, Trial
 from reclens.errors import WorkspaceError
 from reclens.report._toolkit import pdf
 from reclens.report.audit import charts, charts_users
@@ -22,7 +20,6 @@ from reclens.report.audit.document import AuditReport, audit_id, build_audit_rep
 from reclens.report.audit.sections import finding_parts, section_title
 from reclens.report.audit.sentences import claim, finding_row, ratio_text, top_findings
 from reclens.report.audit.tables import change_table, evidence_table
-from reclens.report.audit.trials import LEVELLING, trials_part
 from reclens.report.audit.words import SECTIONS
 from reclens.stats.estimate import Estimate
 
@@ -171,40 +168,6 @@ def test_the_curve_of_attention_stands_where_there_was_a_log(audit: Audit) -> No
     known = PositionBias(method="harvest", examination=curve, clicks=(1.0, 0.5, 0.3), impressions=(9, 9, 9), pairs=4)
     titles = [part.title for part in finding_parts(dataclasses.replace(audit, position=known))]
     assert titles[-1] == section_title("position") and titles[:-1] == [part.title for part in finding_parts(audit)]
-
-
-def test_trials_show_their_price() -> None:
-    def trial(name: str, lost: float, closed: float) -> Trial:
-        cost, gain = (Estimate(value, value - 0.01, value + 0.01, n=99) for value in (lost, closed))
-        return Trial(
-            mitigation=name,
-            strength=0.5,
-            accuracy=cost,
-            accuracy_lost=cost,
-            gap=gain,
-            gap_closed=gain,
-            share_closed=closed / 0.2,
-            worse_side=gain,
-            better_side=gain,
-            levelling_down="none",
-            turned=False,
-            seconds=1.0,
-            on_front=True,
-            payers=(),
-            distance=None,
-        )
-
-    gap = ItemGap("popularity", "tail")
-    found = Sweep(gap, "ndcg@10", (trial("none", 0.0, 0.0), trial("xquad", 0.03, 0.1)), 1, 99)
-    part = trials_part(found)
-    assert part.tables[0].rows[1][:4] == (
-        "xquad 0.5",
-        "+0.0300 [+0.0200, +0.0400]",
-        "+0.1000 [+0.0900, +0.1100]",
-        "50%",
-    )
-    assert len(part.figures) == 1 and set(LEVELLING) == set(get_args(Levelling))
-    assert not trials_part(None).figures
 
 
 def test_two_audits_side_by_side(audits: dict[str, Audit]) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from reclens.audit import Audit
-from reclens.audit.mitigate.trials import Sweep
 from reclens.audit.rows import Severity
 from reclens.report._toolkit.document import Stamp, Written, write_document
 from reclens.report._toolkit.format import count_of
@@ -88,7 +87,6 @@ def build_audit_report(
     about: AuditAbout | None = None,
     sensitivity: Mapping[str, Audit] | None = None,
     gate: GateResult | None = None,
-    trials: Sweep | None = None,
     synthetic: bool = False,
 ) -> AuditReport:
     """Write the report of an audit.
@@ -98,7 +96,6 @@ def build_audit_report(
         about: What its author says beside the numbers.
         sensitivity: The same audit under other choices, such as another k, by what was changed.
         gate: What the gate came to, where there is one.
-        trials: Mitigations that were tried on a validation part.
         synthetic: Whether the data are made up, which the page then says.
 
     Returns:
@@ -114,7 +111,7 @@ def build_audit_report(
         criteria_part(audit),
         *finding_parts(audit),
         *cause_parts(audit),
-        trials_part(trials),
+        trials_part(audit.mitigation),
         actions_part(audit, about),
         thresholds_part(audit, gate),
         sensitivity_part(audit, sensitivity or {}),

@@ -17,6 +17,7 @@ from reclens.report.audit.about import BLANK, AuditAbout
 from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
 from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
+from reclens.report.audit.trials import price_sentence
 from reclens.report.audit.words import ADVICE, SECTIONS, SEVERITIES, measure_name, reference_name
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.stats.gate import GateResult
@@ -49,16 +50,19 @@ def _advised(audit: Audit) -> dict[str, list[AuditRow]]:
 
 
 def first_actions_part(audit: Audit) -> DocumentPart:
-    """What to do first, and the price."""
-    advised = list(_advised(audit).items())[:_ACTIONS]
-    points = [
-        f"{ADVICE[code]} First for {subject_text(rows[0])}: {measure_name(rows[0].measure)} at "
-        f"{ratio_text(rows[0].ratio)}."
-        for code, rows in advised
-    ]
+    """What to do first, and the price that was measured."""
+    advised, tried = list(_advised(audit).items())[:_ACTIONS], audit.mitigation
+    points = []
+    for code, rows in advised:
+        price = None if tried is None else price_sentence(tried, code)
+        points.append(
+            f"{ADVICE[code]} First for {subject_text(rows[0])}: {measure_name(rows[0].measure)} at "
+            f"{ratio_text(rows[0].ratio)}. {price or 'Price: not measured.'}"
+        )
     lead = "Nothing has to be done about these numbers."
     if points:
-        lead = "What to do first. The price of each is the accuracy that its chosen strength costs, not measured yet."
+        lead = "What to do first, and what it costs."
+        lead += "" if tried is not None else " No mitigation was tried, so that no price is known yet."
     return DocumentPart(title="Three actions", lead=lead, points=tuple(points), ordered=True)
 
 

@@ -1,87 +1,263 @@
-"""Mitigation trials of an audit: what a smaller gap costs, the Pareto front with its knee, and who pays."""
+"""Mitigation trials of an audit: what a smaller gap costs, what was chosen, who pays, and what the long run brings."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
+from reclens.audit.mitigate.lab import Mitigation
 from reclens.audit.mitigate.trials import Levelling, Sweep, Trial
-from reclens.report._toolkit.charts import base_of, told_colour
+from reclens.audit.mitigate.who_pays import Change, Side
 from reclens.report._toolkit.document import DocumentPart
-from reclens.report._toolkit.format import between, count_of, percent
-from reclens.report._toolkit.html import figure_of
-from reclens.report._toolkit.tables import Table
+from reclens.report._toolkit.format import between, count_of, percent, sentence
+from reclens.report._toolkit.html import Figure, figure_of
+from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.audit.charts_trials import dumbbell_chart, gap_name, pareto_chart, trial_name
+from reclens.report.audit.words import LEFT_OUT, MITIGATIONS, measure_name
 
-__all__ = ["LEVELLING", "pareto_chart", "trial_table", "trials_part"]
+__all__ = [
+    "ADVISED",
+    "LEVELLING",
+    "choice_sentence",
+    "long_run_table",
+    "payer_table",
+    "price_sentence",
+    "trial_table",
+    "trials_part",
+]
 
-LEVELLING: Final[dict[Levelling, str]] = {"none": "no", "possible": "possible", "shown": "yes"}
+LEVELLING: Final[Mapping[Levelling, str]] = {"none": "no", "possible": "possible", "shown": "yes"}
 """Whether a gap was closed by harming both sides."""
-
-
-def pareto_chart(found: Sweep) -> Any:
-    """Accuracy lost against gap closed, one dot a trial; the line is the Pareto front, the ring its knee."""
-    import altair as alt
-
-    rows = [
-        {
-            "system": each.mitigation,
-            "lost": each.accuracy_lost.value,
-            "closed": each.gap_closed.value,
-            "front": each.on_front,
-            "knee": at == found.knee,
-            "tip": f"{_name(each)}: accuracy lost {between(each.accuracy_lost)}, gap closed {between(each.gap_closed)}",
-        }
-        for at, each in enumerate(found.trials)
-        if math.isfinite(each.accuracy_lost.value) and math.isfinite(each.gap_closed.value)
-    ]
-    base = base_of(rows, height=300)
-    x = alt.X("lost:Q", title=f"{found.metric} lost")
-    y = alt.Y("closed:Q", title="gap closed")
-    names = list(dict.fromkeys(each.mitigation for each in found.trials))
-    front = base.transform_filter("datum.front").mark_line(strokeWidth=1, color="var(--muted)")
-    ring = base.transform_filter("datum.knee").mark_point(size=260, color="var(--ink)")
-    dots = base.mark_circle(size=75, opacity=1)
-    return alt.layer(
-        front.encode(x=x, y=y, order="lost:Q"),
-        ring.encode(x=x, y=y),
-        dots.encode(x=x, y=y, color=told_colour(names, symbol="circle"), tooltip="tip:N"),
-    )
+SIDES: Final[Mapping[Side, str]] = {
+    "users": "users",
+    "items": "items",
+    "items_within": "items within a group",
+}
+CODES: Final[Mapping[Change, str]] = {"gains": "gains", "loses": "loses", "undecided": "cannot tell"}
+HELD_OUT: Final[Mapping[str, str]] = {
+    "part": "the validation part of the split",
+    "users": "half of the users, set aside by a hash of their ids",
+}
+ADVISED: Final[Mapping[str, tuple[str, ...]]] = {
+    "rerank_exposure": ("dual_prices", "fair_top_k", "det_greedy", "det_cons", "det_relaxed", "amortised"),
+    "rerank_popularity": ("xquad", "popularity_discount"),
+    "rerank_calibrated": ("calibrated",),
+    "weight_training": ("inverse_propensity", "popularity_weights", "group_weights"),
+}
+"""Advice -> the mitigations that follow it, whose trials measured its price."""
 
 
 def trial_table(found: Sweep) -> Table:
-    """One row a trial: what it costs, what it closes, whether it levels down, how long it takes."""
+    """One row a trial: what it costs, what it closes, whether it levels down, how far it is from what can be had."""
     cells = tuple(
         (
-            _name(each),
+            trial_name(each),
             between(each.accuracy_lost),
             between(each.gap_closed),
             percent(each.share_closed, 0),
             LEVELLING[each.levelling_down],
+            "yes" if each.on_front else "",
+            NOTHING if each.distance is None else format_number(each.distance.distance.value),
             f"{sum(payer.code == 'loses' for payer in each.payers):,}",
             f"{each.seconds:.2f}",
         )
         for each in found.trials
     )
-    heads = ("mitigation", f"{found.metric} lost", "gap closed", "of the gap", "levels down", "groups that lose", "s")
-    return Table("Trials", heads, cells, tuple(found.to_dicts()))
+    heads = (
+        "mitigation",
+        f"{found.metric} lost",
+        "gap closed",
+        "of the gap",
+        "levels down",
+        "on the front",
+        "DPFR",
+        "groups that lose",
+        "s",
+    )
+    note = (
+        "Levels down: the gap is smaller because both sides have less. DPFR: distance to the middle of the Pareto "
+        "frontier of NDCG and exposure that the truth allows (Rampisela et al. 2025); 0 is the best there is."
+    )
+    return Table("Trials", heads, cells, tuple(found.to_dicts()), (note,))
 
 
-def trials_part(found: Sweep | None) -> DocumentPart:
-    """The trials, on the validation part; without them, that there were none."""
-    if found is None:
-        return DocumentPart(
-            title="Mitigation trials",
-            lead="No mitigation was tried in this audit, so that actions have no measured price yet. Re-rankers and "
-            "weights are swept on validation by rl.audit.mitigate.",
+def payer_table(trial: Trial, *, title: str = "Who pays") -> Table:
+    """What a mitigation changes for each group, and for the head, middle and tail within groups of items."""
+    cells = tuple(
+        (
+            SIDES[each.side],
+            each.group if each.by in ("overall", "(within)") else f"{each.group} ({each.by})",
+            format_number(each.before) if each.side == "users" else percent(each.before, 1),
+            between(each.change),
+            CODES[each.code],
         )
-    caption = "Accuracy lost against gap closed; the line is the Pareto front, the ring its knee"
-    return DocumentPart(
-        title="Mitigation trials",
-        lead=f"Measured on {count_of(found.n, 'user')} of the validation part; a choice is reported once on test.",
-        figures=(figure_of(pareto_chart(found), caption),),
-        tables=(trial_table(found),),
+        for each in trial.payers
+    )
+    records = tuple(row for each in trial.payers for row in each.to_dicts())
+    notes = ("Users: accuracy. Items: share of the exposure.",)
+    return Table(title, ("side", "group", "before", "change", ""), cells, records, notes)
+
+
+def long_run_table(found: Mitigation) -> Table:
+    """What the feedback loop comes to with each mitigation, beside without."""
+    rows = [each for each in found.loop if each.mitigation != "none"]
+    cells = tuple(
+        (
+            f"{MITIGATIONS.get(each.mitigation, each.mitigation)} {each.strength:g}",
+            measure_name(f"loop_{each.measure}"),
+            format_number(each.without),
+            format_number(each.value.value),
+            between(each.change),
+        )
+        for each in rows
+    )
+    heads = ("mitigation", "measure", "without", "with", "change")
+    records = tuple(row for each in rows for row in each.to_dicts())
+    return Table("The long run", heads, cells, records)
+
+
+def choice_sentence(found: Mitigation) -> str:
+    """What was chosen on validation, and what it came to on test."""
+    choice, sweep = found.choice, found.validation
+    rule = (
+        f"the most gap closed for a loss that certainly stays within {percent(choice.most_lost, 0)} of {sweep.metric}"
+        if choice.rule == "budget"
+        else "the knee of the Pareto front"
+    )
+    if found.test is None:
+        return f"None of {choice.looked_at:,} trials meets the rule ({rule}): nothing was chosen."
+    test = found.test
+    return (
+        f"Chosen of {choice.looked_at:,} trials by {rule}: {trial_name(choice)}. On test, looked at once, it closes "
+        f"{percent(test.share_closed, 0)} of the gap of {gap_name(sweep)} ({between(test.gap_closed)}) and costs "
+        f"{between(test.accuracy_lost)} {sweep.metric}{_part_lost(test)}.{_levels(test)}"
     )
 
 
-def _name(trial: Trial) -> str:
-    return trial.mitigation if trial.mitigation == "none" else f"{trial.mitigation} {trial.strength:g}"
+def _part_lost(trial: Trial) -> str:
+    before = trial.accuracy.value + trial.accuracy_lost.value
+    return f" ({percent(trial.accuracy_lost.value / before, 1)} of it)" if before > 0 else ""
+
+
+def _levels(trial: Trial) -> str:
+    told = {"none": "", "possible": " Both sides may have less: it may level down.", "shown": " It levels down."}
+    return told[trial.levelling_down]
+
+
+def price_sentence(found: Mitigation, advice: str) -> str | None:
+    """The measured price of an advice: of the chosen trial on test, else of the best of its kind on validation.
+
+    None where nothing of its kind was tried.
+    """
+    kinds, sweep, choice = ADVISED.get(advice, ()), found.validation, found.choice
+    trials = [each for each in sweep.trials if each.mitigation in kinds]
+    if not trials:
+        return None
+    if found.test is not None and choice.mitigation in kinds:
+        return _price(found.test, found, "on test")
+    before = sweep.trials[0].accuracy.value
+    good = [each for each in trials if each.levelling_down == "none" and each.gap_closed.value > 0 and not each.turned]
+    able = [each for each in good if each.accuracy_lost.value <= choice.most_lost * before]
+    if not able:
+        return (
+            f"Price: no strength that was tried closes the gap of {gap_name(sweep)} for "
+            f"{percent(choice.most_lost, 0)} of {sweep.metric} without harming both sides."
+        )
+    return _price(max(able, key=lambda each: each.gap_closed.value), found, "on validation")
+
+
+def _price(trial: Trial, found: Mitigation, where: str) -> str:
+    losing = sum(each.code == "loses" and each.side == "users" and each.by != "overall" for each in trial.payers)
+    pays = f"; {count_of(losing, 'group')} of users certainly pay{'s' if losing == 1 else ''}" if losing else ""
+    return (
+        f"Price, {where}: {trial_name(trial)} costs {between(trial.accuracy_lost)} {found.validation.metric}"
+        f"{_part_lost(trial)} and closes {percent(trial.share_closed, 0)} of the gap of {gap_name(found.validation)}"
+        f"{pays}."
+    )
+
+
+def trials_part(found: Mitigation | None) -> DocumentPart:
+    """The trials, the choice, who pays and the long run; without trials, that there were none."""
+    title = "Mitigation trials"
+    if found is None:
+        return DocumentPart(
+            title=title,
+            lead="No mitigation was tried in this audit, so that actions have no measured price yet. [mitigation] of "
+            "audit.toml sweeps re-rankers and weights on validation.",
+        )
+    sweep, shown = found.validation, _shown(found)
+    points = [choice_sentence(found)]
+    if shown is not None:
+        points += _paying(shown)
+    points += [
+        f"Not tried: {MITIGATIONS.get(each.mitigation, each.mitigation)}. {sentence(LEFT_OUT[each.reason])}."
+        for each in found.left_out
+    ]
+    tables: list[Table] = [trial_table(sweep)]
+    if shown is not None:
+        tables.append(payer_table(shown, title=f"Who pays for {trial_name(shown)}"))
+    if found.loop:
+        tables.append(long_run_table(found))
+        points.append(_long_run(found))
+    return DocumentPart(
+        title=title,
+        lead=f"Swept on {HELD_OUT[found.held_out]} ({count_of(sweep.n, 'user')}), against the gap of "
+        f"{gap_name(sweep)}, which was declared beforehand. The base is the first places of the candidates.",
+        points=tuple(points),
+        figures=tuple(_figures(found, shown)),
+        tables=tuple(tables),
+    )
+
+
+def _shown(found: Mitigation) -> Trial | None:
+    """The trial that is told of group by group: the chosen one on test, else the knee, else the end of the front."""
+    if found.test is not None:
+        return found.test
+    sweep = found.validation
+    if sweep.knee is not None:
+        return sweep.trials[sweep.knee]
+    return next((each for each in reversed(sweep.front) if each.mitigation != "none"), None)
+
+
+def _figures(found: Mitigation, shown: Trial | None) -> list[Figure]:
+    caption = "Accuracy lost against gap closed; the line is the Pareto front, the ring its knee, the square the choice"
+    figures = [figure_of(pareto_chart(found.validation, found.choice), caption)]
+    if shown is None:
+        return figures
+    about: dict[Side, str] = {
+        "users": "Accuracy of groups of users",
+        "items": "Exposure of groups of items",
+        "items_within": "Exposure within groups of items",
+    }
+    for side, told in about.items():
+        chart: Any = dumbbell_chart(shown, side, found.validation.metric)
+        if chart is not None:
+            figures.append(figure_of(chart, f"{told}, before and after {trial_name(shown)}"))
+    return figures
+
+
+def _paying(trial: Trial) -> list[str]:
+    """Who certainly loses and who certainly gains."""
+    found = []
+    for code in ("loses", "gains"):
+        named = [each for each in trial.payers if each.code == code and each.by != "overall"]
+        if named:
+            told = ", ".join(dict.fromkeys(each.group for each in named[:8]))
+            more = f" and {len(named) - 8:,} more" if len(named) > 8 else ""
+            found.append(f"With {trial_name(trial)} certainly {CODES[code]}: {told}{more}.")  # type: ignore[index]
+    return found
+
+
+def _long_run(found: Mitigation) -> str:
+    rows = [each for each in found.loop if each.measure == "consumption" and each.mitigation != "none"]
+    n = rows[0].change.n if rows else 0
+    pays = [
+        each for each in rows if each.change.low is not None and math.isfinite(each.change.low) and each.change.low >= 0
+    ]
+    costs = [each for each in rows if each.change.high is not None and each.change.high < 0]
+    return (
+        f"Long run, in {count_of(n, 'run')} of a feedback loop in a simulated world: of "
+        f"{count_of(len(rows), 'mitigation')} {len(costs):,} certainly cost consumption over all rounds, "
+        f"{len(pays):,} certainly do not."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, Literal
 
+from reclens.audit.mitigate.standard import LeftOutReason
 from reclens.audit.preflight import Ranker
 from reclens.audit.result import Lacking
 from reclens.audit.rows import Family, Reason, Section, Severity
@@ -15,8 +16,10 @@ __all__ = [
     "CHANGES",
     "FAMILIES",
     "LACKING",
+    "LEFT_OUT",
     "LIMITS",
     "MEASURES",
+    "MITIGATIONS",
     "OPINIONS",
     "OPINION_MEANINGS",
     "QUESTIONS",
@@ -106,6 +109,7 @@ LACKING: Final[Mapping[Lacking, str]] = {
     "log": "a log of impressions with positions and clicks",
     "scores": "scores that are probabilities",
     "rankers": "a log in which several rankers put the same item at different positions",
+    "loop": "a simulated feedback loop, [loop] of audit.toml, and the model to train anew",
 }
 FAMILIES: Final[Mapping[Family, str]] = {
     "confirmatory": "declared",
@@ -114,9 +118,11 @@ FAMILIES: Final[Mapping[Family, str]] = {
 }
 REASONS: Final[Mapping[Reason, str]] = {
     "few_users": "too few users",
+    "few_runs": "too few runs",
     "no_variation": "the same in every replicate",
     "no_reference": "the reference is zero",
     "not_defined": "no value",
+    "resampling": "resampling users would inflate it",
 }
 RANKERS: Final[Mapping[Ranker, str]] = {
     "oracle": "oracle (relevant items only)",
@@ -130,6 +136,9 @@ REFERENCES: Final[Mapping[str, str]] = {
     "rest": "all others",
     "known": "users whose group is known",
     "random": "random lists",
+    "first_round": "the first round",
+    "all_users": "all users together",
+    "no_drift": "no drift",
 }
 MEASURES: Final[Mapping[str, str]] = {
     "exposure_share": "share of the exposure",
@@ -145,8 +154,41 @@ MEASURES: Final[Mapping[str, str]] = {
     "profile": "exposure against what users had",
     "examination": "attention by position (examination)",
     "gaps": "gaps between groups of users",
+    "drift": "drift over the rounds",
     "pop_rsp": "PopRSP: spread of the chance of a candidate to be shown",
     "pop_reo": "PopREO: spread of the chance of a relevant item to be shown",
+}
+_DRIFT: Final[Mapping[str, str]] = {
+    "gini": "concentration of what is shown (Gini)",
+    "gini_consumed": "concentration of all consumption (Gini)",
+    "coverage": "share of the catalogue that is shown",
+    "arp": "average popularity of what is shown (ARP)",
+    "taste_shift": "shift of tastes since the first round (KL)",
+    "homogenisation": "likeness of the lists of two users",
+    "consumption": "interactions of a user",
+}
+MITIGATIONS: Final[Mapping[str, str]] = {
+    "none": "none",
+    "calibrated": "calibrated",
+    "xquad": "xQuAD",
+    "mmr": "MMR",
+    "fair_top_k": "FA*IR",
+    "dual_prices": "exposure by prices",
+    "popularity_discount": "score ÷ popularity^β",
+    "amortised": "amortised",
+    "det_greedy": "DetGreedy",
+    "det_cons": "DetCons",
+    "det_relaxed": "DetRelaxed",
+    "inverse_propensity": "inverse propensity weights",
+    "popularity_weights": "popularity weights",
+    "group_weights": "group weights",
+}
+LEFT_OUT: Final[Mapping[LeftOutReason, str]] = {
+    "no_item_group": "it looks after a group of items, and the gap is one of users",
+    "several_labels": "items have several values of the attribute, and it can deal with one",
+    "no_user_group": "there are no groups of users to weigh against each other",
+    "takes_no_weights": "the model learns without weights",
+    "no_model": "lists alone cannot be trained anew: name the model in [model]",
 }
 STEPS: Final[Mapping[str, str]] = {
     "raw": "raw gap",
@@ -187,6 +229,10 @@ LIMITS: Final[Mapping[Section, str]] = {
 
 def measure_name(code: str) -> str:
     """A measure in words; metrics are called by their names."""
+    if code.startswith("loop_"):
+        drift = code.removeprefix("loop_")
+        slope = drift.removesuffix("_slope")
+        return _DRIFT[drift] if slope == drift else f"{_DRIFT[slope]}, change a round"
     return MEASURES.get(code, code.replace("_", " "))
 
 

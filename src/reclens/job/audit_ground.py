@@ -1,0 +1,91 @@
+"""What an audit is made from: the lists, the truth, the training data, and what else an audit.toml names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from reclens.data.read.open import load_data, load_truth, translated
+from reclens.data.read.request import Reading
+from reclens.errors import UsageError
+from reclens.job.checks import built_segmenters
+from reclens.job.reading import load_lists
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from reclens.data.dataset import Dataset
+    from reclens.job.audit_settings import AuditJobSettings
+    from reclens.schema import Recommendations
+    from reclens.workspace import Workspace
+
+__all__ = ["Ground", "ground_of"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Ground:
+    """What an audit is made from.
+
+    Attributes:
+        lists: The lists that are audited.
+        truth: The held-out interactions, or None.
+        train: The training data with its segmentations, or None.
+        validation: The validation part of the split, where it has one.
+        candidates: Longer lists that mitigations choose from; the audited ones where none are named.
+        exclude_seen: Whether lists leave out what a user has.
+    """
+
+    lists: Recommendations
+    truth: pl.DataFrame | None
+    train: Dataset | None
+    validation: pl.DataFrame | None
+    candidates: Recommendations
+    exclude_seen: bool
+
+
+def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
+    """Read what an audit.toml names.
+
+    Raises:
+        UsageError: If files are named beside a split, or without what they describe.
+        DataError: If a file is not what it has to be.
+    """
+    about = settings.data
+    files = {side: getattr(about, side) for side in ("truth", "train", "users", "items")}
+    reading = Reading.of_settings(
+        {"lists": settings.lists, **files},
+        columns=about.columns,
+        read=about.read,
+        lists=about.lists,
+        ids=about.ids,
+        words="toml",
+    )
+    validation, exclude_seen = None, True
+    with translated("toml"):
+        if about.split is not None:
+            beside = [f"[data] {name}" for name, path in files.items() if path is not None]
+            if beside:
+                raise UsageError(f'[data] split = "{about.split}" holds them: leave {", ".join(beside)} out.')
+            made = place.load("split", about.split)
+            truth, train, validation, exclude_seen = made.test, made.train, made.validation, made.exclude_seen
+        else:
+            if about.train is None and (about.users or about.items):
+                raise UsageError("[data] users and items describe the training data: name [data] train too.")
+            truth = load_truth(about.truth, reading)[0] if about.truth is not None else None
+            train = load_data(about.train, reading, table="train") if about.train is not None else None
+        lists = load_lists(settings.lists, reading, name=None, place=place)
+        named = None if settings.mitigation is None else settings.mitigation.candidates
+        longer = replace(reading, paths={**reading.paths, "lists": named})
+        candidates = lists if named is None else load_lists(named, longer, name=None, place=place)
+    if train is not None and settings.segments:
+        train = train.with_segments(**built_segmenters(settings.segments))
+    elif settings.segments:
+        raise UsageError("[segments] are of the users of the training data: name [data] split, or train.")
+    return Ground(
+        lists=lists,
+        truth=truth,
+        train=train,
+        validation=validation,
+        candidates=candidates,
+        exclude_seen=exclude_seen,
+    )
