@@ -371,7 +371,7 @@ def _long_run(
         loop = feedback_loop(data, strategy, k=settings.k, threads=threads, level=settings.level, **asdict(how))
         runs.append((name, strength, loop))
     level, without = settings.level, runs[0][2]
-    return tuple(row for *about, loop in runs for row in long_runs(*about, without, loop, level=level))
+    return tuple(row for name, at, loop in runs for row in long_runs(name, at, without, loop, level=level))
 
 
 def _tables_of(weights: Callable[[Dataset], TrainingWeights]) -> Callable[[Dataset], pl.DataFrame]:
