@@ -19,7 +19,18 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.models._knowledge.requirements import Requirement
 from reclens.schema import ITEM
 
-__all__ = ["GROUP", "RERANKERS", "WEIGHTINGS", "Goal", "LeftOut", "LeftOutReason", "goal_of", "spec_of", "weigh"]
+__all__ = [
+    "GROUP",
+    "RERANKERS",
+    "WEIGHTINGS",
+    "Goal",
+    "LeftOut",
+    "LeftOutReason",
+    "check_strengths",
+    "goal_of",
+    "spec_of",
+    "weigh",
+]
 
 RERANKERS: Final[Mapping[str, tuple[float, ...]]] = {
     "calibrated": (0.2, 0.4, 0.6),
