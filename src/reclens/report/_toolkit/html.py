@@ -87,7 +87,7 @@ class Document:
 def render(template: str, page: Mapping[str, Any]) -> Document:
     """Fill a template of the folder ``templates``; ``page`` holds its ``title`` and what it shows."""
     shared = {"created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "theme": charts.THEME, "font": FONT}
-    html = environment().get_template(template).render(**shared, **page, bundle=_bundle())
+    html = environment().get_template(template).render(**shared, **page, bundle=_bundle)
     return Document(page["title"], html)
 
 
