@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AttributeKind",
+    "EncoderCard",
     "Gate",
     "GateCheck",
     "Notifier",
     "StoreCard",
     "StoreDescription",
     "StoredVectors",
+    "TextEncoder",
     "Tracker",
     "VectorStore",
     "Where",
@@ -183,6 +185,42 @@ class VectorStore(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class EncoderCard:
+    """What an encoder of texts is.
+
+    Attributes:
+        model: Its name.
+        revision: Which version of it: a revision, or a hash of its weights.
+        dimension: Length of its vectors.
+        pooling: How the vectors of words become one, such as ``mean``.
+        settings: What else makes a difference, such as the number of tokens that are read; JSON values.
+    """
+
+    model: str
+    revision: str
+    dimension: int
+    pooling: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class TextEncoder(Protocol):
+    """Makes vectors of texts."""
+
+    @property
+    def card(self) -> EncoderCard:
+        """What it is."""
+        ...
+
+    def encode(self, texts: Sequence[str], /) -> np.ndarray:
+        """Texts as vectors of length 1: float32, shape (n, dimension); 0 for a text that says nothing to it.
+
+        Each text is encoded by itself: what else is asked for changes nothing but the last bits.
+        """
+        ...
+
+
 @runtime_checkable
 class Tracker(Protocol):
     """Keeps the settings, numbers and files of runs, elsewhere.
@@ -301,7 +339,8 @@ def adapter(address: str, protocol: type[Any] = object) -> Any:
 
     Args:
         address: ``"scheme:rest"``, such as ``"pinecone:items"``. The adapter says what the rest means.
-        protocol: What it has to be: :class:`VectorStore`, :class:`Tracker`, :class:`Notifier` or :class:`Gate`.
+        protocol: What it has to be: :class:`VectorStore`, :class:`TextEncoder`, :class:`Tracker`, :class:`Notifier` or
+            :class:`Gate`.
 
     Returns:
         What ``reclens.edges.<scheme>.connect(rest)`` returns.
