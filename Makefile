@@ -34,11 +34,22 @@ test: $(VENV)/.test browser  ## install, then run every test in two processes (A
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 # The targets of what needs an environment of its own. Each says so while it has no tests.
-test-torch test-stores test-airflow test-spark:
+test-airflow test-spark:
 	@echo "make $@: no tests yet"
 
-test-torch:  ## tests of the models that need PyTorch
-test-stores:  ## tests against vector stores and PostgreSQL
+test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM
+	@$(MAKE) --no-print-directory env ENV=torch
+	PYTHONPATH=src .venv-torch/bin/python -m pytest tests/edges/test_sentence_transformers.py $(ARGS)
+
+# The older clients are put before the newest one, in the environment of the tests.
+test-stores: $(VENV)/.test  ## tests of Pinecone's clients of two older APIs
+	@$(MAKE) --no-print-directory env ENV=pinecone-7
+	@$(MAKE) --no-print-directory env ENV=pinecone-9
+	@for older in 7 9; do \
+		found=$$(.venv-pinecone-$$older/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+		PYTHONPATH="$$found:src" $(RUN)/python -m pytest tests/edges/test_pinecone.py $(ARGS) || exit 1; \
+	done
+
 test-airflow:  ## tests of the Airflow DAGs
 test-spark:  ## tests on a JVM Spark
 
@@ -82,6 +93,9 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink \
 	nvshmem-cu13 nvtx)
 
+# The extras of the tests' environment: all but the one that brings torch, which `make test-torch` has.
+EXTRAS := dashboard explore fairlearn lance pgvector pinecone rank tableau weaviate
+
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml and *.in (UPGRADE=1: newest versions)
 	@for name in core build test docs mutants $(APART); do \
@@ -89,9 +103,10 @@ lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml
 		case $$name in \
 			core) sources="pyproject.toml" ;; \
 			build) sources="--group build -c requirements/core.txt" ;; \
-			test) sources="pyproject.toml --all-extras --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
+			test) sources="pyproject.toml $(addprefix --extra ,$(EXTRAS)) --group build --group test --group lint -c requirements/core.txt -c requirements/build.txt" ;; \
 			docs) sources="--group docs -c requirements/test.txt" ;; \
 			mutants) sources="--group mutants -c requirements/test.txt -c requirements/docs.txt" ;; \
+			torch) sources="requirements/torch.in pyproject.toml -c requirements/core.txt" ;; \
 			airflow) sources="requirements/airflow.in"; bounds="" ;; \
 			spark-jvm) sources="requirements/spark-jvm.in -c requirements/core.txt" ;; \
 			*) sources="requirements/$$name.in" ;; \

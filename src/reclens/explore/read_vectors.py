@@ -108,7 +108,7 @@ def _read(source: str | Path, tensor: str | None) -> np.ndarray | pl.DataFrame:
         raise UsageError(f"{path} is of no kind that is read. Expected {', '.join(readers)}.")
     try:
         return readers[path.suffix.lower()](path)
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
         if isinstance(error, DataError | UsageError):
             raise
         raise DataError(
