@@ -28,7 +28,7 @@ import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 __all__ = [
     "Advice",
@@ -42,6 +42,7 @@ __all__ = [
     "NotFittedError",
     "ProtocolError",
     "RecLensError",
+    "RecLensWarning",
     "Setting",
     "StoreError",
     "StoreProblem",
@@ -87,7 +88,8 @@ class Advice:
     Attributes:
         code: What to do, for programs.
         settings: The parameters that it names.
-        text: The sentence, with ``{name}`` where a setting stands; empty where ``report`` has the sentence of the code.
+        text: The sentence, with ``{name}`` where a setting stands, or its place, ``{0}``, where two have one name;
+            empty where ``report`` has the sentence of the code.
 
     Example:
         >>> advice = Advice("drop_arms", (Setting("unknown_arms", "drop"),), "Leave them out by {unknown_arms}.")
@@ -104,18 +106,18 @@ class Advice:
 
         Args:
             named: How a surface writes a setting.
-            text: The sentence, where the record has none of its own.
+            text: The sentence of a surface that says it otherwise, or where the record has none of its own.
         """
-        return (self.text if text is None else text).format(**{each.name: named(each) for each in self.settings})
+        written = [named(each) for each in self.settings]
+        names = [each.name for each in self.settings]
+        return (self.text if text is None else text).format(*written, **dict(zip(names, written, strict=True)))
 
 
-class RecLensError(Exception):
-    """The root: ``except RecLensError`` catches everything RecLens raises on purpose.
+_NO_TEXTS: Final[Mapping[str, str]] = {}
 
-    Args:
-        message: What was seen, and what was expected.
-        advice: What the reader can do; ``str(error)`` names Python's arguments, and ``said`` those of another surface.
-    """
+
+class _AdvisedError(Exception):
+    """What names parameters in an advice; ``str`` writes them as arguments of Python."""
 
     def __init__(self, message: str = "", *, advice: Advice | None = None) -> None:
         self.advice = advice
@@ -124,10 +126,30 @@ class RecLensError(Exception):
     def __str__(self) -> str:
         return self.said()
 
-    def said(self, named: Callable[[Setting], str] = in_python) -> str:
-        """The message, with the settings of its advice as a surface writes them."""
-        message = super().__str__()
-        return message if self.advice is None else f"{message.rstrip('.')}. {self.advice.said(named)}"
+    def said(self, named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = _NO_TEXTS) -> str:
+        """The message, with the settings of its advice as a surface writes them.
+
+        Args:
+            named: How a surface writes a setting.
+            texts: Code of an advice -> its sentence on that surface, where it says it otherwise.
+        """
+        message, advice = super().__str__(), self.advice
+        return (
+            message if advice is None else f"{message.rstrip('.')}. {advice.said(named, text=texts.get(advice.code))}"
+        )
+
+
+class RecLensWarning(_AdvisedError, UserWarning):  # noqa: N818 - a warning is no error
+    """The root of the warnings that name a parameter; arguments as of :class:`RecLensError`."""
+
+
+class RecLensError(_AdvisedError):
+    """The root: ``except RecLensError`` catches everything RecLens raises on purpose.
+
+    Args:
+        message: What was seen, and what was expected.
+        advice: What the reader can do; ``str(error)`` names Python's arguments, and ``said`` those of another surface.
+    """
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The default calls the class with the message alone, which the classes with more arguments refuse.
@@ -163,15 +185,8 @@ class DataError(RecLensError, ValueError):
         fix: str | Advice | None = None,
     ) -> None:
         self.problem, self.source, self.column, self.row, self.fix = problem, source, column, row, fix
-        where = ", ".join(
-            part
-            for part in (
-                source,
-                f"column '{column}'" if column else None,
-                f"row {row:,}" if row is not None else None,
-            )
-            if part
-        )
+        parts = source, f"column '{column}'" if column else None, f"row {row:,}" if row is not None else None
+        where = ", ".join(part for part in parts if part)
         message = f"{where}: {problem}" if where else problem
         advice = fix if isinstance(fix, Advice) else None
         super().__init__(f"{message.rstrip('.')}. {fix}" if fix and advice is None else message, advice=advice)
@@ -201,7 +216,7 @@ class UnmatchedIdsError(DataError):
         examples: tuple[Sequence[Any], Sequence[Any]],
         mended: int,
         of: int,
-        fix: str,
+        fix: str | Advice,
     ) -> None:
         super().__init__(problem, column=column, fix=fix)
         self.sides, self.cause, self.examples, self.mended, self.of = sides, cause, examples, mended, of
@@ -252,10 +267,12 @@ class NotEnoughMemoryError(UsageError, MemoryError):
         advice: A smaller way.
     """
 
-    def __init__(self, what: str, needed: int, available: int | None, advice: str) -> None:
-        self.what, self.needed, self.available, self.advice = what, needed, available, advice
+    def __init__(self, what: str, needed: int, available: int | None, advice: str | Advice) -> None:
+        self.what, self.needed, self.available = what, needed, available
         there = "no computer has that" if available is None else f"{show_bytes(available)} is available"
-        super().__init__(f"{what} takes {show_bytes(needed)} of memory, and {there}. {advice}")
+        message = f"{what} takes {show_bytes(needed)} of memory, and {there}."
+        known = isinstance(advice, Advice)
+        super().__init__(message if known else f"{message} {advice}", advice=advice if known else None)
 
 
 class ProtocolError(RecLensError, ValueError):

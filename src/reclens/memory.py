@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from reclens.errors import NotEnoughMemoryError
+from reclens.errors import Advice, NotEnoughMemoryError
 
 __all__ = ["available_memory", "require_memory"]
 
@@ -29,7 +29,7 @@ _LIMITS: Final = (
 """Files of a control group with its limit and its use, and the part of the use that the kernel can take back."""
 
 
-def require_memory(size: int, what: str, *, advice: str) -> None:
+def require_memory(size: int, what: str, *, advice: str | Advice) -> None:
     """Refuse a step that takes more memory than there is, before it begins.
 
     Args:

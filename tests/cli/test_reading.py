@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from reclens.cli import main
-from reclens.data.read.request import in_words_of
 
 TRUTH = "user_id,item_id\n1,8\n2,9\n"
 TRAIN = "user_id,item_id\n1,9\n2,7\n3,8\n"
@@ -183,20 +182,6 @@ def test_trec_files_in_and_out(run, tmp_path: Path) -> None:
     assert (tmp_path / "popular.run").read_text() == "1 Q0 7 1 -1 popular\n1 Q0 8 2 -2 popular\n"
     run("data", "convert", "train.csv", "train.qrels", cwd=tmp_path)
     assert (tmp_path / "train.qrels").read_text() == "1 0 9 1\n2 0 7 1\n3 0 8 1\n"
-
-
-def test_advice_in_the_words_of_the_command_line() -> None:
-    for said, here in (
-        ("Without times, pass columns={'timestamp': None}.", "Without times, pass --column timestamp=."),
-        ("for another encoding pass encoding=.", "for another encoding pass --read encoding=…."),
-        ("Choose one with table='name'.", "Choose one with --read table=name."),
-        ("l2=500: expected a number", "l2=500: expected a number"),
-        ("columns={'user_id': 0, 'item_id': 4}.", "--column user_id=0 --column item_id=4."),
-        ("pass header=True.", "pass --read header=true."),
-        ("Name it: columns={'item_id': 'the film'}.", "Name it: --column item_id='the film'."),
-    ):
-        assert in_words_of("options", said) == here
-        assert in_words_of("options", here) == here
 
 
 def test_item_to_item_lists_name_their_seed_and_metrics_their_other_names(evaluate) -> None:

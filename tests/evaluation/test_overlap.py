@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from reclens.data.dataset import Dataset
 from reclens.data.near_ids import explain_mismatch, without_zeros
 from reclens.errors import DataError, UnmatchedIdsError
-from reclens.evaluation import Evaluation, IdsWarning, evaluate, id_problems
+from reclens.evaluation import Evaluation, IdsWarning, evaluate
 from reclens.report import build_report, oddities
 from reclens.report.evaluation.findings import finding_text, findings
+from reclens.report.evaluation.problem_words import id_problems
 
 NUMBERS = list(range(1, 41))
 

@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from reclens.data.dataset import Dataset
-from reclens.evaluation import Evaluation, TaskWarning, evaluate, task_problems
+from reclens.evaluation import Evaluation, TaskWarning, evaluate
 from reclens.report import build_report, oddities
+from reclens.report.evaluation.problem_words import task_problems
 from reclens.schema import Recommendations
 
 HELD = ["a", "b", "new"]

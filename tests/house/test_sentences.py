@@ -129,7 +129,7 @@ STILL = {
 
 
 def _said_elsewhere(node: ast.AST) -> bool:
-    """Whether the strings below a node are of an error, a warning, a docstring or a query."""
+    """Whether the strings below a node are of an error, a warning, an advice, a docstring or a query."""
     if isinstance(node, ast.Raise):
         return True
     if isinstance(node, ast.Expr):
@@ -139,6 +139,10 @@ def _said_elsewhere(node: ast.AST) -> bool:
         return (
             re.search(r"Error$|Advice$|warn$|Warning$|^re\.|execute$|^suggest|^expect_type$|^njit$", name) is not None
         )
+    if isinstance(node, ast.ClassDef):
+        return node.name.endswith(("Error", "Warning"))
+    if isinstance(node, ast.AnnAssign):
+        return ast.unparse(node.target) == "ADVICE_TEXTS"
     return isinstance(node, ast.FunctionDef) and node.name.startswith("_refus")
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.options import TEXTS, as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
@@ -129,7 +130,7 @@ def evaluate(
         _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
-    for line in (*oddities(result.card), *other_names(result.card)):
+    for line in (*oddities(result.card, as_option, TEXTS), *other_names(result.card)):
         output.say(line)
     output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(result.card.get("synthetic")))
 
@@ -258,9 +259,10 @@ def compare(
     from reclens.cli.shared import heed
     from reclens.evaluation import compare as hold
     from reclens.evaluation import gate as check_gate
-    from reclens.evaluation import id_problems, no_loss_rules
+    from reclens.evaluation import no_loss_rules
     from reclens.job.settings import load_gate
     from reclens.report import build_report, comparison_table, comparison_text
+    from reclens.report.evaluation.problem_words import id_problems
     from reclens.workspace import Workspace
     from reclens.workspace.groups import measured_alike
 
@@ -290,7 +292,7 @@ def compare(
     shown = comparison_table(found, by=None if segments else "overall")
     output.emit(shown, synthetic=bool(found.card.get("synthetic")))
     for name, result in results.items():
-        for problem in id_problems(result.card):
+        for problem in id_problems(result.card, as_option, TEXTS):
             output.say(f"{name}: {problem}")
     for sentence in comparison_text(found):
         output.say(f"- {sentence}")

@@ -35,9 +35,11 @@ def main() -> None:
 
 def _warn(message: Warning | str, *_: object) -> None:
     """Format a warning as one line, without the place in the code."""
-    from reclens.data.read.request import in_words_of
+    from reclens.cli.options import TEXTS, as_option
+    from reclens.errors import RecLensWarning
 
-    print(f"reclens: {in_words_of('options', str(message))}", file=sys.stderr)
+    said = message.said(as_option, TEXTS) if isinstance(message, RecLensWarning) else str(message)
+    print(f"reclens: {said}", file=sys.stderr)
 
 
 def _refuse_empty(words: list[str]) -> None:

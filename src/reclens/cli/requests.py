@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.options import TEXTS, as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
@@ -93,7 +94,11 @@ def evaluate_requests(
         "requests without a click, left out": card["requests_without_click"],
         "requests with all candidates clicked, without AUC": card["requests_all_clicked"],
     }
-    for line in (*(f"{what}: {count:,}" for what, count in left.items() if count), *oddities(card), *other_names(card)):
+    for line in (
+        *(f"{what}: {count:,}" for what, count in left.items() if count),
+        *oddities(card, as_option, TEXTS),
+        *other_names(card),
+    ):
         output.say(line)
     output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(card.get("synthetic")))
 

@@ -6,9 +6,9 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import seen, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.uploads import in_words_of_the_page
 from reclens.dashboard.widgets import choose_many, download, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.assignment.assign import assign, check_layers
@@ -40,7 +40,7 @@ def show_assignment(workspace: Workspace) -> None:
                 attributes = st.multiselect("Alike in all arms", rest, key=f"alike-{hash(tuple(columns))}")
                 units = raw.frame[unit]
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
+            st.error(plain(said_on_page(error)), icon=":material/error:")
     if plan is None or units is None or raw is None:
         st.info(
             "Bring the plan and the ids of the units; an id gets the same arm here as in production.",

@@ -8,9 +8,9 @@ from typing import Any, Final
 import polars as pl
 import streamlit as st
 
+from reclens.dashboard.advice import field_of, said_on_page
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.uploads import field_of, in_words_of_the_page
 from reclens.dashboard.widgets import choose_view, plain
 from reclens.data.read.ids import infer_type
 from reclens.data.read.raw import Raw
@@ -64,7 +64,7 @@ def bring_results(workspace: Workspace) -> Readout | None:
         try:
             raw = open_file("results", "Results", _FORMS[form])
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
+            st.error(plain(said_on_page(error)), icon=":material/error:")
             return None
     if plan is None or raw is None:
         st.info("Bring the plan and the results, and what they decide stands here.", icon=":material/upload_file:")
@@ -77,7 +77,7 @@ def bring_results(workspace: Workspace) -> Readout | None:
     try:
         return _read(file_id, plan.to_toml(), form, columns, options, _plan=plan, _raw=raw)
     except RecLensError as error:
-        st.error(plain(in_words_of_the_page(error.said(as_field))), icon=":material/error:")
+        st.error(plain(said_on_page(error, as_field)), icon=":material/error:")
         return None
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from reclens.dashboard.uploads import MissingColumnError, in_words_of_the_page
+from reclens.dashboard.advice import said_on_page
+from reclens.dashboard.uploads import MissingColumnError
 from reclens.data.read.raw import Raw
 from reclens.errors import DataError, RecLensError, UnmatchedIdsError
 
@@ -36,7 +37,7 @@ def fault_of(error: RecLensError, tables: Mapping[str, Raw]) -> Fault:
         error: The error.
         tables: Kind of file -> its rows.
     """
-    text = in_words_of_the_page(error)
+    text = said_on_page(error)
     if isinstance(error, MissingColumnError):
         return Fault(text, error.kind)
     if isinstance(error, UnmatchedIdsError):  # of two tables, one of which is the lists

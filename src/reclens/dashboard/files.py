@@ -7,9 +7,10 @@ from typing import Any, Final, Literal
 
 import streamlit as st
 
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.faults import Fault
 from reclens.dashboard.launch import UPLOAD_MB
-from reclens.dashboard.uploads import FILES, in_words_of_the_page
+from reclens.dashboard.uploads import FILES
 from reclens.dashboard.widgets import frame, plain
 from reclens.data.read.raw import Raw
 from reclens.data.read.uploads import LIMITS, guess_columns, open_upload
@@ -81,7 +82,7 @@ def bring_file(
     try:
         raw = open_file(kind, file.title, file.help, several=_holds_items(kind))
     except (DataError, UsageError) as error:
-        st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         return
     if raw is None:
         _say(fault, kind)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.launch import UPLOAD_MB
-from reclens.dashboard.uploads import in_words_of_the_page
 from reclens.dashboard.widgets import plain
 from reclens.data.read.mind import read_mind
 from reclens.data.read.uploads import unpack_upload
@@ -47,4 +47,4 @@ def impressions() -> None:
             with st.spinner("Evaluating …"):
                 st.session_state["brought"] = evaluate_requests(read_mind(texts[0], texts[1]), name=name)
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
+            st.error(plain(said_on_page(error)), icon=":material/error:")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from reclens.data.read.raw import Raw
 from reclens.data.read.tables import read, read_recommendations, read_table_and_rules
 from reclens.data.split import Split, Task, given
 from reclens.engine import Progress, quiet
-from reclens.errors import RecLensError, Setting, UsageError, WorkspaceError, in_python
+from reclens.errors import RecLensError, UsageError, WorkspaceError
 from reclens.evaluation import Evaluation, EvaluationWarning, evaluate
 from reclens.evaluation.against_split import with_ids
 from reclens.metrics import describe, names
@@ -29,8 +28,6 @@ __all__ = [
     "MissingColumnError",
     "Upload",
     "Uploads",
-    "field_of",
-    "in_words_of_the_page",
     "keep",
     "measure",
     "measure_on",
@@ -88,32 +85,6 @@ FILES: Final[Mapping[str, File]] = {
     "users": File("User attributes", "One row a user; each column can be a segment.", (USER,)),
 }
 """The files, in the order of the page; the first two are needed."""
-
-_HOW: Final = "under “How it is written”"
-_WORDS: Final = (
-    (
-        r"Pass form='cell' to read them as a list in its order",
-        f"Choose “several in a cell” {_HOW}",
-    ),
-    (r"Read all tables with ids='text'[^.]*\.", "Choose “as text” for the ids below."),
-    (r"Read all tables with ids='unpadded'.*", "Choose “without leading zeros” for the ids below."),
-    (r"pass train= or catalogue=, which say that they are", "bring the training interactions, which say that they are"),
-    (r", for example by query= with the SQL that mends them", ""),
-    (r"[Nn]ame (?:it|one of them|another)(?: with|:)? columns=(?:\{[^}]*\})?", "Choose it among the columns above"),
-    (r"name its columns by place, from 0, such as columns=\{[^}]*\}", f"choose that it is a row {_HOW}"),
-    (r"put a line with the names of the columns on top", f"choose that it is a row {_HOW}"),
-    (r"[Pp]ass header=True(?:: places then count.*)?", f"choose that it names the columns {_HOW}"),
-    (r"Name the encoding it was written in, such as .*", f"Choose its encoding {_HOW}."),
-    (r"; for another encoding pass encoding=", f"; choose another encoding {_HOW}"),
-    (r"; delimiter= names another one", f"; or choose another delimiter {_HOW}"),
-    (r"Name what stands between fields by delimiter=", f"Choose what stands between fields {_HOW}"),
-    (r"pass quote=''", f"choose none for the quotation mark {_HOW}"),
-    (r"\b(delimiter|quote|escape|encoding|decimal|header)=", r"\1"),
-    (r", which columns= names for", " for"),
-    (r"columns= names ('.*') twice", r"the column \1 is chosen twice"),
-    (r"columns=(?:\{[^}]*\})?", "the columns above"),
-)
-"""What errors advise those who write Python, and what there is on the page instead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -347,34 +318,6 @@ def undo_upload(workspace: Workspace, kept: Upload) -> None:
 
 def _written(workspace: Workspace, name: str) -> datetime | None:
     return next((each.created for each in workspace.list("evaluation") if each.name == name), None)
-
-
-def field_of(setting: Setting) -> str:
-    """An argument of the readers as the field of the page.
-
-    >>> field_of(Setting("bad_rows", "drop")), field_of(Setting("columns", {"rating": None}))
-    ('“leave out and count” below', '“none” for rating above')
-    """
-    if setting.name == "bad_rows":
-        return "“leave out and count” below"
-    if setting.name == "columns":
-        left_out = [ours for ours, theirs in setting.value.items() if theirs is None]
-        return f"“none” for {', '.join(left_out)} above" if left_out else "the columns above"
-    return f"{in_python(setting)} (in Python)"
-
-
-def in_words_of_the_page(message: str | RecLensError) -> str:
-    """An error, or its message, in the words of the page.
-
-    >>> in_words_of_the_page("columns= names 'user' twice: one column cannot be two things.")
-    "the column 'user' is chosen twice: one column cannot be two things."
-    >>> in_words_of_the_page("Name it with columns={'rank': 'your name'}.")
-    'Choose it among the columns above.'
-    """
-    message = message.said(field_of) if isinstance(message, RecLensError) else message
-    for pattern, words in _WORDS:
-        message = re.sub(pattern, words, message)
-    return message
 
 
 def _renamed(raw: Raw, key: str, theirs: str | int | None) -> Raw:

@@ -6,13 +6,12 @@ from reclens.evaluation.against_split import DEFAULT_METRICS, SPLIT_METRICS
 from reclens.evaluation.compare import Comparison, compare
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.gate import GateRule, gate, no_loss_rules
-from reclens.evaluation.overlap import id_problems
 from reclens.evaluation.predictions import PredictionEvaluation, evaluate_predictions
-from reclens.evaluation.protocol import EvaluationWarning, IdsWarning, TaskWarning, task_problems
 from reclens.evaluation.requests import REQUEST_METRICS, evaluate_requests
 from reclens.evaluation.results import Evaluation, Gap, MetricResult
 from reclens.evaluation.run import evaluate
 from reclens.evaluation.sampled import compare_sampled
+from reclens.evaluation.warnings import EvaluationWarning, IdsWarning, TaskWarning
 from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound, GateResult, GateRow
 
@@ -40,7 +39,5 @@ __all__ = [
     "evaluate_predictions",
     "evaluate_requests",
     "gate",
-    "id_problems",
     "no_loss_rules",
-    "task_problems",
 ]

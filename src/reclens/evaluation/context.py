@@ -13,7 +13,7 @@ import polars as pl
 from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.told import tell
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
@@ -113,7 +113,10 @@ def make_ground(
     card: dict[str, Any] = {}
     rows = _relevant_rows(truth, relevance, card)
     if truth is None and listed_users is None:
-        raise UsageError("without truth the lists have to be in memory. Pass truth=…, or read the lists first.")
+        raise UsageError(
+            "without truth the lists have to be in memory",
+            advice=Advice("give_truth", (Setting("truth"),), "Pass {truth}, or read the lists first."),
+        )
     owners, runs = _runs(rows[USER])
     users = Vocabulary(owners if listed_users is None else _together(owners, listed_users))
     if not len(users):
@@ -171,7 +174,11 @@ def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict
             raise DataError(
                 f"there is no column '{column}'; there are {', '.join(truth.columns)}",
                 source="truth",
-                fix="Rename the column, or read the file with columns={…}.",
+                fix=Advice(
+                    "rename_or_name",
+                    (Setting("columns"),),
+                    "Rename the column, or name it as it is read, by {columns}.",
+                ),
             )
     gain = [pl.col(relevance).cast(pl.Float64, strict=False).alias("gain")] if relevance else []
     rows = truth.select(USER, ITEM, *gain)
@@ -312,7 +319,9 @@ def _feature_matrix(
         require_memory(
             24 * len(items) * len(words),
             f"the {len(words):,} labels of {len(items):,} items",
-            advice="Name an item attribute with fewer values by features=….",
+            advice=Advice(
+                "fewer_features", (Setting("features"),), "Name an item attribute with fewer values by {features}."
+            ),
         )
         matrix = np.zeros((len(items), len(words)))
         matrix[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.near_ids import Cause, Near, explain_mismatch
+from reclens.data.near_ids import Near, explain_mismatch
 from reclens.errors import UnmatchedIdsError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.source import Source
+from reclens.evaluation.warnings import IdsWarning
 from reclens.schema import ITEM, USER
 
-__all__ = ["IdProblem", "check_kinds", "check_overlap", "id_problems"]
+__all__ = ["IdProblem", "check_kinds", "check_overlap"]
 
 IdProblem = Literal["few_shared", "near_ids"]
 """What is odd about ids, as ``card["id_problems"]`` has it.
@@ -197,8 +198,8 @@ def _problem(column: str, sides: tuple[str, str], shared: int, of: int, near: Ne
 
 
 def _unmatched(column: str, sides: tuple[str, str], near: Near) -> UnmatchedIdsError:
-    what = f"no {column.removesuffix('_id')} of {sides[0]} is in {sides[1]}: {_examples(sides, near.examples)}"
-    why = _why(near.cause, near.mended, near.of, near.affix, sides)
+    what = f"no {column.removesuffix('_id')} of {sides[0]} is in {sides[1]}: {IdsWarning.shown(sides, near.examples)}"
+    why = IdsWarning.why(near.cause, near.mended, near.of, near.affix, sides)
     return UnmatchedIdsError(
         f"{what}. {why}" if why else what,
         column=column,
@@ -207,60 +208,5 @@ def _unmatched(column: str, sides: tuple[str, str], near: Near) -> UnmatchedIdsE
         examples=near.examples,
         mended=near.mended,
         of=near.of,
-        fix=_fix(column, sides, near.cause, near.width),
+        fix=IdsWarning.fix(column, sides, near.cause, near.width),
     )
-
-
-def id_problems(card: Mapping[str, Any]) -> list[str]:
-    """What is odd about the ids of an evaluation, in words: one for each entry of ``card["id_problems"]``."""
-    said: list[str] = []
-    for each in card.get("id_problems", ()):
-        sides, kind = each["sides"], each["column"].removesuffix("_id")
-        only = "only " if each["code"] == "few_shared" else ""
-        parts = [
-            f"{sides[0]} and {sides[1]} share {only}{each['shared']:,} of {each['of']:,} {kind}s; not shared are "
-            + _examples(sides, each["examples"]),
-            _why(each["cause"], each["mended"], each["mended_of"], each["affix"], sides),
-            _fix(each["column"], sides, each["cause"], each["width"]) if each["mended"] else "",
-        ]
-        said.append(". ".join(part for part in parts if part).rstrip("."))
-    return said
-
-
-def _examples(sides: Sequence[str], examples: Sequence[Sequence[Any]]) -> str:
-    return " and ".join(
-        f"{', '.join(repr(each) for each in shown)} in {side}" for side, shown in zip(sides, examples, strict=True)
-    )
-
-
-def _why(cause: Cause, mended: int, of: int, affix: str | None, sides: Sequence[str]) -> str:
-    match = f"{mended:,} of {of:,} match"
-    said: Mapping[Cause, str] = {
-        "type": f"One side is integers, the other text; as text {match}",
-        "whitespace": f"Without the blanks around them {match}",
-        "leading_zeros": f"One side has lost its leading zeros; without them {match}",
-        "decimals": f"One side is written as decimals; without them {match}",
-        "case": f"In lower case {match}",
-        "prefix": f"Without the prefix {affix!r} {match}",
-        "suffix": f"Without the suffix {affix!r} {match}",
-        "swapped": f"{mended:,} of them are of the other kind in {sides[1]}: users and items seem to be swapped",
-        "codes": "One side counts from 0 or 1, as the codes of a library do, and not as ids",
-        "unknown": "",
-    }
-    return said[cause]
-
-
-def _fix(column: str, sides: Sequence[str], cause: Cause, width: int | None) -> str:
-    """What to do about it."""
-    said: Mapping[Cause, str] = {
-        "type": f"Read all tables with ids='text', or cast pl.col('{column}') to pl.String.",
-        "leading_zeros": "Read all tables with ids='unpadded', which takes the zeros off"
-        + (f"; or fill them up: pl.col('{column}').cast(pl.String).str.zfill({width})." if width else "."),
-        "decimals": f"Write whole numbers where {sides[0]} or {sides[1]} are made.",
-        "swapped": "Name both columns of one of the tables: columns={'user_id': 'its users', 'item_id': 'its items'}.",
-        "codes": "Turn the codes back into ids by the library's own map before the lists are written.",
-        "unknown": "If they are the same ids and none was hit, pass train= or catalogue=, which say that they are."
-        if column == ITEM and sides[1] == _TRUTH
-        else "Do both come from the same data, with the same ids?",
-    }
-    return said.get(cause, "Write the ids alike, for example by query= with the SQL that mends them.")

@@ -14,14 +14,10 @@ from reclens.metrics.conventions import Convention
 from reclens.schema import versions
 
 __all__ = [
-    "EvaluationWarning",
-    "IdsWarning",
     "TaskProblem",
-    "TaskWarning",
     "check_comparable",
     "make_card",
     "not_alike",
-    "task_problems",
 ]
 
 TaskProblem = Literal["seen_items_listed", "seen_items_filtered", "truth_in_training"]
@@ -32,18 +28,6 @@ count, but the lists leave out what the user had. ``truth_in_training``: more th
 and the split, if there is one, does not say that repeats count.
 """
 _MANY: Final = 0.01
-
-
-class EvaluationWarning(UserWarning):
-    """The evaluated data have a problem; the card of the evaluation has the codes."""
-
-
-class IdsWarning(EvaluationWarning):
-    """Few ids are in common, or more would be if they were written alike; ``card["id_problems"]`` has the codes."""
-
-
-class TaskWarning(EvaluationWarning):
-    """The lists or the truth do not fit the task of the split; ``card["task_problems"]`` has the codes."""
 
 
 def make_card(
@@ -109,22 +93,6 @@ def _problems_of(card: Mapping[str, Any]) -> Iterator[TaskProblem]:
         yield "truth_in_training"
     if card["task"] == "new_items" and card["seen_items"] == "included":
         yield "seen_items_listed"
-
-
-def task_problems(card: Mapping[str, Any]) -> list[str]:
-    """What does not fit the task of an evaluation, in words: one for each code of ``card["task_problems"]``."""
-    held, of = card.get("truth_pairs_in_training") or 0, card["truth"]["rows"]
-    share = f"{held:,} of {of:,} pairs of the truth ({held / max(of, 1):.1%}) stand in the training data"
-    said: dict[TaskProblem, str] = {
-        "truth_in_training": f"{share}: lists without seen items can never hit them. Split with task='new_items' to "
-        "leave them out, or task='with_repeats' and recommend with exclude_seen=False (on the command line --seen)",
-        "seen_items_filtered": f"The task is with_repeats, but the lists leave seen items out: {share} and cannot be "
-        "hit. Recommend with exclude_seen=False (on the command line --seen)",
-        "seen_items_listed": f"The task is new_items, but {card['recommendations_seen_in_training'] or 0:,} of "
-        f"{card['recommendations']:,} recommendations are of items that the user had: they cannot hit. Leave seen "
-        "items out of the lists",
-    }
-    return [said[code] for code in card.get("task_problems", ())]
 
 
 _ASPECTS: Final[Mapping[Aspect, str]] = {

@@ -11,6 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
+from reclens.data.read.options import name_column
 from reclens.data.rules import AppliedRule, rule
 from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
@@ -155,7 +156,7 @@ def _ordered(table: pl.DataFrame) -> tuple[pl.DataFrame, list[AppliedRule]]:
             raise DataError(
                 f"there is no column '{column}'; there are {', '.join(table.columns)}",
                 source="candidates",
-                fix=f"Name it with columns={{'{column}': 'your name'}}.",
+                fix=name_column(column),
             )
     clicked = table[CLICKED].cast(pl.Float64, strict=False)
     for column, bad in (

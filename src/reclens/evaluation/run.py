@@ -21,11 +21,12 @@ from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.asked import check_asked, check_needs, with_segments_of
 from reclens.evaluation.context import EvaluationContext, Features, make_ground
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
-from reclens.evaluation.overlap import check_kinds, check_overlap, id_problems
+from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import CodedLists, measure_all
-from reclens.evaluation.protocol import IdsWarning, TaskWarning, make_card, task_problems
+from reclens.evaluation.protocol import make_card
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.evaluation.source import Source, open_lists
+from reclens.evaluation.warnings import IdsWarning, TaskWarning
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.registry import Asked, MetricSpec
@@ -152,9 +153,10 @@ def evaluate(
     found = _collect(plan, source, passed, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
     found = replace(found, card={**found.card, "metric_aliases": aliases})
-    for said, kind in ((id_problems, IdsWarning), (task_problems, TaskWarning)):
-        for problem in said(found.card):
-            warnings.warn(problem, kind, stacklevel=2)
+    for problem in found.card.get("id_problems", ()):
+        warnings.warn(IdsWarning.of(problem), stacklevel=2)
+    for code in found.card["task_problems"]:
+        warnings.warn(TaskWarning.of(code, found.card), stacklevel=2)
     return found
 
 

@@ -42,7 +42,7 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
         try:
             Pipeline(**about.model_dump())._spec()
         except UsageError as error:
-            error.args = (f"[pipelines.{name}] {error}",)
+            error.args = (f"[pipelines.{name}] {error.args[0]}",)
             raise
     about = settings.evaluate
     asked = check_asked(about.metrics, convention=about.convention, level=about.level)

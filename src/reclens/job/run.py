@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reclens import models
 from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
-from reclens.data.read.request import Reading
+from reclens.data.read.request import ADVICE_TEXTS, Reading, named_by
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError, expect_type
 from reclens.evaluation import (
@@ -22,8 +22,6 @@ from reclens.evaluation import (
     compare,
     evaluate,
     gate,
-    id_problems,
-    task_problems,
 )
 from reclens.evaluation.against_split import usual_metrics
 from reclens.job.checks import check_job, check_job_data, segmenters_of, with_models
@@ -35,6 +33,7 @@ from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_rank
 from reclens.report import build_report, other_names
 from reclens.report.data.words import note_line, rule_line, split_text
 from reclens.report.evaluation.gate import gate_in_words
+from reclens.report.evaluation.problem_words import id_problems, task_problems
 from reclens.report.pipeline import words as pipeline_words
 from reclens.settings import to_toml
 from reclens.stats.gate import GateResult
@@ -311,7 +310,9 @@ def _evaluate(
 
 
 def _odd_of(card: Mapping[str, Any]) -> list[str]:
-    return [*id_problems(card), *task_problems(card), *other_names(card), *pipeline_words.ranker_problems(card)]
+    said = (named_by("toml"), ADVICE_TEXTS)
+    problems = [*id_problems(card, *said), *task_problems(card, *said)]
+    return [*problems, *other_names(card), *pipeline_words.ranker_problems(card)]
 
 
 def _with_ranker(

@@ -51,7 +51,7 @@ def test_empty(csv, content: bytes) -> None:
 
 def test_not_utf8(csv) -> None:
     path = csv("user,item\n1,a\n2,Amélie\n".encode("latin-1"))
-    with pytest.raises(DataError, match=r"log\.csv, row 2: has the byte 0xE9, which is not UTF-8.*encoding='latin-1'"):
+    with pytest.raises(DataError, match=r"log\.csv, row 2: has the byte 0xE9, which is not UTF-8.*encoding=.latin-1."):
         read(path)
     assert read(path, encoding="latin-1").interactions["item_id"].to_list() == ["a", "Amélie"]
     with pytest.raises(DataError, match=r"line 1 has the byte 0xE9"):
@@ -85,7 +85,7 @@ def test_a_gzip_bomb(csv) -> None:
 
 
 def test_a_row_with_too_many_fields(csv) -> None:
-    with pytest.raises(DataError, match=r"log\.csv, row 2: the row has 3 fields, the first line has 2.*needs quotes"):
+    with pytest.raises(DataError, match=r"log\.csv, row 2: the row has 3 .*the first line has 2.*needs quotes"):
         read(csv("user,item\n1,2\n1,2,3\n"))
 
 

@@ -92,7 +92,7 @@ def test_days_written_as_numbers_stay_days_in_a_long_text(given):
 def test_a_row_with_too_many_fields_is_still_an_error_that_names_it(given):
     rows = plain()
     rows[5_000] = (*rows[5_000], "1")
-    with pytest.raises(rl.errors.DataError, match="5 fields, the first line has 4") as told:
+    with pytest.raises(rl.errors.DataError, match="5 fields between ',', the first line has 4") as told:
         rl.read(given(text(rows)))
     assert told.value.row == 5_001
 

@@ -141,7 +141,7 @@ def test_a_duckdb_file(tmp_path: Path) -> None:
         database.execute("CREATE TABLE old.events AS SELECT 1 AS user_id, 2 AS item_id")
     check(read(path, table='my "events'))
     assert read(path, table="old.events").interactions.rows() == [(1, 2)]
-    with pytest.raises(DataError, match=r"2 tables: my \"events, old.events.*table='name'"):
+    with pytest.raises(DataError, match=r"2 tables: my \"events, old.events.*Choose one by table="):
         read(path)
     with pytest.raises(DataError, match="no one table 'nope'"):
         read(path, table="nope")
@@ -182,7 +182,7 @@ def test_a_broken_query_says_why() -> None:
         read(query="SET threads = 1")
     with pytest.raises(DataError, match=r"rows cannot be used.*'user_id'.*Mend the SQL"):
         read(query="SELECT 1 AS user_id, 2 AS user_id, 3 AS item_id")
-    with pytest.raises(UsageError, match="params="):
+    with pytest.raises(UsageError, match="params are values"):
         read(FRAME, params=[1])
 
 
@@ -298,9 +298,9 @@ def test_lenskit_and_rectools_lists() -> None:
 def test_wrong_arguments_are_named() -> None:
     with pytest.raises(UnknownNameError, match=r"unknown column 'user'\. Did you mean 'user_id'"):
         read(FRAME, columns={"user": "x"})
-    with pytest.raises(UsageError, match="mixes names and places"):
+    with pytest.raises(UsageError, match="some given by place"):
         read(FRAME, columns={"user_id": 0, "item_id": "b"})
-    with pytest.raises(UsageError, match="names 'item_id' twice"):
+    with pytest.raises(UsageError, match="'item_id' is named twice"):
         read(FRAME, columns={"user_id": "item_id", "item_id": "item_id"})
     with pytest.raises(UsageError, match="cannot read a int"):
         read(3)
@@ -308,7 +308,7 @@ def test_wrong_arguments_are_named() -> None:
         read(FRAME, duplicates="first")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="bad_rows"):
         read(FRAME, bad_rows="ignore")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="table= names"):
+    with pytest.raises(UsageError, match="a table is named"):
         read(FRAME, table="x")
     with pytest.raises(UsageError, match="encoding is 'utf-9'"):
         read(b"user,item\n1,2\n", encoding="utf-9")

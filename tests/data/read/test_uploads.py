@@ -228,7 +228,7 @@ def test_packed_uploads_are_limited_while_they_are_unpacked(pack: Callable[[byte
 def test_json_is_read_as_from_a_file(text: bytes) -> None:
     for packed in (text, gzip.compress(text), pa.Codec("zstd").compress(text, asbytes=True)):
         assert open_upload(packed, "x.jsonl").frame.equals(load(text).frame)
-    with pytest.raises(UsageError, match="delimiter= is an option of delimited text"):
+    with pytest.raises(UsageError, match="delimiter is an option of delimited text"):
         open_upload(text, "x.jsonl", delimiter=";")
     with pytest.raises(DataError, match="at most 1 can be uploaded"):
         open_upload(text, "x.jsonl", limits=Limits(columns=1))

@@ -271,7 +271,7 @@ def test_wrong_calls_are_explained(tmp_path: Path) -> None:
         gather(tmp_path / "none.parquet", plan())
     with pytest.raises(UsageError, match="cannot read a int"):
         gather(3, plan())
-    with pytest.raises(UsageError, match="table= names a table"):
+    with pytest.raises(UsageError, match="a table is named"):
         gather(small(), plan(), table="users")
     with pytest.raises(UsageError, match="randomises whole 'home'"):
         gather(small(), plan(cluster="home"))

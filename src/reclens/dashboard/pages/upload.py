@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.advice import PAGE_TEXTS, field_of, said_on_page
 from reclens.dashboard.faults import Fault, fault_of
 from reclens.dashboard.files import bring_file
 from reclens.dashboard.impressions import impressions
@@ -18,7 +19,6 @@ from reclens.dashboard.uploads import (
     FILES,
     Upload,
     Uploads,
-    in_words_of_the_page,
     keep,
     measure,
     measure_on,
@@ -32,11 +32,12 @@ from reclens.data.read.raw import Raw
 from reclens.data.split import TASKS, Split
 from reclens.engine import Progress
 from reclens.errors import NameTakenError, RecLensError, Setting, in_python
-from reclens.evaluation import DEFAULT_METRICS, Evaluation, id_problems
+from reclens.evaluation import DEFAULT_METRICS, Evaluation
 from reclens.evaluation.protocol import not_alike
 from reclens.report import TASKS_IN_WORDS, oddities
 from reclens.report.data.words import note_line, rule_line
 from reclens.report.evaluation import tables
+from reclens.report.evaluation.problem_words import id_problems
 from reclens.schema import Recommendations
 from reclens.workspace import Workspace, protocol_of, runs_on
 
@@ -213,7 +214,7 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             st.error(plain(f"{error.args[0]}."), icon=":material/error:")  # nothing is replaced here
             return
         except RecLensError as error:
-            st.error(plain(in_words_of_the_page(error)), icon=":material/error:")
+            st.error(plain(said_on_page(error)), icon=":material/error:")
             return
         st.success(
             f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
@@ -252,10 +253,10 @@ def _result(workspace: Workspace) -> None:
         return
     st.subheader("Result")
     table(tables.leaderboard({result.system: result}), key="brought")
-    loud = id_problems(result.card)
-    for line in oddities(result.card):
+    loud = id_problems(result.card, field_of, PAGE_TEXTS)
+    for line in oddities(result.card, field_of, PAGE_TEXTS):
         if line in loud:
-            st.warning(plain(in_words_of_the_page(line)), icon=":material/warning:")
+            st.warning(plain(line), icon=":material/warning:")
         else:
             st.text(f"• {line}")
     kept: Upload | None = st.session_state.get("kept")

@@ -33,7 +33,7 @@ _ZONED_TIMES: Final = ("%Y-%m-%d %H:%M:%S%.f%#z", "%Y-%m-%dT%H:%M:%S%.f%#z")
 _DATES: Final = ("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d")
 
 
-_NOTHING: Final = Advice("")
+_NOTHING: Final = Advice("drop_rows")
 _MEND: Final = "Mend the rows, or leave them out by {bad_rows} (they are counted)."
 
 
@@ -86,7 +86,7 @@ class Cleaner:
                 source=self.source,
                 column=column,
                 row=row + 1,
-                fix=Advice("drop_rows", (*fix.settings, Setting("bad_rows", "drop")), f"{fix.text} {_MEND}".strip()),
+                fix=Advice(fix.code, (*fix.settings, Setting("bad_rows", "drop")), f"{fix.text} {_MEND}".strip()),
             )
         fresh = bad if self._bad is None else bad & ~self._bad
         self.note(kind, int(fresh.sum()), column=column)

@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from reclens.errors import DataError, UnknownNameError, UsageError, suggest
+from reclens.data.read.options import name_column
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError, suggest
 from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER, WEIGHT
 
 __all__ = ["INTERACTIONS", "LISTS", "TABLE", "Columns", "column_at", "find_columns", "knows", "positional"]
@@ -23,6 +24,7 @@ INTERACTIONS: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT)
 LISTS: Final = (USER, ITEM, RANK, SCORE)
 TABLE: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT, RANK, SCORE, RELEVANCE)
 
+_CHANGE: Final = Advice("change_columns", (Setting("columns"),), "Change {columns}.")
 _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     USER: ("userid", "user", "uid"),
     ITEM: ("itemid", "item", "iid", "movieid"),
@@ -77,7 +79,7 @@ def find_columns(
                 continue
             if strict:
                 raise DataError(
-                    f"there is no column '{theirs}', which columns= names for '{ours}'",
+                    f"there is no column '{theirs}', which is named for '{ours}'",
                     source=source,
                     fix=suggest(str(theirs), present).strip(),
                 )
@@ -89,11 +91,11 @@ def find_columns(
             raise DataError(
                 f"there is no column for '{ours}'; there are {_listed(present)}",
                 source=source,
-                fix=f"Name it: columns={{'{ours}': '{_guess(ours, present, found)}'}}.",
+                fix=name_column(ours, _guess(ours, present, found)),
             )
     taken = [theirs for theirs in found.values() if list(found.values()).count(theirs) > 1]
     if taken:
-        raise UsageError(f"columns= names '{taken[0]}' twice: one column cannot be two things.")
+        raise UsageError(f"the column '{taken[0]}' is named twice: one column cannot be two things.", advice=_CHANGE)
     return found
 
 
@@ -111,7 +113,10 @@ def positional(columns: Mapping[str, str | int | None] | None) -> bool:
     given = [theirs for theirs in (columns or {}).values() if theirs is not None]
     places = [isinstance(theirs, int) and not isinstance(theirs, bool) for theirs in given]
     if any(places) and not all(places):
-        raise UsageError("columns= mixes names and places: a file without a header needs places (from 0) for all.")
+        raise UsageError(
+            "some columns are named and some given by place: a file without a header needs places (from 0) for all.",
+            advice=_CHANGE,
+        )
     return any(places)
 
 
@@ -125,7 +130,9 @@ def column_at(theirs: str | int, present: list[str], ours: str, source: str) -> 
         return theirs
     if not 0 <= theirs < len(present):
         raise DataError(
-            f"columns= wants '{ours}' at place {theirs}, but there are {len(present)} columns (from 0)", source=source
+            f"'{ours}' is to be at place {theirs}, but there are {len(present)} columns (from 0)",
+            source=source,
+            fix=_CHANGE,
         )
     return present[theirs]
 
@@ -138,7 +145,7 @@ def _known_spelling(ours: str, present: list[str], source: str) -> str | None:
         raise DataError(
             f"'{near[0]}' and '{near[1]}' could both be '{ours}'",
             source=source,
-            fix=f"Say which: columns={{'{ours}': '{near[0]}'}}.",
+            fix=Advice("say_which", (Setting("columns", {ours: near[0]}),), "Say which: {columns}."),
         )
     return near[0] if near else None
 

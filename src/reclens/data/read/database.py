@@ -11,7 +11,7 @@ import polars as pl
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
 from reclens.data.read.raw import Raw
-from reclens.errors import DataError, first_line
+from reclens.errors import Advice, DataError, Setting, first_line
 
 __all__ = ["connect", "is_connection", "is_database", "read_query", "read_table"]
 
@@ -58,7 +58,9 @@ def read_table(source: Any, where: str, table: str | None) -> Raw:
             what = f"no one table '{table}'" if table else f"{len(known)} tables"
             names = ", ".join(name if schema == "main" else f"{schema}.{name}" for schema, name in known)
             raise DataError(
-                f"the database has {what}: {names or 'none'}", source=where, fix="Choose one with table='name'."
+                f"the database has {what}: {names or 'none'}",
+                source=where,
+                fix=Advice("choose_table", (Setting("table"),), "Choose one by {table}."),
             )
         schema, name = matches[0]
         frame = pl.DataFrame(ArrowStream(connection.sql(f"SELECT * FROM {quoted(schema)}.{quoted(name)}")))

@@ -17,11 +17,11 @@ from typing import Final
 import polars as pl
 
 from reclens.data.read.header import refuse_header_of_values
-from reclens.data.read.options import codec_of
+from reclens.data.read.options import NAME_ENCODING, TAKE_LESS, codec_of, leave_out
 from reclens.data.read.packed import unpack
 from reclens.data.read.text_errors import explained, not_in_encoding, ragged, unreadable
 from reclens.engine import LocalEngine
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.memory import require_memory
 
 __all__ = ["SAMPLE", "as_utf8", "has_mark", "read_delimited", "read_in_place", "sniff_delimiter"]
@@ -71,7 +71,7 @@ def read_delimited(
     require_memory(
         2 * len(data),
         f"reading {source} as text",
-        advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+        advice=TAKE_LESS,
     )
     named = header is not False
     quote = _checked(delimiter, quote, escape)
@@ -89,7 +89,10 @@ def read_delimited(
     )
     if len(given.encode()) > 1:
         if quote not in (None, '"') or escape:
-            raise UsageError(f"quote= and escape= need a delimiter of one character, and it is {given!r}.")
+            raise UsageError(
+                f"the delimiter is {given!r}, and beside quotes or escapes it has to be one character.",
+                advice=leave_out(Setting("quote"), Setting("escape")),
+            )
         if _STAND_IN.encode() in data:
             raise DataError(
                 f"the text holds control characters, so that '{given}' cannot be its delimiter", source=source
@@ -134,7 +137,7 @@ def read_in_place(
     require_memory(
         2 * size,
         f"reading {source} as text",
-        advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+        advice=TAKE_LESS,
     )
     quote = _checked(delimiter, quote, None)
     with path.open("rb") as file:
@@ -286,7 +289,13 @@ def _refuse_binary(data: bytes, source: str) -> None:
         raise DataError("this is a tar archive", source=source, fix="Unpack it, by tar -xf, and name the table in it.")
     if data[:SAMPLE].count(b"\0"):
         raise DataError(
-            "this is not text", source=source, fix="Expected CSV or Parquet; for another encoding pass encoding=."
+            "this is not text",
+            source=source,
+            fix=Advice(
+                "other_encoding",
+                (Setting("encoding"),),
+                "Expected CSV or Parquet; for another encoding pass {encoding}.",
+            ),
         )
 
 
@@ -350,5 +359,5 @@ def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = Fa
         raise DataError(
             f"it is not {name.upper()}: {error}",
             source=source,
-            fix="Name the encoding it was written in, such as encoding='latin-1'.",
+            fix=NAME_ENCODING,
         ) from None

@@ -9,7 +9,7 @@ import polars as pl
 
 from reclens.data.read.clean import Cleaner
 from reclens.engine import LocalEngine, chunk_ranges
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER, WEIGHT, Vocabulary
 
 __all__ = ["Duplicates", "merge_duplicates", "merge_repeats"]
@@ -50,7 +50,11 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
             f"user {first[USER]!r} has item {first[ITEM]!r} a second time ({repeats.height:,} rows repeat a pair)",
             source=cleaner.source,
             row=int(repeats["row"][0]) + 1,
-            fix="Choose duplicates='last' or duplicates='sum', or remove the rows.",
+            fix=Advice(
+                "merge_duplicates",
+                (Setting("duplicates", "last"), Setting("duplicates", "sum")),
+                "Choose {0} or {1}, or remove the rows.",
+            ),
         )
     merged = _merged(frame, again, how)
     cleaner.note("repeated_pairs_merged", frame.height - merged.height, how=how)

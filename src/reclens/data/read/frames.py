@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, USER
 
 __all__ = ["from_frame", "ids_alike", "is_frame", "read_parquet"]
@@ -102,7 +102,7 @@ def ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
             raise DataError(
                 "ids are integers in one table and strings in another, so that none can match",
                 column=column,
-                fix="Read both with ids='text', or cast one side.",
+                fix=Advice("ids_as_text", (Setting("ids", "text"),), "Read both with {ids}, or cast one side."),
             )
     wide = [pl.col(column).cast(pl.Int64) for column in (USER, ITEM) if tables[0][column].dtype.is_integer()]
     return [table.with_columns(wide) for table in tables]

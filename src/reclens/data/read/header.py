@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, USER
 
 __all__ = ["header_error", "refuse_header_of_values", "refuse_names_among_rows", "values_among_names"]
@@ -57,19 +57,24 @@ def header_error(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> 
         wanted: Columns of ours that the table may hold, for the advice; without any they have names of their own.
     """
     shown = ", ".join(_plain(name) for name in frame.columns[:8]) + (" …" if frame.width > 8 else "")
-    guess = ", ".join(f"'{ours}': {place}" for ours, place in _places(frame).items() if ours in wanted)
+    guess = {ours: place for ours, place in _places(frame).items() if ours in wanted}
     if frame.width == 1 and len(wanted) > 1:
         return DataError(
             f"the first line ({shown}) is one field, of which no delimiter is known",
             source=source,
-            fix="Name what stands between fields by delimiter=.",
+            fix=Advice("name_delimiter", (Setting("delimiter"),), "Name what stands between fields by {delimiter}."),
         )
-    by_place = f"name its columns by place, from 0, such as columns={{{guess}}}"
+    by_place = "name its columns by place, from 0, such as {columns}"
+    places = (Setting("columns", guess),) if guess else ()
     return DataError(
         f"the first line ({shown}) looks like a row of values, not like names of columns",
         source=source,
-        fix=f"If the file has no header, {by_place if guess else 'put a line with the names of the columns on top'}; "
-        "if these are their names, pass header=True.",
+        fix=Advice(
+            "say_header",
+            (*places, Setting("header", True)),
+            f"If the file has no header, {by_place if guess else 'put a line with the names of the columns on top'}; "
+            "if these are their names, pass {header}.",
+        ),
     )
 
 
@@ -90,7 +95,11 @@ def refuse_names_among_rows(frame: pl.DataFrame, source: str) -> None:
         raise DataError(
             f"the first row ({shown}) looks like names of columns, not like a row",
             source=source,
-            fix="Pass header=True: places then count the columns below those names.",
+            fix=Advice(
+                "header_names_columns",
+                (Setting("header", True),),
+                "Pass {header}: places then count the columns below those names.",
+            ),
         )
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from reclens.data.near_ids import without_zeros
 from reclens.data.read.clean import Cleaner
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, USER
 
 __all__ = ["IdForm", "as_integers", "clean_ids", "ids_as", "infer_type", "same_kind"]
@@ -77,7 +77,7 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
             f"ids are {ids.dtype}, expected integers or strings",
             source=cleaner.source,
             column=column,
-            fix="Cast the column, or name another with columns=.",
+            fix=Advice("cast_ids", (Setting("columns"),), "Cast the column, or name another by {columns}."),
         )
     cleaner.reject(ids.is_null(), given, column=column, problem="the id is missing", kind="missing_id")
     return ids
@@ -130,7 +130,7 @@ def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
             made[at] = without_zeros(ids)
             if made[at].n_unique() < ids.n_unique():
                 raise DataError(
-                    f"ids='unpadded' would make one of two ids: {_two_of_one(ids)}",
+                    f"without leading zeros two ids would be one: {_two_of_one(ids)}",
                     column=ids.name,
                     fix="Write the ids of all tables alike where they are made.",
                 )

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from reclens.data.read.options import NAME_ENCODING
 from reclens.errors import DataError, first_line
 
 __all__ = ["json_kind", "read_json"]
@@ -86,7 +87,7 @@ def _explained(data: bytes, kind: Kind, error: BaseException, source: str) -> Da
         return DataError(
             f"it is not UTF-8: {bad.reason} at byte {bad.start:,}",
             source=source,
-            fix="Name the encoding it was written in, such as encoding='latin-1'.",
+            fix=NAME_ENCODING,
         )
     except ValueError as bad:
         return DataError(f"it is no JSON: {bad}", source=source, row=row, fix=fix)

@@ -7,9 +7,10 @@ from typing import Any, Final, NoReturn
 import numpy as np
 import polars as pl
 
+from reclens.data.read.options import name_column
 from reclens.data.rules import AppliedRule, rule
 from reclens.engine import chunk_ranges
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.kernels import kernel
 from reclens.schema import ITEM, RANK, SCORE, USER
 from reclens.vocabulary import id_keys
@@ -127,13 +128,17 @@ def _check_columns(table: pl.DataFrame, source: str) -> None:
             raise DataError(
                 f"there is no column '{name}'; there are {', '.join(table.columns) or 'none'}",
                 source=source,
-                fix=f"Name it with columns={{'{name}': 'your name'}}.",
+                fix=name_column(name),
             )
     if RANK not in table.columns and SCORE not in table.columns:
         raise DataError(
             f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(table.columns)}",
             source=source,
-            fix="Lists need an order: name one of them with columns={'rank': 'your name'}.",
+            fix=Advice(
+                "name_order",
+                (Setting("columns", {RANK: "your name"}),),
+                "Lists need an order: name one of them by {columns}.",
+            ),
         )
 
 

@@ -54,10 +54,10 @@ def renamed(raw: Raw, columns: Columns | None, *, known: Sequence[str] = TABLE) 
     given = {name: ours for ours, name in theirs.items() if ours not in known and name is not None}
     for name, ours in given.items():
         if name not in present:
-            raise DataError(f"there is no column '{name}', which columns= names for '{ours}'", source=raw.where)
+            raise DataError(f"there is no column '{name}', which is named for '{ours}'", source=raw.where)
         if ours in present and ours not in given and ours != name:
             raise DataError(
-                f"'{ours}' is there, but columns= gives another column that name",
+                f"'{ours}' is there, and another column is to have that name",
                 source=raw.where,
                 column=ours,
                 fix="Choose another name.",

@@ -8,9 +8,10 @@ from typing import Final
 import polars as pl
 
 from reclens.data.read.delimited import as_utf8
+from reclens.data.read.options import NAME_ENCODING
 from reclens.data.read.packed import unpack
 from reclens.data.rules import AppliedRule, rule
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 
 __all__ = ["PLACE", "adjacency", "unfold"]
 
@@ -44,7 +45,7 @@ def adjacency(data: bytes, *, source: str, encoding: str | None = None, between:
     try:
         lines = pl.Series(text.decode("utf-8").splitlines(), dtype=pl.String).str.strip_chars()
     except UnicodeDecodeError:
-        raise DataError("it is not UTF-8", source=source, fix="Name its encoding by encoding=.") from None
+        raise DataError("it is not UTF-8", source=source, fix=NAME_ENCODING) from None
     lines = lines.filter(lines != "")
     if not len(lines):
         raise DataError("the file is empty", source=source, fix="Expected lines of a user and their items.")
@@ -93,14 +94,14 @@ def unfold(
             f"ids are {values.dtype}, expected text with several of them",
             source=source,
             column=column,
-            fix="Leave form= out: each row holds one item.",
+            fix=Advice("one_item_a_row", (Setting("form"),), "Leave out {form}: each row holds one item."),
         )
     if place in frame.columns and place != column:
         raise DataError(
             f"there is a column '{place}', the name that the order of the items takes",
             source=source,
             column=place,
-            fix="Rename it, or leave it out by query=.",
+            fix=Advice("rename_column", (Setting("query"),), "Rename it, or leave it out by {query}."),
         )
     sizes = values.list.len().fill_null(0)
     kept = frame.with_columns(values.alias(column)).filter(sizes > 0)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from reclens.data.read.request import Reading, Words, in_words_of, is_about_reading, named_by
+from reclens.data.read.request import ADVICE_TEXTS, Reading, Words, is_about_reading, named_by
 from reclens.errors import ArgumentTypeError, RecLensError, UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +33,8 @@ def translated(words: Words, table: str = "") -> Generator[None]:
         yield
     except RecLensError as error:
         if error.advice is not None and is_about_reading(error.advice):
-            error.args, error.advice = (error.said(named_by(words, table)),), None
-        error.args = tuple(in_words_of(words, str(each), table) for each in error.args)
+            texts = {} if words == "python" else ADVICE_TEXTS
+            error.args, error.advice = (error.said(named_by(words, table), texts),), None
         raise
 
 

@@ -6,14 +6,37 @@ import codecs
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 
-__all__ = ["FORMS", "OF_TEXT", "ReadOptions", "TextOptions", "codec_of", "refuse_text_options"]
+__all__ = [
+    "FORMS",
+    "NAME_ENCODING",
+    "OF_TEXT",
+    "TAKE_LESS",
+    "ReadOptions",
+    "TextOptions",
+    "codec_of",
+    "leave_out",
+    "name_column",
+    "refuse_text_options",
+]
 
 FORMS: Final = ("rows", "cell", "adjacency")
 """How items stand in a table."""
 OF_TEXT: Final = ("delimiter", "quote", "escape", "decimal", "encoding", "header")
 """The options that are about delimited text alone; ``encoding`` is about JSON too."""
+
+NAME_ENCODING: Final = Advice(
+    "name_encoding",
+    (Setting("encoding", "latin-1"), Setting("encoding", "cp1252")),
+    "Name the encoding it was written in, such as {0} or {1}.",
+)
+TAKE_LESS: Final = Advice(
+    "take_less",
+    (Setting("query"),),
+    "Take the rows and columns that are needed by {query}, or write it as Parquet first.",
+)
+"""Advice of several readers."""
 
 
 class TextOptions(TypedDict, total=False):
@@ -77,7 +100,25 @@ def refuse_text_options(how: Mapping[str, Any], what: str, *, besides: str | Non
     for name in OF_TEXT:
         given = name in how and (how[name] is not None or name == "quote")
         if given and name != besides:
-            raise UsageError(f"{name}= is an option of delimited text, and {what}: leave it out.")
+            raise UsageError(f"{name} is an option of delimited text, and {what}", advice=leave_out(Setting(name)))
+
+
+def leave_out(*settings: Setting) -> Advice:
+    """The advice to leave settings out.
+
+    >>> leave_out(Setting("quote"), Setting("escape")).said()
+    'Leave out quote= and escape=.'
+    """
+    return Advice("leave_out", settings, f"Leave out {' and '.join(f'{{{each.name}}}' for each in settings)}.")
+
+
+def name_column(ours: str, theirs: str = "your name") -> Advice:
+    """The advice to say which column is one of ours.
+
+    >>> name_column("user_id", "customer").said()
+    "Name it: columns={'user_id': 'customer'}."
+    """
+    return Advice("name_column", (Setting("columns", {ours: theirs}),), "Name it: {columns}.")
 
 
 def codec_of(encoding: str | None) -> str:

@@ -11,7 +11,7 @@ from reclens.data.read.kinds import kind_of
 from reclens.data.read.streams import STANDARD_INPUT
 from reclens.errors import Advice, Setting, UnknownNameError, UsageError, in_python
 
-__all__ = ["Reading", "Words", "in_words_of", "is_about_reading", "named_by"]
+__all__ = ["ADVICE_TEXTS", "Reading", "Words", "is_about_reading", "named_by"]
 
 Words = Literal["options", "toml", "python"]
 
@@ -251,46 +251,19 @@ _CALLED: Final = {
 }
 
 
-def in_words_of(words: Words, message: str, table: str = "") -> str:
-    """An error's advice in the words of those who read it: in Python it is ``bad_rows='drop'``.
-
-    Args:
-        words: ``"options"`` for those of the command line, ``"toml"`` for those of a job, ``"python"`` as they are.
-        message: The error.
-        table: What stands before an option that is about one table of several.
-
-    Example:
-        >>> in_words_of("options", "Name it: columns={'user_id': 'customer', 'item_id': 1}.")
-        'Name it: --column user_id=customer --column item_id=1.'
-        >>> in_words_of("options", "or pass bad_rows='drop' to leave them out", "truth:")
-        'or pass --read truth:bad_rows=drop to leave them out'
-        >>> in_words_of("toml", "Pass header=True, or encoding='latin-1'.")
-        'Pass read = { header = true }, or read = { encoding = "latin-1" }.'
-    """
-    if words == "python":
-        return message
-    named = named_by(words, table)
-
-    def columns(found: re.Match[str]) -> str:
-        pairs = re.findall(r"'(\w+)': (?:'([^']*)'|(\d+)|None)", found[0])
-        return named(Setting("columns", {ours: int(place) if place else name for ours, name, place in pairs}))
-
-    def option(found: re.Match[str]) -> str:
-        word = {"True": True, "False": False}.get(found[3])
-        return named(Setting(found[1], word if found[2] is None else found[2]))
-
-    pair = r"'\w+': (?:'[^']*'|\d+|None)"
-    message = re.sub(rf"columns=\{{{pair}(?:, {pair})*\}}", columns, message)
-    message = re.sub(r"\bcolumns=(?:\{…\})?", "--column" if words == "options" else "columns", message)
-    names = "|".join((*_OPTIONS, "ids"))
-    return re.sub(rf"(?<![\w:-])(?<!--read )(?<!--ids )({names})=(?:'([^']*)'|(True|False))?(?![\w=])", option, message)
-
-
 def is_about_reading(advice: Advice) -> bool:
     """Whether all that an advice names are arguments of the readers; ids=False is one of experiments."""
     return all(
         each.name in _ALL or (each.name == "ids" and not isinstance(each.value, bool)) for each in advice.settings
     )
+
+
+ADVICE_TEXTS: Final[Mapping[str, str]] = {
+    "choose_member": "Choose one by {table}.",
+    "ids_as_text": "Read all tables with {ids}.",
+    "ids_unpadded": "Read all tables with {ids}, which takes the zeros off.",
+}
+"""Code of an advice -> its sentence where no functions of Python can be called."""
 
 
 def named_by(words: Words, table: str = "") -> Callable[[Setting], str]:
@@ -311,19 +284,27 @@ def named_by(words: Words, table: str = "") -> Callable[[Setting], str]:
 
     def option(setting: Setting) -> str:
         name, value = setting.name, setting.value
+        if name == "columns" and value is None:
+            return "--column"
         if name == "columns":
             places = [f"--column {table}{ours}={_shell('' if at is None else str(at))}" for ours, at in value.items()]
             return " ".join(places)
         shown = "…" if value is None else str(value).lower() if isinstance(value, bool) else _shell(value)
-        return f"--ids {shown}" if name == "ids" else f"--read {table}{name}={shown}"
+        if name not in _ALL:
+            return f"--{name.replace('_', '-')}" + ("" if value is None else f" {shown}")
+        return f"--read {table}{name}={shown}"
 
     def key(setting: Setting) -> str:
         name, value = setting.name, setting.value
+        if name == "columns" and value is None:
+            return "columns"
         if name == "columns":
             places = [f"{_key(table + ours)} = {_text('' if at is None else at)}" for ours, at in value.items()]
             return f"columns = {{ {', '.join(places)} }}"
         shown = "…" if value is None else _text(value)
-        return f"{name} = {shown}" if name in ("duplicates", "ids") else f"read = {{ {_key(table + name)} = {shown} }}"
+        if name == "duplicates" or name not in _ALL:
+            return name if value is None else f"{name} = {shown}"
+        return f"read = {{ {_key(table + name)} = {shown} }}"
 
     return {"options": option, "toml": key, "python": in_python}[words]
 
@@ -386,7 +367,7 @@ def _value(option: str, value: Any, label: str) -> Any:
     if option == "header":
         told = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())
         if told is None:
-            raise UsageError(f"{label} header={value}: expected true or false.")
+            raise UsageError(f"{label} {option}={value}: expected true or false.")
         return told
     if not isinstance(value, str):
         raise UsageError(f"{label} {option} is {value!r}, expected text.")

@@ -18,12 +18,12 @@ from reclens.data.read.header import refuse_names_among_rows, values_among_names
 from reclens.data.read.ids import as_integers
 from reclens.data.read.json_rows import json_kind, read_json
 from reclens.data.read.nested import PLACE, adjacency, unfold
-from reclens.data.read.options import FORMS, OF_TEXT, ReadOptions, codec_of, refuse_text_options
+from reclens.data.read.options import FORMS, OF_TEXT, TAKE_LESS, ReadOptions, codec_of, leave_out, refuse_text_options
 from reclens.data.read.packed import is_packed, unpack
 from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
-from reclens.errors import DataError, UnknownNameError, UsageError, first_line, suggest
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError, first_line, suggest
 from reclens.memory import require_memory
 from reclens.schema import ITEM, RANK, TIMESTAMP, USER
 
@@ -73,12 +73,16 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
         raise UnknownNameError("form", str(how.get("form")), FORMS)
     if how.get("between") is not None and how.get("form") not in ("cell", "adjacency"):
         raise UsageError(
-            "between= is what stands between the items of a cell: say form='cell' or form='adjacency' too."
+            "what stands between items is said, and not that a row has several.",
+            advice=Advice("say_form", (Setting("form", "cell"), Setting("form", "adjacency")), "Say {0} or {1} too."),
         )
     _ = codec_of(how.get("encoding"))
     raw = _loaded(source, columns, wanted, how)
     if how.get("form") == "adjacency" and not raw.text:
-        raise UsageError(f"form='adjacency' is of lines of text, and {raw.where} is none: leave it out.")
+        raise UsageError(
+            f"lines of a user and their items are text, and {raw.where} is none",
+            advice=leave_out(Setting("form", "adjacency")),
+        )
     return _unfolded(raw, columns, wanted, how)
 
 
@@ -108,7 +112,10 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
     if query is not None:
         return _from_query(source, query, params, table, how)
     if params is not None:
-        raise UsageError("params= are values for query=, which is not given.")
+        raise UsageError(
+            "params are values for a query, and there is none",
+            advice=Advice("give_query", (Setting("query"),), "Give it by {query}."),
+        )
     if isinstance(source, Raw):
         refuse_text_options(how, "the rows were read before")
         return source
@@ -119,14 +126,17 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
         refuse_text_options(how, "this is a connection of DuckDB")
         return read_table(source, "DuckDB", table)
     if table is not None:
-        raise UsageError("table= names a table of a DuckDB file or connection, or a member of a zip; this is neither.")
+        raise UsageError(
+            "a table is named, and this is neither a DuckDB file or connection nor a zip",
+            advice=leave_out(Setting("table")),
+        )
     if isinstance(source, bytes):
         return _from_bytes(source, "bytes", "data", form)
     refuse_text_options(how, f"this is a {type(source).__name__}")
     if not is_frame(source):
         raise UsageError(
             f"cannot read a {type(source).__name__}; expected a path, a frame (Polars, pandas, PyArrow, DuckDB, or "
-            "anything with __arrow_c_stream__), a mapping of columns, or query=."
+            "anything with __arrow_c_stream__), a mapping of columns, or a query."
         )
     return Raw(from_frame(source), f"the {type(source).__name__}", "data")
 
@@ -203,7 +213,7 @@ def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
     """What a file holds, told by its content."""
     data = unpack(data, where)
     if form.how.get("form") == "adjacency":
-        form.refuse("form='adjacency' has lines of ids, which between= is about", besides="encoding")
+        form.refuse("these are lines of ids", besides="encoding")
         frame = adjacency(data, source=where, encoding=form.how.get("encoding"), between=form.how.get("between"))
         return Raw(frame, where, name, text=True)
     if data[:4] == b"PAR1":
@@ -244,7 +254,9 @@ def _from_file(place: Path, where: str, name: str, table: str | None, form: _For
     if head[:2] == b"PK":
         return _from_zip(place, where, table, form)
     if table is not None:
-        raise UsageError(f"table= names a table of a DuckDB file or a member of a zip; {where} is neither.")
+        raise UsageError(
+            f"a table is named, and {where} is neither a DuckDB file nor a zip", advice=leave_out(Setting("table"))
+        )
     if not head:
         raise DataError("the file is empty", source=where, fix="Expected CSV or Parquet.")
     if head[:4] == b"PAR1":
@@ -315,7 +327,11 @@ def _from_zip(path: Path, where: str, member: str | None, form: _Form) -> Raw:
             raise DataError(
                 f"the zip has {what}: {', '.join(tables[:20]) or 'none'}",
                 source=where,
-                fix="Choose one with table='name', or read a published data set with load(path).",
+                fix=Advice(
+                    "choose_member",
+                    (Setting("table"),),
+                    "Choose one by {table}, or read a published data set with load(path).",
+                ),
             )
         return _from_bytes(
             members.read(chosen[0]), f"{where}/{chosen[0]}", chosen[0].rpartition("/")[2].split(".")[0], form
@@ -342,7 +358,7 @@ def _bytes_of(path: Path, where: str) -> bytes:
         require_memory(
             3 * path.stat().st_size,
             f"reading {where}",
-            advice="Take the rows and columns that are needed by query=, or write it as Parquet first.",
+            advice=TAKE_LESS,
         )
         return path.read_bytes()
     except OSError as error:
@@ -352,7 +368,9 @@ def _bytes_of(path: Path, where: str) -> bytes:
 def _from_query(source: Any, query: str, params: Any, table: str | None, how: ReadOptions) -> Raw:
     """The answer of a query on a database, on rows read from elsewhere, or on nothing."""
     if table is not None:
-        raise UsageError("query= and table= were both given: name the table in the query.")
+        raise UsageError(
+            "a query and a table are both given: name the table in the query.", advice=leave_out(Setting("table"))
+        )
     text: Any = {name: value for name, value in how.items() if name in OF_TEXT}
     if source is None or is_connection(source):
         refuse_text_options(text, "the query reads no file")

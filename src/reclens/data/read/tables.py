@@ -39,7 +39,7 @@ from reclens.data.read.options import ReadOptions
 from reclens.data.read.raw import Raw
 from reclens.data.read.sources import load
 from reclens.data.rules import DROPPING, AppliedRule
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
 __all__ = [
@@ -165,7 +165,11 @@ def make_dataset(
     _refuse_empty(raw)
     frame = clean_columns(raw, found, cleaner, timestamp_format)
     if not frame.height:
-        raise DataError("no row is left", source=raw.where, fix="Look at what bad_rows='drop' left out.")
+        raise DataError(
+            "no row is left",
+            source=raw.where,
+            fix=Advice("look_at_dropped", (Setting("bad_rows", "drop"),), "Look at what {bad_rows} left out."),
+        )
     tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
     without: dict[str, int] = {}
     for key, given in ((USER, users), (ITEM, items)):
@@ -314,7 +318,7 @@ def read_table_and_rules(
     clash = [name for name in others if name in found]
     if clash:
         raise DataError(
-            f"'{clash[0]}' is there, but columns= names another for it",
+            f"'{clash[0]}' is there, and another column is named for it",
             source=raw.where,
             column=clash[0],
             fix="Rename one of the two.",
@@ -334,7 +338,9 @@ def _refuse_cells(raw: Raw, column: str) -> None:
             f"a cell holds several ids: {ids.drop_nulls()[0][:60]!r}",
             source=raw.where,
             column=column,
-            fix="Pass form='cell' to read them as a list in its order.",
+            fix=Advice(
+                "items_in_cells", (Setting("form", "cell"),), "Pass {form} to read them as a list in its order."
+            ),
         )
 
 

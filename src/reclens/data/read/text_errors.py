@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 
-from reclens.errors import DataError
+from reclens.data.read.options import NAME_ENCODING
+from reclens.errors import Advice, DataError, Setting
 
 __all__ = ["explained", "not_in_encoding", "ragged", "unreadable"]
 
@@ -19,7 +20,7 @@ def not_in_encoding(data: bytes, error: UnicodeDecodeError, source: str, encodin
         f"{where}has the byte 0x{data[error.start]:02X}, which is not {encoding.upper()}",
         source=source,
         row=row or None,
-        fix="Name the encoding it was written in, such as encoding='latin-1' or encoding='cp1252'.",
+        fix=NAME_ENCODING,
     )
 
 
@@ -47,10 +48,14 @@ def explained(
 def ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) -> DataError:
     """The error of a row that has more fields than the first line."""
     return DataError(
-        f"the row has {fields} fields, the first line has {width}",
+        f"the row has {fields} fields between '{delimiter}', the first line has {width}",
         source=source,
         row=row,
-        fix=f"A field that holds the delimiter '{delimiter}' needs quotes; delimiter= names another one.",
+        fix=Advice(
+            "quote_fields",
+            (Setting("delimiter"),),
+            "A field that holds the delimiter needs quotes; {delimiter} names another one.",
+        ),
     )
 
 
@@ -60,5 +65,9 @@ def unreadable(source: str, error: Exception) -> DataError:
     return DataError(
         f"it cannot be read as a table: {reason}",
         source=source,
-        fix="Look for a quotation mark \" that is never closed; if they enclose nothing, pass quote=''.",
+        fix=Advice(
+            "close_quotes",
+            (Setting("quote", ""),),
+            'Look for a quotation mark " that is never closed; if they enclose nothing, pass {quote}.',
+        ),
     )

@@ -15,7 +15,7 @@ import polars as pl
 from reclens.data.read.clean import Cleaner, clean_numbers
 from reclens.data.read.ids import clean_ids
 from reclens.data.read.lists import normalize_recommendations
-from reclens.data.read.options import codec_of
+from reclens.data.read.options import NAME_ENCODING, codec_of
 from reclens.data.read.packed import unpack
 from reclens.data.read.zips import atomic_path
 from reclens.data.rules import AppliedRule, rule
@@ -231,7 +231,7 @@ def _read_fields(path: Path, names: tuple[str, ...], encoding: str) -> pl.DataFr
             f"the byte 0x{data[error.start]:02X} is not {encoding.upper()}",
             source=source,
             row=data.count(b"\n", 0, error.start) + 1,
-            fix="Name the encoding, such as encoding='latin-1'.",
+            fix=NAME_ENCODING,
         ) from None
     lines = pl.Series("line", text.split("\n")).str.strip_chars()
     lines = lines.filter(lines != "")

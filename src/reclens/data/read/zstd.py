@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-from reclens.errors import DataError, first_line
+from reclens.errors import Advice, DataError, Setting, first_line
 from reclens.memory import require_memory
 
 __all__ = ["ZSTD", "bomb", "unpack_zstd"]
@@ -60,7 +60,8 @@ def unpack_zstd(data: bytes, source: str, *, most: Callable[[int], None] | None,
         raise DataError(f"it is packed by zstd and unpacks to {size:,} bytes", source=source, fix=_UNPACK)
     if not size:
         return b""
-    require_memory(3 * size, f"unpacking {source}", advice="Unpack it by zstd -d, and take what is needed by query=.")
+    advice = Advice("unpack_first", (Setting("query"),), "Unpack it by zstd -d, and take what is needed by {query}.")
+    require_memory(3 * size, f"unpacking {source}", advice=advice)
     try:
         return pl.read_parquet(io.BytesIO(_as_parquet(data, size))).item()
     except _BROKEN as error:

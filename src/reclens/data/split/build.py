@@ -14,7 +14,7 @@ from reclens.data.filters import with_card
 from reclens.data.read.duplicates import merge_repeats
 from reclens.data.rules import AppliedRule, Fact, Note, note, rule
 from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash
 
 __all__ = [
@@ -123,7 +123,11 @@ def check_times(data: Dataset, method: str) -> pl.Series:
             f"{method} needs to know when each interaction happened",
             source=data.name,
             column=TIMESTAMP,
-            fix="Name the column when reading, for example columns={'timestamp': 'date'}; or use split.random.",
+            fix=Advice(
+                "name_times",
+                (Setting("columns", {TIMESTAMP: "date"}),),
+                "Name the column when reading, for example {columns}; or split at random.",
+            ),
         )
     times = data.events[TIMESTAMP]
     if not isinstance(times.dtype, pl.Datetime) or times.dtype.time_zone is None:

@@ -15,10 +15,11 @@ from reclens.data.dataset import Dataset
 from reclens.data.near_ids import explain_mismatch
 from reclens.data.read.clean import Cleaner
 from reclens.data.read.ids import same_kind
+from reclens.data.read.options import leave_out
 from reclens.data.rules import Note, note
 from reclens.data.split.build import ColdUsers, make_split
 from reclens.data.split.result import Split, Task
-from reclens.errors import UnmatchedIdsError, UsageError
+from reclens.errors import Setting, UnmatchedIdsError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["given", "read_part", "with_layout", "with_movielens"]
@@ -134,7 +135,10 @@ def read_part(source: Any, *, users: Any = None, items: Any = None, **how: Any) 
     """
     if isinstance(source, Dataset):
         if users is not None or items is not None:
-            raise UsageError("train is a data set, which has attributes of its own: leave users= and items= out.")
+            raise UsageError(
+                "train is a data set, which has attributes of its own",
+                advice=leave_out(Setting("users"), Setting("items")),
+            )
         return source
     path = Path(source) if isinstance(source, str | Path) else None
     if path is not None and path.suffix == ".inter" and users is None and items is None:

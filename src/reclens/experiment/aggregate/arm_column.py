@@ -11,8 +11,11 @@ from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.planning.plan import Plan
 
-__all__ = ["NO_IDS", "UnknownArmColumnError", "arm_column", "numbered", "unit_column"]
+__all__ = ["NAME_UNITS", "NO_IDS", "UnknownArmColumnError", "arm_column", "numbered", "unit_column"]
 
+NAME_UNITS: Final = Advice(
+    "name_unit", (Setting("ids", False),), "Leave out {ids}, and name the column of the units in the plan."
+)
 NO_IDS: Final = (Unknown("repeated_units"), Unknown("crossed_units"), Unknown("shared_ids"))
 """What cannot be told of units without ids."""
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from reclens.data.quoting import quoted
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.arm_column import NO_IDS, arm_column, numbered, unit_column
+from reclens.experiment.aggregate.arm_column import NAME_UNITS, NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.aggregate.log_checks import coarser_ids, duplicate_tally, once
 from reclens.experiment.aggregate.missing_values import (
     COUNTED,
@@ -86,7 +86,10 @@ def gather(
             "with time=None for a table with one row a unit."
         )
     if not ids and plan.triggered_by_query:
-        raise UsageError("ids=False was given, and the plan's triggered units are listed by their ids. Name a column.")
+        raise UsageError(
+            "the rows are said to have no ids, and the plan's triggered units are listed by their ids",
+            advice=NAME_UNITS,
+        )
     with opened(source, table=table, query=query, threads=threads) as found_rows:
         arm_column(found_rows, plan, arm)
         rows = found_rows if ids else numbered(found_rows, plan.unit)

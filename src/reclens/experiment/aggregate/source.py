@@ -12,7 +12,8 @@ from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
 from reclens.data.read.database import connect, is_connection, is_database
 from reclens.data.read.frames import from_frame, is_frame
-from reclens.errors import DataError, UnknownNameError, UsageError, first_line
+from reclens.data.read.options import leave_out
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError, first_line
 
 __all__ = ["Table", "opened", "present", "run"]
 
@@ -73,9 +74,13 @@ def opened(
     database = file if file and is_database(Path(file)) else None
     where = file or (f"the {type(source).__name__}" if source is not None else "the query")
     if query is not None and table is not None:
-        raise UsageError("query= and table= were both given: name the table in the query.")
+        raise UsageError(
+            "a query and a table are both given: name the table in the query.", advice=leave_out(Setting("table"))
+        )
     if table is not None and not (database or is_connection(source)):
-        raise UsageError("table= names a table of a DuckDB file or connection; this is neither.")
+        raise UsageError(
+            "a table is named, and this is neither a DuckDB file nor a connection", advice=leave_out(Setting("table"))
+        )
     connection: Any = None
     try:
         connection = connect(source if is_connection(source) else database)
@@ -91,7 +96,10 @@ def opened(
             sql = ".".join(quoted(part) for part in table.split("."))
             where = f"{where}, table {table}"
         else:
-            raise UsageError("say which rows: table= of a database, or query=.")
+            raise UsageError(
+                "it is not said which rows of the database are meant",
+                advice=Advice("say_rows", (Setting("table"), Setting("query")), "Say it by {table} or {query}."),
+            )
         kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
         whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
         yield Table(connection, sql, tuple(kinds), where, whole)

@@ -220,7 +220,11 @@ class _Names:
                         f"there is no column '{given}'; expected '{name}'{short} beside n for each arm, among "
                         f"{', '.join(rows.columns)}",
                         source=rows.where,
-                        fix=f"Name it by columns={{'{name}': 'your name'}}, or leave the metric out of the plan.",
+                        fix=Advice(
+                            "name_counted",
+                            (Setting("columns", {name: "your name"}),),
+                            "Name it by {columns}, or leave the metric out of the plan.",
+                        ),
                     )
                 self.theirs[name] = given
         self.sums = tuple(dict.fromkeys(_column(m) for m in (*self.shares, *self.means)))

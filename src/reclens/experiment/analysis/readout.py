@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
+from reclens.experiment.aggregate.arm_column import NAME_UNITS
 from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
 from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
 from reclens.experiment.aggregate.gather import gather, gather_events
@@ -233,8 +234,8 @@ def read_experiment(
     }
     if not ids and (events or plan.cluster):
         raise UsageError(
-            f"ids=False was given with {'events' if events else 'clusters'}, which are grouped by ids. "
-            "Name the unit in the plan."
+            f"the rows are said to have no ids, and {'events' if events else 'clusters'} are grouped by them",
+            advice=NAME_UNITS,
         )
     if events or plan.cluster:
         at = time if events else None

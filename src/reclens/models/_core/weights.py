@@ -5,12 +5,13 @@ from __future__ import annotations
 import warnings
 
 from reclens.data.dataset import Dataset
+from reclens.errors import Advice, RecLensWarning, Setting
 from reclens.schema import WEIGHT
 
 __all__ = ["WeightsWarning", "say_odd_weights"]
 
 
-class WeightsWarning(UserWarning):
+class WeightsWarning(RecLensWarning):
     """Interactions with a weight of zero or below were learned from like all others; the card has their number."""
 
 
@@ -27,13 +28,17 @@ def say_odd_weights(train: Dataset) -> dict[str, int]:
     if not any(found.values()):
         return {}
     warnings.warn(
-        f"{found['negative']:,} interactions of '{train.name}' have a weight below zero and {found['zero']:,} a weight "
-        "of zero, and were learned from like all others: recommenders count an interaction as one, whatever its "
-        "weight. "
-        "Where they are no sign of interest, leave them out before the split: "
-        "data.with_events(data.events.filter(pl.col('weight') > 0)). Where they are, read the data without the column: "
-        "columns={'weight': None}",
-        WeightsWarning,
+        WeightsWarning(
+            f"{found['negative']:,} interactions of '{train.name}' have a weight below zero and {found['zero']:,} a "
+            "weight of zero, and were learned from like all others: recommenders count an interaction as one, whatever "
+            "its weight. Where they are no sign of interest, leave them out before the split",
+            advice=Advice(
+                "read_without_weights",
+                (Setting("columns", {WEIGHT: None}),),
+                "In Python: data.with_events(data.events.filter(pl.col('weight') > 0)). Where they are, read the data "
+                "without the column: {columns}",
+            ),
+        ),
         stacklevel=4,
     )
     return found

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.errors import RecLensWarning, Setting, in_python
+from reclens.evaluation import Comparison, Evaluation, IdsWarning, TaskWarning
 from reclens.evaluation.findings import comparison_findings, evaluation_findings
 from reclens.findings import Finding
 from reclens.models import problems_in_words
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.data.words import rule_line
+from reclens.report.evaluation.problem_words import NO_TEXTS
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
 from reclens.report.pipeline.words import ranker_problems
 from reclens.tuning import Tuning
@@ -43,8 +45,18 @@ def findings(
     return tuple(found)
 
 
-def finding_text(found: Finding) -> str:
-    """A finding as a sentence, or a few; of one whose code has no words here, the code."""
+def finding_text(
+    found: Finding, named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = NO_TEXTS
+) -> str:
+    """A finding as a sentence, or a few; of one whose code has no words here, the code.
+
+    Args:
+        found: The finding.
+        named: How the surface writes the settings of an advice.
+        texts: As for :func:`reclens.report.evaluation.problem_words.id_problems`.
+    """
+    if found.code in _ADVISED:
+        return _ADVISED[found.code](found).said(named, texts).rstrip(".")
     words = _WORDS.get(found.code)
     return found.code.replace("_", " ") if words is None else words(found)
 
@@ -53,11 +65,11 @@ def _count(what: str) -> Callable[[Finding], str]:
     return lambda found: f"{what}: {found.evidence[0]['count']:,}"
 
 
-def _task(found: Finding) -> str:
+def _task(found: Finding) -> TaskWarning:
     row = found.evidence[0]
     card: dict[str, Any] = {"truth": {"rows": row["truth"]}, "truth_pairs_in_training": row["held"]}
     card |= {"recommendations_seen_in_training": row["seen"], "recommendations": row["of"]}
-    return task_problems(card | {"task_problems": [found.code]})[0]
+    return TaskWarning.of(found.code, card)
 
 
 def _gap(found: Finding) -> str:
@@ -81,9 +93,12 @@ def _outcome(found: Finding) -> str:
     return f"{row['system']} against {row['baseline']} by {row['metric']}: {found.code.replace('_', ' ')}, {difference}"
 
 
-_WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
-    **dict.fromkeys(("few_shared", "near_ids"), lambda found: id_problems({"id_problems": found.evidence})[0]),
+_ADVISED: Final[Mapping[str, Callable[[Finding], RecLensWarning]]] = {
+    **dict.fromkeys(("few_shared", "near_ids"), lambda found: IdsWarning.of(found.evidence[0])),
     **dict.fromkeys(("seen_items_listed", "seen_items_filtered", "truth_in_training"), _task),
+}
+"""Code -> the warning that says it, with an advice."""
+_WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     **dict.fromkeys(
         ("vanishing_factors", "not_converged", "short_lists", "below_popular"),
         lambda found: problems_in_words(str(found.evidence[0]["model"]), found.evidence)[0],

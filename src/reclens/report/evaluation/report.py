@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from reclens.errors import UsageError
-from reclens.evaluation import Comparison, Evaluation, id_problems, task_problems
+from reclens.errors import Setting, UsageError, in_python
+from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.decision import Decision, decide
 from reclens.evaluation.findings import OF_LISTS, problem_findings
@@ -23,6 +23,7 @@ from reclens.report.evaluation.comparison import gain_difference_chart
 from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
 from reclens.report.evaluation.gate import gate_in_words, gate_table
+from reclens.report.evaluation.problem_words import NO_TEXTS, id_problems, task_problems
 from reclens.report.evaluation.words import comparison_text
 from reclens.schema import USER, versions
 from reclens.stats.gate import GateResult
@@ -311,9 +312,17 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     return rows
 
 
-def oddities(card: Mapping[str, Any]) -> list[str]:
-    """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count."""
-    return [finding_text(each) for each in problem_findings(card)]
+def oddities(
+    card: Mapping[str, Any], named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = NO_TEXTS
+) -> list[str]:
+    """What was odd about the lists and the truth of an evaluation, left out or mended: a line each, with its count.
+
+    Args:
+        card: The card of the evaluation.
+        named: How the surface writes the settings of an advice.
+        texts: Code of an advice -> its sentence on that surface, where it says it otherwise.
+    """
+    return [finding_text(each, named, texts) for each in problem_findings(card)]
 
 
 def other_names(card: Mapping[str, Any]) -> list[str]:

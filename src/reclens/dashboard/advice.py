@@ -1,0 +1,100 @@
+"""What readers are advised, as the fields of the pages: no option, and no argument where there is a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from reclens.errors import RecLensError, RecLensWarning, Setting, in_python
+
+__all__ = ["PAGE_TEXTS", "field_of", "said_on_page"]
+
+_HOW: Final = "under “How it is written”"
+_FIELDS: Final[Mapping[str, str]] = {
+    "bad_rows": "“leave out and count” below",
+    "between": f"“Between items” {_HOW}",
+    "decimal": f"“Decimal mark” {_HOW}",
+    "delimiter": f"“Delimiter” {_HOW}",
+    "encoding": f"“Encoding” {_HOW}",
+    "escape": f"“Escape” {_HOW}",
+    "form": f"“Items of a row” {_HOW}",
+    "header": f"“First line” {_HOW}",
+    "quote": f"“Quotation mark” {_HOW}",
+    "train": "the training interactions",
+}
+"""Argument -> its field."""
+_VALUES: Final = {
+    ("form", "cell"): f"“several in a cell” {_HOW}",
+    ("form", "adjacency"): f"“a line of a user and their items” {_HOW}",
+    ("ids", "text"): "“as text” for the ids below",
+    ("ids", "unpadded"): "“as text, without leading zeros” for the ids below",
+}
+PAGE_TEXTS: Final[Mapping[str, str]] = {
+    "cast_ids": "Choose another column above.",
+    "choose_member": "Unpack it, and bring the table.",
+    "choose_table": "Bring the table as Parquet.",
+    "close_quotes": 'Look for a quotation mark " that is never closed; if they enclose nothing, choose none for the '
+    f"quotation mark {_HOW}.",
+    "form_of_times": "Write times as 2024-02-29 13:45:00. Mend the rows, or leave them out by {bad_rows} (they are "
+    "counted).",
+    "fewer_features": "Choose an attribute of the items with fewer values.",
+    "give_catalogue": "If they are the same ids and none was hit, bring the training interactions, which say that they "
+    "are.",
+    "give_query": "Bring the table itself.",
+    "give_truth": "Bring the truth.",
+    "header_names_columns": f"Choose that it names the columns {_HOW}.",
+    "ids_alike": "Write the ids alike.",
+    "ids_as_text": "Choose {ids}.",
+    "ids_unpadded": "Choose {ids}.",
+    "items_in_cells": "Choose {form}.",
+    "leave_out": f"Choose what was first chosen {_HOW}.",
+    "merge_duplicates": "Remove the rows.",
+    "name_both_columns": "Choose other columns for one of the files above.",
+    "name_column": "Choose it among the columns above.",
+    "name_counted": "Choose it among the columns above, or leave the metric out of the plan.",
+    "name_delimiter": f"Choose what stands between fields {_HOW}.",
+    "name_encoding": f"Choose its encoding {_HOW}.",
+    "name_order": "Lists need an order: choose a column for rank or score above.",
+    "name_times": "Choose the column of the timestamp above.",
+    "one_item_a_row": f"Choose one for the items of a row {_HOW}.",
+    "other_encoding": f"Expected CSV or Parquet; choose another encoding {_HOW}.",
+    "quote_fields": f"A field that holds the delimiter needs quotes; or choose another delimiter {_HOW}.",
+    "recommend_seen": "Recommend what the user had too",
+    "rename_column": "Rename it.",
+    "say_form": f"Choose for the items of a row {_HOW} that there are several.",
+    "say_header": f"If the file has no header, choose that it is a row {_HOW}; if these are their names, choose that "
+    "it names the columns there.",
+    "say_rows": "Bring the table itself.",
+    "say_which": "Choose it among the columns above.",
+    "split_for_task": "Leave them out of the truth, or let repeats count and recommend what the user had too",
+    "take_less": "Take the rows and columns that are needed, or write it as Parquet.",
+    "unpack_first": "Unpack it by zstd -d, and bring the rows and columns that are needed.",
+}
+"""Code of an advice -> its sentence on the pages, where it is not that of Python."""
+
+
+def field_of(setting: Setting) -> str:
+    """An argument as the field of the page; as an argument of Python where there is none.
+
+    >>> field_of(Setting("bad_rows", "drop")), field_of(Setting("columns", {"rating": None}))
+    ('“leave out and count” below', '“none” for rating above')
+    """
+    if setting.name == "columns":
+        left_out = [ours for ours, theirs in (setting.value or {}).items() if theirs is None]
+        return f"“none” for {', '.join(left_out)} above" if left_out else "the columns above"
+    if setting.name == "ids" and not isinstance(setting.value, str):
+        return "“Unit”"
+    return (
+        _VALUES.get((setting.name, setting.value)) or _FIELDS.get(setting.name) or f"{in_python(setting)} (in Python)"
+    )
+
+
+def said_on_page(what: RecLensError | RecLensWarning, field: Callable[[Setting], str] = field_of) -> str:
+    """An error or a warning in the words of the page.
+
+    >>> from reclens.errors import Advice, UsageError
+    >>> which = Advice("name_column", (Setting("columns", {"rank": "your name"}),), "Name it: {columns}.")
+    >>> said_on_page(UsageError("there is no rank", advice=which))
+    'there is no rank. Choose it among the columns above.'
+    """
+    return what.said(field, PAGE_TEXTS)

@@ -1,0 +1,50 @@
+"""Each surface names its own settings: by records of an advice, and by no replacement in text."""
+
+from __future__ import annotations
+
+import ast
+import re
+
+READ = "columns|bad_rows|between|duplicates|form|timestamp_format|decimal|delimiter|encoding|escape|header|quote|ids"
+NAMED = re.compile(rf"(?<![\w-])({READ})=(?![=\w]*\))")
+ROOMS = {"audit", "data", "evaluation", "experiment", "lab", "metrics", "models", "pipeline", "tuning", "workspace"}
+
+
+def test_messages_name_arguments_of_readers_by_an_advice(sources) -> None:
+    found = [
+        f"{s.at(node)}: {node.value!r}"
+        for s in sources
+        if s.room in ROOMS
+        for node in _texts(s.tree)
+        if NAMED.search(node.value)
+    ]
+    assert not found, f"give an Advice with a Setting, so that every surface names its own: {found}"
+
+
+def test_no_message_is_rewritten(sources) -> None:
+    """A pattern that holds ``name=`` would be looked for in messages."""
+    found = [
+        s.at(node)
+        for s in sources
+        if s.room in ("cli", "dashboard", "job", "data")
+        for node in ast.walk(s.tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("re.sub", "re.compile")
+        and any(isinstance(each, ast.Constant) and NAMED.search(str(each.value)) for each in ast.walk(node))
+    ]
+    found += [
+        s.at(node)
+        for s in sources
+        if s.room in ("cli", "dashboard", "job")
+        for node in ast.walk(s.tree)
+        if isinstance(node, ast.Call)
+        and re.search(r"^str\((error|message)\)\.replace$|^(error|message)\.replace$", ast.unparse(node.func))
+    ]
+    assert not found, f"say it by RecLensError.said: {found}"
+
+
+def _texts(tree: ast.AST):
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node

@@ -1,0 +1,232 @@
+"""What an error or a warning advises is named as the surface that shows it names it: arguments, options or fields."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import reclens as rl
+from reclens.cli.main import _warn
+from reclens.cli.options import TEXTS, as_option
+from reclens.dashboard.advice import said_on_page
+from reclens.data.read.frames import ids_alike
+from reclens.data.read.lists import normalize_recommendations
+from reclens.data.read.open import translated
+from reclens.data.read.request import Words, is_about_reading, named_by
+from reclens.data.read.sources import load
+from reclens.errors import DataError, RecLensError, RecLensWarning, Setting
+from reclens.evaluation.warnings import IdsWarning, TaskWarning
+from reclens.experiment.aggregate.source import opened
+
+LISTS = {"user_id": [1], "item_id": [8], "rank": [1]}
+COUNTS = {"variant": ["a", "b"], "n": [9, 9]}
+
+
+def _two_tables(folder: Path) -> duckdb.DuckDBPyConnection:
+    made = duckdb.connect()
+    made.execute("CREATE TABLE a AS SELECT 1 AS user_id; CREATE TABLE b AS SELECT 1 AS user_id")
+    return made
+
+
+def _zip(folder: Path) -> Path:
+    with zipfile.ZipFile(folder / "two.zip", "w") as archive:
+        archive.writestr("a.csv", "user,item\n1,2\n")
+        archive.writestr("b.csv", "user,item\n1,2\n")
+    return folder / "two.zip"
+
+
+def _problem(cause: str, column: str = "user_id", sides: tuple[str, str] = ("the lists", "the truth")) -> IdsWarning:
+    about = {"code": "near_ids", "column": column, "sides": sides, "shared": 3, "of": 90, "cause": cause, "mended": 9}
+    return IdsWarning.of(about | {"mended_of": 80, "affix": "u", "width": 3, "examples": [["007"], ["7"]]})
+
+
+def _task(code: str) -> TaskWarning:
+    card = {"truth": {"rows": 10}, "truth_pairs_in_training": 4, "recommendations_seen_in_training": 3}
+    return TaskWarning.of(code, card | {"recommendations": 30})
+
+
+def _weights(folder: Path) -> None:
+    rl.models.Popular().fit(rl.read(pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "weight": [1.0, -1.0]})))
+
+
+def _counted(folder: Path) -> None:
+    plan = rl.experiment.Plan.model_validate(
+        {
+            "name": "shop",
+            "unit": "user",
+            "arms": {"a": 0.5, "b": 0.5},
+            "metrics": [{"name": "bought", "kind": "proportion", "value": "bought", "role": "primary"}],
+        }
+    )
+    rl.experiment.read_aggregated(plan, pl.DataFrame(COUNTS))
+
+
+def _read(text: bytes, **how: Any) -> Callable[[Path], object]:
+    return lambda folder: rl.read(text, **how)
+
+
+def _features(folder: Path) -> None:
+    items = pl.DataFrame({"item_id": range(300), "shelf": [f"s{n}" for n in range(300)]})
+    train = rl.read(pl.DataFrame({"user_id": range(300), "item_id": range(300)}), items=items)
+    rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), train=train, metrics=["diversity@1"], features="shelf")
+
+
+READERS = ("data", "evaluation", "models")
+ALONE = ("experiment/aggregate/source.py", "experiment/analysis/aggregated.py")
+"""What of the library advises how tables are read."""
+CASES: Mapping[str, Callable[[Path], object]] = {
+    "cast_ids": lambda folder: rl.read(pl.DataFrame({"user_id": [True], "item_id": [1]})),
+    "change_columns": _read(b"user,item\n1,2\n", columns={"user_id": "user", "item_id": "user"}),
+    "choose_member": lambda folder: rl.read(_zip(folder)),
+    "choose_table": lambda folder: rl.read(_two_tables(folder)),
+    "close_quotes": _read(b'user,item\n1,"2\n3,4\n'),
+    "codes_to_ids": lambda folder: _problem("codes"),
+    "dates": _read(b"user,item,timestamp\n1,2,-5\n"),
+    "drop_rows": _read(b"user,item\n1,\n"),
+    "fewer_features": _features,
+    "form_of_times": _read(b"user,item,timestamp\n1,2,noon\n"),
+    "give_catalogue": lambda folder: _problem("unknown", "item_id"),
+    "give_query": lambda folder: rl.read(pl.DataFrame(LISTS), params=[1]),
+    "give_truth": lambda folder: rl.evaluate(pl.LazyFrame(LISTS), metrics=["coverage@1"], catalogue=[8]),
+    "header_names_columns": _read(b"user,item\n1,2\n3,4\n", columns={"user_id": 0, "item_id": 1}),
+    "ids_alike": lambda folder: _problem("case"),
+    "ids_as_text": lambda folder: ids_alike(pl.DataFrame(LISTS), pl.DataFrame({"user_id": ["1"], "item_id": [8]})),
+    "ids_unpadded": lambda folder: _problem("leading_zeros"),
+    "items_in_cells": lambda folder: rl.read_recommendations(
+        b"user,items\n1,2 3\n4,5 6\n", columns={"item_id": "items"}
+    ),
+    "leave_out": _read(b"user,item\n1,2\n", form="adjacency", delimiter=";"),
+    "leave_seen_out": lambda folder: _task("seen_items_listed"),
+    "look_at_dropped": _read(b"user,item\n,2\n", bad_rows="drop"),
+    "merge_duplicates": _read(b"user,item\n1,2\n1,2\n", duplicates="error"),
+    "name_both_columns": lambda folder: _problem("swapped"),
+    "name_column": _read(b"customer,sku\nann,tea\n"),
+    "name_counted": _counted,
+    "name_delimiter": _read(b"1^7\n2^8\n"),
+    "name_encoding": _read("user,item\nAmélie,2\n".encode("latin-1")),
+    "name_order": lambda folder: normalize_recommendations(pl.DataFrame({"user_id": [1], "item_id": [2]}), "lists"),
+    "name_times": lambda folder: rl.split.by_time(rl.read(pl.DataFrame(LISTS).drop("rank")), test_share=0.5),
+    "no_column": _read(b"user,item,timestamp\n1,2,\n1,3,5\n"),
+    "one_item_a_row": lambda folder: load(pl.DataFrame(LISTS), wanted=("user_id", "item_id"), form="cell"),
+    "other_encoding": _read(b"user\0,item\n"),
+    "quote_fields": _read(b"user,item\n1,2,3\n"),
+    "read_without_weights": _weights,
+    "recommend_seen": lambda folder: _task("seen_items_filtered"),
+    "rename_column": lambda folder: load(
+        pl.DataFrame({"user_id": [1], "item_id": [[1, 2]], "place": [3]}), wanted=("user_id", "item_id")
+    ),
+    "rename_or_name": lambda folder: rl.evaluate(
+        pl.DataFrame(LISTS), pl.DataFrame({"user_id": [1]}), metrics=["mrr@1"]
+    ),
+    "same_data": lambda folder: _problem("unknown"),
+    "say_form": _read(b"user,item\n1,2\n", between=";"),
+    "say_header": _read(b"1,7,5\n2,8,4\n"),
+    "say_rows": lambda folder: opened(duckdb.connect()).__enter__(),
+    "say_which": _read(b"user,userId,item\n1,2,3\n"),
+    "split_for_task": lambda folder: _task("truth_in_training"),
+    "take_less": _read(b"user,item\n" + b"1,2\n" * 300_000),
+    "unpack_first": _read(pa.Codec("zstd").compress(b"user,item\n" + b"1,2\n" * 300_000, asbytes=True)),
+    "whole_numbers": lambda folder: _problem("decimals"),
+}
+
+
+@pytest.mark.parametrize("code", CASES)
+def test_each_surface_names_its_own_settings(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if code in ("fewer_features", "take_less", "unpack_first"):
+        monkeypatch.setattr("reclens.memory.available_memory", lambda: 1_000)
+    found = _raised(CASES[code], tmp_path)
+    assert found.advice is not None and found.advice.code == code, found
+    here = _on_all(found)
+    names = [each.name for each in found.advice.settings]
+    for name in names:
+        assert f"{name}=" in here["python"], here
+    argument = re.compile(rf"(?<![\w-])({'|'.join(names) or 'columns'})=")
+    assert "--" not in here["python"].replace("zstd -d", "")
+    if names:
+        assert "--" in here["options"] and not argument.search(_without_options(here["options"])), here
+    assert "--" not in here["page"] and not re.search(r"\w=", here["page"]), here
+
+
+def test_every_advice_is_looked_at() -> None:
+    src = Path(rl.__file__).parent
+    files = [
+        path for part in READERS for path in ([src / part] if part.endswith(".py") else (src / part).rglob("*.py"))
+    ]
+    codes = {
+        node.args[0].value
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "Advice"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert codes - set(CASES) == set()
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        (Setting("columns", {"user_id": 0, "item_id": "the film"}), "--column user_id=0 --column item_id='the film'"),
+        (Setting("columns", {"timestamp": None}), "--column timestamp="),
+        (Setting("columns"), "--column"),
+        (Setting("encoding"), "--read encoding=…"),
+        (Setting("header", True), "--read header=true"),
+        (Setting("ids", "text"), "--ids text"),
+        (Setting("table", "name"), "--read table=name"),
+    ],
+)
+def test_settings_of_readers_as_options(setting: Setting, said: str) -> None:
+    assert named_by("options")(setting) == said
+
+
+def test_a_table_of_several_is_named() -> None:
+    sayings: Mapping[Words, str] = {
+        "options": "pass --read truth:header=true.",
+        "toml": 'pass read = { "truth:header" = true }.',
+        "python": "pass header=True.",
+    }
+    for words, said in sayings.items():
+        with pytest.raises(DataError) as caught, translated(words, "truth:"):
+            CASES["say_header"](Path())
+        assert str(caught.value).endswith(said)
+
+
+def test_warnings_are_said_in_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.warns(RecLensWarning) as caught:
+        CASES["read_without_weights"](Path())
+    _warn(caught[0].message)
+    assert capsys.readouterr().err.rstrip().endswith("read the data without the column: --column weight=")
+    _warn("of another library: quote='x'")
+    assert capsys.readouterr().err == "reclens: of another library: quote='x'\n"
+
+
+def _raised(call: Callable[[Path], object], folder: Path) -> RecLensError | RecLensWarning:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            made = call(folder)
+        except (RecLensError, RecLensWarning) as error:
+            return error
+    assert isinstance(made, RecLensWarning), made
+    return made
+
+
+def _on_all(found: RecLensError | RecLensWarning) -> dict[str, str]:
+    """What each surface says of the advice."""
+    assert found.advice is not None
+    about = named_by("options") if is_about_reading(found.advice) else as_option
+    return {"python": str(found), "options": found.said(about, TEXTS), "page": said_on_page(found)}
+
+
+def _without_options(text: str) -> str:
+    return re.sub(r"--(read|column) [\w:]+=", "", text)
