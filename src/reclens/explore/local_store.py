@@ -12,7 +12,6 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import UsageError
 from reclens.explore.approximate import ApproximateIndex, IndexPlan
 from reclens.explore.exact import top_k
 from reclens.explore.segments import Manifest, Segment, SegmentFiles
@@ -23,10 +22,10 @@ from reclens.explore.stores import (
     check_same_card,
     conditions,
     known_card,
+    queries_for_store,
     rows_for_store,
     typed_attributes,
 )
-from reclens.explore.vectors import as_vectors, unit_vectors
 from reclens.protocols import StoreCard, StoreDescription, StoredVectors, Where
 from reclens.schema import Vocabulary, versions
 
@@ -97,14 +96,11 @@ class LocalStore:
         """The nearest ids; see :class:`~reclens.protocols.VectorStore`."""
         self._refresh()
         card = known_card(self._card, str(self.folder))
-        queries = as_vectors(vectors, name="queries")
-        if k < 1:
-            raise UsageError(f"k is {k}, expected 1 or more.")
-        rows_for_store(card, [str(n) for n in range(len(queries))], queries, None)
+        queries = queries_for_store(card, vectors, k)
         asked = conditions(where, card)
         live = [each for each in self._segments if len(each.ids)]
         kept = [each.alive & self._matching(each, asked) if asked else each.alive for each in live]
-        return self._nearest(unit_vectors(queries), k, live, kept)
+        return self._nearest(queries, k, live, kept)
 
     def fetch(self, ids: Sequence[str]) -> StoredVectors:
         """Vectors by id; see :class:`~reclens.protocols.VectorStore`."""

@@ -24,6 +24,7 @@ __all__ = [
     "check_same_card",
     "conditions",
     "known_card",
+    "queries_for_store",
     "rows_for_store",
     "typed_attributes",
 ]
@@ -239,3 +240,22 @@ def typed_attributes(card: StoreCard, attributes: pl.DataFrame | None, n: int) -
             raise DataError(f"it is {given.schema[name]}, and the store holds {kind}", column=name)
         columns.append(given[name].cast(_TYPES[kind]))
     return pl.DataFrame(columns)
+
+
+def queries_for_store(card: StoreCard, vectors: Any, k: int) -> np.ndarray:
+    """Queries at length 1.
+
+    Raises:
+        UsageError: If k is below 1.
+        DataError: If their dimension is another, or one is 0 or not finite.
+    """
+    if k < 1:
+        raise UsageError(f"k is {k}, expected 1 or more.")
+    queries = as_vectors(vectors, name="queries")
+    if queries.shape[1] != card.dimension:
+        raise DataError(
+            f"the queries have {queries.shape[1]} dimensions, and the vectors of the store {card.dimension}",
+            fix="Embed with the model that the store was made with.",
+        )
+    check_vectors(queries, range(len(queries)))
+    return unit_vectors(queries)
