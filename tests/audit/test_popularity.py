@@ -13,6 +13,7 @@ from reclens.audit.measure import AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias, popularity_taste
 from reclens.audit.settings import AuditSettings
 from reclens.errors import UsageError
+from reclens.stats.concentration import gini
 
 TRAIN = pl.DataFrame({"user_id": [1, 1, 2, 2, 3, 3, 4], "item_id": ["a", "b", "a", "c", "a", "d", "a"]})
 LISTS = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["c", "d", "b", "e", "b"], "rank": [1, 2, 1, 2, 1]})
@@ -73,6 +74,20 @@ def test_movielens_1m_has_the_published_groups(shared_data: Path) -> None:
     popular = np.bincount(owners, top[matrix.indices])
     found = [np.corrcoef(size, each)[0, 1] for each in (popular, mean, popular / size)]
     assert found == pytest.approx([0.9662364112421092, -0.48167705404310884, -0.40259977494843086], abs=1e-9)
+
+
+def test_movielens_1m_has_the_published_concentration(shared_data: Path) -> None:
+    """Gini of the popularity of its items, the ratings that the head fifth has, and the profiles of men and women."""
+    data = rl.read_movielens(shared_data / "movielens" / "ml-1m.zip")
+    counts = np.bincount(data.matrix().indices)
+    assert round(float(gini(counts)), 4) == 0.6336
+    top = np.sort(counts)[::-1][: round(0.2 * len(counts))]
+    assert round(float(top.sum() / counts.sum()), 3) == 0.652
+    assert data.users is not None
+    sizes = data.interactions.group_by("user_id").len().join(data.users, on="user_id")
+    found = sizes.group_by("gender").agg(pl.len().alias("users"), pl.col("len").mean()).sort("gender")
+    assert found["users"].to_list() == [1709, 4331]
+    assert [round(each, 1) for each in found["len"]] == [144.2, 174.0]
 
 
 def test_ties_are_settled_by_id() -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.tabular import Tabular
 
-__all__ = ["Tested", "homogeneity", "mean_scores", "sample_ratio"]
+__all__ = ["Association", "Tested", "association", "homogeneity", "mean_scores", "sample_ratio"]
 
 _MOST_OUTCOMES = 50_000  # an exact test of more would be felt, where every day and segment is tested
 
@@ -114,6 +114,65 @@ def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
     statistic = float(((hits - n * share) ** 2 / (n * share * (1 - share))).sum())
     df = len(n) - 1
     return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of equal shares")
+
+
+@dataclass(frozen=True)
+class Association(Tabular):
+    """Whether rows and columns of a table of counts go together, and how closely.
+
+    Attributes:
+        statistic: Pearson's chi-square.
+        df: Degrees of freedom.
+        p_value: The p-value.
+        cramers_v: √(χ² ÷ (n · (smaller side - 1))), of the χ² without a correction: 0 is independence, 1 that one side
+            tells the other. Large counts make tiny associations significant, which it shows.
+    """
+
+    statistic: float
+    df: int
+    p_value: float
+    cramers_v: float
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """As one row, for tables."""
+        return [asdict(self)]
+
+
+def association(counts: Sequence[Sequence[float]], *, corrected: bool = True) -> Association:
+    """Whether groups of users and groups of items go together in a table of counts (market bias).
+
+    Args:
+        counts: Counts of each pair of groups, shape (rows, columns), two or more of each.
+        corrected: Whether a 2 × 2 table has Yates' continuity correction.
+
+    Raises:
+        UsageError: If the table is smaller, a count is negative or not finite, or a row or column is empty.
+
+    Example:
+        >>> found = association([[31800, 7038], [41361, 11327]])  # ModCloth: size of the model × size of the customer
+        >>> round(found.statistic, 3), found.df, round(found.cramers_v, 3)
+        (158.739, 1, 0.042)
+
+    References:
+        Cramér (1946), Mathematical methods of statistics, section 21.9; Wan, Ni, Misra, McAuley (2020), Addressing
+        marketing bias in product recommendations.
+    """
+    from scipy.special import chdtrc
+
+    table = np.asarray(counts, np.float64)
+    if table.ndim != 2 or min(table.shape) < 2 or not np.isfinite(table).all() or (table < 0).any():
+        raise UsageError(f"counts have shape {table.shape}: expected two rows and columns or more, none negative.")
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / max(table.sum(), 1.0)
+    if not (expected > 0).all():
+        raise UsageError("a row or a column of the counts is empty: leave it out.")
+    apart = np.abs(table - expected)
+    plain = float((apart**2 / expected).sum())
+    if corrected and table.shape == (2, 2):
+        apart -= np.minimum(0.5, apart)
+    statistic = float((apart**2 / expected).sum())
+    df = (table.shape[0] - 1) * (table.shape[1] - 1)
+    v = math.sqrt(plain / (table.sum() * (min(table.shape) - 1)))
+    return Association(statistic, df, float(chdtrc(df, statistic)), v)
 
 
 def mean_scores(units: Sequence[int], sums: Sequence[float], squares: Sequence[float]) -> Tested:
