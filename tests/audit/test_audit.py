@@ -68,6 +68,15 @@ def test_hypotheses_are_those_of_the_settings(market) -> None:  # type: ignore[n
     }
 
 
+def test_tiers_are_not_tested_against_what_made_them(audited: Audit, market) -> None:  # type: ignore[no-untyped-def]
+    tiers = [row for row in audited.rows if row.attribute == "popularity" and row.measure == "exposure_share"]
+    assert {row.family for row in tiers if row.reference == "profile"} == {"descriptive"}
+    assert "descriptive" not in {row.family for row in tiers if row.reference != "profile"}
+    declared = [Hypothesis(measure="exposure_share", attribute="popularity", reference="profile")]
+    with pytest.raises(UsageError, match="made of the histories"):
+        rl.audit.run(**market(tilt=0.0, users=60), attributes=["popularity"], hypotheses=declared)
+
+
 def test_an_audit_survives_being_saved(audited: Audit, tmp_path: Path) -> None:
     audited.save(tmp_path / "audit")
     again = Audit.load(tmp_path / "audit")

@@ -32,10 +32,17 @@ def measured():  # type: ignore[no-untyped-def]
 
 
 def test_the_lift_by_hand(measured) -> None:  # type: ignore[no-untyped-def]
-    """Lists: 1/4, 1/4 (e is unknown), 1/4. Profiles: (4/4 + 1/4) / 2 = .625 for each of the three."""
+    """Of the three others: lists 1/3, 1/3 (e is unknown), 1/3; profiles (3/3 + 0/3) / 2 for each of the three."""
     (row,) = lift_rows(measured)
-    assert (row.value.value, row.reference_value.value, row.ratio.value) == pytest.approx((0.25, 0.625, 0.4))
+    assert (row.value.value, row.reference_value.value, row.ratio.value) == pytest.approx((1 / 3, 0.5, 2 / 3))
     assert row.n == 3 and row.reason == "few_users"
+
+
+def test_lists_that_are_the_history_have_no_lift() -> None:
+    """Whoever is shown what they have: the user is left out on both sides, so that the ratio is 1."""
+    lists = TRAIN.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_id"))
+    (row,) = lift_rows(measured_of(lists, train=rl.Dataset(TRAIN), k=2))
+    assert (row.value.value, row.ratio.value) == pytest.approx(((0.5 + 0.5 + 0.5 + 1) / 4, 1.0))
 
 
 def test_parity_of_tiers_by_hand(measured) -> None:  # type: ignore[no-untyped-def]

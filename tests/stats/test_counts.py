@@ -57,7 +57,9 @@ def test_published_tables_of_market_bias() -> None:
     assert (round(electronics.statistic, 3), electronics.df, round(electronics.cramers_v, 3)) == (581.849, 2, 0.058)
 
 
-@pytest.mark.parametrize("table", [[[3, 9], [8, 2]], [[5, 5], [5, 6]], [[4, 0, 7], [1, 9, 3]], [[1, 2], [3, 4], [5, 6]]])
+@pytest.mark.parametrize(
+    "table", [[[3, 9], [8, 2]], [[5, 5], [5, 6]], [[4, 0, 7], [1, 9, 3]], [[1, 2], [3, 4], [5, 6]]]
+)
 def test_association_is_that_of_scipy(table: list[list[int]]) -> None:
     for corrected in (True, False):
         expected = stats.chi2_contingency(table, correction=corrected)

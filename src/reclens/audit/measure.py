@@ -6,14 +6,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any, Final, Literal
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from reclens.audit.attention import position_weights
-from reclens.audit.distances import list_distances, shares
 from reclens.audit.item_groups import ItemGroups, item_groups, popularity_tiers
+from reclens.audit.measuring import (
+    LIST_POPULARITY,
+    POPULARITY,
+    PROFILE_POPULARITY,
+    MeasuringPlan,
+    Quantity,
+    column_of,
+    needs_history,
+    needs_truth,
+)
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
 from reclens.data.read.tables import read_table_and_rules
@@ -21,12 +30,10 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
-from reclens.evaluation.measuring import lists_of, user_values
 from reclens.evaluation.overlap import check_kinds, check_overlap
-from reclens.evaluation.passes import CodedLists, measure_all
+from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.source import Source, open_lists
-from reclens.metrics.conventions import CONVENTIONS
 from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, USER
 from reclens.stats.replicated import Replicated, replicated_means
@@ -42,24 +49,6 @@ __all__ = [
     "measure_audit",
     "plan_of",
 ]
-
-POPULARITY: Final = "popularity"
-"""The attribute of items that is made from the training data: head, middle and tail."""
-
-Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile", "candidates"]
-"""What is summed up by group of items, for each user. ``shown``: items of the list. ``exposure``: their position
-weights. ``hits``: relevant items of the list; ``attention``: their position weights. ``relevant``: relevant items;
-``merit``: their shares, which add up to 1. ``owned``: items of the history; ``profile``: their shares, adding up to
-1; ``candidates``: items of the catalogue that the user does not have. Merit and profile are not defined for users
-without relevant items, or without a history."""
-
-LIST_POPULARITY: Final = "list_popularity"
-"""Column: mean over a list of the share of training users who have the item; defined where there are training data."""
-PROFILE_POPULARITY: Final = "profile_popularity"
-"""Column: the same over the user's own history."""
-
-_OF_TRUTH: Final = ("hits", "attention", "relevant", "merit")
-_OF_HISTORY: Final = ("owned", "profile", "candidates")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,13 +95,13 @@ class AuditMeasures:
 
     def n_of(self, quantity: Quantity, attribute: str, cells: Cell | Sequence[Cell] = OVERALL) -> int:
         """Users of a cell who have a value of a quantity."""
-        return self.n(cells, _column(quantity, attribute, self.groups[attribute].labels[0]))
+        return self.n(cells, column_of(quantity, attribute, self.groups[attribute].labels[0]))
 
     def has(self, quantity: Quantity) -> bool:
         """Whether the data have what a quantity is made of."""
-        if quantity in _OF_TRUTH:
+        if needs_truth(quantity):
             return self.has_truth
-        return quantity not in _OF_HISTORY or self.context.profiles is not None
+        return not needs_history(quantity) or self.context.profiles is not None
 
     def others(self, cell: Cell) -> list[Cell]:
         """The other groups of the same segmentation, without the users who could not be placed."""
@@ -126,11 +115,11 @@ class AuditMeasures:
             UnknownNameError: If there is no such attribute or cell.
         """
         if not self.has(quantity):
-            raise UsageError(f"'{quantity}' needs {'the truth' if quantity in _OF_TRUTH else 'the training data'}.")
+            raise UsageError(f"'{quantity}' needs {'the truth' if needs_truth(quantity) else 'the training data'}.")
         if quantity == "candidates":
             return self.groups[attribute].sizes - self.by_group("owned", attribute, cell)
         labels = self.groups[attribute].labels
-        return replicated_means(self.summary, cell, [_column(quantity, attribute, label) for label in labels])
+        return replicated_means(self.summary, cell, [column_of(quantity, attribute, label) for label in labels])
 
     def mean(self, name: str, cell: Cell | Sequence[Cell] = OVERALL) -> Replicated:
         """The mean of a metric, or of another column, over the users of a cell or of several: a single number."""
@@ -278,104 +267,6 @@ def plan_of(measures: AuditMeasures) -> MeasuringPlan:
         replicates=settings.replicates,
         seed=settings.seed,
     )
-
-
-@dataclass(frozen=True, eq=False)
-class _Part:
-    """What a chunk gives."""
-
-    values: np.ndarray
-    summary: Summary
-    shown: np.ndarray
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MeasuringPlan:
-    """What every chunk is measured with."""
-
-    ground: EvaluationContext
-    specs: tuple[MetricSpec, ...]
-    groups: Mapping[str, ItemGroups]
-    k: int
-    weights: np.ndarray
-    has_truth: bool
-    replicates: int
-    seed: int
-
-    def measure(self, coded: CodedLists) -> _Part:
-        """The sums of some users."""
-        ground, users = self.ground, coded.users
-        lists = lists_of(ground, coded)
-        columns = {
-            spec.text: self._defined(user_values(spec, lists, CONVENTIONS["trec"]), spec, users) for spec in self.specs
-        }
-        values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
-        items = np.ascontiguousarray(coded.items[:, : self.k])
-        hits = lists.hits[:, : self.k]
-        for attribute, groups in self.groups.items():
-            found = self._of(groups, users, items, hits)
-            for quantity, table in found.items():
-                columns |= {_column(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)}
-            columns |= {f"{kind}|{attribute}": each for kind, each in list_distances(groups, items, found).items()}
-        columns |= self._popularity(users, items)
-        cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
-        summary = Summary.of(
-            ground.keys[users],
-            columns or {"": np.ones(len(users))},
-            groups=cells,
-            replicates=self.replicates,
-            seed=self.seed,
-            threads=1,
-        )
-        shown = np.bincount(items[items >= 0], minlength=len(ground.items))
-        return _Part(values, summary, shown)
-
-    def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
-        """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
-        if "truth" not in spec.info.needs:
-            return values
-        return np.where(self.ground.n_relevant[users] > 0, values, np.nan)
-
-    def _popularity(self, users: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
-        """Mean popularity of what each user is shown and has, as shares of the training users; NaN without any."""
-        profiles, catalogue = self.ground.profiles, self.ground.catalogue
-        if profiles is None:
-            return {}
-        share = np.append(np.where(catalogue.in_catalogue, catalogue.popularity, 0) / max(catalogue.n_users, 1), 0.0)
-        known = np.append(catalogue.in_catalogue, False)[items]
-        own = profiles.part(users)
-        total = np.bincount(own.owners, share[own.items], minlength=len(users))
-        return {
-            LIST_POPULARITY: _ratio(share[items].sum(axis=1), known.sum(axis=1)),
-            PROFILE_POPULARITY: _ratio(total, own.sizes),
-        }
-
-    def _of(
-        self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray
-    ) -> dict[Quantity, np.ndarray]:
-        ground = self.ground
-        found: dict[Quantity, np.ndarray] = {
-            "shown": groups.of_lists(items, np.ones(self.k)),
-            "exposure": groups.of_lists(items, self.weights),
-        }
-        if self.has_truth:
-            found["hits"] = groups.of_lists(items, hits.astype(np.float64))
-            found["attention"] = groups.of_lists(items, hits * self.weights)
-            found["relevant"] = groups.of_rows(users, ground.indptr, ground.relevant)
-            found["merit"] = shares(found["relevant"])
-        if ground.profiles is not None:
-            found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
-            found["profile"] = shares(found["owned"])
-        return found
-
-
-def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Means; NaN where there is nothing."""
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
-
-
-def _column(quantity: Quantity, attribute: str, label: str) -> str:
-    return f"{quantity}|{attribute}|{label}"
 
 
 def _table(truth: Any) -> pl.DataFrame:

@@ -99,7 +99,8 @@ def lift_rows(measures: AuditMeasures, *, level: float = 0.95) -> list[AuditRow]
     """Group average popularity of lists beside that of the same users' histories, for each group of users.
 
     The ratio is 1 + ΔGAP, the popularity lift: above 1 the group is shown more popular items than it has. GAP is the
-    mean over users of the mean share of training users who have an item.
+    mean over users of the mean share of the other training users who have an item. Published values count the user
+    too, which raises the GAP of a history by (1 - GAP) ÷ users: lists like the histories would have a lift below 1.
 
     References:
         Abdollahpouri, Mansoury, Burke, Mobasher (2019), The unfairness of popularity bias in recommendation; Kowald,

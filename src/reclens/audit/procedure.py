@@ -192,18 +192,32 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
         # What the search looked at stays a search, whatever is declared.
         asked = row.family == "confirmatory" and any(_is(row, each) for each in declared)
         family = "confirmatory" if asked else "exploratory"
-        described = at in again or row.family == "descriptive"
+        described = row.family == "descriptive" or at in again or _circular(row)
         found.append(replace(row, family="descriptive" if described else family))
     return found
 
 
+def _circular(row: AuditRow) -> bool:
+    """Whether the groups were made of what they are held against, which a test of equality does not survive.
+
+    Items are in the head because these histories have them: without any bias lists have less of the head than the
+    histories. The popularity lift, which leaves each user's own history out, tests that.
+    """
+    return row.attribute == POPULARITY and row.reference == "profile"
+
+
 def _refuse_idle(rows: Sequence[AuditRow], settings: AuditSettings) -> None:
-    """Refuse a declared comparison that nothing was measured of: it would be declared, and never tested.
+    """Refuse a declared comparison that nothing was measured of, or that has no test: it would never be tested.
 
     Raises:
         UsageError: Naming it.
     """
     for each in settings.hypotheses or ():
+        if any(_circular(row) for row in rows if _is(row, each)) and each.reference == "profile":
+            raise UsageError(
+                "tiers of popularity are made of the histories: held against those they cannot be tested. Declare the "
+                "popularity_lift, or another reference."
+            )
         if not any(_is(row, each) for row in rows):
             of = ", ".join(f"{name} {value}" for name, value in asdict(each).items() if value is not None)
             measured = ", ".join(dict.fromkeys(row.measure for row in rows))

@@ -1,0 +1,158 @@
+"""What every chunk of lists is measured with: the columns of an audit, one value a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from reclens.audit.distances import list_distances, shares
+from reclens.audit.item_groups import ItemGroups
+from reclens.evaluation.context import EvaluationContext
+from reclens.evaluation.measuring import lists_of, user_values
+from reclens.evaluation.passes import CodedLists
+from reclens.metrics.conventions import CONVENTIONS
+from reclens.metrics.matching import match
+from reclens.metrics.registry import MetricSpec
+from reclens.stats.summary import Summary
+
+__all__ = [
+    "LIST_POPULARITY",
+    "POPULARITY",
+    "PROFILE_POPULARITY",
+    "MeasuringPlan",
+    "Quantity",
+    "column_of",
+    "needs_history",
+    "needs_truth",
+]
+
+POPULARITY: Final = "popularity"
+"""The attribute of items that is made from the training data: head, middle and tail."""
+
+Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile", "candidates"]
+"""What is summed up by group of items, for each user. ``shown``: items of the list. ``exposure``: their position
+weights. ``hits``: relevant items of the list; ``attention``: their position weights. ``relevant``: relevant items;
+``merit``: their shares, which add up to 1. ``owned``: items of the history; ``profile``: their shares, adding up to
+1; ``candidates``: items of the catalogue that the user does not have. Merit and profile are not defined for users
+without relevant items, or without a history."""
+
+LIST_POPULARITY: Final = "list_popularity"
+"""Column: mean over a list of the share of the other training users who have the item; needs training data."""
+PROFILE_POPULARITY: Final = "profile_popularity"
+"""Column: the same over the user's own history."""
+
+
+@dataclass(frozen=True, eq=False)
+class MeasuredPart:
+    """What a chunk gives."""
+
+    values: np.ndarray
+    summary: Summary
+    shown: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MeasuringPlan:
+    """What every chunk is measured with."""
+
+    ground: EvaluationContext
+    specs: tuple[MetricSpec, ...]
+    groups: Mapping[str, ItemGroups]
+    k: int
+    weights: np.ndarray
+    has_truth: bool
+    replicates: int
+    seed: int
+
+    def measure(self, coded: CodedLists) -> MeasuredPart:
+        """The sums of some users."""
+        ground, users = self.ground, coded.users
+        lists = lists_of(ground, coded)
+        columns = {
+            spec.text: self._defined(user_values(spec, lists, CONVENTIONS["trec"]), spec, users) for spec in self.specs
+        }
+        values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
+        items = np.ascontiguousarray(coded.items[:, : self.k])
+        hits = lists.hits[:, : self.k]
+        for attribute, groups in self.groups.items():
+            found = self._of(groups, users, items, hits)
+            for quantity, table in found.items():
+                columns |= {
+                    column_of(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)
+                }
+            columns |= {f"{kind}|{attribute}": each for kind, each in list_distances(groups, items, found).items()}
+        columns |= self._popularity(users, items)
+        cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+        summary = Summary.of(
+            ground.keys[users],
+            columns or {"": np.ones(len(users))},
+            groups=cells,
+            replicates=self.replicates,
+            seed=self.seed,
+            threads=1,
+        )
+        shown = np.bincount(items[items >= 0], minlength=len(ground.items))
+        return MeasuredPart(values, summary, shown)
+
+    def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
+        """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
+        if "truth" not in spec.info.needs:
+            return values
+        return np.where(self.ground.n_relevant[users] > 0, values, np.nan)
+
+    def _popularity(self, users: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
+        """Mean popularity of what each user is shown and has, as shares of the other users; NaN without any."""
+        profiles, catalogue = self.ground.profiles, self.ground.catalogue
+        if profiles is None:
+            return {}
+        count = np.append(np.where(catalogue.in_catalogue, catalogue.popularity, 0), 0).astype(np.float64)
+        own, known = profiles.part(users), np.append(catalogue.in_catalogue, False)[items]
+        # A user is not one of the others: their own history makes what is in it more popular.
+        others = np.maximum(catalogue.n_users - (own.sizes > 0), 1)
+        mine = match(items, users, profiles.indptr, profiles.items, np.ones(len(profiles.items)))
+        total = np.bincount(own.owners, np.maximum(count[own.items] - 1, 0), minlength=len(users))
+        return {
+            LIST_POPULARITY: _ratio((count[items] - mine).sum(axis=1) / others, known.sum(axis=1)),
+            PROFILE_POPULARITY: _ratio(total / others, own.sizes),
+        }
+
+    def _of(
+        self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray
+    ) -> dict[Quantity, np.ndarray]:
+        ground = self.ground
+        found: dict[Quantity, np.ndarray] = {
+            "shown": groups.of_lists(items, np.ones(self.k)),
+            "exposure": groups.of_lists(items, self.weights),
+        }
+        if self.has_truth:
+            found["hits"] = groups.of_lists(items, hits.astype(np.float64))
+            found["attention"] = groups.of_lists(items, hits * self.weights)
+            found["relevant"] = groups.of_rows(users, ground.indptr, ground.relevant)
+            found["merit"] = shares(found["relevant"])
+        if ground.profiles is not None:
+            found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
+            found["profile"] = shares(found["owned"])
+        return found
+
+
+def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
+    """Means; NaN where there is nothing."""
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+def needs_truth(quantity: Quantity) -> bool:
+    """Whether a quantity is made of relevant items."""
+    return quantity in ("hits", "attention", "relevant", "merit")
+
+
+def needs_history(quantity: Quantity) -> bool:
+    """Whether a quantity is made of training data."""
+    return quantity in ("owned", "profile", "candidates")
+
+
+def column_of(quantity: Quantity, attribute: str, label: str) -> str:
+    """The column of a quantity in a group of items."""
+    return f"{quantity}|{attribute}|{label}"
