@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reclens.audit.calibration import distance_rows
 from reclens.audit.measure import AuditMeasures, measure_audit
-from reclens.audit.preflight import preflight, refuse_failed
+from reclens.audit.preflight import _error_of_mean, preflight, refuse_failed
 from reclens.audit.settings import AuditSettings
 from reclens.errors import DataError
 
@@ -55,3 +56,23 @@ def test_an_uneven_catalogue_stops_the_audit(measured: AuditMeasures) -> None:
     wrong = replace(measured, groups={"brand": replace(brand, sizes=np.array([40.0, 10.0, 10.0]))})
     failed = [check for check in preflight(wrong).checks if not check.passed]
     assert failed and {check.ranker for check in failed} == {"random"}
+
+
+def test_the_error_of_random_lists_is_counted() -> None:
+    """2,000 of 10,000 users whose means spread by 1, four lists each that spread by 2: simulated many times."""
+    rng = np.random.default_rng(7)
+    users = rng.normal(size=10_000)
+    drawn = [rng.choice(users, 2_000, replace=False) + rng.normal(scale=2.0, size=(4, 2_000)) for _ in range(200)]
+    errors = [_error_of_mean(each, 10_000) for each in drawn]
+    spread = np.std([each.mean() for each in drawn])
+    assert np.mean(errors) == pytest.approx(spread, rel=3 / np.sqrt(2 * 200))
+    assert np.mean(errors) == pytest.approx(np.sqrt((0.8 * users.var() + 1.0) / 2_000), rel=0.02)
+    assert _error_of_mean(np.ones((1, 1)), 1) == 0.0
+
+
+def test_the_reference_has_the_error_of_the_random_lists(measured: AuditMeasures) -> None:
+    found = preflight(measured)
+    (row,) = [row for row in distance_rows(measured, checked=found) if (row.measure, row.by) == ("awrf", "overall")]
+    assert row.reference == "random" and row.reference_value.low is not None and row.reference_value.high is not None
+    reach = (row.reference_value.high - row.reference_value.low) / 2
+    assert reach == pytest.approx(1.96 * found.random_error["awrf|brand"], rel=0.15)  # 400 replicates

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from reclens.audit.distances import DISTANCES
 from reclens.audit.measure import AuditMeasures
+from reclens.audit.preflight import Preflight
 from reclens.audit.rows import AuditRow, Section, audit_row
 from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.results import OVERALL
+from reclens.stats.replicated import Replicated
 
 __all__ = ["distance_rows"]
 
 
-def distance_rows(
-    measures: AuditMeasures, *, random: Mapping[str, float] | None = None, level: float = 0.95
-) -> list[AuditRow]:
+def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, level: float = 0.95) -> list[AuditRow]:
     """The distances of lists, over all users beside random lists, and of each group of users beside the others.
 
     A list of k items is never exactly like a target, so that the distance of random lists of the same length is what a
@@ -24,7 +25,7 @@ def distance_rows(
 
     Args:
         measures: The sums.
-        random: Mean distance of random lists, by column, as of the preflight; without it all users have no row.
+        checked: The preflight, which has the distances of random lists; without it all users have no row.
         level: Confidence level.
     """
     rows: list[AuditRow] = []
@@ -41,11 +42,11 @@ def distance_rows(
                 "harm": "high",
                 "level": level,
             }
-            if random is not None:
+            if checked is not None:
                 rows.append(
                     audit_row(
                         measures.mean(column),
-                        random[column],
+                        _drawn(checked, column, measures),
                         n=measures.n(OVERALL, column),
                         reference="random",
                         test="difference",
@@ -55,6 +56,14 @@ def distance_rows(
             if kind == "miscalibration":
                 rows += _by_group(measures, column, about)
     return rows
+
+
+def _drawn(checked: Preflight, column: str, measures: AuditMeasures) -> Replicated:
+    """The mean of random lists, with replicates of the error that it has itself."""
+    seed = [measures.settings.seed, measures.summary.columns.index(column)]
+    noise = np.random.default_rng(seed).normal(size=measures.summary.replicates)
+    value = checked.random[column]
+    return Replicated(np.asarray(value), value + checked.random_error[column] * noise)
 
 
 def _by_group(measures: AuditMeasures, column: str, about: dict[str, Any]) -> list[AuditRow]:

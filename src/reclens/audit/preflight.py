@@ -27,7 +27,7 @@ __all__ = ["Preflight", "PreflightCheck", "preflight", "refuse_failed"]
 Ranker = Literal["oracle", "random", "identical"]
 _USERS: Final = 2_000
 _LISTS: Final = 40_000
-"""Random lists whose mean distance is what distances are held against."""
+"""Random lists, at least, whose mean distance is what distances are held against."""
 _FAR: Final = 5.0
 """Standard errors from chance at which a random ranker fails: once in 2 million checks."""
 _ALL: Final = ("overall", "all")
@@ -65,11 +65,13 @@ class Preflight(Tabular):
     Attributes:
         checks: The checks.
         random: Column -> mean distance of random lists, such as ``"ndkl|brand"``.
+        random_error: Column -> standard error of that mean, of the lists that were drawn and of the users that were.
         users: Users that the rankers were measured on.
     """
 
     checks: tuple[PreflightCheck, ...]
     random: dict[str, float]
+    random_error: dict[str, float]
     users: int
 
     @property
@@ -100,15 +102,14 @@ def preflight(measures: AuditMeasures, *, rng: int = 0) -> Preflight:
     checks = _random_checks(measures, random) + _identical_checks(measures, random, drawn)
     if measures.has_truth:
         checks += _oracle_checks(measures, users)
-    return Preflight(
-        checks=tuple(checks), random=_random_distances(measures, users, catalogue, drawn), users=len(users)
-    )
+    random, errors = _random_distances(measures, users, catalogue, drawn)
+    return Preflight(checks=tuple(checks), random=random, random_error=errors, users=len(users))
 
 
 def _random_distances(
     measures: AuditMeasures, users: np.ndarray, catalogue: np.ndarray, drawn: np.random.Generator
-) -> dict[str, float]:
-    """Mean distances of random lists, of so many that their own error does not count beside that of the users'."""
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Mean distances of random lists, several a user, and their standard errors."""
     ground, k = measures.context, measures.settings.k
     length = min(k, len(catalogue))
     repeats = max(_LISTS // max(len(users), 1), 1)
@@ -118,14 +119,31 @@ def _random_distances(
         part = drawn.random((len(many[at : at + _USERS]), len(catalogue))).argpartition(length - 1, axis=1)[:, :length]
         items[at : at + _USERS, :length] = catalogue[drawn.permuted(part, axis=1)]
     means: dict[str, float] = {}
+    errors: dict[str, float] = {}
     for attribute, groups in measures.groups.items():
         found = {"shown": groups.of_lists(items, np.ones(k)), "exposure": groups.of_lists(items, measures.weights)}
         if ground.profiles is not None:
             owned = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
             found["profile"] = np.tile(shares(owned), (repeats, 1))
         distances = list_distances(groups, items, found)
-        means |= {f"{kind}|{attribute}": float(np.nanmean(each)) for kind, each in distances.items()}
-    return means
+        for kind, each in distances.items():
+            means[f"{kind}|{attribute}"] = float(np.nanmean(each))
+            errors[f"{kind}|{attribute}"] = _error_of_mean(each.reshape(repeats, -1), len(ground.users))
+    return means, errors
+
+
+def _error_of_mean(values: np.ndarray, population: int) -> float:
+    """Of the mean over lists, several a user, shape (repeats, users), of users drawn from a population without repeats.
+
+    Whoever is drawn is among the users of the audit, so that nothing is left of their spread once all are.
+    """
+    values = values[:, ~np.isnan(values).any(axis=0)]
+    repeats, n = values.shape
+    if n < 2:
+        return 0.0
+    within = float(values.var(axis=0, ddof=1).mean()) / repeats if repeats > 1 else 0.0
+    between = max(float(values.mean(axis=0).var(ddof=1)) - within, 0.0)
+    return math.sqrt((within + between * max(1 - n / population, 0.0)) / n)
 
 
 def refuse_failed(found: Preflight, source: str) -> None:

@@ -148,7 +148,7 @@ def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
     rows = gap_rows(measures, level=level, minimum=measures.settings.minimum)
     for attribute in measures.groups:
         rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
-    rows += distance_rows(measures, random=checked.random, level=level)
+    rows += distance_rows(measures, checked=checked, level=level)
     return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
 
 
