@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from reclens.audit.calibration import distance_rows
 from reclens.audit.measure import AuditMeasures, measure_audit
-from reclens.audit.preflight import _error_of_mean, preflight, refuse_failed
+from reclens.audit.preflight import _error_of_mean, _without_repeats, preflight, refuse_failed
 from reclens.audit.settings import AuditSettings
 from reclens.errors import DataError
 
@@ -76,3 +77,14 @@ def test_the_reference_has_the_error_of_the_random_lists(measured: AuditMeasures
     assert row.reference == "random" and row.reference_value.low is not None and row.reference_value.high is not None
     reach = (row.reference_value.high - row.reference_value.low) / 2
     assert reach == pytest.approx(1.96 * found.random_error["awrf|brand"], rel=0.15)  # 400 replicates
+
+
+@pytest.mark.parametrize("size", [4, 30])
+def test_drawn_lists_are_all_equally_likely(size: int) -> None:
+    """Two of 4 (by sorting) and two of 30 (by drawing again): each ordered pair once in size · (size - 1)."""
+    n, pairs = 60_000, size * (size - 1)
+    found = _without_repeats(n, size, 3 if size == 4 else 2, np.random.default_rng(1))[:, :2]
+    counts = np.bincount(found[:, 0] * size + found[:, 1], minlength=size**2).reshape(size, size)
+    assert np.trace(counts) == 0
+    apart = counts[~np.eye(size, dtype=bool)]
+    assert chi2.sf(((apart - n / pairs) ** 2 / (n / pairs)).sum(), pairs - 1) > 0.001

@@ -97,8 +97,7 @@ def preflight(measures: AuditMeasures, *, rng: int = 0) -> Preflight:
     users = np.sort(drawn.choice(users, min(_USERS, len(users)), replace=False))
     catalogue = np.flatnonzero(ground.catalogue.in_catalogue).astype(np.int32)
     length = min(k, len(catalogue))
-    places = np.argpartition(drawn.random((len(users), len(catalogue))), length - 1, axis=1)[:, :length]
-    random = _lists(users, catalogue[drawn.permuted(places, axis=1)], k)
+    random = _lists(users, catalogue[_without_repeats(len(users), len(catalogue), length, drawn)], k)
     checks = _random_checks(measures, random) + _identical_checks(measures, random, drawn)
     if measures.has_truth:
         checks += _oracle_checks(measures, users)
@@ -115,9 +114,7 @@ def _random_distances(
     repeats = max(_LISTS // max(len(users), 1), 1)
     many = np.tile(users, repeats)
     items = np.full((len(many), k), -1, np.int32)
-    for at in range(0, len(many), _USERS):  # a table of a number for each item, a block of users at a time
-        part = drawn.random((len(many[at : at + _USERS]), len(catalogue))).argpartition(length - 1, axis=1)[:, :length]
-        items[at : at + _USERS, :length] = catalogue[drawn.permuted(part, axis=1)]
+    items[:, :length] = catalogue[_without_repeats(len(many), len(catalogue), length, drawn)]
     means: dict[str, float] = {}
     errors: dict[str, float] = {}
     for attribute, groups in measures.groups.items():
@@ -130,6 +127,23 @@ def _random_distances(
             means[f"{kind}|{attribute}"] = float(np.nanmean(each))
             errors[f"{kind}|{attribute}"] = _error_of_mean(each.reshape(repeats, -1), len(ground.users))
     return means, errors
+
+
+def _without_repeats(n: int, size: int, length: int, drawn: np.random.Generator) -> np.ndarray:
+    """Ordered samples of ``length`` of ``size`` numbers, none twice in a row, shape (n, length)."""
+    if length**2 > size:  # most rows would have repeats
+        blocks = []
+        for at in range(0, n, _USERS):
+            keys = drawn.random((min(_USERS, n - at), size))
+            blocks.append(drawn.permuted(keys.argpartition(length - 1, axis=1)[:, :length], axis=1))
+        return np.concatenate(blocks)
+    found = drawn.integers(0, size, (n, length))
+    again = np.arange(n)
+    while len(again):
+        in_order = np.sort(found[again], axis=1)
+        again = again[(in_order[:, 1:] == in_order[:, :-1]).any(axis=1)]
+        found[again] = drawn.integers(0, size, (len(again), length))
+    return found
 
 
 def _error_of_mean(values: np.ndarray, population: int) -> float:

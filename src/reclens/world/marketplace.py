@@ -253,7 +253,9 @@ def _place(
     if needed.max() > len(items):
         raise UsageError(f"{needed.max()} products of a group of {len(items)} are needed: draw more products.")
     keys = appeal[..., items] + rng.gumbel(size=(len(slots), len(items)))
-    order = np.argsort(-keys, axis=1)[:, : needed.max()]
+    most = int(needed.max())
+    best = np.argpartition(-keys, max(most - 1, 0), axis=1)[:, :most]
+    order = np.take_along_axis(best, np.argsort(-np.take_along_axis(keys, best, axis=1), axis=1), axis=1)
     # A random order of the first ones that are needed: early slots get no more popular items than late ones.
     mixed = np.where(np.arange(order.shape[1]) < needed[:, None], rng.random(order.shape), 2.0)
     order = np.take_along_axis(order, np.argsort(mixed, axis=1), axis=1)
