@@ -1,20 +1,20 @@
-"""Calibration: whether lists mirror the tastes of users, over all users and by group; and distance from parity."""
+"""Calibration: whether lists mirror the tastes of users, and scores the chances; and distance from parity."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from reclens.audit.distances import DISTANCES
 from reclens.audit.measure import AuditMeasures
+from reclens.audit.measuring import SCORE_BINS
 from reclens.audit.preflight import Preflight
 from reclens.audit.rows import AuditRow, Section, audit_row
 from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.stats.replicated import Replicated
+from reclens.stats.summary import Cell
 
-__all__ = ["distance_rows"]
+__all__ = ["distance_rows", "score_rows"]
 
 
 def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, level: float = 0.95) -> list[AuditRow]:
@@ -60,10 +60,12 @@ def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, 
 
 def _drawn(checked: Preflight, column: str, measures: AuditMeasures) -> Replicated:
     """The mean of random lists, with replicates of the error that it has itself."""
-    seed = [measures.settings.seed, measures.summary.columns.index(column)]
-    noise = np.random.default_rng(seed).normal(size=measures.summary.replicates)
-    value = checked.random[column]
-    return Replicated(np.asarray(value), value + checked.random_error[column] * noise)
+    return Replicated.normal(
+        checked.random[column],
+        checked.random_error[column],
+        replicates=measures.summary.replicates,
+        seed=[measures.settings.seed, measures.summary.columns.index(column)],
+    )
 
 
 def _by_group(measures: AuditMeasures, column: str, about: dict[str, Any]) -> list[AuditRow]:
@@ -82,3 +84,76 @@ def _by_group(measures: AuditMeasures, column: str, about: dict[str, Any]) -> li
         for cell in measures.cells
         if cell != OVERALL and (others := measures.others(cell))
     ]
+
+
+def score_rows(measures: AuditMeasures) -> list[AuditRow]:
+    """Scores that are probabilities beside the share of places that hold a relevant item.
+
+    Of all users and of each group, the share of relevant places is held against the mean score, and the ratio of the
+    two against that of the other groups; of all users also within each tenth of the scores, whose groups are named by
+    their ends. Users without relevant items are left out, since the truth does not know them.
+
+    Args:
+        measures: The sums; without scores in 0 … 1 and a truth there are no rows.
+
+    References:
+        Chouldechova (2017), Fair prediction with disparate impact; Kleinberg, Mullainathan, Raghavan (2017), Inherent
+        trade-offs in the fair determination of risk scores.
+    """
+    if not (measures.has_chances and measures.has_truth):
+        return []
+    rows = []
+    for cell in measures.cells:
+        if measures.n(cell, "score|all|places"):
+            rows.append(_beside_scores(measures, "all", cell))
+            if cell != OVERALL and (others := measures.others(cell)):
+                rows.append(_beside_others(measures, cell, others))
+    for at in range(SCORE_BINS):
+        if measures.n(OVERALL, f"score|{at}|places"):
+            ends = f"{at / SCORE_BINS:g} to {(at + 1) / SCORE_BINS:g}"
+            rows.append(_beside_scores(measures, str(at), OVERALL, attribute="score", group=ends))
+    return rows
+
+
+def _beside_scores(measures: AuditMeasures, name: str, cell: Cell, **about: Any) -> AuditRow:
+    found, expected = _rates(measures, name, cell)
+    return audit_row(
+        found,
+        expected,
+        n=measures.n(cell, f"score|{name}|places"),
+        by=cell[0],
+        segment=cell[1],
+        reference="scores",
+        scale="logit",
+        test="difference",
+        **_about_scores(measures),
+        **about,
+    )
+
+
+def _beside_others(measures: AuditMeasures, cell: Cell, others: list[Cell]) -> AuditRow:
+    """How many times what was promised each side gets."""
+    (found, expected), (theirs, promised) = (_rates(measures, "all", each) for each in (cell, others))
+    return audit_row(
+        found / expected,
+        theirs / promised,
+        n=measures.n(cell, "score|all|places"),
+        n_reference=measures.n(others, "score|all|places"),
+        by=cell[0],
+        segment=cell[1],
+        reference="rest" if cell[1] != UNKNOWN else "known",
+        test="difference",
+        **_about_scores(measures),
+    )
+
+
+def _about_scores(measures: AuditMeasures) -> dict[str, Any]:
+    settings = measures.settings
+    rules = {"level": settings.level, "minimum": settings.minimum, "band": settings.band}
+    return rules | {"section": "calibration", "measure": "score_calibration", "harm": "either"}
+
+
+def _rates(measures: AuditMeasures, name: str, cells: Cell | list[Cell]) -> tuple[Replicated, Replicated]:
+    """The share of places that hold a relevant item, and the mean score of a place."""
+    places, scores, hits = (measures.mean(f"score|{name}|{part}", cells) for part in ("places", "scores", "hits"))
+    return hits / places, scores / places

@@ -35,7 +35,7 @@ from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.source import Source, open_lists
 from reclens.metrics.registry import MetricSpec
-from reclens.schema import ITEM, USER
+from reclens.schema import ITEM, SCORE, USER
 from reclens.stats.replicated import Replicated, replicated_means
 from reclens.stats.summary import Cell, Summary
 
@@ -66,6 +66,9 @@ class AuditMeasures:
         context: What the lists were held against.
         has_truth: Whether relevant items are known.
         shown: How often each item code stands in the first k places, int64, shape (items,).
+        has_chances: Whether the lists have scores that can be probabilities: all within 0 … 1.
+        items: Item codes of the first k places, int32, shape (users, k), -1 past the end; None for lists that were
+            streamed.
         card: What was measured on what.
     """
 
@@ -79,6 +82,8 @@ class AuditMeasures:
     context: EvaluationContext
     has_truth: bool
     shown: np.ndarray
+    has_chances: bool
+    items: np.ndarray | None
     card: Mapping[str, Any]
 
     @property
@@ -101,6 +106,8 @@ class AuditMeasures:
         """Whether the data have what a quantity is made of."""
         if needs_truth(quantity):
             return self.has_truth
+        if quantity == "retrieved":
+            return self.settings.retrieved > 0
         return not needs_history(quantity) or self.context.profiles is not None
 
     def others(self, cell: Cell) -> list[Cell]:
@@ -161,7 +168,7 @@ def measure_audit(
     """
     k, asked = settings.k, settings.metrics_of(truth=truth is not None)
     specs = tuple(dict.fromkeys(check_asked(list(asked)).values())) if asked else ()
-    source = open_lists(recommendations, name=name)
+    source = open_lists(recommendations, name=name, scores=truth is not None)
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
     known = _described(train, users, items, source)
     ground = _ground(held_out, None if train is None else known, known, asked_segments(settings.by), source)
@@ -173,19 +180,31 @@ def measure_audit(
         specs=specs,
         groups=groups,
         k=k,
+        retrieved=settings.retrieved,
         weights=weights,
         has_truth=held_out is not None,
+        has_scores=held_out is not None and _may_be_chances(source),
+        keeps_items=source.table is not None,
         replicates=settings.replicates,
         seed=settings.seed,
     )
-    depth = max([k, *(spec.k or k for spec in specs)])
-    passed = measure_all(plan.measure, ground, depth, source=source, engine=engine or LocalEngine(), progress=progress)
+    depth = max([k, settings.retrieved, *(spec.k or k for spec in specs)])
+    how: dict[str, Any] = {
+        "source": source,
+        "engine": engine or LocalEngine(),
+        "progress": progress,
+        "scores": plan.has_scores,
+    }
+    passed = measure_all(plan.measure, ground, depth, **how)
     if not passed:
         raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
     order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
     values = np.concatenate([part.values for _, part in passed])[order]
     length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])[order]
     shown = np.sum([part.shown for _, part in passed], axis=0)
+    ends = np.array([part.scores for _, part in passed])
+    chances = plan.has_scores and bool(ends[:, 0].min() >= 0) and bool(ends[:, 1].max() <= 1)
+    listed = [part.items for _, part in passed if part.items is not None]
     card = {**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules}
     return AuditMeasures(
         system=source.name,
@@ -198,8 +217,19 @@ def measure_audit(
         context=ground,
         has_truth=held_out is not None,
         shown=shown,
+        has_chances=chances,
+        items=np.concatenate(listed)[order] if listed else None,
         card=card,
     )
+
+
+def _may_be_chances(source: Source) -> bool:
+    """Whether there are scores, and none in memory is known to be no probability."""
+    kind = source.kind_of(SCORE)
+    if kind is None or not kind.is_numeric() or source.table is None:
+        return kind is not None and kind.is_numeric()
+    scores = source.table[SCORE]
+    return not scores.null_count() and bool((scores >= 0).all() and (scores <= 1).all())
 
 
 def _counts(
@@ -262,8 +292,11 @@ def plan_of(measures: AuditMeasures) -> MeasuringPlan:
         specs=measures.metrics,
         groups=measures.groups,
         k=settings.k,
+        retrieved=0,
         weights=measures.weights,
         has_truth=measures.has_truth,
+        has_scores=False,
+        keeps_items=False,
         replicates=settings.replicates,
         seed=settings.seed,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -22,6 +23,9 @@ __all__ = [
     "LIST_POPULARITY",
     "POPULARITY",
     "PROFILE_POPULARITY",
+    "REACHES",
+    "SCORE_BINS",
+    "MeasuredPart",
     "MeasuringPlan",
     "Quantity",
     "column_of",
@@ -32,12 +36,22 @@ __all__ = [
 POPULARITY: Final = "popularity"
 """The attribute of items that is made from the training data: head, middle and tail."""
 
-Quantity = Literal["shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile", "candidates"]
+Quantity = Literal[
+    "shown", "exposure", "hits", "attention", "relevant", "merit", "owned", "profile", "candidates", "retrieved"
+]
 """What is summed up by group of items, for each user. ``shown``: items of the list. ``exposure``: their position
 weights. ``hits``: relevant items of the list; ``attention``: their position weights. ``relevant``: relevant items;
 ``merit``: their shares, which add up to 1. ``owned``: items of the history; ``profile``: their shares, adding up to
 1; ``candidates``: items of the catalogue that the user does not have. Merit and profile are not defined for users
-without relevant items, or without a history."""
+without relevant items, or without a history. ``retrieved``: items among the places that the scores chose."""
+
+REACHES: Final = ("data", "scores", "lists")
+"""Columns ``reach|stage``: share of a user's relevant items that the catalogue has, that the scores chose, and that
+stand in the first k places."""
+
+SCORE_BINS: Final = 10
+"""Bins of equal width of scores that are probabilities; columns ``score|bin|part``, and ``score|all|part`` of all: how
+many ``places`` have a score, the sum of their ``scores``, and how many hold a relevant item, ``hits``."""
 
 LIST_POPULARITY: Final = "list_popularity"
 """Column: mean over a list of the share of the other training users who have the item; needs training data."""
@@ -52,6 +66,8 @@ class MeasuredPart:
     values: np.ndarray
     summary: Summary
     shown: np.ndarray
+    items: np.ndarray | None
+    scores: tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +78,11 @@ class MeasuringPlan:
     specs: tuple[MetricSpec, ...]
     groups: Mapping[str, ItemGroups]
     k: int
+    retrieved: int
     weights: np.ndarray
     has_truth: bool
+    has_scores: bool
+    keeps_items: bool
     replicates: int
     seed: int
 
@@ -84,7 +103,11 @@ class MeasuringPlan:
                     column_of(quantity, attribute, label): table[:, at] for at, label in enumerate(groups.labels)
                 }
             columns |= {f"{kind}|{attribute}": each for kind, each in list_distances(groups, items, found).items()}
-        columns |= self._popularity(users, items)
+            if self.retrieved:
+                table = groups.of_lists(coded.items[:, : self.retrieved], np.ones(self.retrieved))
+                names = (column_of("retrieved", attribute, label) for label in groups.labels)
+                columns |= dict(zip(names, table.T, strict=True))
+        columns |= self._popularity(users, items) | self._reaches(users, lists.hits) | self._scores(coded, hits)
         cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
         summary = Summary.of(
             ground.keys[users],
@@ -95,7 +118,11 @@ class MeasuringPlan:
             threads=1,
         )
         shown = np.bincount(items[items >= 0], minlength=len(ground.items))
-        return MeasuredPart(values, summary, shown)
+        ends = math.inf, -math.inf
+        if coded.scores is not None and coded.length.any():
+            given = coded.scores[:, : self.k][np.arange(self.k) < coded.length[:, None]]
+            ends = float(given.min()), float(given.max())
+        return MeasuredPart(values, summary, shown, items if self.keeps_items else None, ends)
 
     def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
         """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
@@ -118,6 +145,36 @@ class MeasuringPlan:
             LIST_POPULARITY: _ratio((count[items] - mine).sum(axis=1) / others, known.sum(axis=1)),
             PROFILE_POPULARITY: _ratio(total / others, own.sizes),
         }
+
+    def _reaches(self, users: np.ndarray, hits: np.ndarray) -> dict[str, np.ndarray]:
+        """How many of the relevant items of each user are left at each stage; NaN for users without any."""
+        if not (self.retrieved and self.has_truth):
+            return {}
+        ground = self.ground
+        inside = np.concatenate([[0], np.cumsum(ground.catalogue.in_catalogue[ground.relevant])])
+        left = {
+            "data": inside[ground.indptr[users + 1]] - inside[ground.indptr[users]],
+            "scores": hits[:, : self.retrieved].sum(axis=1),
+            "lists": hits[:, : self.k].sum(axis=1),
+        }
+        return {f"reach|{stage}": _ratio(count, ground.n_relevant[users]) for stage, count in left.items()}
+
+    def _scores(self, coded: CodedLists, hits: np.ndarray) -> dict[str, np.ndarray]:
+        """Places, scores and hits of each user, in bins of the score; NaN for users without truth, or without any."""
+        if not (self.has_scores and self.has_truth):
+            return {}
+        shape = coded.items[:, : self.k].shape
+        scores = np.full(shape, np.nan) if coded.scores is None else coded.scores[:, : self.k]
+        known = ~np.isnan(scores) & (self.ground.n_relevant[coded.users] > 0)[:, None]
+        filled = np.where(known, scores, -1.0)
+        at = np.minimum((np.clip(filled, 0, 1) * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
+        columns = {}
+        bins = {"all": known} | {str(each): known & (at == each) for each in range(SCORE_BINS)}
+        for name, inside in bins.items():
+            n = inside.sum(axis=1)
+            sums = {"places": n, "scores": (inside * filled).sum(axis=1), "hits": (inside & hits).sum(axis=1)}
+            columns |= {f"score|{name}|{part}": np.where(n > 0, each, np.nan) for part, each in sums.items()}
+        return columns
 
     def _of(
         self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray

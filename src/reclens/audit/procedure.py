@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args
 import polars as pl
 
 from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
-from reclens.audit.calibration import distance_rows
+from reclens.audit.calibration import distance_rows, score_rows
+from reclens.audit.coverage import coverage_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
 from reclens.audit.intersections import search_intersections
@@ -22,6 +23,7 @@ from reclens.audit.result import Audit, Lacking, NotMeasured
 from reclens.audit.rows import AuditRow, Section
 from reclens.audit.settings import AuditSettings, Hypothesis
 from reclens.audit.severity import judged, opinion
+from reclens.audit.stages import stage_rows
 from reclens.audit.user_gaps import gap_rows
 from reclens.data.dataset import Dataset
 from reclens.engine import Engine, Progress, quiet
@@ -148,7 +150,8 @@ def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
     rows = gap_rows(measures, level=level, minimum=measures.settings.minimum)
     for attribute in measures.groups:
         rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
-    rows += distance_rows(measures, checked=checked, level=level)
+    rows += distance_rows(measures, checked=checked, level=level) + score_rows(measures)
+    rows += coverage_rows(measures) + stage_rows(measures)
     return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
 
 
@@ -183,7 +186,7 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
     declared = settings.hypotheses if settings.hypotheses is not None else _usual(rows, settings, truth=truth)
     sides: dict[tuple[str, str, str | None, str], list[int]] = {}
     for at, row in enumerate(rows):
-        if row.reference == "rest":
+        if row.reference == "rest" and row.family != "descriptive":
             sides.setdefault(_pair(row), []).append(at)
     # Of two groups that are each other's rest the one that is worse off is judged: both are the same test.
     again = {max(pair, key=lambda at: (rows[at].impact.value, at)) for pair in sides.values() if len(pair) == 2}
@@ -218,7 +221,7 @@ def _refuse_idle(rows: Sequence[AuditRow], settings: AuditSettings) -> None:
                 "tiers of popularity are made of the histories: held against those they cannot be tested. Declare the "
                 "popularity_lift, or another reference."
             )
-        if not any(_is(row, each) for row in rows):
+        if not any(_is(row, each) for row in rows if row.family != "descriptive"):
             of = ", ".join(f"{name} {value}" for name, value in asdict(each).items() if value is not None)
             measured = ", ".join(dict.fromkeys(row.measure for row in rows))
             raise UsageError(f"nothing was measured of the hypothesis {of}. Measured are {measured}.")
@@ -265,6 +268,13 @@ def _missing(measures: AuditMeasures, position: PositionBias | None, loop: Feedb
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]
+    if not (measures.has_truth and measures.has_chances):
+        lacking = "scores" if measures.has_truth else "truth"
+        found.append(NotMeasured(section="calibration", measure="score_calibration", lacking=lacking))
+    if not measures.settings.retrieved:
+        found.append(NotMeasured(section="exposure", measure="stage_scores", lacking="retrieved"))
+    if measures.items is None:
+        found.append(NotMeasured(section="lists", measure="catalogue_coverage", lacking="memory"))
     if not measures.has("owned"):
         found += [NotMeasured(section="popularity", measure="popularity_lift", lacking="train")]
         found += [NotMeasured(section="exposure", measure="profile", lacking="train")]

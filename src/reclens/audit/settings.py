@@ -44,6 +44,8 @@ class AuditSettings:
 
     Attributes:
         k: Places of each list that count.
+        retrieved: Places of each list that the scores chose, of which the first k are shown; 0 where lists end
+            with what is shown.
         metrics: Metrics of users, the first the primary one; by default NDCG and recall at k, where there is a truth.
         attributes: Attributes of items to group by; ``"popularity"`` is head, middle and tail.
         by: Groups of users: segmentations of the training data, attributes of the users, and products of two.
@@ -67,6 +69,7 @@ class AuditSettings:
     """
 
     k: int = 10
+    retrieved: int = 0
     metrics: Sequence[str] | None = None
     attributes: Sequence[str] = ()
     by: str | Sequence[str | tuple[str, str]] = ()
@@ -82,6 +85,8 @@ class AuditSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.retrieved and self.retrieved <= self.k:
+            raise UsageError(f"retrieved is {self.retrieved}, expected more places than the {self.k} that are shown.")
         position_weights(self.k, self.attention, patience=self.patience)
         asked_segments(self.by)
         if self.metrics:

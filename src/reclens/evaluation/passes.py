@@ -17,7 +17,7 @@ from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.source import Source
 from reclens.memory import require_memory
 from reclens.metrics.matching import has_repeats
-from reclens.schema import ITEM, RANK, USER
+from reclens.schema import ITEM, RANK, SCORE, USER
 from reclens.vocabulary import id_keys
 
 __all__ = ["CodedLists", "measure_all"]
@@ -33,6 +33,8 @@ class CodedLists:
         users: User codes, int64, shape (n,).
         items: Item code at each rank, int32, shape (n, depth); -1 past the end of a list and for unknown items.
         length: Items in each list, int32, shape (n,), at most depth.
+        scores: Score at each rank, float64, shape (n, depth), NaN past the end of a list; None where they are not asked
+            for, or the lists have none.
         strangers: Lists of users that are not evaluated, which were left out.
         rules: Rules that were applied, each with its count.
     """
@@ -40,6 +42,7 @@ class CodedLists:
     users: np.ndarray
     items: np.ndarray
     length: np.ndarray
+    scores: np.ndarray | None = None
     strangers: int = 0
     rules: list[AppliedRule] = field(default_factory=list)
 
@@ -56,6 +59,7 @@ def measure_all(
     source: Source,
     engine: Engine,
     progress: Progress,
+    scores: bool = False,
 ) -> list[tuple[CodedLists, Part]]:
     """What each chunk of lists gives, and last what the users without a list give, with their coded lists.
 
@@ -66,15 +70,16 @@ def measure_all(
         source: The lists.
         engine: Where chunks are run.
         progress: Callback for the progress.
+        scores: Whether the coded lists have the scores.
 
     Returns:
         In the order of the chunks; the items of the coded lists are dropped, so that no list is kept.
     """
     try:
-        return _measured(measure, ground, depth, source, source.chunks(), engine, progress)
+        return _measured(measure, ground, depth, source, source.chunks(), engine, progress, scores)
     except _SplitUserError:
         progress(f"sort the lists of {source.name} by user", 0, 0)
-        return _measured(measure, ground, depth, source, source.sorted_by_user(), engine, progress)
+        return _measured(measure, ground, depth, source, source.sorted_by_user(), engine, progress, scores)
 
 
 def _measured(
@@ -85,6 +90,7 @@ def _measured(
     chunks: Iterator[Chunk],
     engine: Engine,
     progress: Progress,
+    scores: bool,
 ) -> list[tuple[CodedLists, Part]]:
     n_users = len(ground.users)
     served = np.zeros(n_users, bool)
@@ -92,8 +98,8 @@ def _measured(
     nothing = np.zeros((0, depth), np.int32)
 
     def one(chunk: Chunk) -> tuple[CodedLists, Part]:
-        lists = _coded(ground, chunk, depth)
-        return replace(lists, items=nothing), measure(lists)
+        lists = _coded(ground, chunk, depth, scores)
+        return replace(lists, items=nothing, scores=None), measure(lists)
 
     for lists, part in engine.map(one, chunks):
         if served[lists.users].any():
@@ -111,24 +117,28 @@ def _measured(
     return parts
 
 
-def _coded(ground: EvaluationContext, chunk: Chunk, depth: int) -> CodedLists:
+def _coded(ground: EvaluationContext, chunk: Chunk, depth: int, scores: bool) -> CodedLists:
     """The lists of a chunk by code; items that a list repeats are dropped and counted."""
     table, starts = chunk.table, chunk.starts
     codes = ground.users.encode(table[USER].gather(starts))
     evaluated = codes >= 0
     length = np.minimum(np.diff(starts, append=table.height), depth).astype(np.int32)
-    listed = table[ITEM].filter(table[RANK] <= depth)
+    listed = table.select(ITEM, *([SCORE] if scores and SCORE in table.columns else [])).filter(table[RANK] <= depth)
     if not evaluated.all():
         listed, length = listed.filter(pl.Series(np.repeat(evaluated, length))), length[evaluated]
     rules: list[AppliedRule] = []
-    if has_repeats(id_keys(listed), length):
+    if has_repeats(id_keys(listed[ITEM]), length):
         table = drop_repeated_items(table, starts, rules)
     if rules:
-        return replace(_coded(ground, Chunk(table, run_starts(table[USER])), depth), rules=rules)
+        return replace(_coded(ground, Chunk(table, run_starts(table[USER])), depth, scores), rules=rules)
     _require_places(len(length), depth)
-    items = np.full((len(length), depth), -1, np.int32)
-    items[np.arange(depth) < length[:, None]] = ground.items.encode(listed)
-    return CodedLists(codes[evaluated].astype(np.int64), items, length, int((~evaluated).sum()))
+    items, inside = np.full((len(length), depth), -1, np.int32), np.arange(depth) < length[:, None]
+    items[inside] = ground.items.encode(listed[ITEM])
+    scored = None
+    if SCORE in listed.columns:
+        scored = np.full(items.shape, np.nan)
+        scored[inside] = listed[SCORE].cast(pl.Float64).to_numpy()
+    return CodedLists(codes[evaluated].astype(np.int64), items, length, scored, int((~evaluated).sum()))
 
 
 def _require_places(n: int, depth: int) -> None:

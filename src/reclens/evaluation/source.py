@@ -111,8 +111,15 @@ class Source:
                 same["count"] += each["count"]
 
 
-def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: str | None) -> Source:
+def open_lists(
+    recommendations: Recommendations | pl.LazyFrame | Any, *, name: str | None, scores: bool = False
+) -> Source:
     """Make lists ready to be put in order and read in chunks.
+
+    Args:
+        recommendations: The lists.
+        name: Name of the system.
+        scores: Whether the scores of a stream are read even where its ranks are known.
 
     Raises:
         DataError: If they are not lists, or a file cannot be read.
@@ -127,7 +134,7 @@ def open_lists(recommendations: Recommendations | pl.LazyFrame | Any, *, name: s
                 "Rename its columns with .rename({…})."
             )
         columns = [column for column in (USER, ITEM, RANK, SCORE) if column in present]
-        if RANK in columns and SCORE in columns:
+        if RANK in columns and SCORE in columns and not scores:
             columns.remove(SCORE)  # the order is known: do not read the scores
         return Source(name or "system", "the stream of lists", None, None, recommendations.select(columns), {})
     if isinstance(recommendations, Recommendations):

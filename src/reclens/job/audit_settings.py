@@ -84,6 +84,7 @@ class RuleSettings(Section):
     """What is looked at, and by which rules; see :class:`reclens.audit.AuditSettings`."""
 
     k: int = Field(default=10, ge=1)
+    retrieved: int = Field(default=0, ge=0)
     metrics: list[str] | None = None
     attributes: list[str] = Field(default_factory=list)
     by: list[str] = Field(default_factory=list)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from reclens.stats.aa import aa_tests
     from reclens.stats.arms import compare_arms
     from reclens.stats.bayes import Posterior, beta_binomial, normal_posterior
-    from reclens.stats.counts import sample_ratio
+    from reclens.stats.counts import association, sample_ratio
     from reclens.stats.cupac import cupac_covariate
     from reclens.stats.difference import Difference
     from reclens.stats.equivalence import equivalence_p, share_equivalence_p, share_equivalence_power
@@ -33,6 +33,7 @@ __all__ = [
     "Summary",
     "aa_tests",
     "adjust",
+    "association",
     "beta_binomial",
     "compare_arms",
     "confidence_sequence",
@@ -75,6 +76,7 @@ __getattr__, __dir__ = lazy(
         "price_in_power": "sequential.price",
         "proportion": "proportions",
         "proportion_difference": "proportions",
+        "association": "counts",
         "sample_ratio": "counts",
     },
 )

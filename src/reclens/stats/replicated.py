@@ -65,6 +65,12 @@ class Replicated:
     draws: np.ndarray
     __array_ufunc__: ClassVar[None] = None  # arrays on the left leave the arithmetic to this class
 
+    @classmethod
+    def normal(cls, value: float, error: float, *, replicates: int, seed: Sequence[int]) -> Replicated:
+        """A single number that is known with a standard error and depends on no other number: normal replicates."""
+        noise = np.random.default_rng(seed).normal(size=replicates)
+        return cls(np.asarray(float(value)), value + error * noise)
+
     def __getitem__(self, key: Any) -> Replicated:
         return Replicated(self.value[key], self.draws[key])
 

@@ -108,6 +108,8 @@ LACKING: Final[Mapping[Lacking, str]] = {
     "item_groups": "an attribute of items, such as brand, seller or genre",
     "log": "a log of impressions with positions and clicks",
     "scores": "scores that are probabilities",
+    "retrieved": "lists that are longer than what is shown, and retrieved = the number of their places",
+    "memory": "lists that fit into memory, and are not streamed",
     "rankers": "a log in which several rankers put the same item at different positions",
     "loop": "a simulated feedback loop, [loop] of audit.toml, and the model to train anew",
 }
@@ -139,6 +141,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "first_round": "the first round",
     "all_users": "all users together",
     "no_drift": "no drift",
+    "scores": "what the scores promise",
 }
 MEASURES: Final[Mapping[str, str]] = {
     "exposure_share": "share of the exposure",
@@ -148,6 +151,12 @@ MEASURES: Final[Mapping[str, str]] = {
     "awrf": "attention-weighted distance from the catalogue (AWRF)",
     "ndkl": "discounted distance from the catalogue (NDKL)",
     "miscalibration": "distance of lists from tastes (miscalibration)",
+    "score_calibration": "relevant places beside scores (calibration of scores)",
+    "catalogue_coverage": "share of the catalogue that equally many users are shown (coverage)",
+    "stage_data": "after the data",
+    "stage_scores": "after the scores",
+    "stage_lists": "after the lists",
+    "amortised_exposure": "share of the exposure that the log adds up to (amortised)",
     "popularity_lift": "popularity of lists beside histories (1 + ΔGAP)",
     "accuracy": "accuracy for groups of users",
     "merit": "exposure against merit",
