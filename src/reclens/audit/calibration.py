@@ -17,7 +17,7 @@ from reclens.stats.summary import Cell
 __all__ = ["distance_rows", "score_rows"]
 
 
-def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, level: float = 0.95) -> list[AuditRow]:
+def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None) -> list[AuditRow]:
     """The distances of lists, over all users beside random lists, and of each group of users beside the others.
 
     A list of k items is never exactly like a target, so that the distance of random lists of the same length is what a
@@ -26,7 +26,6 @@ def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, 
     Args:
         measures: The sums.
         checked: The preflight, which has the distances of random lists; without it all users have no row.
-        level: Confidence level.
     """
     rows: list[AuditRow] = []
     for attribute in measures.groups:
@@ -40,7 +39,7 @@ def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None, 
                 "measure": kind,
                 "attribute": attribute,
                 "harm": "high",
-                "level": level,
+                **measures.settings.rules,
             }
             if checked is not None:
                 rows.append(
@@ -148,9 +147,8 @@ def _beside_others(measures: AuditMeasures, cell: Cell, others: list[Cell]) -> A
 
 
 def _about_scores(measures: AuditMeasures) -> dict[str, Any]:
-    settings = measures.settings
-    rules = {"level": settings.level, "minimum": settings.minimum, "band": settings.band}
-    return rules | {"section": "calibration", "measure": "score_calibration", "harm": "either"}
+    about = {"section": "calibration", "measure": "score_calibration", "harm": "either"}
+    return {**measures.settings.rules, **about}
 
 
 def _rates(measures: AuditMeasures, name: str, cells: Cell | list[Cell]) -> tuple[Replicated, Replicated]:

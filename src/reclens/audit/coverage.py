@@ -36,8 +36,10 @@ def coverage_rows(measures: AuditMeasures) -> list[AuditRow]:
         tested = [size for size in sizes if size >= settings.minimum]
         if not tested:
             continue
-        users = max(min(tested) // _PART, 1)
-        for at, (cell, others) in enumerate(pairs):
+        for at, ((cell, others), size) in enumerate(zip(pairs, sizes, strict=True)):
+            if size < 2:
+                continue
+            users = max(min(min(tested), size) // _PART, 1)
             mine, theirs = _coverage(measures, [cell], users, 2 * at), _coverage(measures, others, users, 2 * at + 1)
             rows.append(
                 audit_row(
@@ -47,9 +49,7 @@ def coverage_rows(measures: AuditMeasures) -> list[AuditRow]:
                     n_reference=measures.n(others),
                     scale="logit",
                     test="difference",
-                    level=settings.level,
-                    minimum=settings.minimum,
-                    band=settings.band,
+                    **settings.rules,
                     section="lists",
                     measure="catalogue_coverage",
                     by=by,
@@ -64,7 +64,8 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
     """The expected share of the catalogue that some users of a group are shown, and its standard error.
 
     Formula: mean over items i of 1 - C(n - s_i, m) ÷ C(n, m), for n users of whom s_i are shown item i, and m drawn of
-    them without repeats. It is a mean over all sets of m users, whose standard error is that of the jackknife.
+    them without repeats. It is a mean over all sets of m users; its standard error is that of the jackknife, less what
+    it counts twice.
 
     Args:
         items: Item codes of the lists, int32, shape (n, k); below 0 is none, and no list has an item twice.
@@ -96,7 +97,13 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
     change = fewer - np.concatenate([[0.0], fewer[:-1]])
     listed = np.where(counted, change[np.append(shown, 0)[items]], 0.0).sum(axis=1)
     left = (without + listed) / total
-    return coverage, float(math.sqrt((n - 1) / n * ((left - left.mean()) ** 2).sum()))
+    variance = float((n - 1) / n * ((left - left.mean()) ** 2).sum())
+    # The jackknife counts twice what pairs of users who are shown the same item add: ½ (g″)² var(s)² of each item.
+    missed = _missed(n, np.arange(-1, len(at) + 1).clip(0), m)
+    curved = (missed[2:] - 2 * missed[1:-1] + missed[:-2])[shown[in_catalogue]]
+    spread = shown[in_catalogue] * (1 - shown[in_catalogue] / n)
+    twice = float(((curved * spread) ** 2).sum()) / 2 / total**2
+    return coverage, math.sqrt(max(variance - twice, variance / 2))
 
 
 def _missed(n: int, shown: np.ndarray, m: int) -> np.ndarray:

@@ -38,9 +38,7 @@ def baseline_shares(measures: AuditMeasures, attribute: str, baseline: Baseline,
     return measures.by_group(baseline, attribute, cell)
 
 
-def exposure_rows(
-    measures: AuditMeasures, attribute: str, *, cells: Iterable[Cell] = (OVERALL,), level: float = 0.95
-) -> list[AuditRow]:
+def exposure_rows(measures: AuditMeasures, attribute: str, *, cells: Iterable[Cell] = (OVERALL,)) -> list[AuditRow]:
     """The share of exposure of each group of items beside each baseline that the data give.
 
     A ratio of 1 is parity: demographic parity of exposure for the catalogue, equity of attention for merit, and no
@@ -50,7 +48,6 @@ def exposure_rows(
         measures: The sums.
         attribute: The attribute of items.
         cells: The groups of users whose lists are looked at.
-        level: Confidence level.
 
     References:
         Singh and Joachims (2018), Fairness of exposure in rankings; Biega, Gummadi, Weikum (2018), Equity of attention.
@@ -71,7 +68,7 @@ def exposure_rows(
                     alike[at],
                     n=min(n, measures.n(cell)),
                     scale="logit",
-                    level=level,
+                    **measures.settings.rules,
                     section="exposure",
                     measure="exposure_share",
                     attribute=attribute,
@@ -85,9 +82,7 @@ def exposure_rows(
     return rows
 
 
-def parity_rows(
-    measures: AuditMeasures, attribute: str, *, cell: Cell = OVERALL, level: float = 0.95
-) -> list[AuditRow]:
+def parity_rows(measures: AuditMeasures, attribute: str, *, cell: Cell = OVERALL) -> list[AuditRow]:
     """Each group of items beside all others: exposure of an item, and exposure and hits for the relevance there is.
 
     Formulas, with E = mean exposure of an item of the group, U = mean number of users for whom an item is relevant, and
@@ -115,7 +110,7 @@ def parity_rows(
             mine[at],
             rest[at],
             n=n,
-            level=level,
+            **measures.settings.rules,
             section="exposure",
             measure=measure,
             attribute=attribute,

@@ -55,7 +55,7 @@ class PopularityBias(Tabular):
         return [found | {"value": self.value.value, "low": self.value.low, "high": self.value.high} | rates]
 
 
-def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL, level: float = 0.95) -> list[PopularityBias]:
+def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL) -> list[PopularityBias]:
     """Popularity-based statistical parity and equal opportunity of the tiers.
 
     Formulas, over the tiers g: PopRSP = std P(R@k | g) ÷ mean P(R@k | g), with P(R@k | g) = Σ_u items of g in the list
@@ -65,7 +65,6 @@ def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL, level: flo
     Args:
         measures: The sums, with the attribute ``"popularity"``.
         cell: The group of users.
-        level: Confidence level.
 
     Raises:
         UsageError: If the tiers were not measured, or there are no training data.
@@ -81,7 +80,7 @@ def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL, level: flo
     ]
     if measures.has_truth:
         kinds.append(("pop_reo", _rate(measures, "hits", "relevant", cell)))
-    n = measures.n(cell)
+    n, level = measures.n(cell), measures.settings.level
     return [
         PopularityBias(
             measure=measure,
@@ -95,7 +94,7 @@ def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL, level: flo
     ]
 
 
-def lift_rows(measures: AuditMeasures, *, level: float = 0.95) -> list[AuditRow]:
+def lift_rows(measures: AuditMeasures) -> list[AuditRow]:
     """Group average popularity of lists beside that of the same users' histories, for each group of users.
 
     The ratio is 1 + ΔGAP, the popularity lift: above 1 the group is shown more popular items than it has. GAP is the
@@ -115,7 +114,7 @@ def lift_rows(measures: AuditMeasures, *, level: float = 0.95) -> list[AuditRow]
                 measures.mean(LIST_POPULARITY, cell),
                 measures.mean(PROFILE_POPULARITY, cell),
                 n=n,
-                level=level,
+                **measures.settings.rules,
                 section="popularity",
                 measure="popularity_lift",
                 by=by,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import polars as pl
 
 from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
+from reclens.audit.amortised import amortised_exposure, amortised_rows
 from reclens.audit.calibration import distance_rows, score_rows
 from reclens.audit.coverage import coverage_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
@@ -61,7 +62,8 @@ def run(
         train: The training data, or None. Its items are the catalogue.
         users: Attributes of users, where ``train`` has none.
         items: Attributes of items, where ``train`` has none.
-        log: Impressions with ``position`` and ``clicked``, from which position bias is told.
+        log: Impressions with ``position`` and ``clicked``, from which position bias is told, and the exposure that adds
+            up over days, where there is a ``timestamp``.
         loop: A feedback loop of the system, as of ``rl.lab.feedback_loop``; its drift is tested with the other numbers.
         settings: What is looked at and by which rules; or give its fields by name.
         name: Name of the system.
@@ -96,14 +98,11 @@ def run(
         engine=engine,
         progress=progress,
     )
-    position = None
-    if log is not None:
-        position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
-    return audit_measures(measures, position=position, loop=loop)
+    return audit_measures(measures, log=log, loop=loop)
 
 
 def audit_measures(
-    measures: AuditMeasures, *, position: PositionBias | None = None, loop: FeedbackLoop | None = None
+    measures: AuditMeasures, *, log: pl.DataFrame | None = None, loop: FeedbackLoop | None = None
 ) -> Audit:
     """Hold every group against its references, correct for the number of tests, and judge."""
     settings = measures.settings
@@ -112,6 +111,12 @@ def audit_measures(
     metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
     searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
     rows = _rows(measures, checked)
+    position, amortised = None, []
+    if log is not None:
+        position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
+        for attribute in measures.groups:
+            rows += amortised_rows(measures, log, attribute)
+            amortised += amortised_exposure(measures, log, attribute)
     asked_for = {(row.measure, row.by, row.segment) for row in rows}
     rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
     rows += [] if loop is None else loop_rows(loop, level=settings.level, band=settings.band)
@@ -131,12 +136,13 @@ def audit_measures(
         rows=tuple(by_gravity(rows)),
         opinions=opinions,
         findings=tuple(findings_of(measures.system, rows)),
-        bias=tuple(popularity_bias(measures, level=settings.level)) if tiers else (),
+        bias=tuple(popularity_bias(measures)) if tiers else (),
         lorenz={name: concentration.lorenz(each) for name, each in curves.items()},
         gini={name: float(concentration.gini(each)) for name, each in curves.items()},
         not_measured=tuple(_missing(measures, position, loop)),
         position=position,
         loop=None if loop is None else loop_curve(loop, level=settings.level),
+        amortised=tuple(amortised),
         preflight=checked,
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
@@ -146,13 +152,12 @@ def audit_measures(
 
 
 def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
-    level = measures.settings.level
-    rows = gap_rows(measures, level=level, minimum=measures.settings.minimum)
+    rows = gap_rows(measures)
     for attribute in measures.groups:
-        rows += exposure_rows(measures, attribute, level=level) + parity_rows(measures, attribute, level=level)
-    rows += distance_rows(measures, checked=checked, level=level) + score_rows(measures)
+        rows += exposure_rows(measures, attribute) + parity_rows(measures, attribute)
+    rows += distance_rows(measures, checked=checked) + score_rows(measures)
     rows += coverage_rows(measures) + stage_rows(measures)
-    return rows + (lift_rows(measures, level=level) if measures.has("owned") else [])
+    return rows + (lift_rows(measures) if measures.has("owned") else [])
 
 
 def _users(measures: AuditMeasures) -> pl.DataFrame:
@@ -265,6 +270,8 @@ def _missing(measures: AuditMeasures, position: PositionBias | None, loop: Feedb
         found.append(NotMeasured(section="position", measure="examination", lacking=lacking))
     if loop is None:
         found.append(NotMeasured(section="loop", measure="drift", lacking="loop"))
+    if position is None and measures.groups:
+        found.append(NotMeasured(section="exposure", measure="amortised_exposure", lacking="log"))
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]

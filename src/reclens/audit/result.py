@@ -11,6 +11,7 @@ from typing import Any, Literal
 import polars as pl
 
 from reclens.audit.adjusted import AdjustedGap
+from reclens.audit.amortised import AmortisedExposure
 from reclens.audit.intersections import Intersections
 from reclens.audit.kept import revived
 from reclens.audit.loop import LoopCurve
@@ -73,6 +74,7 @@ class Audit(Tabular):
         position: How often each place is looked at, where there was a log of impressions.
         loop: The rounds of a simulated feedback loop, where one was asked for; its rows stand in ``rows`` too.
         mitigation: What was tried against a declared gap, what was chosen on validation, and what that came to on test.
+        amortised: Exposure of each group of items that the log adds up to, day by day.
         preflight: Rankers whose numbers are known, measured on the same data.
         users: ``user_id``, a column a metric (NaN is "not defined") and a column a segmentation: what groups of users
             are made of.
@@ -93,6 +95,7 @@ class Audit(Tabular):
     position: PositionBias | None = None
     loop: LoopCurve | None = None
     mitigation: Mitigation | None = None
+    amortised: tuple[AmortisedExposure, ...] = ()
     users: pl.DataFrame
     card: Mapping[str, Any]
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from reclens.audit.attention import Attention, position_weights
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_metrics, asked_segments
 from reclens.tabular import Tabular
 
-__all__ = ["AuditSettings", "Hypothesis"]
+__all__ = ["AuditSettings", "Hypothesis", "Rules"]
 
 _METRICS: Final = ("ndcg@{k}", "recall@{k}")
+
+
+class Rules(TypedDict):
+    """By which a row is tested."""
+
+    level: float
+    minimum: int
+    band: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +112,11 @@ class AuditSettings:
     def level(self) -> float:
         """Confidence level of the intervals."""
         return 1 - self.alpha
+
+    @property
+    def rules(self) -> Rules:
+        """By which a row is tested."""
+        return {"level": self.level, "minimum": self.minimum, "band": self.band}
 
     def metrics_of(self, *, truth: bool) -> tuple[str, ...]:
         """The metrics of users that are measured; none by default without a truth."""

@@ -86,6 +86,4 @@ def _of_users(measures: AuditMeasures) -> list[AuditRow]:
 
 
 def _rules(measures: AuditMeasures) -> dict[str, Any]:
-    settings = measures.settings
-    rules: dict[str, Any] = {"level": settings.level, "minimum": settings.minimum, "band": settings.band}
-    return rules | {"family": "descriptive"}
+    return {**measures.settings.rules, "family": "descriptive"}

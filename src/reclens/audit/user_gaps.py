@@ -13,9 +13,7 @@ from reclens.metrics.registry import direction, family_of, in_unit_range
 __all__ = ["gap_rows"]
 
 
-def gap_rows(
-    measures: AuditMeasures, *, metrics: Iterable[str] | None = None, level: float = 0.95, minimum: int | None = None
-) -> list[AuditRow]:
+def gap_rows(measures: AuditMeasures, *, metrics: Iterable[str] | None = None) -> list[AuditRow]:
     """Each group of users beside the other groups of its segmentation, by each metric.
 
     The reference is all other users whose group is known, so that no group is chosen by looking at the values. Users of
@@ -25,11 +23,8 @@ def gap_rows(
     Args:
         measures: The sums, with metrics and groups of users.
         metrics: Metrics to hold against each other; all that were measured by default.
-        level: Confidence level.
-        minimum: Groups with fewer users are not tested; 30 by default.
     """
     wanted = [spec.text for spec in measures.metrics] if metrics is None else list(metrics)
-    known = {} if minimum is None else {"minimum": minimum}
     rows: list[AuditRow] = []
     for cell in measures.cells:
         others = [] if cell == OVERALL else measures.others(cell)
@@ -45,14 +40,13 @@ def gap_rows(
                     n_reference=measures.n(others, metric),
                     scale="logit" if in_unit_range(metric) else "identity",
                     test="difference",
-                    level=level,
+                    **measures.settings.rules,
                     section=section,
                     measure=metric,
                     by=cell[0],
                     segment=cell[1],
                     reference="rest" if cell[1] != UNKNOWN else "known",
                     harm=_harm(metric),
-                    **known,
                 )
             )
     return rows
