@@ -39,7 +39,7 @@ def coverage_rows(measures: AuditMeasures) -> list[AuditRow]:
         for at, ((cell, others), size) in enumerate(zip(pairs, sizes, strict=True)):
             if size < 2:
                 continue
-            users = max(min(min(tested), size) // _PART, 1)
+            users = max(min(*tested, size) // _PART, 1)
             mine, theirs = _coverage(measures, [cell], users, 2 * at), _coverage(measures, others, users, 2 * at + 1)
             rows.append(
                 audit_row(
