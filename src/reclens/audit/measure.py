@@ -189,21 +189,14 @@ def measure_audit(
         seed=settings.seed,
     )
     depth = max([k, settings.retrieved, *(spec.k or k for spec in specs)])
-    how: dict[str, Any] = {
-        "source": source,
-        "engine": engine or LocalEngine(),
-        "progress": progress,
-        "scores": plan.has_scores,
-    }
-    passed = measure_all(plan.measure, ground, depth, **how)
+    how: dict[str, Any] = {"engine": engine or LocalEngine(), "progress": progress, "scores": plan.has_scores}
+    passed = measure_all(plan.measure, ground, depth, source=source, **how)
     if not passed:
         raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
     order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
     values = np.concatenate([part.values for _, part in passed])[order]
     length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])[order]
     shown = np.sum([part.shown for _, part in passed], axis=0)
-    ends = np.array([part.scores for _, part in passed])
-    chances = plan.has_scores and bool(ends[:, 0].min() >= 0) and bool(ends[:, 1].max() <= 1)
     listed = [part.items for _, part in passed if part.items is not None]
     card = {**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules}
     return AuditMeasures(
@@ -217,18 +210,18 @@ def measure_audit(
         context=ground,
         has_truth=held_out is not None,
         shown=shown,
-        has_chances=chances,
+        has_chances=plan.has_scores and all(part.scores[0] >= 0 and part.scores[1] <= 1 for _, part in passed),
         items=np.concatenate(listed)[order] if listed else None,
         card=card,
     )
 
 
 def _may_be_chances(source: Source) -> bool:
-    """Whether there are scores, and none in memory is known to be no probability."""
+    """Whether there are scores, and all of them, or the first ones of a stream, lie within 0 … 1."""
     kind = source.kind_of(SCORE)
-    if kind is None or not kind.is_numeric() or source.table is None:
-        return kind is not None and kind.is_numeric()
-    scores = source.table[SCORE]
+    if kind is None or not kind.is_numeric():
+        return False
+    scores = source.ids(SCORE, rows=None if source.table is not None else 1_000)
     return not scores.null_count() and bool((scores >= 0).all() and (scores <= 1).all())
 
 
