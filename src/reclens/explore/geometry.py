@@ -190,12 +190,16 @@ def uniformity(unit: np.ndarray, *, rng: int = 0) -> float:
     return float(np.log(np.exp(-4 * (1 - cosines)).mean()))
 
 
-def alignment(first: np.ndarray, second: np.ndarray, *, level: float = 0.95) -> Estimate:
+def alignment(
+    first: np.ndarray, second: np.ndarray, *, owners: np.ndarray | None = None, level: float = 0.95
+) -> Estimate:
     """E |x - y|² over pairs that belong together, such as a user and a held-out item: 0 where they coincide.
 
     Args:
         first: Shape (n, d), of length 1.
         second: Their partners, same shape.
+        owners: Whom each pair belongs to, shape (n,), integers. The pairs of one user are not independent: each counts
+            once, by the mean of the pairs.
         level: Confidence level of the mean.
 
     Example:
@@ -205,8 +209,12 @@ def alignment(first: np.ndarray, second: np.ndarray, *, level: float = 0.95) -> 
     References:
         Wang and Isola (2020), Understanding contrastive representation learning.
     """
-    apart = first.astype(np.float64) - second
-    return mean_estimate(np.einsum("ij,ij->i", apart, apart), level=level)
+    difference = first.astype(np.float64) - second
+    apart = np.einsum("ij,ij->i", difference, difference)
+    if owners is not None and len(apart):
+        code = np.unique(owners, return_inverse=True)[1]
+        apart = np.bincount(code, weights=apart) / np.bincount(code)
+    return mean_estimate(apart, level=level)
 
 
 def intrinsic_dimension(graph: NeighbourGraph) -> float:

@@ -24,6 +24,7 @@ Remedy = Literal["none", "mutual_proximity", "local_scaling"]
 
 _HUB: Final = 2
 """A hub is a neighbour of this many times as many as the average item (Radovanović et al. 2010)."""
+_STRONG: Final = 5
 _CANDIDATES: Final = 100
 _SAMPLE: Final = 2_000
 
@@ -70,6 +71,11 @@ class Hubness(Tabular):
     hubs: np.ndarray
     anti_hubs: np.ndarray
     ids: pl.Series
+
+    @property
+    def strong(self) -> np.ndarray:
+        """Rows of the hubs that are a neighbour of at least five times the average, the largest first."""
+        return self.hubs[self.counts[self.hubs] >= _STRONG * self.counts.mean()]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a hub, the largest first."""

@@ -11,14 +11,13 @@ import polars as pl
 from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import UsageError
 from reclens.explore.exact import top_k
+from reclens.explore.local_store import EXACT_UP_TO
 from reclens.explore.space import EmbeddingSpace
 from reclens.protocols import VectorStore
 from reclens.tabular import Tabular
 
-__all__ = ["EXACT_UP_TO", "NeighbourGraph", "neighbour_graph", "rows_of_answers"]
+__all__ = ["NeighbourGraph", "neighbour_graph", "rows_of_answers"]
 
-EXACT_UP_TO: Final = 50_000
-"""Vectors up to which every pair is compared; beyond, a store is asked where there is one."""
 _BATCH: Final = 4_096
 """Queries that a store gets at once."""
 

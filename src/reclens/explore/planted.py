@@ -173,8 +173,8 @@ def _later(items: EmbeddingSpace, moved: np.ndarray, draw: np.random.Generator) 
     d = items.dimension
     vectors = items.vectors.astype(np.float64) + draw.normal(0, 0.1 / np.sqrt(d), items.vectors.shape)
     if len(moved):
-        elsewhere = draw.normal(size=d)
-        vectors[moved] = vectors[moved] + 1.5 * elsewhere / np.linalg.norm(elsewhere)
+        elsewhere, middle = draw.normal(size=d), vectors[moved].mean(axis=0)
+        vectors[moved] += np.linalg.norm(middle) * elsewhere / np.linalg.norm(elsewhere) - middle
     turn, _ = np.linalg.qr(draw.normal(size=(d, d)))
     card = EmbeddingCard("planted", "2", d, "file")
     return EmbeddingSpace(items.ids, unit_vectors(as_vectors(vectors @ turn)), card, name="planted, later")

@@ -1,0 +1,131 @@
+"""What an exploration found: every part as a record, its numbers as rows, and what wants a person to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from reclens.errors import UnknownNameError
+from reclens.explore.cluster import Purity, Regions
+from reclens.explore.coverage import Coverage
+from reclens.explore.demand import SupplyDemand
+from reclens.explore.drift import Drift
+from reclens.explore.geometry import Duplicates, SpaceShape
+from reclens.explore.hubness import Hubness, Occurrence, Remedy
+from reclens.explore.project import PointMap
+from reclens.explore.quality import MapQuality
+from reclens.explore.reach import Reach
+from reclens.explore.retrieval import RetrievalRecall
+from reclens.findings import Finding
+from reclens.stats.estimate import Estimate
+from reclens.tabular import Tabular
+
+__all__ = ["Exploration", "Measure", "MeasureName", "Missing"]
+
+MeasureName = Literal[
+    "coverage",
+    "unshown_wants",
+    "blind_spots",
+    "not_in_index",
+    "index_unreachable",
+    "structurally_unreachable",
+    "far_queries",
+    "outside_queries",
+    "dead_stock",
+    "near_duplicates",
+    "strong_hubs",
+    "anti_hubs",
+    "hub_skewness",
+    "mean_cosine",
+    "alignment",
+    "recall",
+    "worst_recall",
+    "moved",
+    "trustworthiness",
+    "continuity",
+    "neighbours_kept",
+    "purity",
+]
+
+Missing = Literal["lists", "truth", "users", "store", "before", "map", "category"]
+"""What was not given, so that what rests on it was not measured."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of an exploration.
+
+    Attributes:
+        measure: What it is. Shares are of the catalogue, but ``unshown_wants`` and ``blind_spots`` (of all wanted
+            interactions), ``far_queries`` and ``outside_queries`` (of the queries).
+        estimate: Its value, with an interval where it is one of a sample.
+        exact: Whether it is exact: about the catalogue as it is, of which nothing was drawn.
+    """
+
+    measure: MeasureName
+    estimate: Estimate
+    exact: bool
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Exploration(Tabular):
+    """What a recommender reaches of a space, and what it never finds.
+
+    Attributes:
+        name: Name of the space, or of the system whose lists were given.
+        measures: Every number that a gate can hold to a bound.
+        findings: What wants a person to look at it, the gravest first.
+        regions: The regions, named.
+        map: Places on the map; None where none was given.
+        quality: How far the map can be trusted.
+        hubness: How often items are neighbours of others.
+        remedies: What hubness would be under other similarities.
+        duplicates: Groups of near-duplicates.
+        shape: Uniformity, anisotropy, dimension.
+        purity: How the regions match a category.
+        coverage: What is shown, never shown and wanted, by region.
+        reach: Why items are in no list.
+        demand: Who looks where there is nothing, and what lies where nobody looks.
+        retrieval: What the index finds of what exact search finds.
+        drift: What changed since an earlier version.
+        missing: What was not given.
+        card: What was explored, how, and under which settings.
+    """
+
+    name: str
+    measures: tuple[Measure, ...]
+    findings: tuple[Finding, ...]
+    regions: Regions
+    map: PointMap | None = None
+    quality: MapQuality | None = None
+    hubness: Hubness
+    remedies: Mapping[Remedy, Occurrence]
+    duplicates: Duplicates
+    shape: SpaceShape
+    purity: Purity | None = None
+    coverage: Coverage | None = None
+    reach: Reach | None = None
+    demand: SupplyDemand | None = None
+    retrieval: RetrievalRecall | None = None
+    drift: Drift | None = None
+    missing: tuple[Missing, ...] = ()
+    card: Mapping[str, Any]
+
+    def _about(self) -> str:
+        return f"Exploration of '{self.name}'"
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a number."""
+        return [{"measure": each.measure, "exact": each.exact, **asdict(each.estimate)} for each in self.measures]
+
+    def __getitem__(self, measure: MeasureName) -> Estimate:
+        """A number by its name.
+
+        Raises:
+            UnknownNameError: If it was not measured.
+        """
+        known = {each.measure: each.estimate for each in self.measures}
+        if measure not in known:
+            raise UnknownNameError("measure of the exploration", measure, known)
+        return known[measure]
