@@ -121,8 +121,12 @@ def test_a_space_alone_is_enough(planted) -> None:
     assert found.missing == ("lists", "truth", "users", "store", "before", "map", "category")
     assert found.coverage is found.reach is found.demand is found.retrieval is found.drift is None
     assert {each.measure for each in found.measures} == {
-        "near_duplicates", "strong_hubs", "anti_hubs", "hub_skewness", "mean_cosine",
-    }  # fmt: off
+        "near_duplicates",
+        "strong_hubs",
+        "anti_hubs",
+        "hub_skewness",
+        "mean_cosine",
+    }
     assert found.hubness.k == 5
 
 

@@ -187,9 +187,14 @@ def _geometry(found: Exploration, rare: float) -> Iterator[Finding]:
             {"items": len(group.ids), "least": group.least, "ids": list(group.ids[:_EXAMPLES])} for group in groups
         )
         yield _finding(
-            found, "geometry", "near_duplicates", severity, measure="near_duplicates", evidence=rows[:_SPOTS],
+            found,
+            "geometry",
+            "near_duplicates",
+            severity,
+            measure="near_duplicates",
+            evidence=rows[:_SPOTS],
             examples=groups[0].ids[:_EXAMPLES],
-        )  # fmt: off
+        )
     strong = found.hubness.strong
     if len(strong) and _surely(found, "strong_hubs", rare):
         rows = tuple(found.hubness.to_dicts()[:_SPOTS])
