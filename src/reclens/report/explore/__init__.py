@@ -1,0 +1,1 @@
+"""Explorations in words: sentences, tables, charts and the report."""

@@ -1,0 +1,201 @@
+"""Tables of explorations: numbers, findings, regions, reasons, hubs, duplicates, recall, drift."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from reclens.explore.reach import Reason
+from reclens.explore.result import Exploration, Measure, MeasureName
+from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report.explore.sentences import finding_sentence, share_text
+from reclens.report.explore.words import (
+    FINDINGS,
+    MEASURES,
+    MISSING,
+    REASON_MEANINGS,
+    REASONS,
+    REMEDIES,
+    SEVERITIES,
+    SUSPECTS,
+)
+
+__all__ = [
+    "drift_table",
+    "duplicate_table",
+    "exploration_findings_table",
+    "exploration_table",
+    "hub_table",
+    "missing_table",
+    "reason_table",
+    "recall_table",
+    "region_table",
+    "remedy_table",
+]
+
+_MOST: Final = 20
+_PLAIN: Final[frozenset[MeasureName]] = frozenset(
+    {"hub_skewness", "mean_cosine", "alignment", "trustworthiness", "continuity"}
+)
+"""Numbers that are no shares."""
+
+
+def exploration_table(found: Exploration) -> Table:
+    """Every number."""
+    rows = tuple((MEASURES[each.measure], _number(each), f"{each.estimate.n:,}") for each in found.measures)
+    note = (
+        "Shares of the catalogue are exact; the interval says how much the share of a catalogue of this size varies. "
+        "Other intervals are over users or queries."
+    )
+    return Table(f"Numbers of {found.name}", ("number", "value", "n"), rows, tuple(found.to_dicts()), notes=(note,))
+
+
+def _number(each: Measure) -> str:
+    if each.measure in _PLAIN:
+        return format_estimate(asdict(each.estimate))
+    return share_text(each.estimate)
+
+
+def exploration_findings_table(found: Exploration) -> Table:
+    """The findings in words, the gravest first."""
+    rows = tuple(
+        (SEVERITIES[each.severity], FINDINGS[each.code], finding_sentence(found, each)) for each in found.findings
+    )
+    records = tuple({"severity": each.severity, "kind": each.kind, "code": each.code} for each in found.findings)
+    return Table("Findings", ("severity", "what", "finding"), rows, records)
+
+
+def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
+    """Regions by what is wanted of them and not shown, blind spots first."""
+    if found.coverage is None:
+        return None
+    rows, records = [], []
+    for each in found.coverage.regions:
+        record = {
+            "region": each.region,
+            "name": each.name,
+            "items": each.items,
+            "shown_items": each.shown_items,
+            "shown": each.shown,
+            "wanted": each.wanted,
+            "gap": each.gap.value,
+            "gap_low": each.gap.low,
+            "gap_high": each.gap.high,
+            "unshown": each.unshown,
+            "blind": each.blind,
+            "suspects": ", ".join(suspect.code for suspect in each.suspects),
+        }
+        records.append(record)
+        suspects = ", ".join(SUSPECTS[suspect.code] for suspect in each.suspects)
+        rows.append(
+            (
+                each.name + (" (blind spot)" if each.blind else ""),
+                f"{each.items:,}",
+                f"{each.shown_items:,}",
+                percent(each.shown, 1),
+                percent(each.wanted, 1),
+                share_text(each.gap) if each.gap.value == each.gap.value else NOTHING,
+                percent(each.unshown, 1),
+                suspects or NOTHING,
+            )
+        )
+    heads = ("region", "items", "items shown", "shown", "wanted", "wanted - shown", "wanted, never shown", "suspects")
+    note = (
+        f"The intervals of all regions hold at once with {percent(found.coverage.level, 0)}. Blind spots: the whole "
+        "interval is above 0, and the region is shown at most half as much as it is wanted."
+    )
+    return Table("Regions", heads, tuple(rows[:most]), tuple(records), notes=(note,))
+
+
+def reason_table(found: Exploration) -> Table | None:
+    """Why items are in no list."""
+    if found.reach is None:
+        return None
+    counts: Mapping[Reason, int] = found.reach.counts()
+    total = max(len(found.reach.rows), 1)
+    rows = tuple(
+        (REASONS[reason], f"{count:,}", percent(count / total, 1), REASON_MEANINGS[reason])
+        for reason, count in counts.items()
+    )
+    records = tuple({"reason": reason, "items": count} for reason, count in counts.items())
+    return Table("Why items are in no list", ("reason", "items", "share", "meaning"), rows, records)
+
+
+def hub_table(found: Exploration, *, most: int = 10) -> Table:
+    """The largest hubs, by name."""
+    records = tuple(found.hubness.to_dicts()[:most])
+    rows = tuple((str(each["id"]), f"{each['k_occurrence']:,}") for each in records)
+    return Table("Largest hubs", ("item", "neighbour of"), rows, records)
+
+
+def remedy_table(found: Exploration) -> Table | None:
+    """Hubness under other similarities."""
+    if not found.remedies:
+        return None
+    rows = tuple(
+        (
+            REMEDIES[name],
+            format_number(each.skewness),
+            percent(each.anti_hubs, 1),
+            percent(each.hub_slots, 1),
+            percent(each.robin_hood, 1),
+        )
+        for name, each in found.remedies.items()
+    )
+    records = tuple({"similarity": name, **asdict(each)} for name, each in found.remedies.items())
+    heads = ("similarity", "skewness", "anti-hubs", "places taken by hubs", "Robin Hood index")
+    return Table("Remedies for hubs", heads, rows, records)
+
+
+def duplicate_table(found: Exploration, *, most: int = 10) -> Table | None:
+    """Groups of near-duplicates, the largest first."""
+    groups = found.duplicates.groups[:most]
+    if not groups:
+        return None
+    rows = tuple(
+        (", ".join(map(str, each.ids[:5])), f"{len(each.ids):,}", format_number(each.least)) for each in groups
+    )
+    records = tuple(found.duplicates.to_dicts()[:most])
+    return Table("Near-duplicates", ("items", "how many", "least cosine"), rows, records)
+
+
+def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
+    """Recall of the index by region, the worst first, and by filter."""
+    if found.retrieval is None:
+        return None
+    rows: list[tuple[str, str, str]] = []
+    records: list[dict[str, Any]] = []
+    for each in found.retrieval.filters:
+        where = ", ".join(f"{name} = {value}" for name, value in each.where.items())
+        rows.append((f"filter: {where}", share_text(each.recall), percent(each.selectivity, 1)))
+        records.append({"filter": where, "items": each.items, "short": each.short, **asdict(each.recall)})
+    for each in found.retrieval.regions[:most]:
+        rows.append((each.name, share_text(each.recall), NOTHING))
+        records.append({"region": each.name, **asdict(each.recall)})
+    return Table(
+        f"Recall at {found.retrieval.k} of the index", ("where", "recall", "of the items"), tuple(rows), tuple(records)
+    )
+
+
+def drift_table(found: Exploration, *, most: int = _MOST) -> Table | None:
+    """Items that moved most."""
+    if found.drift is None:
+        return None
+    records = tuple(found.drift.to_dicts()[:most])
+    rows = tuple((str(each["id"]), format_number(each["moved"]), percent(each["lost"], 0)) for each in records)
+    return Table("Items that moved most", ("item", "cosine distance", "neighbours changed"), rows, records)
+
+
+def missing_table(found: Exploration) -> Table | None:
+    """What was not given."""
+    if not found.missing:
+        return None
+    rows = tuple((MISSING[each],) for each in found.missing)
+    return Table(
+        "Not given, so not measured",
+        ("what, and what it would show",),
+        rows,
+        tuple({"missing": m} for m in found.missing),
+    )
