@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import polars as pl
 import pytest
 
 from reclens.audit import Audit
@@ -128,6 +130,68 @@ def test_wrong_mitigations_are_refused(run: Any, place: Path, wrong: tuple[str, 
     assert wrong[0] in TRIED
     (place / "audit.toml").write_text(AUDIT + TRIED.replace(*wrong))
     assert said in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+
+
+def log_of(place: Path, *, rankers: tuple[str, ...], seed: int = 1) -> None:
+    """Impressions of some runs, clicked where they are looked at: 1, 0.5 and 0.25 of the time."""
+    kept = Workspace(place / "workspace")
+    rng = np.random.default_rng(seed)
+    shown = pl.concat([kept.load("run", name).table.select("user_id", "item_id", position="rank") for name in rankers])
+    shown = pl.concat([shown] * 60).filter(pl.col("position") <= 3)
+    looked = 0.5 ** (shown["position"].to_numpy() - 1.0)
+    shown.with_columns(clicked=pl.Series((rng.random(shown.height) < looked).astype(int))).write_csv(place / "log.csv")
+
+
+def test_a_log_tells_the_attention_and_the_audit_is_made_again_with_it(run: Any, place: Path) -> None:
+    log_of(place, rankers=("e1", "e2"))
+    (place / "audit.toml").write_text(AUDIT.replace('split = "s"', 'split = "s"\nlog = "log.csv"'))
+    said = run("audit", "run", "audit.toml", cwd=place).stderr
+    kept = Workspace(place / "workspace").load("audit", "mine")
+    assert kept.position is not None and kept.position.unidentified is None
+    told = [each.value for each in kept.position.examination]
+    assert told == pytest.approx([1, 0.5, 0.25], rel=0.15)
+    assert kept.opinions["position"] == "described" and "audited again: attention from the log" in said
+    text = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert "every position could be told" in text and "Attention from the log: " in text
+    (place / "audit.toml").write_text(
+        AUDIT.replace('split = "s"', 'split = "s"\nlog = "log.csv"').replace("k = 3", 'k = 3\nattention = "estimated"')
+    )
+    said = run("audit", "run", "audit.toml", cwd=place).stderr
+    kept = Workspace(place / "workspace").load("audit", "mine")
+    assert kept.card["settings"]["attention"] == pytest.approx(told) and "attention from the log" not in said
+
+
+def test_a_log_of_one_ranker_cannot_tell_it_and_says_so(run: Any, place: Path) -> None:
+    log_of(place, rankers=("e1",))
+    logged = AUDIT.replace('split = "s"', 'split = "s"\nlog = "log.csv"')
+    (place / "audit.toml").write_text(logged)
+    said = run("audit", "run", "audit.toml", cwd=place).stderr
+    assert "audited again: attention" not in said
+    text = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert "as by one ranker that does not change" in text and "Not audited again with the attention of the log" in text
+    (place / "audit.toml").write_text(logged.replace("k = 3", 'k = 3\nattention = "estimated"'))
+    assert "several rankers" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+    (place / "audit.toml").write_text(AUDIT.replace("k = 3", 'k = 3\nattention = "estimated"'))
+    assert "name it in [data] log" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+    (place / "log.csv").write_text("item_id,clicked\n1,1\n")
+    (place / "audit.toml").write_text(logged)
+    assert "no column 'position'" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
+
+
+def test_the_annex_stands_in_report_and_numbers(run: Any, place: Path) -> None:
+    rated = "user_id,item_id,rating,prediction\n1,1,4,3\n2,1,4,4\n1,2,3,3\n2,2,1,3\n"
+    (place / "rated.csv").write_text(rated)
+    (place / "audit.toml").write_text(
+        AUDIT.replace('split = "s"', 'split = "s"\npredictions = "rated.csv"').replace(
+            "k = 3", "k = 3\ntwo_sided = true"
+        )
+    )
+    run("audit", "run", "audit.toml", cwd=place)
+    text = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert "Warning. Joint measures contradict each other" in text and "fairness alone" in text
+    numbers = (place / "workspace" / "reports" / "mine.csv").read_text()
+    for name in ("jme_gg_relevance", "bias_disparity", "differential_fairness", "rating_value"):
+        assert name in numbers
 
 
 def test_a_plan_declares_and_says_what_could_be_found(run: Any, place: Path) -> None:

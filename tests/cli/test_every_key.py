@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from reclens.experiment.planning.plan import Plan
-from reclens.job.audit_settings import ActionSettings, AuditJobSettings, ReportSettings
+from reclens.job.audit_settings import ActionSettings, AuditJobSettings, PositionSettings, ReportSettings
 from reclens.job.settings import JobSettings, SegmentSettings, TuneSettings, WeightsSettings
 from reclens.lab.simulation import SimulationSettings
 from reclens.pipeline.settings import PipelineSettings
@@ -42,6 +42,7 @@ BESIDE: dict[str, dict[str, Any]] = {
         f"hypotheses.{key}": {"hypotheses": [{"measure": "exposure_share", "attribute": "popularity"}]}
         for key in ("attribute", "reference")
     },
+    **{f"position.{key}": {"data.log": "log.csv"} for key in PositionSettings.model_fields},
     "model.parameters": {"model.name": "ease"},
     "mitigation.candidates": {"mitigation.attribute": "popularity", "mitigation.group": "tail"},
     "sequential.information": {"sequential.looks": 2},

@@ -15,6 +15,7 @@ from reclens.audit.coverage import coverage_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
 from reclens.audit.intersections import search_intersections
+from reclens.audit.joint import disparity_rows, joint_rows, rating_rows
 from reclens.audit.loop import loop_curve, loop_rows
 from reclens.audit.measure import POPULARITY, AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias
@@ -47,7 +48,9 @@ def run(
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
     log: pl.DataFrame | None = None,
+    position: PositionBias | None = None,
     loop: FeedbackLoop | None = None,
+    predictions: pl.DataFrame | None = None,
     settings: AuditSettings | None = None,
     name: str | None = None,
     engine: Engine | None = None,
@@ -64,7 +67,9 @@ def run(
         items: Attributes of items, where ``train`` has none.
         log: Impressions with ``position`` and ``clicked``, from which position bias is told, and the exposure that adds
             up over days, where there is a ``timestamp``.
+        position: What was told of position bias by another method than the usual one.
         loop: A feedback loop of the system, as of ``rl.lab.feedback_loop``; its drift is tested with the other numbers.
+        predictions: Predicted ratings, ``user_id, item_id, rating, prediction``, for the two-sided annex.
         settings: What is looked at and by which rules; or give its fields by name.
         name: Name of the system.
         engine: Where chunks are run.
@@ -98,28 +103,49 @@ def run(
         engine=engine,
         progress=progress,
     )
-    return audit_measures(measures, log=log, loop=loop)
+    annex: list[AuditRow] = []
+    if settings.two_sided:
+        annex = disparity_rows(measures)
+        if measures.has_truth:
+            annex = joint_rows(recommendations, measures, engine=engine, progress=progress) + annex
+    if predictions is not None and train is not None:
+        annex += rating_rows(predictions, train, list(_known_groups(measures)), level=settings.level)
+    return audit_measures(measures, log=log, position=position, loop=loop, annex=annex)
 
 
 def audit_measures(
-    measures: AuditMeasures, *, log: pl.DataFrame | None = None, loop: FeedbackLoop | None = None
+    measures: AuditMeasures,
+    *,
+    log: pl.DataFrame | None = None,
+    position: PositionBias | None = None,
+    loop: FeedbackLoop | None = None,
+    annex: Sequence[AuditRow] = (),
 ) -> Audit:
-    """Hold every group against its references, correct for the number of tests, and judge."""
+    """Hold every group against its references, correct for the number of tests, and judge.
+
+    Args:
+        measures: The sums.
+        log: Impressions.
+        position: How often each place is looked at; told from the log by default.
+        loop: A feedback loop of the system.
+        annex: Rows that are described, and neither tested nor graded.
+    """
     settings = measures.settings
     checked = preflight(measures, rng=settings.seed)
     refuse_failed(checked, measures.system)
     metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
     searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
     rows = _rows(measures, checked)
-    position, amortised = None, []
-    if log is not None:
+    amortised = []
+    if log is not None and position is None:
         position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
-        for attribute in measures.groups:
-            rows += amortised_rows(measures, log, attribute)
-            amortised += amortised_exposure(measures, log, attribute)
+    for attribute in measures.groups if log is not None else ():
+        rows += amortised_rows(measures, log, attribute)
+        amortised += amortised_exposure(measures, log, attribute)
     asked_for = {(row.measure, row.by, row.segment) for row in rows}
     rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
     rows += [] if loop is None else loop_rows(loop, level=settings.level, band=settings.band)
+    rows += annex
     _refuse_idle(rows, settings)
     rows = _asked(rows, settings, truth=measures.has_truth)
     rows = judged(rows, protected=settings.protected, shares=_shares(measures), alpha=settings.alpha)
@@ -131,6 +157,8 @@ def audit_measures(
     opinions: dict[Section, Any] = {
         section: opinion([row.severity for row in rows if row.section == section]) for section in get_args(Section)
     }
+    if position is not None:
+        opinions["position"] = "described"
     return Audit(
         system=measures.system,
         rows=tuple(by_gravity(rows)),
@@ -272,6 +300,8 @@ def _missing(measures: AuditMeasures, position: PositionBias | None, loop: Feedb
         found.append(NotMeasured(section="loop", measure="drift", lacking="loop"))
     if position is None and measures.groups:
         found.append(NotMeasured(section="exposure", measure="amortised_exposure", lacking="log"))
+    if not measures.settings.two_sided:
+        found.append(NotMeasured(section="two_sided", measure="joint_exposure", lacking="two_sided"))
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]

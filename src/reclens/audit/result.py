@@ -30,11 +30,21 @@ from reclens.tabular import Tabular
 __all__ = ["Audit", "Lacking", "NotMeasured"]
 
 Lacking = Literal[
-    "truth", "train", "user_groups", "item_groups", "log", "scores", "rankers", "loop", "retrieved", "memory"
+    "truth",
+    "train",
+    "user_groups",
+    "item_groups",
+    "log",
+    "scores",
+    "rankers",
+    "loop",
+    "retrieved",
+    "memory",
+    "two_sided",
 ]
 """What an audit would have needed: relevant items; training data; groups of users; groups of items; an impression log;
 scores that are probabilities; a log of several rankers; a simulated feedback loop; lists that are longer than what is
-shown; lists that fit into memory, and were not streamed."""
+shown; lists that fit into memory, and were not streamed; that the two-sided annex is asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,6 +67,7 @@ class AuditSettings:
         minimum: Groups with fewer users are inconclusive.
         band: A ratio between this and its inverse is no material difference.
         alpha: Level of the tests, after the correction; intervals have level 1 - alpha.
+        two_sided: Whether the annex of joint measures is made, in another pass over the lists.
         replicates: Bootstrap replicates.
         seed: Seed of the replicates.
 
@@ -89,6 +90,7 @@ class AuditSettings:
     minimum: int = 30
     band: float = 0.9
     alpha: float = 0.05
+    two_sided: bool = False
     replicates: int = 400
     seed: int = 0
 

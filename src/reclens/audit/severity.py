@@ -26,8 +26,8 @@ LEVELS: Final[tuple[Severity, ...]] = (
 )
 """From the gravest on."""
 
-Opinion = Literal["negative", "positive_with_comments", "positive", "not_concluded", "not_measured"]
-"""What a criterion comes to."""
+Opinion = Literal["negative", "positive_with_comments", "positive", "not_concluded", "described", "not_measured"]
+"""What a criterion comes to; ``described``: its numbers are told, and neither tested nor graded."""
 
 CORRECTION: Final[dict[Hashable, str]] = {"confirmatory": "holm", "exploratory": "bh", "descriptive": "none"}
 """How the p-values of each family are corrected."""
@@ -122,7 +122,7 @@ def opinion(found: Sequence[Severity]) -> Opinion:
     # Whoever is favoured is so beside others, who have rows of their own.
     kinds = {"none" if each == "favoured" else each for each in found} - {"descriptive"}
     if not kinds:
-        return "not_measured"
+        return "described" if found else "not_measured"
     if kinds & {"critical", "high"}:
         return "negative"
     if kinds == {"none"}:

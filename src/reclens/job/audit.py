@@ -13,8 +13,8 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments
 from reclens.job.audit_ground import ground_of
-from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
-from reclens.job.audit_trials import loop_of, mitigation_of
+from reclens.job.audit_settings import ESTIMATED, AuditJobSettings, HypothesisSettings
+from reclens.job.audit_trials import estimated_weights, loop_of, mitigation_of, position_of
 from reclens.report._toolkit.pdf import Printed
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import build_audit_report
@@ -92,6 +92,11 @@ def run_audit_job(
     lists, truth, train = ground.lists, ground.truth, ground.train
     progress("read the data", 1, 1)
     before_work()
+    position = position_of(settings, ground.log)
+    if position is not None:
+        step(f"attention by position told from {ground.log.height:,} impressions")  # type: ignore[union-attr]
+    if settings.audit.attention == ESTIMATED and position is not None:
+        settings = settings.with_weights(position.weights)
     made = settings.settings()
     tried = mitigation_of(settings, ground, progress=progress)
     if tried is not None:
@@ -99,7 +104,8 @@ def run_audit_job(
     loop = loop_of(settings, train, progress=progress)
     if loop is not None:
         step(f"feedback loop: {settings.loop.seeds} runs of {settings.loop.rounds} rounds")  # type: ignore[union-attr]
-    found = run(lists, truth, train=train, settings=made, name=_system(settings, lists), loop=loop, progress=progress)
+    how: dict[str, Any] = {"train": train, "log": ground.log, "position": position, "predictions": ground.predictions}
+    found = run(lists, truth, settings=made, name=_system(settings, lists), loop=loop, progress=progress, **how)
     found = replace(found, mitigation=tried)
     card = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
     if train is not None and train.card.get("synthetic"):
@@ -108,8 +114,8 @@ def run_audit_job(
     step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
     gate = audit_gate(found, [row.rule() for row in settings.gate]) if settings.gate else None
     again = {}
-    for name, changed in settings.variants().items():
-        again[name] = run(lists, truth, train=train, settings=settings.settings(**changed), name=found.system)
+    for name, changed in (settings.variants() | estimated_weights(settings, position)).items():
+        again[name] = run(lists, truth, settings=settings.settings(**changed), name=found.system, **how)
         step(f"audited again: {name}")
     place.save(found, settings.name, overwrite=True)
     report = build_audit_report(

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from reclens.data.read.ids import ids_as
 from reclens.data.read.open import load_data, load_truth, translated
 from reclens.data.read.request import Reading
-from reclens.errors import UsageError
+from reclens.data.read.tables import read_table_and_rules
+from reclens.errors import DataError, UsageError
 from reclens.job.checks import built_segmenters
 from reclens.job.reading import load_lists
+from reclens.schema import ITEM, RATING, SCORE, USER
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,6 +35,8 @@ class Ground:
         train: The training data with its segmentations, or None.
         validation: The validation part of the split, where it has one.
         candidates: Longer lists that mitigations choose from; the audited ones where none are named.
+        log: The impressions, or None.
+        predictions: Predicted ratings, or None.
         exclude_seen: Whether lists leave out what a user has.
     """
 
@@ -40,6 +45,8 @@ class Ground:
     train: Dataset | None
     validation: pl.DataFrame | None
     candidates: Recommendations
+    log: pl.DataFrame | None
+    predictions: pl.DataFrame | None
     exclude_seen: bool
 
 
@@ -53,7 +60,7 @@ def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
     about = settings.data
     files = {side: getattr(about, side) for side in ("truth", "train", "users", "items")}
     reading = Reading.of_settings(
-        {"lists": settings.lists, **files},
+        {"lists": settings.lists, "log": about.log, "predictions": about.predictions, **files},
         columns=about.columns,
         read=about.read,
         lists=about.lists,
@@ -74,6 +81,9 @@ def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
             truth = load_truth(about.truth, reading)[0] if about.truth is not None else None
             train = load_data(about.train, reading, table="train") if about.train is not None else None
         lists = load_lists(settings.lists, reading, name=None, place=place)
+        log = _table(about.log, reading, "log", (ITEM,))
+        predictions = _table(about.predictions, reading, "predictions", (USER, ITEM, RATING, SCORE))
+        predictions = None if predictions is None else predictions.rename({SCORE: "prediction"})
         named = None if settings.mitigation is None else settings.mitigation.candidates
         longer = replace(reading, paths={**reading.paths, "lists": named})
         candidates = lists if named is None else load_lists(named, longer, name=None, place=place)
@@ -87,5 +97,24 @@ def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
         train=train,
         validation=validation,
         candidates=candidates,
+        log=log,
+        predictions=predictions,
         exclude_seen=exclude_seen,
     )
+
+
+def _table(path: str | None, reading: Reading, name: str, needed: tuple[str, ...]) -> pl.DataFrame | None:
+    """A table of impressions, or of predicted ratings, which readers call scores."""
+    if path is None:
+        return None
+    ours = [each for each in needed if each in (USER, ITEM)]
+    with translated(reading.words, reading.prefix(name)):
+        table = read_table_and_rules(path, required=ours, **reading.of(name))[0]
+    missing = [each for each in needed if each not in table.columns]
+    if missing:
+        raise DataError(
+            f"there is no column '{missing[0]}'; there are {', '.join(table.columns)}",
+            source=path,
+            fix="Rename it in the file.",
+        )
+    return ids_as(table, reading.ids)

@@ -16,10 +16,12 @@ from reclens.errors import RecLensError
 from reclens.evaluation.asked import named_in
 from reclens.job.settings import SegmentSettings
 from reclens.models import build
+from reclens.schema import USER
 from reclens.settings import Section, read_toml, validate
 from reclens.stats.gate import Bound
 
 __all__ = [
+    "ESTIMATED",
     "EXAMPLE_AUDIT",
     "ActionSettings",
     "AuditDataSettings",
@@ -29,12 +31,16 @@ __all__ = [
     "LoopSection",
     "MitigationSection",
     "ModelSettings",
+    "PositionSettings",
     "ReportSettings",
     "RuleSettings",
     "SensitivitySettings",
     "load_audit_settings",
     "validate_audit_settings",
 ]
+
+ESTIMATED: Final = "estimated"
+"""The attention that is told from the log of the audit."""
 
 EXAMPLE_AUDIT: Final = """\
 # An audit. Say what you want to look at; `reclens audit plan` declares the hypotheses before you look.
@@ -74,6 +80,8 @@ class AuditDataSettings(Section):
     train: str | None = None
     users: str | None = None
     items: str | None = None
+    log: str | None = None
+    predictions: str | None = None
     columns: dict[str, str | int] = Field(default_factory=dict)
     read: dict[str, str | bool] = Field(default_factory=dict)
     lists: dict[str, str] = Field(default_factory=dict)
@@ -92,11 +100,19 @@ class RuleSettings(Section):
     attention: str | list[float] = "log"
     patience: float = Field(default=0.85, gt=0, lt=1)
     tiers: tuple[float, float] = (0.2, 0.2)
+    two_sided: bool = False
     minimum: int = Field(default=30, ge=2)
     band: float = Field(default=0.9, gt=0, lt=1)
     alpha: float = Field(default=0.05, gt=0, lt=0.5)
     replicates: int = Field(default=400, ge=200)
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+
+class PositionSettings(Section):
+    """How attention by position is told from the log; see :func:`reclens.audit.position_bias`."""
+
+    method: Literal["harvest", "em", "swap"] = "harvest"
+    context: list[str] = Field(default_factory=lambda: [USER], min_length=1)
 
 
 class HypothesisSettings(Section):
@@ -236,6 +252,7 @@ class AuditJobSettings(Section):
     audit: RuleSettings = Field(default_factory=RuleSettings)
     hypotheses: list[HypothesisSettings] | None = None
     sensitivity: SensitivitySettings = Field(default_factory=SensitivitySettings)
+    position: PositionSettings | None = None
     model: ModelSettings | None = None
     mitigation: MitigationSection | None = None
     loop: LoopSection | None = None
@@ -250,6 +267,10 @@ class AuditJobSettings(Section):
         for name in self.audit.protected:
             if name not in looked_at:
                 raise ValueError(f"[audit] protected has '{name}', which is in neither by nor attributes")
+        if self.audit.attention == ESTIMATED and self.data.log is None:
+            raise ValueError(f'[audit] attention = "{ESTIMATED}" is told from a log: name it in [data] log')
+        if self.position is not None and self.data.log is None:
+            raise ValueError("[position] is about the log: name it in [data] log")
         if self.loop is not None and self.model is None:
             raise ValueError("[loop] trains a model anew in every round: name it in [model]")
         self._check_mitigation()
@@ -272,7 +293,13 @@ class AuditJobSettings(Section):
         """The same for :func:`reclens.audit.run`, with some fields changed."""
         declared = None if self.hypotheses is None else [Hypothesis(**each.model_dump()) for each in self.hypotheses]
         fields: dict[str, Any] = {**self.audit.model_dump(), "hypotheses": declared, **changed}
+        if fields["attention"] == ESTIMATED:  # until a job has told it: see with_weights
+            fields["attention"] = "log"
         return AuditSettings(**fields)
+
+    def with_weights(self, weights: list[float]) -> AuditJobSettings:
+        """The same audit with these weights of ranks."""
+        return self.model_copy(update={"audit": self.audit.model_copy(update={"attention": weights})})
 
     def variants(self) -> dict[str, dict[str, Any]]:
         """The other choices of ``[sensitivity]``, by what they are called."""

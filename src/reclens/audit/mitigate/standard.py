@@ -94,6 +94,7 @@ class Goal:
         target: The share that the group should have; None for gaps of users.
         by: The groups of users that training weights balance; None where there are none.
         tail: Share of the interactions that the tail of popularity has.
+        attention: The weight of each rank, as in the audit.
     """
 
     train: Dataset
@@ -103,6 +104,7 @@ class Goal:
     target: float | None
     by: str | None
     tail: float
+    attention: tuple[float, ...]
 
     def shares(self, strength: float) -> dict[str, float]:
         """The share of every group, where that of the goal's goes ``strength`` of the way to its target.
@@ -149,6 +151,7 @@ def goal_of(train: Dataset, lists: Any, truth: Any, gap: Gap, settings: AuditSet
         target=float((gap.of(found) + gap.share(found)).value) if isinstance(gap, ItemGap) else None,
         by=_first_group(settings) if isinstance(gap, ItemGap) else gap.by,
         tail=settings.tiers[1],
+        attention=tuple(found.weights.tolist()),
     )
 
 
@@ -186,7 +189,8 @@ def spec_of(name: str, strength: float, goal: Goal) -> dict[str, Any] | LeftOut:
         return {"kind": name, "beta": strength}
     if name == "amortised":
         single = goal.group is not None and goal.single
-        return {"kind": name, "weight": strength, "attribute": GROUP if single else None}
+        about = {"attribute": GROUP if single else None, "attention": goal.attention}
+        return {"kind": name, "weight": strength, **about}
     return _of_groups(name, strength, goal)
 
 
@@ -198,7 +202,8 @@ def _of_groups(name: str, strength: float, goal: Goal) -> dict[str, Any] | LeftO
         more = goal.target >= now
         # A floor for who is to have more; the others pay in proportion to what that costs in relevance.
         floors = {label: share for label, share in shares.items() if (label == goal.group) == more}
-        return {"kind": name, "attribute": GROUP, "target": _bounded(floors), "weight": 1.0}
+        about = {"attribute": GROUP, "attention": goal.attention}
+        return {"kind": name, "target": _bounded(floors), "weight": 1.0, **about}
     if not goal.single:
         return LeftOut(name, "several_labels")
     if name == "fair_top_k":

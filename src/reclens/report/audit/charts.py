@@ -267,7 +267,11 @@ def examination_chart(audit: Audit) -> Any | None:
     base = base_of(rows, height=240)
     x = alt.X("position:Q", title="position", axis=alt.Axis(format="d"), scale=alt.Scale(nice=False))
     y = alt.Y("value:Q", title="attention, relative to the first position", scale=alt.Scale(domainMin=0))
-    layers = [base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y)]
+    naive = [{"position": at, "value": each} for at, each in enumerate(audit.position.clicks, 1) if math.isfinite(each)]
+    layers = [
+        base_of(naive, height=240).mark_line(strokeWidth=1, strokeDash=[4, 3], color="var(--muted)").encode(x=x, y=y),
+        base.mark_line(strokeWidth=2, color="var(--s0)").encode(x=x, y=y),
+    ]
     if any(row["low"] is not None for row in rows):
         rule = base.mark_rule(strokeWidth=1.5, color="var(--s0)")
         layers.append(rule.encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))

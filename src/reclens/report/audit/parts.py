@@ -14,6 +14,7 @@ from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.audit import charts
 from reclens.report.audit.about import BLANK, AuditAbout
+from reclens.report.audit.annexes import UNIDENTIFIED
 from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
 from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
@@ -131,6 +132,8 @@ def _odd(card: Mapping[str, Any]) -> list[str]:
 def _sizes(audit: Audit) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     for row in audit.rows:
+        if row.section in ("loop", "two_sided"):  # their n are runs, and their groups may be all together
+            continue
         if (row.by, row.segment) != OVERALL and " × " not in row.by:
             found[row.by, row.segment] = max(row.n, found.get((row.by, row.segment), 0))
     return dict(sorted(found.items()))
@@ -216,7 +219,8 @@ def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
     """The declared numbers under other choices."""
     title = "Sensitivity"
     if not others:
-        return DocumentPart(title=title, lead="The audit was not made again under other choices.")
+        lead = "The audit was not made again under other choices."
+        return DocumentPart(title=title, lead=lead, points=_not_estimated(audit))
     declared = [row for row in audit.rows if row.family == "confirmatory" and row.severity != "descriptive"][:20]
     cells = []
     for row in declared:
@@ -233,9 +237,20 @@ def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
         f"{sentence(name)}: {'no opinion changes' if not n else f'{n} of {len(audit.opinions)} opinions change'}."
         for name, n in moved.items()
     )
+    points += _not_estimated(audit)
     return DocumentPart(
         title=title, lead="Ratios of what was declared, under other choices.", points=points, tables=(table,)
     )
+
+
+def _not_estimated(audit: Audit) -> tuple[str, ...]:
+    """Why the audit was not made again with the attention of the log, where there was one that could not tell it."""
+    found, k = audit.position, audit.card["settings"]["k"]
+    if found is None or (found.unidentified is None and len(found.examination) >= k):
+        return ()
+    why = f"it has {len(found.examination)} positions, and the lists have {k}"
+    why = why if found.unidentified is None else UNIDENTIFIED[found.unidentified]
+    return (f"Not audited again with the attention of the log: {why}.",)
 
 
 def _graded(row: AuditRow | None) -> str:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from reclens.audit import Audit, AuditRow
 from reclens.audit.rows import Section
 from reclens.report._toolkit.document import DocumentPart
+from reclens.report._toolkit.format import count_of, sentence
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table
-from reclens.report.audit import charts, charts_users
+from reclens.report.audit import charts, charts_loop, charts_users
+from reclens.report.audit.annexes import (
+    described_table,
+    disparity_rows_of,
+    examination_table,
+    identified_sentence,
+    joint_table,
+    trend_table,
+)
+from reclens.report.audit.charts_loop import loop_measures
 from reclens.report.audit.sentences import explained_sentence, row_sentence, section_sentence
 from reclens.report.audit.tables import evidence_table, tier_table
-from reclens.report.audit.words import LIMITS, QUESTIONS, SECTIONS
+from reclens.report.audit.words import LIMITS, QUESTIONS, SECTIONS, measure_name
 
 __all__ = ["finding_parts", "item_attributes", "section_figures", "section_title"]
 
@@ -28,23 +39,83 @@ def section_title(section: Section) -> str:
 
 def finding_parts(audit: Audit) -> list[DocumentPart]:
     """One part for each criterion that was measured."""
-    parts = [_part(audit, section) for section in audit.opinions if audit.section(section)]
-    return [*parts, *_position(audit)]
+    made: Mapping[Section, Callable[[Audit], list[DocumentPart]]]
+    made = {"position": _position, "loop": _loop, "two_sided": _two_sided}
+    parts = []
+    for section in audit.opinions:
+        if section in made:
+            parts += made[section](audit)
+        elif audit.section(section):
+            parts.append(_part(audit, section))
+    return parts
 
 
 def _position(audit: Audit) -> list[DocumentPart]:
     """The curve of attention, where there was a log; it is described and not graded."""
-    chart = charts.examination_chart(audit)
-    if chart is None or audit.section("position"):
+    found, chart = audit.position, charts.examination_chart(audit)
+    if found is None:
         return []
+    figures = () if chart is None else (figure_of(chart, "Attention by position; muted: clicks alone"),)
     return [
         DocumentPart(
             title=section_title("position"),
             lead=f"{QUESTIONS['position']} Estimated from the log, relative to the first position; not graded.",
-            points=(f"Limits. {LIMITS['position']}",),
-            figures=(figure_of(chart, "Attention by position"),),
+            points=(identified_sentence(found), f"Limits. {LIMITS['position']}"),
+            figures=figures,
+            tables=(examination_table(found),),
         )
     ]
+
+
+def _loop(audit: Audit) -> list[DocumentPart]:
+    """The drift of the loop: tested by its growth, described by its slopes."""
+    rows, found = audit.section("loop"), audit.loop
+    if not rows or found is None:
+        return []
+    tested = [row for row in rows if not row.measure.endswith("_slope")]
+    drawn = [(charts_loop.loop_chart(audit, each), measure_name(f"loop_{each}")) for each in loop_measures(audit)]
+    trends = trend_table(audit)
+    return [
+        DocumentPart(
+            title=section_title("loop"),
+            lead=f"{QUESTIONS['loop']} {section_sentence(audit, 'loop')} {found.recommender} was trained anew in "
+            f"{count_of(found.rounds, 'round')}, in {count_of(found.seeds, 'run')} of a world that is fitted to the "
+            "training data.",
+            points=(*(row_sentence(row) for row in _telling(rows)), f"Limits. {LIMITS['loop']}"),
+            figures=tuple(figure_of(chart, sentence(told)) for chart, told in drawn if chart is not None),
+            tables=(
+                evidence_table(tested, title="Evidence: last round beside the first"),
+                *(() if trends is None else (trends,)),
+            ),
+        )
+    ]
+
+
+def _two_sided(audit: Audit) -> list[DocumentPart]:
+    """The annex that decides nothing."""
+    rows = audit.section("two_sided")
+    if not rows:
+        return []
+    disparity = disparity_rows_of(rows)
+    chart = charts_users.forest_chart(_farthest(disparity), title="lists ÷ histories (1: as in the histories)")
+    tables = [table for table in (joint_table(rows), described_table(rows)) if table is not None]
+    if disparity:
+        tables.append(evidence_table(_farthest(disparity), title="Bias disparity", most=20))
+    return [
+        DocumentPart(
+            title=section_title("two_sided"),
+            lead=f"{QUESTIONS['two_sided']} Described, and neither tested nor graded.",
+            points=(f"Warning. {LIMITS['two_sided']}",),
+            figures=() if chart is None else (figure_of(chart, "Bias disparity: lists beside histories"),),
+            tables=tuple(tables),
+        )
+    ]
+
+
+def _farthest(rows: Iterable[AuditRow]) -> list[AuditRow]:
+    """The rows whose ratio is farthest from 1 first."""
+    known = [row for row in rows if row.ratio.value > 0]
+    return sorted(known, key=lambda row: -abs(math.log(row.ratio.value)))
 
 
 def item_attributes(audit: Audit) -> list[str]:
@@ -72,8 +143,6 @@ def section_figures(audit: Audit, section: Section) -> list[Figure]:
         drawn.append((_forest(audit.section(section), "rest"), "Miscalibration of groups of users beside the others"))
     if section in ("users", "lists"):
         drawn += _user_charts(audit, section)
-    if section in ("position", "loop", "two_sided"):
-        drawn.append((charts_users.forest_chart(audit.section(section)), SECTIONS[section]))
     return [figure_of(chart, caption, tall=_tall(chart)) for chart, caption in drawn if chart is not None]
 
 

@@ -221,7 +221,23 @@ def _lift(row: AuditRow) -> str:
     return f"{who(row)}: lists are {ratio_text(row.ratio)} times as popular as what these users had before"
 
 
+def _drift(row: AuditRow) -> str:
+    told = measure_name(row.measure)
+    if row.reference == "first_round":
+        return f"for {who(row)}, the {told} in the last round is {ratio_text(row.ratio)} times that of the first"
+    return f"for {who(row)}, the {told} grows {ratio_text(row.ratio)} times as much as for all users"
+
+
+def _disparity(row: AuditRow) -> str:
+    return (
+        f"lists of {who(row)} have {ratio_text(row.ratio)} times as much of {row.group} ({row.attribute}) as their "
+        "histories"
+    )
+
+
 def _metric(row: AuditRow) -> str:
+    if row.section == "loop":
+        return _drift(row)
     against = {"rest": "that of all others", "known": "that of the users whose group is known"}
     return (
         f"the {measure_name(row.measure)} of {subject_text(row)} is {ratio_text(row.ratio)} times "
@@ -239,4 +255,5 @@ _CLAIMS: Final[Mapping[str, Callable[[AuditRow], str]]] = {
     "ndkl": _distance,
     "miscalibration": _calibration,
     "popularity_lift": _lift,
+    "bias_disparity": _disparity,
 }

@@ -85,6 +85,7 @@ OPINIONS: Final[Mapping[Opinion, str]] = {
     "positive_with_comments": "positive with comments",
     "positive": "positive",
     "not_concluded": "not concluded",
+    "described": "described",
     "not_measured": "not measured",
 }
 OPINION_MEANINGS: Final[Mapping[Opinion, str]] = {
@@ -92,6 +93,7 @@ OPINION_MEANINGS: Final[Mapping[Opinion, str]] = {
     "positive_with_comments": "gaps that are medium or low, or some that are inconclusive",
     "positive": "no material gap, which was shown",
     "not_concluded": "nothing could be shown with these users",
+    "described": "numbers that are told, and neither tested nor graded",
     "not_measured": "the data that it needs are not there",
 }
 TONES: Final[Mapping[Opinion, Tone]] = {
@@ -99,6 +101,7 @@ TONES: Final[Mapping[Opinion, Tone]] = {
     "positive_with_comments": "warn",
     "positive": "good",
     "not_concluded": "none",
+    "described": "none",
     "not_measured": "none",
 }
 LACKING: Final[Mapping[Lacking, str]] = {
@@ -112,6 +115,7 @@ LACKING: Final[Mapping[Lacking, str]] = {
     "memory": "lists that fit into memory, and are not streamed",
     "rankers": "a log in which several rankers put the same item at different positions",
     "loop": "a simulated feedback loop, [loop] of audit.toml, and the model to train anew",
+    "two_sided": "another pass over the lists: two_sided = true in [audit]",
 }
 FAMILIES: Final[Mapping[Family, str]] = {
     "confirmatory": "declared",
@@ -142,6 +146,7 @@ REFERENCES: Final[Mapping[str, str]] = {
     "all_users": "all users together",
     "no_drift": "no drift",
     "scores": "what the scores promise",
+    "parity": "parity",
 }
 MEASURES: Final[Mapping[str, str]] = {
     "exposure_share": "share of the exposure",
@@ -164,6 +169,14 @@ MEASURES: Final[Mapping[str, str]] = {
     "examination": "attention by position (examination)",
     "gaps": "gaps between groups of users",
     "drift": "drift over the rounds",
+    "joint_exposure": "joint exposure of users and items (JME), bias disparity, differential fairness",
+    "bias_disparity": "preference for a group in lists beside histories (bias disparity)",
+    "differential_fairness": "differential fairness ε of being shown a group",
+    "rating_value": "predicted ratings: value unfairness",
+    "rating_absolute": "predicted ratings: absolute unfairness",
+    "rating_under": "predicted ratings: underestimation unfairness",
+    "rating_over": "predicted ratings: overestimation unfairness",
+    "rating_non_parity": "predicted ratings: non-parity",
     "pop_rsp": "PopRSP: spread of the chance of a candidate to be shown",
     "pop_reo": "PopREO: spread of the chance of a relevant item to be shown",
 }
@@ -231,8 +244,24 @@ LIMITS: Final[Mapping[Section, str]] = {
     "calibration": "A short list cannot mirror a profile exactly, which is why distances stand beside random lists.",
     "position": "A curve of attention holds for the surface that the log is of.",
     "loop": "A simulation: how users choose in it is assumed.",
-    "two_sided": "Joint measures contradict each other; the one for relevance and the one for fairness stand beside "
-    "each other.",
+    "two_sided": "Joint measures contradict each other, and are compressed near their floor: two of them can rank two "
+    "systems in opposite orders. None decides; the part that is about fairness alone and the part that is about "
+    "relevance alone stand beside each.",
+}
+
+
+_JOINT: Final[Mapping[str, str]] = {
+    "ii": "single users, single items",
+    "ig": "single users, groups of items",
+    "gi": "groups of users, single items",
+    "gg": "groups of users, groups of items",
+    "ai": "all users, single items",
+    "ag": "all users, groups of items",
+}
+_PARTS: Final[Mapping[str, str]] = {
+    "": "joint",
+    "fairness": "fairness alone",
+    "relevance": "relevance alone",
 }
 
 
@@ -242,6 +271,9 @@ def measure_name(code: str) -> str:
         drift = code.removeprefix("loop_")
         slope = drift.removesuffix("_slope")
         return _DRIFT[drift] if slope == drift else f"{_DRIFT[slope]}, change a round"
+    if code.startswith("jme_"):
+        kind, _, part = code.removeprefix("jme_").partition("_")
+        return f"exposure, {_JOINT[kind]} (JME {kind.upper()}), {_PARTS[part]}"
     return MEASURES.get(code, code.replace("_", " "))
 
 

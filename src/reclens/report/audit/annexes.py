@@ -1,0 +1,131 @@
+"""Parts of the findings that are described: the feedback loop's trends, position bias, the two-sided annex."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from reclens.audit import Audit, AuditRow
+from reclens.audit.joint import PARTS
+from reclens.audit.position import Method, PositionBias, Unidentified
+from reclens.evaluation.results import OVERALL
+from reclens.report._toolkit.format import between, count_of
+from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.audit.sentences import ratio_text, subject_text
+from reclens.report.audit.words import REASONS, measure_name
+
+__all__ = [
+    "METHODS",
+    "UNIDENTIFIED",
+    "described_table",
+    "disparity_rows_of",
+    "examination_table",
+    "identified_sentence",
+    "joint_table",
+    "trend_table",
+]
+
+METHODS: Final[Mapping[Method, str]] = {
+    "harvest": "intervention harvesting",
+    "em": "expectation-maximisation",
+    "swap": "swaps at random",
+}
+UNIDENTIFIED: Final[Mapping[Unidentified, str]] = {
+    "one_place_each": "no item was shown to one user at two positions, as by one ranker that does not change",
+    "places_apart": "some positions have no item in common with the first",
+    "no_clicks": "a position was never clicked",
+}
+_JOINT: Final = "jme_"
+
+
+def identified_sentence(found: PositionBias) -> str:
+    """How the curve was told, and whether it can be told at all."""
+    shown = sum(found.impressions)
+    how = f"By {METHODS[found.method]}, from {count_of(shown, 'impression')}"
+    pairs = (
+        f" and {count_of(found.pairs, 'pair')} of a user and an item seen at several positions" if found.pairs else ""
+    )
+    if found.unidentified is None:
+        return f"{how}{pairs}: every position could be told."
+    return f"{how}{pairs}: some positions could not be told, since {UNIDENTIFIED[found.unidentified]}."
+
+
+def examination_table(found: PositionBias) -> Table:
+    """Attention by position, beside clicks alone, which relevance confounds."""
+    rows = zip(found.examination, found.clicks, found.impressions, strict=True)
+    cells = tuple(
+        (f"{at}", f"{shown:,}", ratio_text(each), format_number(clicks))
+        for at, (each, clicks, shown) in enumerate(rows, start=1)
+    )
+    heads = ("position", "impressions", "attention", "clicks")
+    notes = ("Both relative to the first position. Clicks mix attention with how good the items of a position are.",)
+    return Table("Attention by position", heads, cells, tuple(found.to_dicts()), notes)
+
+
+def trend_table(audit: Audit) -> Table | None:
+    """How fast each measure of the loop moves, for all users and each group; None without a loop."""
+    if audit.loop is None:
+        return None
+    trends = audit.loop.trends
+    cells = tuple(
+        (
+            "all users" if (each.by, each.segment) == OVERALL else f"{each.segment} ({each.by})",
+            measure_name(f"loop_{each.measure}"),
+            between(each.slope),
+        )
+        for each in trends
+    )
+    notes = (f"Least squares over {count_of(audit.loop.rounds, 'round')}; intervals over the runs.",)
+    records = tuple(row for each in trends for row in each.to_dicts())
+    return Table("Change a round", ("group", "measure", "slope"), cells, records, notes)
+
+
+def joint_table(rows: Sequence[AuditRow]) -> Table | None:
+    """The joint measures, each with its fairness and its relevance alone beside it; None where there are none."""
+    joint = [row for row in rows if row.measure.startswith(_JOINT)]
+    found: dict[tuple[str, str | None, str], dict[str, AuditRow]] = {}
+    for row in joint:
+        kind, _, part = row.measure.removeprefix(_JOINT).partition("_")
+        found.setdefault((kind, row.attribute, row.by), {})[f"_{part}" if part else ""] = row
+    if not found:
+        return None
+    cells = tuple(
+        (
+            kind.upper(),
+            attribute or NOTHING,
+            "all users" if by == OVERALL[0] else by,
+            *(_number(parts.get(part)) for part in PARTS),
+        )
+        for (kind, attribute, by), parts in sorted(found.items(), key=lambda each: tuple(map(str, each[0])))
+    )
+    heads = ("measure", "items by", "users by", "joint", "fairness alone", "relevance alone")
+    notes = (
+        (
+            "Joint: mean square of exposure less its target; 0 is parity. Fairness alone: mean square of exposure. "
+            "Relevance alone: mean product of exposure and target; more is better."
+        ),
+    )
+    return Table("Joint measures of exposure", heads, cells, tuple(row.to_dicts()[0] for row in joint), notes)
+
+
+def described_table(rows: Sequence[AuditRow]) -> Table | None:
+    """Differential fairness and the unfairness of predicted ratings; None where there are none."""
+    shown = [row for row in rows if not row.measure.startswith(_JOINT) and row.measure != "bias_disparity"]
+    if not shown:
+        return None
+    cells = tuple((measure_name(row.measure), subject_text(row), f"{row.n:,}", _number(row)) for row in shown)
+    records = tuple(row.to_dicts()[0] for row in shown)
+    return Table("Other two-sided numbers", ("measure", "of", "n", "value"), cells, records)
+
+
+def disparity_rows_of(rows: Sequence[AuditRow]) -> list[AuditRow]:
+    """Rows of bias disparity, the largest first."""
+    return [row for row in rows if row.measure == "bias_disparity"]
+
+
+def _number(row: AuditRow | None) -> str:
+    if row is None:
+        return NOTHING
+    if row.value.low is not None:
+        return between(row.value, signed=False)
+    return format_number(row.value.value) + ("" if row.reason is None else f" ({REASONS[row.reason]})")
