@@ -173,7 +173,7 @@ def test_a_log_of_one_ranker_cannot_tell_it_and_says_so(run: Any, place: Path) -
     assert "several rankers" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
     (place / "audit.toml").write_text(AUDIT.replace("k = 3", 'k = 3\nattention = "estimated"'))
     assert "name it in [data] log" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
-    (place / "log.csv").write_text("item_id,clicked\n1,1\n")
+    (place / "log.csv").write_text("user_id,item_id,clicked\n1,1,1\n")
     (place / "audit.toml").write_text(logged)
     assert "no column 'position'" in run("audit", "run", "audit.toml", cwd=place, status=2).stderr
 
