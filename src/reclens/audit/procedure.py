@@ -137,11 +137,12 @@ def audit_measures(
     searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
     rows = _rows(measures, checked)
     amortised = []
-    if log is not None and position is None:
-        position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
-    for attribute in measures.groups if log is not None else ():
-        rows += amortised_rows(measures, log, attribute)
-        amortised += amortised_exposure(measures, log, attribute)
+    if log is not None:
+        if position is None:
+            position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
+        for attribute in measures.groups:
+            rows += amortised_rows(measures, log, attribute)
+            amortised += amortised_exposure(measures, log, attribute)
     asked_for = {(row.measure, row.by, row.segment) for row in rows}
     rows += [row for row in (searched.rows if searched else ()) if (row.measure, row.by, row.segment) not in asked_for]
     rows += [] if loop is None else loop_rows(loop, level=settings.level, band=settings.band)
