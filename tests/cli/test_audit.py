@@ -194,6 +194,23 @@ def test_the_annex_stands_in_report_and_numbers(run: Any, place: Path) -> None:
         assert name in numbers
 
 
+def test_the_audit_is_made_again_under_other_choices(run: Any, place: Path) -> None:
+    more = """[sensitivity]
+k = [2]
+seed = [7]
+candidates = ["unseen", "test"]
+[sensitivity.segments.city]
+quantiles = ["light", "heavy"]
+of = "n_interactions"
+"""
+    (place / "audit.toml").write_text(AUDIT.replace("[sensitivity]\nk = [2]\n", more))
+    said = run("audit", "run", "audit.toml", cwd=place).stderr
+    for name in ("k = 2", "seed 7", "candidates: items of the test part", "city in other groups"):
+        assert f"audited again: {name}" in said
+    text = (place / "workspace" / "reports" / "mine.md").read_text()
+    assert "Candidates: items that the user does not have: " in text and "City in other groups: " in text
+
+
 def test_a_plan_declares_and_says_what_could_be_found(run: Any, place: Path) -> None:
     done = run(
         "audit", "plan", "audit.toml", "--mean", "0.3", "--declared", "declared.toml", "--format", "json", cwd=place

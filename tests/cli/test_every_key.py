@@ -29,6 +29,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     **{f"segments.x.{key}": SEGMENT for key in SegmentSettings.model_fields},
     "segments.x.of": {**SEGMENT, "segments.x.bins": [3]},
     "segments.x.order": {**SEGMENT, "segments.x.column": "city"},
+    "sensitivity.segments.x.of": {"sensitivity.segments.x.bins": [3]},
+    "sensitivity.segments.x.order": {"sensitivity.segments.x.column": "city"},
     "split.test": {"split": {}},
     "split.validation": {"split": {"test": "truth.csv"}},
     "split.test_share": {"split": {"method": "random"}},

@@ -37,7 +37,7 @@ from reclens.stats import concentration
 if TYPE_CHECKING:
     from reclens.lab.feedback import FeedbackLoop
 
-__all__ = ["audit_measures", "run"]
+__all__ = ["audit_measures", "position_bias_of", "run"]
 
 
 def run(
@@ -48,7 +48,6 @@ def run(
     users: pl.DataFrame | None = None,
     items: pl.DataFrame | None = None,
     log: pl.DataFrame | None = None,
-    position: PositionBias | None = None,
     loop: FeedbackLoop | None = None,
     predictions: pl.DataFrame | None = None,
     settings: AuditSettings | None = None,
@@ -67,7 +66,6 @@ def run(
         items: Attributes of items, where ``train`` has none.
         log: Impressions with ``position`` and ``clicked``, from which position bias is told, and the exposure that adds
             up over days, where there is a ``timestamp``.
-        position: What was told of position bias by another method than the usual one.
         loop: A feedback loop of the system, as of ``rl.lab.feedback_loop``; its drift is tested with the other numbers.
         predictions: Predicted ratings, ``user_id, item_id, rating, prediction``, for the two-sided annex.
         settings: What is looked at and by which rules; or give its fields by name.
@@ -110,14 +108,13 @@ def run(
             annex = joint_rows(recommendations, measures, engine=engine, progress=progress) + annex
     if predictions is not None and train is not None:
         annex += rating_rows(predictions, train, list(_known_groups(measures)), level=settings.level)
-    return audit_measures(measures, log=log, position=position, loop=loop, annex=annex)
+    return audit_measures(measures, log=log, loop=loop, annex=annex)
 
 
 def audit_measures(
     measures: AuditMeasures,
     *,
     log: pl.DataFrame | None = None,
-    position: PositionBias | None = None,
     loop: FeedbackLoop | None = None,
     annex: Sequence[AuditRow] = (),
 ) -> Audit:
@@ -126,7 +123,6 @@ def audit_measures(
     Args:
         measures: The sums.
         log: Impressions.
-        position: How often each place is looked at; told from the log by default.
         loop: A feedback loop of the system.
         annex: Rows that are described, and neither tested nor graded.
     """
@@ -136,10 +132,9 @@ def audit_measures(
     metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
     searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
     rows = _rows(measures, checked)
-    amortised = []
+    position, amortised = None, []
     if log is not None:
-        if position is None:
-            position = position_bias(log, level=settings.level, replicates=settings.replicates, rng=settings.seed)
+        position = position_bias_of(log, settings)
         for attribute in measures.groups:
             rows += amortised_rows(measures, log, attribute)
             amortised += amortised_exposure(measures, log, attribute)
@@ -177,6 +172,18 @@ def audit_measures(
         intersections=searched,
         users=_users(measures),
         card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
+    )
+
+
+def position_bias_of(log: pl.DataFrame, settings: AuditSettings) -> PositionBias:
+    """How often each place is looked at, told from a log as the settings of an audit say."""
+    return position_bias(
+        log,
+        method=settings.examination,
+        context=settings.context,
+        level=settings.level,
+        replicates=settings.replicates,
+        rng=settings.seed,
     )
 
 

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, TypedDict
 
 from reclens.audit.attention import Attention, position_weights
+from reclens.audit.position import Method
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_metrics, asked_segments
+from reclens.schema import USER
 from reclens.tabular import Tabular
 
 __all__ = ["AuditSettings", "Hypothesis", "Rules"]
@@ -67,6 +69,8 @@ class AuditSettings:
         minimum: Groups with fewer users are inconclusive.
         band: A ratio between this and its inverse is no material difference.
         alpha: Level of the tests, after the correction; intervals have level 1 - alpha.
+        examination: How attention by position is told from a log; see :func:`reclens.audit.position_bias`.
+        context: Columns of the log within which the relevance of an item is the same.
         two_sided: Whether the annex of joint measures is made, in another pass over the lists.
         replicates: Bootstrap replicates.
         seed: Seed of the replicates.
@@ -90,6 +94,8 @@ class AuditSettings:
     minimum: int = 30
     band: float = 0.9
     alpha: float = 0.05
+    examination: Method = "harvest"
+    context: Sequence[str] = (USER,)
     two_sided: bool = False
     replicates: int = 400
     seed: int = 0

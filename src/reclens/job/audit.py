@@ -12,9 +12,10 @@ from reclens.audit import Audit, AuditPlan, audit_gate, plan, run
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments
-from reclens.job.audit_ground import ground_of
-from reclens.job.audit_settings import ESTIMATED, AuditJobSettings, HypothesisSettings
-from reclens.job.audit_trials import estimated_weights, loop_of, mitigation_of, position_of
+from reclens.job.audit_again import variants_of
+from reclens.job.audit_ground import Ground, ground_of
+from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
+from reclens.job.audit_trials import loop_of, mitigation_of, with_estimated
 from reclens.report._toolkit.pdf import Printed
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import build_audit_report
@@ -89,33 +90,14 @@ def run_audit_job(
 
     progress("read the data", 0, 0)
     ground = ground_of(settings, place)
-    lists, truth, train = ground.lists, ground.truth, ground.train
     progress("read the data", 1, 1)
     before_work()
-    position = position_of(settings, ground.log)
-    if position is not None:
-        step(f"attention by position told from {ground.log.height:,} impressions")  # type: ignore[union-attr]
-    if settings.audit.attention == ESTIMATED and position is not None:
-        settings = settings.with_weights(position.weights)
-    made = settings.settings()
-    tried = mitigation_of(settings, ground, progress=progress)
-    if tried is not None:
-        step(f"mitigations tried: {len(tried.validation.trials) - 1:,} trials, chosen: {tried.choice.mitigation}")
-    loop = loop_of(settings, train, progress=progress)
-    if loop is not None:
-        step(f"feedback loop: {settings.loop.seeds} runs of {settings.loop.rounds} rounds")  # type: ignore[union-attr]
-    how: dict[str, Any] = {"train": train, "log": ground.log, "position": position, "predictions": ground.predictions}
-    found = run(lists, truth, settings=made, name=_system(settings, lists), loop=loop, progress=progress, **how)
-    found = replace(found, mitigation=tried)
-    card = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
-    if train is not None and train.card.get("synthetic"):
-        card["synthetic"] = True  # type: ignore[assignment]
-    found = replace(found, card={**found.card, **card})
-    step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
+    used = with_estimated(settings, ground.log)
+    found = _audited(used, ground, step, progress)
     gate = audit_gate(found, [row.rule() for row in settings.gate]) if settings.gate else None
     again = {}
-    for name, changed in (settings.variants() | estimated_weights(settings, position)).items():
-        again[name] = run(lists, truth, settings=settings.settings(**changed), name=found.system, **how)
+    for name, variant in variants_of(used, ground, found.position).items():
+        again[name] = variant(found.system)
         step(f"audited again: {name}")
     place.save(found, settings.name, overwrite=True)
     report = build_audit_report(
@@ -133,6 +115,25 @@ def run_audit_job(
     if printed is not None and printed.path is None:
         step(_no_pdf(printed))
     return AuditJobResult(found, files, printed, gate, again)
+
+
+def _audited(settings: AuditJobSettings, ground: Ground, step: Callable[[str], None], progress: Progress) -> Audit:
+    """The audit with its trials and its loop."""
+    lists, train = ground.lists, ground.train
+    tried = mitigation_of(settings, ground, progress=progress)
+    if tried is not None:
+        step(f"mitigations tried: {len(tried.validation.trials) - 1:,} trials, chosen: {tried.choice.mitigation}")
+    loop = loop_of(settings, train, progress=progress)
+    if loop is not None:
+        step(f"feedback loop: {loop.card['seeds']} runs of {loop.card['rounds']} rounds")
+    how: dict[str, Any] = {"log": ground.log, "predictions": ground.predictions, "loop": loop, "progress": progress}
+    name = _system(settings, lists)
+    found = run(lists, ground.truth, train=train, settings=settings.settings(), name=name, **how)
+    card: dict[str, Any] = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
+    if train is not None and train.card.get("synthetic"):
+        card["synthetic"] = True
+    step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
+    return replace(found, mitigation=tried, card={**found.card, **card})
 
 
 def plan_audit_job(

@@ -87,6 +87,7 @@ def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
         named = None if settings.mitigation is None else settings.mitigation.candidates
         longer = replace(reading, paths={**reading.paths, "lists": named})
         candidates = lists if named is None else load_lists(named, longer, name=None, place=place)
+    built_segmenters(settings.sensitivity.segments)
     if train is not None and settings.segments:
         train = train.with_segments(**built_segmenters(settings.segments))
     elif settings.segments:

@@ -27,6 +27,7 @@ __all__ = [
     "AuditDataSettings",
     "AuditGateSettings",
     "AuditJobSettings",
+    "Candidates",
     "HypothesisSettings",
     "LoopSection",
     "MitigationSection",
@@ -41,6 +42,9 @@ __all__ = [
 
 ESTIMATED: Final = "estimated"
 """The attention that is told from the log of the audit."""
+
+Candidates = Literal["unseen", "test"]
+"""Which items lists are chosen from: those that a user does not have, or those of the test part."""
 
 EXAMPLE_AUDIT: Final = """\
 # An audit. Say what you want to look at; `reclens audit plan` declares the hypotheses before you look.
@@ -240,6 +244,9 @@ class SensitivitySettings(Section):
     k: list[int] = Field(default_factory=list)
     attention: list[str] = Field(default_factory=list)
     tiers: list[tuple[float, float]] = Field(default_factory=list)
+    seed: list[int] = Field(default_factory=list)
+    segments: dict[str, SegmentSettings] = Field(default_factory=dict)
+    candidates: list[Candidates] = Field(default_factory=list)
 
 
 class AuditJobSettings(Section):
@@ -293,6 +300,8 @@ class AuditJobSettings(Section):
         """The same for :func:`reclens.audit.run`, with some fields changed."""
         declared = None if self.hypotheses is None else [Hypothesis(**each.model_dump()) for each in self.hypotheses]
         fields: dict[str, Any] = {**self.audit.model_dump(), "hypotheses": declared, **changed}
+        about = self.position or PositionSettings()
+        fields |= {"examination": about.method, "context": tuple(about.context)}
         if fields["attention"] == ESTIMATED:  # until a job has told it: see with_weights
             fields["attention"] = "log"
         return AuditSettings(**fields)
@@ -305,6 +314,7 @@ class AuditJobSettings(Section):
         """The other choices of ``[sensitivity]``, by what they are called."""
         found: dict[str, dict[str, Any]] = {f"k = {k}": self._with_k(k) for k in self.sensitivity.k}
         found |= {f"attention {each}": {"attention": each} for each in self.sensitivity.attention}
+        found |= {f"seed {each}": {"seed": each} for each in self.sensitivity.seed}
         return found | {
             f"tiers {head:.0%} / {tail:.0%}": {"tiers": (head, tail)} for head, tail in self.sensitivity.tiers
         }

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from reclens.audit.loop import with_groups
 from reclens.audit.mitigate import Mitigation, candidates_of, mitigation
-from reclens.audit.position import PositionBias, position_bias
+from reclens.audit.procedure import position_bias_of
 from reclens.engine import Progress
 from reclens.errors import UsageError
-from reclens.job.audit_settings import ESTIMATED, PositionSettings
+from reclens.job.audit_again import tells_all
+from reclens.job.audit_settings import ESTIMATED
 
 if TYPE_CHECKING:
     import polars as pl
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from reclens.job.audit_settings import AuditJobSettings
     from reclens.lab.feedback import FeedbackLoop
 
-__all__ = ["estimated_weights", "loop_of", "mitigation_of", "position_of"]
+__all__ = ["loop_of", "mitigation_of", "with_estimated"]
 
 
 def mitigation_of(settings: AuditJobSettings, ground: Ground, *, progress: Progress) -> Mitigation | None:
@@ -52,41 +53,22 @@ def mitigation_of(settings: AuditJobSettings, ground: Ground, *, progress: Progr
     return mitigation(candidates, about.asked(metrics[0], loop), train=ground.train, settings=made, progress=progress)
 
 
-def position_of(settings: AuditJobSettings, log: pl.DataFrame | None) -> PositionBias | None:
-    """How often each place is looked at, by ``[position]``; None without a log.
+def with_estimated(settings: AuditJobSettings, log: pl.DataFrame | None) -> AuditJobSettings:
+    """The same audit with the weights that the log tells, where ``attention = "estimated"`` asks for them.
 
     Raises:
-        UsageError: If ``attention = "estimated"`` is asked for and the log cannot tell it for every place of the lists.
+        UsageError: If the log cannot tell them for every place of the lists.
     """
-    if log is None:
-        return None
-    about, made = settings.position or PositionSettings(), settings.settings()
-    found = position_bias(
-        log,
-        method=about.method,
-        context=tuple(about.context),
-        level=made.level,
-        replicates=made.replicates,
-        rng=made.seed,
-    )
-    if settings.audit.attention == ESTIMATED and not _whole(found, made.k):
+    if settings.audit.attention != ESTIMATED or log is None:
+        return settings
+    made = settings.settings()
+    found = position_bias_of(log, made)
+    if not tells_all(found, made.k):
         raise UsageError(
             f'[audit] attention = "{ESTIMATED}": the log does not tell the attention of all {made.k} places. It has to '
             "hold items that several rankers put to different places. Say log or rbp instead."
         )
-    return found
-
-
-def estimated_weights(settings: AuditJobSettings, position: PositionBias | None) -> dict[str, dict[str, Any]]:
-    """The audit again with the weights that the log tells, where it tells all, and they are not in use already."""
-    if position is None or not isinstance(settings.audit.attention, str) or not _whole(position, settings.audit.k):
-        return {}
-    return {"attention from the log": {"attention": position.weights}}
-
-
-def _whole(found: PositionBias, k: int) -> bool:
-    """Whether every one of the first k places could be told."""
-    return found.unidentified is None and len(found.examination) >= k
+    return settings.with_weights(found.weights)
 
 
 def loop_of(settings: AuditJobSettings, train: Dataset | None, *, progress: Progress) -> FeedbackLoop | None:
