@@ -1,0 +1,311 @@
+"""Anomalies in daily series: what a day was expected to be, and how far from it a day may lie.
+
+A day is forecast from the days before it alone: a profile of the week, a recent level and a slope, each a median, so
+that a past incident does not move them. It is judged by its distance from that, in units of the robust spread of past
+distances; the spread is never below the sampling error of the day itself. Slow drift, which a recent level follows, is
+judged against an older level by a cumulative sum (Page, 1954). A threshold is set from days without an incident, so
+that it costs at most a stated number of false alerts a year.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from reclens.errors import UsageError
+
+__all__ = ["DayScores", "Threshold", "alerts_of", "drift_scores", "score_days", "threshold_for"]
+
+_QUANTILES: Final = ((0.5, 0.67449), (0.8, 1.28155))
+"""Quantiles of a distance, and what they are for a normal distribution of standard deviation 1. The scale is the larger
+one: the median (MAD) is 0 where most days are alike, such as mostly without any event; a fifth of past days may be
+incidents before they move the other."""
+_LEAST: Final = 1e-12
+_MOST: Final = 3.0
+"""A single day counts for at most this in a drift: a spike is found by its own distance."""
+YEAR: Final = 365.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayScores:
+    """What each day of each series was expected to be; arrays of shape (days, series).
+
+    Attributes:
+        expected: Forecast from the days before; NaN while there are too few of them.
+        scale: Standard deviation of a distance from it, in the unit of the values.
+        z: Distance of the day from ``expected`` in units of ``scale``; NaN where the day or one of both is missing.
+    """
+
+    expected: np.ndarray
+    scale: np.ndarray
+    z: np.ndarray
+
+    def band(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Where a day may lie: ``expected`` less and plus ``threshold`` times ``scale``."""
+        return self.expected - threshold * self.scale, self.expected + threshold * self.scale
+
+
+def score_days(
+    values: np.ndarray,
+    *,
+    errors: np.ndarray | None = None,
+    excluded: np.ndarray | None = None,
+    period: int = 7,
+    memory: int = 8,
+    warm_up: int = 3,
+) -> DayScores:
+    """Judge every day by the days before it.
+
+    Args:
+        values: Shape (days, series), one row a day without gaps; NaN where a day has no value. Rates and money are
+            judged best on a scale on which noise is even, such as the logit or the logarithm.
+        errors: Standard errors of ``values``, same shape and scale: sampling noise that a day has by its own size.
+            A day is never called strange for noise that small counts bring. None is 0.
+        excluded: Days that do not count as past, such as holidays and known incidents; they are judged all the same.
+        period: Days of a season.
+        memory: Seasons that a forecast looks back over.
+        warm_up: Seasons, with at least half of their days, that a forecast needs. The spread needs as many forecasts.
+
+    Raises:
+        UsageError: If shapes differ or a setting is out of range.
+
+    Example:
+        >>> week = np.array([1.0, 2, 3, 4, 5, 9, 9])
+        >>> days = np.tile(week, 10)[:, None]
+        >>> days[-1] = 0
+        >>> scores = score_days(days, errors=np.full_like(days, 0.5))
+        >>> float(scores.expected[-1, 0]), float(scores.z[-1, 0])
+        (9.0, -18.0)
+    """
+    values, errors, past = _checked(values, errors, excluded, period, memory, warm_up)
+    days = len(values)
+    expected = np.full_like(values, np.nan)
+    for day in range(warm_up * period, days):
+        expected[day] = _forecast(past[:day], period, memory, warm_up)
+    return DayScores(expected=expected, **_scaled(values, expected, errors, past, period, memory, warm_up))
+
+
+def drift_scores(
+    values: np.ndarray,
+    scores: DayScores,
+    *,
+    excluded: np.ndarray | None = None,
+    period: int = 7,
+    gap: int = 2,
+    seasons: int = 6,
+    slack: float = 0.5,
+) -> np.ndarray:
+    """How far values have drifted from where they were: a cumulative sum of distances from an older level.
+
+    The level of a day is the median of ``seasons`` seasons that end ``gap`` seasons before it, which a slow drift of
+    the last days has not reached yet. Distances are in units of the scale of :func:`score_days`; the sum takes what
+    exceeds ``slack`` a day, upwards and downwards, and falls back to 0. Its sign tells the direction.
+
+    Args:
+        values: As for :func:`score_days`.
+        scores: What it returned.
+        excluded: As there.
+        period: As there.
+        gap: Seasons between the level and the day.
+        seasons: Seasons that the level is the median of.
+        slack: Distance a day that does not count.
+
+    Returns:
+        Shape (days, series); NaN while there are too few days.
+    """
+    values, _, past = _checked(values, None, excluded, period, seasons, 1)
+    found = np.full_like(values, np.nan)
+    up, down = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for day in range((gap + seasons) * period, len(values)):
+        old = past[day - (gap + seasons) * period : day - gap * period]
+        weeks = old.reshape(seasons, period, -1)
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            profile = _median(weeks - _median(weeks, 1)[:, None], 0)
+            level = _median(_median(weeks - profile, 1), 0)
+            scale = np.maximum(scores.scale[day], _LEAST)
+            distance = np.clip((values[day] - level - profile[0]) / scale, -_MOST, _MOST)
+            # Of a skewed series the median is not the mean: what calm days add on average is no drift.
+            calm = np.clip((weeks - profile - level) / scale, -_MOST, _MOST).reshape(-1, len(level))
+            distance -= np.nanmean(calm, axis=0)
+        known = np.isfinite(distance)
+        step = np.where(known, distance, 0.0)
+        up, down = np.maximum(0.0, up + step - slack * known), np.maximum(0.0, down - step - slack * known)
+        found[day] = np.where(np.isfinite(scores.scale[day]), np.where(up >= down, up, -down), np.nan)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """What a score has to exceed.
+
+    Attributes:
+        value: The threshold; infinite if it cannot be set.
+        state: ``set``, or ``too_few_days``: even without any alert they could not show that the budget is kept.
+        budget: False alerts a series and year that it may cost.
+        series_days: Days it was set from, over all series.
+        needed_days: Days that the budget needs at least.
+    """
+
+    value: float
+    state: Literal["set", "too_few_days"]
+    budget: float
+    series_days: int
+    needed_days: int
+
+
+def threshold_for(scores: np.ndarray, *, budget: float, cool_down: int = 7) -> Threshold:
+    """The lowest threshold that keeps to a budget of false alerts, set from days without an incident.
+
+    As in split conformal prediction one alert is added to those that were seen, so that the next day, if it is like
+    these days, raises an alert at no more than the stated rate.
+
+    Args:
+        scores: Shape (days, series): scores of days without an incident; NaN is left out. Series are pooled, because
+            scores are in units of their own noise.
+        budget: False alerts a series and year.
+        cool_down: Days after an alert within which a series raises none.
+
+    Raises:
+        UsageError: If the budget is not above 0.
+    """
+    if not budget > 0:
+        raise UsageError(f"budget is {budget}, expected a number of alerts a year above 0.")
+    distances = np.abs(np.asarray(scores, float))
+    known = distances[~np.isnan(distances)]
+    allowed = budget * len(known) / YEAR - 1
+    needed = int(np.ceil(YEAR / budget))
+    if allowed < 0:
+        found, state = float("inf"), "too_few_days"
+    else:
+        found, state = _lowest(distances, np.unique(known), allowed, cool_down), "set"
+    return Threshold(value=found, state=state, budget=budget, series_days=len(known), needed_days=needed)
+
+
+def alerts_of(scores: np.ndarray, threshold: float, *, cool_down: int = 7) -> np.ndarray:
+    """Days on which a series raises an alert.
+
+    Args:
+        scores: Shape (days, series).
+        threshold: What the size of a score has to exceed.
+        cool_down: Days after an alert within which a series raises none.
+
+    Returns:
+        Truth values of the same shape.
+    """
+    beyond = np.abs(scores) > threshold
+    found = np.zeros(beyond.shape, bool)
+    rest = np.zeros(beyond.shape[1], int)
+    for day in range(len(beyond)):
+        found[day] = beyond[day] & (rest == 0)
+        rest = np.where(found[day], cool_down, np.maximum(rest - 1, 0))
+    return found
+
+
+def _lowest(distances: np.ndarray, candidates: np.ndarray, allowed: float, cool_down: int) -> float:
+    """The lowest candidate that raises no more than the allowed alerts: the higher it is, the fewer there are."""
+    low, high = 0, len(candidates) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if alerts_of(distances, candidates[middle], cool_down=cool_down).sum() <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return float(candidates[low])
+
+
+def _checked(
+    values: np.ndarray, errors: np.ndarray | None, excluded: np.ndarray | None, period: int, memory: int, warm_up: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Values and errors as float64, and the values that count as past."""
+    values = np.asarray(values, float)
+    if values.ndim != 2:
+        raise UsageError(f"values has {values.ndim} dimensions, expected 2: days and series.")
+    errors = np.zeros_like(values) if errors is None else np.asarray(errors, float)
+    excluded = np.zeros(values.shape, bool) if excluded is None else np.asarray(excluded, bool)
+    for name, given in (("errors", errors), ("excluded", excluded)):
+        if given.shape != values.shape:
+            raise UsageError(f"{name} has the shape {given.shape}, and values {values.shape}.")
+    if period < 1 or not 1 <= warm_up <= memory:
+        raise UsageError(
+            f"period is {period}, warm_up {warm_up} and memory {memory}; "
+            "expected 1 <= period and 1 <= warm_up <= memory."
+        )
+    values = np.where(np.isfinite(values), values, np.nan)
+    return values, np.nan_to_num(errors), np.where(excluded, np.nan, values)
+
+
+def _forecast(past: np.ndarray, period: int, memory: int, warm_up: int) -> np.ndarray:
+    """The next day of each series; NaN where fewer than ``warm_up`` seasons have half of their days."""
+    count = min(memory, len(past) // period)
+    weeks = past[len(past) - count * period :].reshape(count, period, -1)
+    usable = (np.isfinite(weeks).sum(axis=1) * 2 >= period).sum(axis=0) >= warm_up
+    medians = _median(weeks, 1)
+    slope = _slope(medians) / period
+    place = (np.arange(period) - (period - 1) / 2)[:, None]
+    profile = _median(weeks - medians[:, None] - slope * place, 0)
+    # The recent level is that of the last season, at its middle; the day lies half a season behind that.
+    level = _median(weeks[-1] - profile - slope * place, 0)
+    level = np.where(np.isfinite(level), level, _median(medians, 0))
+    return np.where(usable, level + slope * (period + 1) / 2 + profile[0], np.nan)
+
+
+def _slope(medians: np.ndarray) -> np.ndarray:
+    """Theil and Sen's slope a season: the median over all pairs of seasons."""
+    first, second = np.triu_indices(len(medians), 1)
+    if not len(first):
+        return np.zeros(medians.shape[1])
+    slopes = (medians[second] - medians[first]) / (second - first)[:, None]
+    return np.nan_to_num(_median(slopes, 0))
+
+
+def _scaled(
+    values: np.ndarray,
+    expected: np.ndarray,
+    errors: np.ndarray,
+    past: np.ndarray,
+    period: int,
+    memory: int,
+    warm_up: int,
+) -> dict[str, np.ndarray]:
+    """Scale and z of each day. Noise is what days have by their size, and what they have besides, equal for all."""
+    distance, noise = np.abs(past - expected), errors**2
+    scale = np.full_like(values, np.nan)
+    least, window = warm_up * period, memory * period
+    for day in range(len(values)):
+        before = distance[max(0, day - window) : day]
+        enough = np.isfinite(before).sum(axis=0) >= least
+        if not enough.any():
+            continue
+        seen = np.max([_quantile(before, at) / normal for at, normal in _QUANTILES], axis=0) ** 2
+        own = _median(np.where(np.isfinite(before), noise[max(0, day - window) : day], np.nan), 0)
+        besides = np.maximum(seen - np.nan_to_num(own), 0.0)
+        scale[day] = np.where(enough, np.sqrt(besides + noise[day]), np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (values - expected) / scale
+    # Where nothing ever varied, whatever differs is infinitely far, and what does not is no distance at all.
+    z = np.where((values == expected) & np.isfinite(scale), 0.0, z)
+    return {"scale": scale, "z": z}
+
+
+def _median(values: np.ndarray, axis: int) -> np.ndarray:
+    """Median without NaN; NaN where nothing is left."""
+    if not np.isnan(values).any():
+        return np.median(values, axis=axis)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a series without a value has no median
+        return np.nanmedian(values, axis=axis)
+
+
+def _quantile(values: np.ndarray, at: float) -> np.ndarray:
+    """Quantile of each column without NaN, between two values in proportion; NaN where nothing is left."""
+    ordered = np.sort(values, axis=0)  # NaN comes last
+    known = (~np.isnan(values)).sum(axis=0)
+    place = np.maximum(known - 1, 0) * at
+    low = place.astype(int)
+    first = np.take_along_axis(ordered, low[None], 0)[0]
+    second = np.take_along_axis(ordered, np.minimum(low + 1, np.maximum(known - 1, 0))[None], 0)[0]
+    return first + (place - low) * (second - first)
