@@ -195,6 +195,7 @@ class EncoderCard:
         dimension: Length of its vectors.
         pooling: How the vectors of words become one, such as ``mean``.
         settings: What else makes a difference, such as the number of tokens that are read; JSON values.
+        address: How :func:`adapter` opens it again; empty where it cannot.
     """
 
     model: str
@@ -202,6 +203,7 @@ class EncoderCard:
     dimension: int
     pooling: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    address: str = ""
 
 
 @runtime_checkable

@@ -302,6 +302,42 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"before": NAME, "after": NAME, "--report": Wrong(("events.csv/below",))},
     ),
     "audit demo": (_DATA, NEW),
+    "explore embed": (
+        {"name": "fresh", "--texts": "plots.csv", "--text": ["plot"]},
+        {
+            "name": ARTEFACT,
+            "--texts": ABSENT,
+            "--text": NAME,
+            "--encoder": Wrong(("nosuch:x", "nosuch")),
+            "--cache": Wrong(("cache",)),
+            "--model": Wrong(("nosuch",), {"--texts": ..., "--text": ...}),
+            "--vectors": Wrong(("nosuch.npy", "nosuch.csv"), {"--texts": ..., "--text": ...}),
+            "--ids": Wrong(("nosuch.parquet",), {"--texts": ..., "--text": ..., "--vectors": "plots.npy"}),
+            "--id-column": NAME,
+            "--dimension": COUNT,
+            "--entity": NAME,
+            "--workspace": Wrong(("events.csv",)),
+        },
+    ),
+    "explore index": (
+        {"space": "plots"},
+        {"space": NAME, "--recall": Wrong(("0", "1.5", "nan")), "--again": FREE},
+    ),
+    "explore move": (
+        {"source": "plots", "--to": "local:moved"},
+        {"source": NAME, "--to": Wrong(("nosuch:x", "nosuch")), "--again": FREE},
+    ),
+    "explore search": (
+        {"space": "plots", "--like": ["1"]},
+        {
+            "space": NAME,
+            "--text": Wrong(("nosuch",), {"--like": ...}),
+            "--like": NAME,
+            "--k": COUNT,
+            "--where": Wrong(("nosuch", "nosuch=1")),
+            "--store": Wrong(("nosuch:x", "nosuch")),
+        },
+    ),
     "experiment plan": (
         {"source": "plan.toml"},
         {

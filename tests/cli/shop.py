@@ -81,6 +81,16 @@ def fill(folder: Path) -> None:
         "user_id", "item_id", "rank"
     )
     tables["truth"] = pairs.select("user_id", "item_id")
+    tables["plots"] = pl.DataFrame(
+        {
+            "item_id": range(1, ITEMS + 1),
+            "plot": [
+                f"a {('ship', 'storm', 'robot')[at % 3]} and a {('king', 'queen')[at % 2]}" for at in range(ITEMS)
+            ],
+            "year": [1990 + at for at in range(ITEMS)],
+        }
+    )
+    np.save(folder / "plots.npy", rng.standard_normal((ITEMS, 4)))
     tables["predicted"] = pairs.select("user_id", "item_id", "rating", prediction=pl.lit(3.0))
     tables["units"] = pl.DataFrame(
         {
@@ -154,7 +164,12 @@ def keep(folder: Path) -> None:
     place.remove("model", "gone")
     place.save(Pipeline.from_toml(folder / "pipeline.toml").fit(made.train), "p")
     from reclens.audit import run as audit
+    from reclens.explore import LocalStore, embed_texts
+    from reclens.explore.transfer import move
 
+    plots = embed_texts(pl.read_csv(folder / "plots.csv"), columns=["plot"], dimension=4)
+    place.save(plots, "plots")
+    move(plots, LocalStore(folder / "workspace" / "stores" / "plots"))
     told = read(folder / "train.csv", items=folder / "items.csv", users=folder / "users.csv")
     found = audit(folder / "lists.csv", folder / "truth.csv", train=told, by="city", k=3, replicates=200)
     place.save(found, "a1")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -91,3 +94,18 @@ def _health(day: date, value: float, status: str, **more) -> dict:
         "status": status,
         **more,
     }
+
+
+@pytest.fixture(scope="session")
+def doubles() -> Callable[[str], ModuleType]:
+    """Loads a module of this folder that plays a service."""
+
+    @functools.cache
+    def load(name: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load

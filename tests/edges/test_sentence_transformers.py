@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from reclens.errors import MissingExtraError, StoreError, UsageError
-from reclens.explore.embed_texts import embed_texts
+from reclens.explore.text_embedding import embed_texts
 from reclens.protocols import TextEncoder, adapter
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -12,13 +12,13 @@ import pytest
 
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError
-from reclens.explore import embed_texts as texts_module
 from reclens.explore import linear_algebra
+from reclens.explore import text_embedding as texts_module
 from reclens.explore.embed_models import embed_model
-from reclens.explore.embed_texts import VectorCache, embed_texts, joined_texts
 from reclens.explore.linear_algebra import truncated_svd
-from reclens.explore.read_vectors import read_vectors
+from reclens.explore.text_embedding import VectorCache, embed_texts, joined_texts
 from reclens.explore.tfidf import TfidfSvd
+from reclens.explore.vector_files import read_vectors
 from reclens.models import ALS, BPR, EASE, SLIM, Popular, PureSVD
 from reclens.models._content.words import ENGLISH
 from reclens.protocols import EncoderCard, TextEncoder

@@ -49,7 +49,7 @@ class SentenceTransformers:
 
     def __init__(self, model: str, *, batch_size: int = 32, device: str | None = None) -> None:
         library = need("sentence_transformers", extra="embed")
-        self._batch_size = batch_size
+        self._batch_size, self._address = batch_size, f"sentence-transformers:{model}"
         name, _, revision = model.partition("@")
         folder = Path(model).expanduser()
         if model and folder.is_dir():
@@ -66,7 +66,8 @@ class SentenceTransformers:
         """What it is; the revision is that of the hub, or of a folder the SHA-256 of its weights."""
         size = int(self._model.get_embedding_dimension())
         pooling = next((str(part.pooling_mode) for part in self._model if hasattr(part, "pooling_mode")), "none")
-        return EncoderCard(self._name, self._revision, size, pooling, {"tokens": int(self._model.max_seq_length)})
+        tokens = {"tokens": int(self._model.max_seq_length)}
+        return EncoderCard(self._name, self._revision, size, pooling, tokens, self._address)
 
     def encode(self, texts: Sequence[str], /) -> np.ndarray:
         """Texts as vectors of length 1, float32; of each text the first tokens count that the model reads."""

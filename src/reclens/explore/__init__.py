@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from reclens.explore.coverage import Coverage
     from reclens.explore.drift import Drift, drift_between
     from reclens.explore.embed_models import ModelSpaces, embed_model
-    from reclens.explore.embed_texts import embed_texts
     from reclens.explore.exact import top_k
     from reclens.explore.gate import ExploreGateRule, explore_gate
     from reclens.explore.local_store import LocalStore
@@ -19,15 +18,16 @@ if TYPE_CHECKING:
     from reclens.explore.project import PointMap, extend_map, kept_map, pca_map, umap_map
     from reclens.explore.quality import map_quality
     from reclens.explore.reach import Reach
-    from reclens.explore.read_vectors import read_vectors
     from reclens.explore.result import Exploration
     from reclens.explore.retrieval import choose_setting, retrieval_recall
     from reclens.explore.settings import ExploreSettings
     from reclens.explore.space import EmbeddingCard, EmbeddingSpace
     from reclens.explore.stores import card_of
     from reclens.explore.structure import structural_reach
+    from reclens.explore.text_embedding import embed_texts
     from reclens.explore.tfidf import TfidfSvd
     from reclens.explore.users import mean_users
+    from reclens.explore.vector_files import read_vectors
 
 __all__ = [
     "Coverage",
@@ -83,7 +83,7 @@ __getattr__, __dir__ = lazy(
         "choose_setting": "retrieval",
         "drift_between": "drift",
         "embed_model": "embed_models",
-        "embed_texts": "embed_texts",
+        "embed_texts": "text_embedding",
         "explore_gate": "gate",
         "extend_map": "project",
         "kept_map": "project",
@@ -91,7 +91,7 @@ __getattr__, __dir__ = lazy(
         "mean_users": "users",
         "neighbour_graph": "neighbours",
         "pca_map": "project",
-        "read_vectors": "read_vectors",
+        "read_vectors": "vector_files",
         "retrieval_recall": "retrieval",
         "run": "procedure",
         "structural_reach": "structure",

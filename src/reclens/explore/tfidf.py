@@ -29,11 +29,13 @@ class TfidfSvd:
     """Latent semantic analysis: tf-idf, then the leading singular vectors; no download, and no torch.
 
     A term is a word or two words side by side, English stop words left out. tf is 1 + ln(count), idf is
-    ln((1 + texts) ÷ (1 + texts with it)) + 1, and each row is brought to length 1, before the SVD and after it.
+    ln((1 + texts) ÷ (1 + texts with it)) + 1 over the texts that have a term, and each row is brought to length 1,
+    before the SVD and after it.
     The vectors of two fits cannot be compared: the revision is a hash of what was learned.
 
     Args:
         dimension: Length of the vectors, 1 or more; fewer come out where the texts have fewer.
+        min_texts: Texts that a term has to stand in; None for 2, or 1 where there are at most 20 texts.
         seed: Seed of the SVD.
 
     Example:
@@ -46,10 +48,10 @@ class TfidfSvd:
         Deerwester, Dumais, Furnas, Landauer, Harshman (1990), Indexing by latent semantic analysis; JASIS 41(6).
     """
 
-    def __init__(self, *, dimension: int = 128, seed: int = 0) -> None:
+    def __init__(self, *, dimension: int = 128, min_texts: int | None = None, seed: int = 0) -> None:
         if dimension < 1:
             raise UsageError(f"dimension is {dimension}, expected 1 or more.")
-        self.dimension, self.seed = dimension, seed
+        self.dimension, self.min_texts, self.seed = dimension, min_texts, seed
 
     def fit(self, texts: Sequence[str]) -> Self:
         """Learn terms, their weights and the singular vectors.
@@ -58,15 +60,17 @@ class TfidfSvd:
             DataError: If no term stands in a text.
         """
         terms = pl.concat([_terms_of(texts, rows) for rows in chunk_ranges(len(texts), _ROWS)] or [_NOTHING])
-        least = 2 if len(texts) > 20 else 1
-        holders = terms.group_by("term").len("holders").filter(pl.col("holders") >= least)
+        self.min_texts_ = (2 if len(texts) > 20 else 1) if self.min_texts is None else self.min_texts
+        holders = terms.group_by("term").len("holders").filter(pl.col("holders") >= self.min_texts_)
         holders = holders.sort(["holders", "term"], descending=[True, False]).head(_WORDS).sort("term")
         if not holders.height:
             raise DataError(
                 f"none of {len(texts):,} texts has a word that another one has", fix="Name columns that hold words."
             )
         self.terms_ = holders["term"]
-        self.idf_ = np.log((1 + len(texts)) / (1 + holders["holders"].to_numpy())) + 1
+        # Texts without a term say nothing of how rare the terms are, and have no vector.
+        n = terms.join(holders, on="term", how="semi")["row"].n_unique()
+        self.idf_ = np.log((1 + n) / (1 + holders["holders"].to_numpy())) + 1
         _, self.singular_values_, right = truncated_svd(
             self._weighted(terms, len(texts)), self.dimension, seed=self.seed
         )
@@ -80,7 +84,8 @@ class TfidfSvd:
         digest.update(self.idf_.tobytes())
         # Rounded: the last bits of a decomposition are those of the processor.
         digest.update(np.round(self.singular_values_, 6).tobytes())
-        return EncoderCard("tfidf_svd", digest.hexdigest(), self.components_.shape[1], "sum")
+        told = {"dimension": self.dimension, "min_texts": self.min_texts_, "seed": self.seed}
+        return EncoderCard("tfidf_svd", digest.hexdigest(), self.components_.shape[1], "sum", told)
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Texts as vectors of length 1, float32, shape (n, dimension); 0 for a text without a known word."""

@@ -95,7 +95,7 @@ def embed_texts(
         tuple(columns),
         about.pooling,
         normalized=True,
-        settings=dict(about.settings),
+        settings={**about.settings, "address": about.address} if about.address else dict(about.settings),
     )
     rest = frame.drop(id_column)
     if "id" in rest.columns:

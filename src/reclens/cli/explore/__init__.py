@@ -1,0 +1,1 @@
+"""Embedding spaces: embed, index, search, and move them between stores."""
