@@ -262,7 +262,7 @@ def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
 
 def download(
     label: str,
-    data: str | Callable[[], str],
+    data: str | Callable[[], str | bytes],
     name: str,
     mime: str,
     *,

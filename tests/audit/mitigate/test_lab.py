@@ -132,6 +132,18 @@ def test_the_groups_that_re_rankers_see_are_those_of_the_audit(split: Split, can
     assert goal.now["tail"] == pytest.approx(float(share))
 
 
+def test_users_of_the_truth_may_be_others_than_the_first_of_the_training_data(
+    split: Split, candidates: Candidates
+) -> None:
+    first = split.train.interactions["user_id"][0]
+    few = dataclasses.replace(
+        candidates, validation_truth=candidates.validation_truth.filter(pl.col("user_id") != first)
+    )
+    gap = ItemGap("genres", "Comedy")  # an attribute that is crossed with tiers
+    asked = MitigationSettings(gap=gap, rerank={"xquad": [0.5]}, weights={})
+    assert mitigation(few, asked, train=split.train, settings=SETTINGS).validation.n == 199
+
+
 def test_what_cannot_be_tried_is_said(split: Split, candidates: Candidates) -> None:
     asked = MitigationSettings(gap=TAIL, rerank={"xquad": [0.5]}, weights={"group_weights": [1.0]})
     made = candidates_of(candidates.test, split.test, train=split.train)

@@ -282,7 +282,7 @@ class _Bench:
         attributes = list(dict.fromkeys(attributes))
         crossed = next((each for each in attributes if each != POPULARITY), None)
         if crossed is not None:
-            train, attributes = _crossed(train, truth, crossed, settings), [*attributes, WITHIN]
+            train, attributes = _crossed(train, crossed, settings), [*attributes, WITHIN]
         wanted = replace(
             settings,
             metrics=tuple(dict.fromkeys(metrics)),
@@ -331,11 +331,11 @@ class _Bench:
         return number.estimate(n=n, level=self.settings.level)
 
 
-def _crossed(train: Dataset, truth: Any, attribute: str, settings: AuditSettings) -> Dataset:
+def _crossed(train: Dataset, attribute: str, settings: AuditSettings) -> Dataset:
     """The training data, whose items have the labels of an attribute crossed with tiers of popularity."""
     asked = replace(settings, k=1, metrics=(), by=(), attributes=(attribute, POPULARITY), attention="log")
     first = train.interactions.select(USER, ITEM).head(1).with_columns(pl.lit(1).alias(RANK))
-    found = measure_audit(first, truth, settings=asked, train=train)
+    found = measure_audit(first, settings=asked, train=train)
     table = within_groups(found.groups[attribute], found.groups[POPULARITY], found.context.items)
     items = table if train.items is None else train.items.join(table, on=ITEM, how="left")
     return replace(train, items=items)

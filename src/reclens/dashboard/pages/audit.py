@@ -5,44 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-import polars as pl
 import streamlit as st
 
 from reclens.audit import Audit, AuditRow
 from reclens.audit import compare as hold
-from reclens.dashboard import seen, store
+from reclens.dashboard import audit_views, seen, store
 from reclens.dashboard.chart_cache import draw
-from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import (
     bullets,
     chart,
     choose,
     choose_view,
-    download,
     empty,
     folded,
-    frame,
     grid,
     plain,
     table,
 )
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.comparison import comparison_sentence
-from reclens.report.audit.document import build_audit_report
 from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import explained_sentence, finding_sentence, overall_sentence, top_findings
 from reclens.report.audit.tables import change_table, evidence_table, not_measured_table, tier_table
 from reclens.report.audit.words import OPINIONS, QUESTIONS, SECTIONS, TONES, Tone
-from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
 _COLOURS: Final[Mapping[Tone, str]] = {"bad": "red", "warn": "orange", "good": "green", "none": "gray"}
 _ALL: Final = "All groups"
-_NOBODY: Final = "Nothing"
-_SHOWN: Final = 50
 
 
 def show(workspace: Workspace) -> None:
@@ -69,16 +61,10 @@ def show(workspace: Workspace) -> None:
     if part == "Compare":
         _compare(workspace, audit, [each for each in kept if each != name])
     elif part == "Look closer":
-        _closer(workspace, audit)
+        audit_views.closer(workspace, audit)
     else:
         _PARTS[part](audit, group)
-    download(
-        "Report as HTML",
-        lambda: build_audit_report(audit, synthetic=bool(audit.card.get("synthetic"))).written.html.html,
-        f"{name}.html",
-        "text/html",
-        key="download-audit",
-    )
+    audit_views.downloads(audit, name)
 
 
 def _groups(audit: Audit) -> list[str]:
@@ -125,6 +111,9 @@ def _items(audit: Audit, group: str) -> None:
 def _popularity(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["popularity"])
     chart(draw(charts.lift_chart, audit), "Popularity lift by group of users (ΔGAP)", key="lift")
+    if "popularity" in item_attributes(audit):
+        drawn = draw(charts.stage_chart, audit, attribute="popularity")
+        chart(drawn, "Tiers of popularity: catalogue, histories, relevant items, lists", key="stages-tiers")
     if audit.bias:
         table(tier_table(audit), key="tiers")
     _numbers(audit, group, "popularity")
@@ -186,55 +175,15 @@ def _compare(workspace: Workspace, audit: Audit, others: list[str]) -> None:
     table(change_table(found), key="all-changes")
 
 
-def _closer(workspace: Workspace, audit: Audit) -> None:
-    """The users of a group, or the items of one, with a way to each."""
-    splits = store.names(workspace, "split")
-    split = choose("Split", splits, key="split") if splits else None
-    if split is None:
-        empty(
-            "No split", "Users and items are looked at through a split of the workspace, which holds their attributes."
-        )
-        return
-    train = store.load(workspace, "split", split).train
-    for side, key, page, data in (("users", USER, "users", train.users), ("items", ITEM, "items", train.items)):
-        own = train.segments if side == "users" else None
-        tables = [each for each in (own, data) if each is not None]
-        places = _places(audit, tables, key)
-        picked = choose(f"Group of {side}", [_NOBODY, *places], key=f"group-{side}", default=_NOBODY)
-        if picked in (None, _NOBODY):
-            continue
-        members = places[picked]()
-        st.caption(f"{len(members):,} {side} of {plain(picked)}")
-        frame(pl.DataFrame({key: members.head(_SHOWN).cast(pl.String)}), key=f"members-{side}")
-        one = choose(f"One of the {side}", [str(each) for each in members.head(_SHOWN)], key=f"one-{side}")
-        if one is not None:
-            query = {"user" if side == "users" else "item": one, "split": split}
-            lead(f"Open {plain(one)}", page, query, icon=":material/search:", key=f"open-{side}")
-
-
-def _places(audit: Audit, tables: list[pl.DataFrame], key: str) -> dict[str, Callable[[], pl.Series]]:
-    """The audited groups of one side, by what they are called, and who is in each."""
-    found: dict[str, Callable[[], pl.Series]] = {}
-    for row in audit.rows:
-        name, label = (row.by, row.segment) if key == USER else (row.attribute, row.group)
-        at = next((each for each in tables if name in each.columns), None)
-        if name is None or label is None or at is None or f"{name}: {label}" in found:
-            continue
-        found[f"{name}: {label}"] = lambda at=at, name=name, label=label: _members(at, name, label, key)
-    return found
-
-
-def _members(rows: pl.DataFrame, name: str, label: str, key: str) -> pl.Series:
-    column = pl.col(name)
-    inside = column.list.contains(label) if isinstance(rows.schema[name], pl.List) else column.cast(pl.String) == label
-    return rows.filter(inside)[key]
-
-
 _PARTS: Final[Mapping[str, Callable[[Audit, str], None]]] = {
     "Items": _items,
     "Popularity": _popularity,
     "Users": _users,
     "Calibration": _calibration,
+    "Position": audit_views.position,
+    "Loop": audit_views.loop,
+    "Two sides": audit_views.two_sided,
+    "Mitigation": audit_views.mitigation,
     "Scope": _scope,
     "Compare": _scope,
     "Look closer": _scope,

@@ -16,6 +16,7 @@ from reclens.stats.estimate import Estimate
 
 __all__ = [
     "crossed_pairs",
+    "disparity_chart",
     "forest_chart",
     "intersection_chart",
     "measure_chart",
@@ -82,6 +83,19 @@ def measure_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any |
     rows = [row for row in audit.rows if row.measure == measure and row.section in ("users", "lists")]
     chosen = [row for row in rows if (" × " not in row.by if by is None else row.by == by)]
     return forest_chart(chosen, title=f"{measure}: group ÷ others (1 is parity)")
+
+
+def disparity_chart(audit: Audit, *, by: str | None = None) -> Any | None:
+    """Bias disparity of groups of items in the lists of groups of users, the farthest from 1 first.
+
+    Args:
+        audit: The audit.
+        by: The segmentation of users or the attribute of items that is shown, where it has such rows; all otherwise.
+    """
+    known = [row for row in audit.section("two_sided") if row.measure == "bias_disparity" and row.ratio.value > 0]
+    chosen = [row for row in known if by in (row.by, row.attribute)] or known
+    chosen.sort(key=lambda row: -abs(math.log(row.ratio.value)))
+    return forest_chart(chosen, title="lists ÷ histories (1: as in the histories)")
 
 
 def crossed_pairs(audit: Audit) -> list[tuple[str, str]]:

@@ -97,7 +97,7 @@ def _two_sided(audit: Audit) -> list[DocumentPart]:
     if not rows:
         return []
     disparity = disparity_rows_of(rows)
-    chart = charts_users.forest_chart(_farthest(disparity), title="lists ÷ histories (1: as in the histories)")
+    chart = charts_users.disparity_chart(audit)
     tables = [table for table in (joint_table(rows), described_table(rows)) if table is not None]
     if disparity:
         tables.append(evidence_table(_farthest(disparity), title="Bias disparity", most=20))
