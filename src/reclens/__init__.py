@@ -21,6 +21,7 @@ Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_pred
 Experiment                ``experiment`` (plan, size, assign, read), ``world`` (users whose behaviour is known),
                           ``lab`` (studies in it)
 Audit                     ``audit`` (who and what is treated worse, by how much, and how sure that is)
+Explore                   ``explore`` (vectors of items and users: what a recommender reaches, and what it never finds)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
 Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         errors,
         evaluation,
         experiment,
+        explore,
         lab,
         metrics,
         models,
@@ -97,6 +99,7 @@ __all__ = [
     "evaluate_requests",
     "evaluation",
     "experiment",
+    "explore",
     "filters",
     "gate",
     "lab",
@@ -141,6 +144,7 @@ _HOMES: Final = {
     "stats": "reclens.stats:",
     "pipeline": "reclens.pipeline:",
     "audit": "reclens.audit:",
+    "explore": "reclens.explore:",
     "lab": "reclens.lab:",
     "Comparison": "reclens.evaluation:Comparison",
     "Dataset": "reclens.data.dataset:Dataset",

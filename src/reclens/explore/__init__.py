@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from reclens.explore.gate import ExploreGateRule, explore_gate
     from reclens.explore.local_store import LocalStore
     from reclens.explore.neighbours import NeighbourGraph, neighbour_graph
+    from reclens.explore.planted import PlantedSpace, planted_space
     from reclens.explore.procedure import run
     from reclens.explore.project import PointMap, extend_map, kept_map, pca_map, umap_map
     from reclens.explore.quality import map_quality
@@ -40,6 +41,7 @@ __all__ = [
     "LocalStore",
     "ModelSpaces",
     "NeighbourGraph",
+    "PlantedSpace",
     "PointMap",
     "Reach",
     "TfidfSvd",
@@ -55,6 +57,7 @@ __all__ = [
     "mean_users",
     "neighbour_graph",
     "pca_map",
+    "planted_space",
     "read_vectors",
     "retrieval_recall",
     "run",
@@ -76,6 +79,7 @@ __getattr__, __dir__ = lazy(
         "LocalStore": "local_store",
         "ModelSpaces": "embed_models",
         "NeighbourGraph": "neighbours",
+        "PlantedSpace": "planted",
         "PointMap": "project",
         "Reach": "reach",
         "TfidfSvd": "tfidf",
@@ -91,6 +95,7 @@ __getattr__, __dir__ = lazy(
         "mean_users": "users",
         "neighbour_graph": "neighbours",
         "pca_map": "project",
+        "planted_space": "planted",
         "read_vectors": "vector_files",
         "retrieval_recall": "retrieval",
         "run": "procedure",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reclens.report.experiment.off_policy_words import off_policy_text
     from reclens.report.experiment.plan import build_plan_document
     from reclens.report.experiment.readout import build_readout
+    from reclens.report.explore.document import build_exploration_report
 
 __all__ = [
     "TASKS_IN_WORDS",
@@ -37,6 +38,7 @@ __all__ = [
     "Table",
     "build_audit_comparison",
     "build_audit_report",
+    "build_exploration_report",
     "build_plan_document",
     "build_readout",
     "build_report",
@@ -66,6 +68,7 @@ __getattr__, __dir__ = lazy(
         "Document": "_toolkit.html",
         "build_audit_comparison": "audit.comparison",
         "build_audit_report": "audit.document",
+        "build_exploration_report": "explore.document",
         "TASKS_IN_WORDS": "evaluation.report",
         "Table": "_toolkit.tables",
         "build_plan_document": "experiment.plan",
