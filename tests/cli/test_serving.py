@@ -14,6 +14,7 @@ import pytest
 from reclens import models
 from reclens.data import split
 from reclens.data.dataset import Dataset
+from reclens.report import explanation_text
 from reclens.workspace import Workspace
 
 PAIRS = [
@@ -162,7 +163,7 @@ def test_the_reasons_are_those_of_the_history(asked, folder: Path) -> None:
     assert {row["item_id"] for row in rows} == {11, 13, 15}
     for row in rows:
         why = model.explain(1, row["item_id"], history=history, history_mode="replace")
-        assert row["why"] == why.sentence and [each for each, _ in why.reasons] == [12]
+        assert row["why"] == explanation_text(why) and [each for each, _ in why.reasons] == [12]
 
 
 def test_rows_and_items_that_are_left_out_are_said(typed, folder: Path) -> None:

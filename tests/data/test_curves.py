@@ -14,6 +14,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.profile import profile
 from reclens.data.split import Split
 from reclens.errors import UnknownNameError
+from reclens.report.data.profile_words import problem_detail, problem_name
 
 ROWS = pl.DataFrame({"user_id": [1, 1, 1, 2, 2, 3, 4, 4], "item_id": [7, 8, 9, 7, 8, 7, 7, 9]})
 
@@ -96,7 +97,8 @@ def test_parts_add_up(small_data) -> None:
 def test_what_a_model_cannot_place() -> None:
     test = pl.DataFrame({"user_id": [1, 9, 9], "item_id": [10, 7, 10]})
     found = {
-        each.problem: (each.rows, each.detail.split(" that")[0]) for each in split_problems(Split(Dataset(ROWS), test))
+        problem_name(each): (each.rows, problem_detail(each).split(" that")[0])
+        for each in split_problems(Split(Dataset(ROWS), test))
     }
     assert found == {"test: unknown users": (2, "rows of 1 users"), "test: unknown items": (2, "rows of 1 items")}
     assert split_problems(Split(Dataset(ROWS), ROWS.head(1).with_columns(item_id=pl.lit(7)))) == ()

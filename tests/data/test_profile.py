@@ -16,6 +16,7 @@ from reclens.data import queries
 from reclens.data.dataset import Dataset
 from reclens.data.profile import Profile, profile
 from reclens.errors import DataError
+from reclens.report.data.profile_words import problem_detail, problem_name, profile_rows
 from reclens.schema import TIMESTAMP_TYPE
 
 DAY = datetime(2024, 3, 1, 12, tzinfo=UTC)
@@ -30,7 +31,8 @@ def make(rows: list[tuple], **columns: list) -> Dataset:
 
 
 def problems(found: Profile) -> dict[str, int]:
-    return {problem.problem: problem.rows for problem in found.problems}
+    assert all(problem_detail(each) for each in found.problems)
+    return {problem_name(problem): problem.rows for problem in found.problems}
 
 
 def test_size_and_density_count_pairs_once() -> None:
@@ -130,13 +132,14 @@ def test_the_rows_are_plain_and_complete(small_data: Dataset) -> None:
 
     found = profile(k_core(small_data))
     rows = found.to_dicts()
-    assert all(list(row) == ["section", "measure", "value", "detail"] for row in rows)
+    assert all(list(row) == ["section", "measure", "value", "facts"] for row in rows)
     assert json.loads(json.dumps(rows)) == rows
     by_name = {(row["section"], row["measure"]): row["value"] for row in rows}
     assert by_name["size", "interactions"] == found.n_interactions
     assert by_name["items", "Gini"] == found.items.gini
     assert by_name["rules applied", "k_core"] >= 0
-    assert next(row for row in rows if row["measure"] == "name")["detail"] == "synthetic: drawn, not observed"
+    assert next(row for row in rows if row["measure"] == "name")["facts"] == "synthetic=True"
+    assert next(row for row in profile_rows(found) if row["measure"] == "name")["detail"].startswith("synthetic: drawn")
     assert list(dict.fromkeys(row["section"] for row in rows)) == [
         "size",
         "time",

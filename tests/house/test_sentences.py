@@ -26,106 +26,99 @@ WORDS = 5
 """So many words in one string are a sentence."""
 
 STILL = {
-    "data/curves.py": 5,
-    "data/dataset.py": 1,
-    "data/kept.py": 2,
-    "data/profile.py": 22,
-    "data/read/clean.py": 3,
-    "data/read/complete_journey.py": 1,
-    "data/read/database.py": 1,
-    "data/read/delimited.py": 1,
-    "data/read/fetch.py": 1,
-    "data/read/header.py": 1,
-    "data/read/json_rows.py": 2,
-    "data/read/lists.py": 1,
-    "data/read/open.py": 1,
-    "data/read/recbole.py": 4,
-    "data/read/request.py": 2,
-    "data/read/sources.py": 5,
-    "data/read/uploads.py": 9,
-    "data/read/zstd.py": 2,
-    "data/split/build.py": 2,
-    "data/synthetic.py": 2,
-    "evaluation/context.py": 3,
-    "evaluation/overlap.py": 16,
-    "evaluation/passes.py": 1,
-    "evaluation/predictions.py": 1,
-    "evaluation/protocol.py": 12,
-    "evaluation/requests.py": 3,
-    "evaluation/results.py": 1,
-    "evaluation/sampled.py": 2,
-    "experiment/aggregate/arm_column.py": 3,
-    "experiment/aggregate/arm_level.py": 4,
-    "experiment/aggregate/query.py": 2,
-    "experiment/interleaving/lists.py": 4,
-    "experiment/off_policy/common.py": 2,
-    "experiment/off_policy/estimators.py": 4,
-    "experiment/off_policy/slate.py": 5,
-    "experiment/planning/plan.py": 1,
-    "lab/holdout.py": 1,
-    "lab/method_comparison.py": 2,
-    "metrics/conventions.py": 6,
-    "metrics/lists.py": 3,
-    "metrics/novelty_and_popularity.py": 1,
-    "metrics/of_predictions.py": 12,
-    "metrics/registry.py": 1,
-    "models/_content/features.py": 1,
-    "models/_core/co_counts.py": 2,
-    "models/_core/co_occurrence.py": 6,
-    "models/_core/degenerate.py": 4,
-    "models/_core/explanation.py": 5,
-    "models/_core/factors.py": 2,
-    "models/_core/form.py": 1,
-    "models/_core/loading.py": 1,
-    "models/_core/neighbors.py": 6,
-    "models/_core/parameters.py": 1,
-    "models/_core/rating_kernels.py": 1,
-    "models/_core/requests.py": 1,
-    "models/_core/saving.py": 4,
-    "models/_core/serving.py": 4,
-    "models/_core/slim_kernels.py": 1,
-    "models/_knowledge/requirements.py": 1,
-    "models/als.py": 1,
-    "models/bpr.py": 2,
-    "models/content.py": 3,
-    "models/ease.py": 2,
-    "models/item_knn.py": 1,
-    "models/knowledge.py": 1,
-    "models/popular.py": 1,
-    "models/pure_svd.py": 1,
-    "models/recent_popular.py": 1,
-    "models/user_knn.py": 1,
-    "pipeline/features.py": 4,
-    "pipeline/pipeline.py": 1,
-    "pipeline/rerank/_base.py": 1,
-    "pipeline/saving.py": 3,
-    "pipeline/tracing.py": 12,
-    "stats/arms.py": 1,
-    "stats/bayes.py": 2,
-    "stats/counts.py": 6,
-    "stats/difference.py": 3,
-    "stats/multiplicity.py": 8,
-    "stats/power/formulas.py": 9,
-    "stats/power/question.py": 11,
-    "stats/power/spread.py": 2,
-    "stats/quantiles.py": 1,
-    "stats/resample.py": 2,
-    "stats/score.py": 2,
-    "stats/sequential/price.py": 1,
-    "stats/sequential/spending.py": 7,
-    "tuning/hybrid_weights.py": 2,
-    "tuning/search.py": 2,
-    "tuning/tune.py": 4,
-    "workspace/artefact.py": 1,
-    "workspace/query.py": 1,
-    "workspace/sandbox.py": 5,
-    "workspace/serializers.py": 3,
-    "workspace/trash.py": 2,
-    "world/population.py": 3,
-    "world/realism_checks.py": 2,
-    "world/realism_result.py": 1,
+    "error": {
+        "data/kept.py": 2,
+        "data/read/clean.py": 3,
+        "data/read/database.py": 1,
+        "data/read/fetch.py": 1,
+        "data/read/json_rows.py": 1,
+        "data/read/lists.py": 1,
+        "data/read/open.py": 1,
+        "data/read/recbole.py": 4,
+        "data/read/request.py": 2,
+        "data/read/uploads.py": 6,
+        "data/read/zstd.py": 1,
+        "data/split/build.py": 2,
+        "evaluation/context.py": 2,
+        "evaluation/protocol.py": 8,
+        "evaluation/results.py": 1,
+        "experiment/planning/plan.py": 1,
+        "metrics/lists.py": 3,
+        "metrics/registry.py": 1,
+        "models/_content/features.py": 1,
+        "models/_core/co_occurrence.py": 1,
+        "models/_core/form.py": 1,
+        "models/_core/loading.py": 1,
+        "models/_core/requests.py": 1,
+        "models/_core/saving.py": 4,
+        "models/_knowledge/requirements.py": 1,
+        "models/content.py": 3,
+        "models/knowledge.py": 1,
+        "pipeline/pipeline.py": 1,
+        "pipeline/saving.py": 3,
+        "stats/power/question.py": 7,
+        "stats/power/spread.py": 2,
+        "tuning/search.py": 2,
+        "tuning/tune.py": 4,
+        "workspace/artefact.py": 1,
+        "workspace/sandbox.py": 5,
+        "workspace/serializers.py": 3,
+    },
+    "choice": {
+        "experiment/interleaving/lists.py": 4,
+        "metrics/conventions.py": 6,
+        "models/_core/neighbors.py": 4,
+        "models/_core/parameters.py": 1,
+        "models/als.py": 1,
+        "models/bpr.py": 2,
+        "models/item_knn.py": 1,
+        "models/pure_svd.py": 1,
+        "models/user_knn.py": 1,
+    },
+    "registry": {
+        "metrics/novelty_and_popularity.py": 1,
+        "metrics/of_predictions.py": 12,
+    },
+    "title": {
+        "data/profile.py": 1,
+        "experiment/off_policy/estimators.py": 4,
+        "experiment/off_policy/slate.py": 5,
+        "lab/holdout.py": 1,
+        "models/_core/serving.py": 2,
+        "models/popular.py": 1,
+        "models/recent_popular.py": 1,
+        "pipeline/features.py": 4,
+        "workspace/trash.py": 2,
+        "world/realism_checks.py": 2,
+        "world/realism_result.py": 1,
+    },
+    "card": {
+        "data/read/complete_journey.py": 1,
+        "evaluation/predictions.py": 1,
+        "evaluation/requests.py": 3,
+        "evaluation/sampled.py": 2,
+        "stats/bayes.py": 2,
+    },
+    "shown": {
+        "data/dataset.py": 1,
+        "data/synthetic.py": 1,
+        "evaluation/passes.py": 1,
+        "world/population.py": 1,
+    },
+    "code": {
+        "experiment/aggregate/query.py": 2,
+        "models/_core/rating_kernels.py": 1,
+        "models/_core/slim_kernels.py": 1,
+        "workspace/query.py": 1,
+    },
 }
-"""Files that still hold some, and how many: both may only shrink."""
+"""Why -> files that still hold some, and how many: all may only shrink.
+
+``error``: part of the text of an error that is raised elsewhere. ``choice``: what a choice of a parameter does, said
+where the choice is declared. ``registry``: what a metric is, likewise. ``title``: what an estimator, a feature or a
+reason is called. ``card``: how something was made, on a card that was always kept so. ``shown``: the ``repr`` of an
+object, a label of synthetic data, or a step of the progress. ``code``: no sentence, but SQL, a signature or a program.
+"""
 
 
 def _said_elsewhere(node: ast.AST) -> bool:
@@ -137,13 +130,20 @@ def _said_elsewhere(node: ast.AST) -> bool:
     if isinstance(node, ast.Call):
         name = ast.unparse(node.func)
         return (
-            re.search(r"Error$|Advice$|warn$|Warning$|^re\.|execute$|^suggest|^expect_type$|^njit$", name) is not None
+            re.search(
+                r"Error$|Advice$|warn$|Warning$|^re\.|execute$|^suggest|^expect_type$|^njit$|^require_memory$|^_within$|"
+                r"^read_arrays$|\.(reject|refuse)$|^refuse",
+                name,
+            )
+            is not None
         )
     if isinstance(node, ast.ClassDef):
         return node.name.endswith(("Error", "Warning"))
     if isinstance(node, ast.AnnAssign):
         return ast.unparse(node.target) == "ADVICE_TEXTS"
-    return isinstance(node, ast.FunctionDef) and node.name.startswith("_refus")
+    if not isinstance(node, ast.FunctionDef):
+        return False
+    return node.name.startswith("_refus") or ast.unparse(node.returns or ast.Constant("")).endswith("Error")
 
 
 def sentences(tree: ast.AST) -> Iterator[str]:
@@ -165,11 +165,14 @@ def sentences(tree: ast.AST) -> Iterator[str]:
 
 def test_rooms_hold_no_new_sentences(sources) -> None:
     found = {s.path.as_posix(): list(sentences(s.tree)) for s in sources if s.room in ROOMS}
+    known = {path: count for files in STILL.values() for path, count in files.items()}
     more = {
-        path: texts for path, texts in found.items() if len(texts) > STILL.get(path.removeprefix("src/reclens/"), 0)
+        path: texts for path, texts in found.items() if len(texts) > known.get(path.removeprefix("src/reclens/"), 0)
     }
     assert not more, f"give a code and its numbers, and the words in report: {more}"
-    gone = {path for path in STILL if f"src/reclens/{path}" not in found}
+    fewer = {path for path, count in known.items() if len(found.get(f"src/reclens/{path}", ())) < count}
+    assert not fewer, f"these hold fewer now; lower the list: {fewer}"
+    gone = {path for path in known if f"src/reclens/{path}" not in found}
     assert not gone, f"these files are no more; take them off the list: {gone}"
 
 
@@ -183,4 +186,4 @@ def f(x):
     return {"note": "a single user has no interval", "code": "one_user", "said": f"of {x} users none had any value"}
 '''
     assert list(sentences(ast.parse(text))) == ["a single user has no interval", "of {} users none had any value"]
-    assert all(count > 0 for count in STILL.values())
+    assert all(count > 0 for files in STILL.values() for count in files.values())

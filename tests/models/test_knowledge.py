@@ -20,6 +20,7 @@ from reclens.data.read.movielens import read_movielens
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._knowledge.relaxing import minimal_conflicts, minimal_relaxations
 from reclens.models._knowledge.requirements import OPERATORS, Requirement, parse_requirement
+from reclens.report import explanation_text
 from reclens.report.data.words import rule_line
 from reclens.testing.models import check_model, model_data
 
@@ -99,7 +100,7 @@ def test_wishes_and_popularity_make_the_score() -> None:
             "popularity (1 users)": 0.05,
         }
     )
-    assert why.sentence.startswith("Beta tent meets tags includes camping (1), the wish price low (0.3)")
+    assert explanation_text(why).startswith("Beta tent meets tags includes camping (1), the wish price low (0.3)")
     against = shop(require=["tags includes camping", "price <= 60", "brand = Nord"]).explain(1, "a")
     assert dict(against.reasons) == pytest.approx(
         {"tags includes camping": 1 / 3, "brand = Nord": 1 / 3, "not: price <= 60": -2 / 3}

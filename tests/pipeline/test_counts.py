@@ -11,6 +11,7 @@ from reclens.data.dataset import Dataset
 from reclens.errors import UnknownNameError
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline import pipeline as module
+from reclens.report.pipeline.trace_words import loss_text
 
 EVERYBODY = ["u", "v", "w", "x", "y", "z", "stranger"]
 
@@ -134,7 +135,7 @@ def test_a_trace_of_a_user_whom_nobody_resembles(tiny) -> None:
     made = Pipeline(retrieve={"item_knn": {"k": 3}}).fit(data)
     trace = made.trace("s", ["a", "f"])
     assert trace["a"]["lost"] == "retrieve" and trace["a"]["code"] == "no_candidates"
-    assert trace["a"]["why"] == "the user has no candidates: item_knn: it has a score for none of the items"
+    assert loss_text(trace, trace["a"]) == "the user has no candidates: item_knn: it has a score for none of the items"
     assert trace["f"]["code"] == "seen" and trace.retrievers[0].code == "no_score"
     with pytest.raises(UnknownNameError, match="user of the pipeline"):
         made.trace("stranger")

@@ -12,6 +12,7 @@ from reclens.data.kept import write_manifest
 from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import EASE, ItemKNN, Popular
 from reclens.pipeline import Pipeline
+from reclens.report.pipeline.trace_words import loss_text
 from reclens.workspace import Workspace
 
 
@@ -123,11 +124,11 @@ def tiny() -> Dataset:
 def test_a_trace_names_the_stage_that_lost_an_item(tiny) -> None:
     made = Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
     trace = made.trace("z", ["a", "b", "c", "d", "e", "q"], k=1)
-    assert trace["b"]["lost"] is None and trace["b"]["why"] == "recommended at place 1"
-    assert trace["c"]["lost"] == "rank" and trace["c"]["why"].startswith("ranked at place 2")
-    assert trace["d"]["lost"] == "rank" and "ranked below the 2 places that are kept" in trace["d"]["why"]
-    assert trace["e"]["lost"] == "retrieve" and "popular has it at place 4 of its list" in trace["e"]["why"]
-    assert trace["a"]["lost"] == "retrieve" and trace["a"]["why"] == "the user has it already"
+    assert trace["b"]["lost"] is None and loss_text(trace, trace["b"]) == "recommended at place 1"
+    assert trace["c"]["lost"] == "rank" and loss_text(trace, trace["c"]).startswith("ranked at place 2")
+    assert trace["d"]["lost"] == "rank" and "ranked below the 2 places that are kept" in loss_text(trace, trace["d"])
+    assert trace["e"]["lost"] == "retrieve" and "popular has it at place 4 of its list" in loss_text(trace, trace["e"])
+    assert trace["a"]["lost"] == "retrieve" and loss_text(trace, trace["a"]) == "the user has it already"
     assert trace["q"]["lost"] == "catalogue"
     with pytest.raises(UnknownNameError, match="item of the trace"):
         trace["zz"]
@@ -139,7 +140,7 @@ def test_a_trace_names_the_re_ranker_that_moved_an_item(tiny) -> None:
     made = Pipeline(retrieve={"popular": {"k": 4}}, rerank=[{"kind": "mmr", "weight": 0.9}]).fit(data)
     trace = made.trace("z", k=2)
     assert trace.table["item_id"].to_list()[:2] == ["b", "d"]
-    assert trace["c"]["lost"] == "1 mmr" and trace["c"]["why"].startswith("moved from place 2 to 3")
+    assert trace["c"]["lost"] == "1 mmr" and loss_text(trace, trace["c"]).startswith("moved from place 2 to 3")
     assert trace["e"]["lost"] == "rank"
 
 

@@ -14,6 +14,7 @@ from reclens.stats.arms import compare_arms
 from reclens.stats.bayes import beta_binomial, normal_posterior
 from reclens.stats.clustered import cluster_sums
 from reclens.stats.difference import Spread, difference_of
+from reclens.stats.method import Method
 from reclens.stats.moments import Moments
 from reclens.stats.multiplicity import adjust
 from reclens.stats.proportions import proportion_difference
@@ -51,10 +52,9 @@ def test_welch_equals_scipy(rng: np.random.Generator) -> None:
 def test_a_comparison_says_its_method(rng: np.random.Generator) -> None:
     control, treatment = split(*arms(rng))
     plain = without_skewness(control, treatment)
-    assert compare_arms(*plain, "y").method == "Welch's t"
-    assert compare_arms(*plain, ("y", "x")).method == "ratio of means by the delta method, Welch's t"
-    assert compare_arms(*plain, "y", covariates=["x"]).method == "Welch's t, adjusted by x (CUPED)"
-    assert compare_arms(control, treatment, "y").method == "Welch's t, corrected for skewness (Hall)"
+    assert [compare_arms(*plain, of).method.code for of in ("y", ("y", "x"))] == ["welch", "welch_ratio"]
+    assert compare_arms(*plain, "y", covariates=["x"]).method == Method(code="welch", covariates=("x",))
+    assert compare_arms(control, treatment, "y").method == Method(code="welch", skewness=True)
 
 
 def test_several_covariates_are_a_regression(rng: np.random.Generator) -> None:

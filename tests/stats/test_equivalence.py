@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import binom, norm
 
 from reclens.errors import UsageError
+from reclens.report.experiment.method_words import adjustment_text
 from reclens.stats.arms import compare_arms
 from reclens.stats.equivalence import equivalence_p, share_equivalence_p, share_equivalence_power
 from reclens.stats.moments import Moments
@@ -59,7 +60,9 @@ def test_the_size_of_an_equivalence_test_has_a_closed_form_without_an_effect() -
     asked = Question(kind="mean", sd=1.0, relative=False, margin=0.2, equivalence=True, formula="normal")
     answer = asked.size(power=0.8)
     assert answer.value / 2 == pytest.approx(n, rel=1e-6)
-    assert answer.adjustments == ("equivalence: the interval has to lie within ±0.2",)
+    assert [adjustment_text(each) for each in answer.adjustments] == [
+        "equivalence: the interval has to lie within ±0.2"
+    ]
     # It is symmetric, costs more with an effect, and has no answer beyond the margin.
     more, less = (asked.size(effect=effect).value for effect in (0.05, -0.05))
     assert more == pytest.approx(less) and more > answer.value

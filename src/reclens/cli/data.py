@@ -54,11 +54,12 @@ def info(
     from reclens.data.origin import says_synthetic
     from reclens.data.profile import profile
     from reclens.data.read.open import load_data
+    from reclens.report.data.profile_words import profile_rows
 
     with working("read and profile the data"):
         data = load_data(path, reading, seed=seed)
         found = profile(data)
-    emit(table_of(found.name, found.to_dicts()), format=format, out=out, synthetic=says_synthetic(data.card))
+    emit(table_of(found.name, profile_rows(found)), format=format, out=out, synthetic=says_synthetic(data.card))
 
 
 @command("data split")

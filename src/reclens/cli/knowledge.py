@@ -70,12 +70,13 @@ def ask(
     from reclens.cli.shared import table_of
 
     asked = _knowledge(ctx, data, reading, source, require, prefer, output.quiet)
+    from reclens.report import explanation_text
     from reclens.report.data.words import rule_line
 
     for note in asked.notes():
         output.say(rule_line(note))
     rows = _described(asked, asked.best(user=_user(user, asked), k=k).to_dicts())
-    rows = [row | {"why": asked.explain(None, row["item_id"]).sentence} for row in rows]
+    rows = [row | {"why": explanation_text(asked.explain(None, row["item_id"]))} for row in rows]
     output.emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows))
 
 

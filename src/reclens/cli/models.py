@@ -118,7 +118,9 @@ def fit(
             fitted = made.fit(train, progress=progress)
         if held is not None:
             hold_against_popular(fitted, held)
-    for line in models.problems_in_words(fitted.name, [asdict(each) for each in fitted.problems_]):
+    from reclens.report import fit_problems
+
+    for line in fit_problems(fitted.name, [asdict(each) for each in fitted.problems_]):
         say(line, quiet=quiet)
     path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
@@ -200,6 +202,7 @@ def recommend(
         )
     if keep:
         output.say(f"kept in {place.save(lists, keep)}")
+    from reclens.report import explanation_text
     from reclens.report.data.words import rule_line
 
     for rule in (*rules, *lists.card["rules"]):
@@ -210,7 +213,7 @@ def recommend(
     rows = lists.to_dicts()
     if explain:
         how = {"history": told, "history_mode": history_mode}
-        rows = [row | {"why": fitted.explain(row["user_id"], row["item_id"], **how).sentence} for row in rows]
+        rows = [row | {"why": explanation_text(fitted.explain(row["user_id"], row["item_id"], **how))} for row in rows]
     if not keep or user or output.out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
         output.emit(table_of(f"{lists.name}, top {k}", rows, columns=columns))

@@ -171,6 +171,7 @@ def trace(
     import polars as pl
 
     from reclens.cli.shared import emit, say, table_of
+    from reclens.report.pipeline.trace_words import retrieved_line, trace_rows
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -186,9 +187,10 @@ def trace(
     if not found.candidates:
         say(f"user {user} is in the training data, and no retriever has a candidate:")
     for each in found.retrievers:
-        say(f"- {each.why}")
+        say(f"- {retrieved_line(each)}")
     title = f"The way of items to user {user}"
-    emit(table_of(title, found.to_dicts(), columns=found.table.columns), format=format, out=out)
+    shown = [name for name in found.table.columns if not name.startswith("whole: ")]
+    emit(table_of(title, trace_rows(found), columns=[*shown, "why"]), format=format, out=out)
 
 
 @command("pipeline evaluate")

@@ -14,9 +14,9 @@ from reclens.dashboard.widgets import chart, choose, download, grid, plain, tabl
 from reclens.errors import RecLensError
 from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.design_words import calculation_text
+from reclens.report.experiment.method_words import FORMULA_SOURCES, FORMULA_TITLES, adjustment_text
 from reclens.report.experiment.plan_charts import detectable_chart, power_curve_chart
 from reclens.report.experiment.plan_tables import neighbour_table, price_table
-from reclens.stats.power import FORMULAS
 from reclens.workspace import Workspace
 
 __all__ = ["show_calculator"]
@@ -124,10 +124,10 @@ def _more() -> dict[str, Any]:
 
 
 def _answer(found: Calculation, workspace: Workspace) -> None:
-    said = calculation_text(found)
-    seen.text("answer", [said, *found.answer.adjustments])
+    said, adjusted = calculation_text(found), [adjustment_text(each) for each in found.answer.adjustments]
+    seen.text("answer", [said, *adjusted])
     st.success(plain(said), icon=":material/calculate:")
-    for sentence in found.answer.adjustments:
+    for sentence in adjusted:
         st.caption(plain(sentence))
     drawn = {
         "power": (
@@ -146,7 +146,7 @@ def _answer(found: Calculation, workspace: Workspace) -> None:
     table(neighbour_table([(found.question.kind, found.answer)]), key="neighbours")
     with st.expander("What the formulas are", icon=":material/menu_book:"):
         for name in found.question.formulas:
-            st.text(f"{FORMULAS[name].title}: {FORMULAS[name].source}.")
+            st.text(f"{FORMULA_TITLES[name]}: {FORMULA_SOURCES[name]}.")
     table(price_table(found.prices), key="price")
     download(
         "Plan as TOML",

@@ -140,17 +140,13 @@ def split_problems(split: Split) -> tuple[Problem, ...]:
     for part, table in (("validation", split.validation), ("test", split.test)):
         if table is None:
             continue
-        for key, what, leads in (
-            (USER, "users", "most models can only give them what is popular"),
-            (ITEM, "items", "most models cannot recommend them"),
-        ):
+        for key, what in ((USER, "users"), (ITEM, "items")):
             cold = table.join(learned, on=key, how="anti")
-            detail = f"rows of {cold[key].n_unique():,} {what} that the training part does not have; {leads}"
-            found.append(Problem(f"{part}: unknown {what}", cold.height, detail))
+            facts = {"part": part, "of": what, "n": cold[key].n_unique()}
+            found.append(Problem("not_in_training", cold.height, facts))
         held = counts.get(f"{part}_pairs_in_training", 0)
-        does = "left out: the task is new_items" if split.task == "new_items" else "kept: the task is with_repeats"
-        detail = f"of {counts.get(f'{part}_pairs', 0):,} pairs; {does}"
-        found.append(Problem(f"{part}: pairs that training holds", held, detail))
+        facts = {"part": part, "pairs": counts.get(f"{part}_pairs", 0), "task": split.task or "with_repeats"}
+        found.append(Problem("pairs_in_training", held, facts))
     return tuple(each for each in found if each.rows)
 
 

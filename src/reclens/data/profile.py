@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 from reclens.tabular import Tabular
 
-__all__ = ["Problem", "Profile", "Tail", "profile"]
+__all__ = ["Problem", "ProblemCode", "Profile", "Tail", "profile"]
 
 _QUANTILES: Final = {"min": 0.0, "10 %": 0.1, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "90 %": 0.9, "max": 1.0}
 _FEW: Final = 5
@@ -26,7 +26,29 @@ _HEAD: Final = 0.2
 _MOST: Final = 0.8
 _MANY_TIES: Final = 0.1
 _RATINGS_SHOWN: Final = 20
-_REPEATS: Final = "users come back to items: whether that counts is the task of a split, new_items or with_repeats"
+
+ProblemCode = Literal[
+    "repeated_pairs",
+    "no_timestamp",
+    "times_before_1990",
+    "times_in_the_future",
+    "ties_at_the_end",
+    "no_time_of_day",
+    "missing_number",
+    "not_finite",
+    "weight_not_positive",
+    "one_rating",
+    "without_attributes",
+    "repeated_ids",
+    "missing_attribute",
+    "not_in_training",
+    "pairs_in_training",
+]
+"""What is odd in the rows of a data set, or (the last two) of a split.
+
+Facts: ``column`` of numbers and attributes that are missing or not finite; ``of``, ``"users"`` or ``"items"``, and
+``n``, how many of them; of splits the ``part``, the ``pairs`` that it has, and its ``task``.
+"""
 
 
 @dataclass(frozen=True)
@@ -34,14 +56,14 @@ class Problem:
     """Something in the rows that a reader of the numbers should know of.
 
     Attributes:
-        problem: What it is.
-        rows: How many rows of the interactions it touches, or of what the detail names.
-        detail: What it leads to, or what can be done.
+        code: What it is.
+        rows: How many rows of the interactions it touches; of the table of attributes where the code is about it.
+        facts: What it is about: see :data:`ProblemCode`.
     """
 
-    problem: str
+    code: ProblemCode
     rows: int
-    detail: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,45 +141,45 @@ class Profile(Tabular):
     columns_not_used: tuple[str, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a measure: ``section``, ``measure``, ``value`` (a number, or text) and ``detail``."""
+        """One row a measure: ``section``, ``measure``, ``value`` and ``facts`` of problems and rules."""
         rows: list[dict[str, Any]] = []
 
-        def add(section: str, measure: str, value: Any, detail: str = "") -> None:
+        def add(section: str, measure: str, value: Any, facts: Mapping[str, Any] | None = None) -> None:
             if value is not None:
                 value = value.isoformat() if isinstance(value, datetime) else value
-                rows.append({"section": section, "measure": measure, "value": value, "detail": detail})
+                told = ", ".join(f"{name}={fact}" for name, fact in (facts or {}).items())
+                rows.append({"section": section, "measure": measure, "value": value, "facts": told})
 
-        add("size", "name", self.name, "synthetic: drawn, not observed" if self.synthetic else "")
+        add("size", "name", self.name, {"synthetic": True} if self.synthetic else None)
         add("size", "interactions", self.n_interactions)
         add("size", "users", self.n_users)
         add("size", "items", self.n_items)
-        add("size", "density", self.density, "distinct pairs ÷ (users × items)")
-        add("size", "repeated pairs", self.duplicates, "rows")
+        add("size", "density", self.density)
+        add("size", "repeated pairs", self.duplicates)
         for column in self.columns_not_used:
-            add("columns", "not used", column, "of the file; name it if it is an id, a time, a rating or a weight")
+            add("columns", "not used", column)
         add("time", "first", self.first)
         add("time", "last", self.last)
         add("time", "days", self.span_days)
-        add("time", "rows at one moment", self.tied_rows, "rows whose user has another one with the same timestamp")
-        add("time", "users tied at the end", self.users_tied_at_the_end, "their last two rows have the same timestamp")
-        for section, other, tail in (("users", "most active", self.users), ("items", "most popular", self.items)):
-            add(section, "Gini", tail.gini, "0: all alike, near 1: one has all")
-            add(section, "head share", tail.head_share, f"interactions of the {other} 20 % of the {section}")
-            add(section, "number for 80 %", tail.n_for_80, f"{section} that have 80 % of the interactions")
-            add(section, "mean", tail.mean, "interactions each")
+        add("time", "rows at one moment", self.tied_rows)
+        add("time", "users tied at the end", self.users_tied_at_the_end)
+        for section, tail in (("users", self.users), ("items", self.items)):
+            add(section, "Gini", tail.gini)
+            add(section, "head share", tail.head_share)
+            add(section, "number for 80 %", tail.n_for_80)
+            add(section, "mean", tail.mean)
             for quantile, value in tail.quantiles.items():
-                add(section, quantile, value, "interactions each")
-            add(section, "under 5", tail.under_5, f"{section} with fewer than 5 interactions")
-            add(section, "cold", tail.cold, f"{section} with attributes but without interactions")
-            add(section, "without attributes", tail.without_attributes, f"{section} with interactions only")
+                add(section, quantile, value)
+            add(section, "under 5", tail.under_5)
+            add(section, "cold", tail.cold)
+            add(section, "without attributes", tail.without_attributes)
         add("ratings", "mean", self.mean_rating)
         for rating, count in (self.ratings or {}).items():
-            add("ratings", rating, count, "rows")
+            add("ratings", rating, count)
         for problem in self.problems:
-            add("problems", problem.problem, problem.rows, problem.detail)
+            add("problems", problem.code, problem.rows, problem.facts)
         for rule in self.rules:
-            facts = ", ".join(f"{name}={value}" for name, value in rule["facts"].items())
-            add("rules applied", rule["code"], rule["count"], facts)
+            add("rules applied", rule["code"], rule["count"], rule["facts"])
         return rows
 
 
@@ -175,8 +197,8 @@ def profile(data: Dataset) -> Profile:
         >>> found = profile(synthetic_movielens())
         >>> found.n_interactions, round(found.density, 3), round(found.items.gini, 2), found.users.quantiles["median"]
         (100000, 0.063, 0.62, 65.0)
-        >>> [problem.problem for problem in found.problems]
-        ['ties in time at the end']
+        >>> [(problem.code, problem.rows) for problem in found.problems]
+        [('ties_at_the_end', XXX)]
     """
     table = data.events
     if not table.height:
@@ -311,7 +333,7 @@ def _rating_counts(ratings: pl.Series) -> dict[str, int]:
 
 def _problems(data: Dataset, users: Tail, items: Tail, duplicates: int, times: Mapping[str, Any]) -> list[Problem]:
     found = [
-        Problem("repeated pairs", duplicates, _REPEATS),
+        Problem("repeated_pairs", duplicates),
         *_time_problems(data.events, times, users.n),
         *_number_problems(data.events),
         *_attribute_problems(data, users, items),
@@ -323,22 +345,17 @@ def _time_problems(table: pl.DataFrame, times: Mapping[str, Any], n_users: int) 
     if TIMESTAMP not in table.columns:
         return []
     stamps = table[TIMESTAMP]
-    found = [Problem("no timestamp", stamps.null_count(), "splits by time refuse these rows")]
+    found = [Problem("no_timestamp", stamps.null_count())]
     if times["first"] is None:
         return found
     zone = UTC if times["first"].tzinfo else None
     early = (stamps < datetime(1990, 1, 1, tzinfo=zone)).sum()
     late = (stamps > datetime.now(UTC).replace(tzinfo=zone)).sum()
-    found += [
-        Problem("times before 1990", int(early), "perhaps 0 for unknown, or seconds read as milliseconds"),
-        Problem("times in the future", int(late), "perhaps milliseconds read as seconds, or a wrong clock"),
-    ]
+    found += [Problem("times_before_1990", int(early)), Problem("times_in_the_future", int(late))]
     if times["users_tied_at_the_end"] > _MANY_TIES * n_users:
-        detail = "users whose last two rows have one timestamp; leave-one-out depends on the rule for ties"
-        found.append(Problem("ties in time at the end", times["users_tied_at_the_end"], detail))
+        found.append(Problem("ties_at_the_end", times["users_tied_at_the_end"]))
     if table.height > 1 and (stamps.drop_nulls().dt.epoch("us") % 86_400_000_000 == 0).all():
-        detail = "all times are whole days, so that the order within a day is unknown"
-        found.append(Problem("times without a time of day", table.height, detail))
+        found.append(Problem("no_time_of_day", table.height))
     return found
 
 
@@ -350,19 +367,13 @@ def _number_problems(table: pl.DataFrame) -> list[Problem]:
         values = table[column].cast(pl.Float64)
         odd = values.is_nan() | values.is_infinite()
         found += [
-            Problem(f"no {column}", values.null_count(), "these rows count as interactions, but not in means"),
-            Problem(f"{column} not finite", int(odd.sum()), "NaN or infinite"),
+            Problem("missing_number", values.null_count(), {"column": column}),
+            Problem("not_finite", int(odd.sum()), {"column": column}),
         ]
         if column == WEIGHT:
-            found.append(
-                Problem(
-                    "weight not positive", int((values <= 0).sum()), "recommenders count these rows as interactions too"
-                )
-            )
+            found.append(Problem("weight_not_positive", int((values <= 0).sum())))
         elif table.height > 1 and values.min() is not None and values.min() == values.max():
-            found.append(
-                Problem("one rating only", table.height, "all ratings are equal: treat them as implicit feedback")
-            )
+            found.append(Problem("one_rating", table.height))
     return found
 
 
@@ -373,16 +384,13 @@ def _attribute_problems(data: Dataset, users: Tail, items: Tail) -> list[Problem
             continue
         if tail.without_attributes:
             without = data.events.join(attributes.select(key), on=key, how="anti").height
-            detail = f"rows of {tail.without_attributes:,} {what} that the table of {what} does not have"
-            found.append(Problem(f"{what} without attributes", without, detail))
+            found.append(Problem("without_attributes", without, {"of": what, "n": tail.without_attributes}))
         repeated = attributes.height - attributes[key].n_unique()
-        found.append(
-            Problem(f"repeated {what}", repeated, f"rows of the table of {what}; each id may stand in it once")
-        )
+        found.append(Problem("repeated_ids", repeated, {"of": what}))
         for column in attributes.columns:
             values = attributes[column]
             missing = values.null_count()
             if isinstance(values.dtype, pl.List):
                 missing += int((values.list.len() == 0).sum())
-            found.append(Problem(f"{what}: no {column}", missing, f"rows of the table of {what}"))
+            found.append(Problem("missing_attribute", missing, {"of": what, "column": column}))
     return found

@@ -33,7 +33,7 @@ from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_rank
 from reclens.report import build_report, other_names
 from reclens.report.data.words import note_line, rule_line, split_text
 from reclens.report.evaluation.gate import gate_in_words
-from reclens.report.evaluation.problem_words import id_problems, task_problems
+from reclens.report.evaluation.problem_words import fit_problems, id_problems, task_problems
 from reclens.report.pipeline import words as pipeline_words
 from reclens.settings import to_toml
 from reclens.stats.gate import GateResult
@@ -189,7 +189,7 @@ def _serve_and_measure(
         model = system.fit(made.train, progress=progress)
     if isinstance(model, models.Recommender):
         hold_against_popular(model, made)
-        for line in models.problems_in_words(name, [asdict(each) for each in model.problems_]):
+        for line in fit_problems(name, [asdict(each) for each in model.problems_]):
             step(line)
     workspace.save(model, f"{settings.name}-{name}", overwrite=True)
     lists, *rest = _recommend(model, made, settings.evaluate.k, progress)

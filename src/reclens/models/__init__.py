@@ -19,7 +19,7 @@ from reclens.errors import UnknownNameError, suggest
 
 if TYPE_CHECKING:
     from reclens.models._core.build import build, build_all
-    from reclens.models._core.degenerate import FitProblem, FitWarning, problems_in_words
+    from reclens.models._core.degenerate import FitProblem, FitWarning
     from reclens.models._core.explanation import Explanation
     from reclens.models._core.recommender import Recommender
     from reclens.models._core.search_space import Choice, Float, Whole
@@ -56,7 +56,6 @@ __all__ = [
     "describe",
     "get",
     "names",
-    "problems_in_words",
 ]
 
 
@@ -116,7 +115,7 @@ def _source(name: str) -> str:
 _SHARED: Final = {
     **dict.fromkeys(("build", "build_all"), "build"),
     **dict.fromkeys(("Choice", "Float", "Whole"), "search_space"),
-    **dict.fromkeys(("FitProblem", "FitWarning", "problems_in_words"), "degenerate"),
+    **dict.fromkeys(("FitProblem", "FitWarning"), "degenerate"),
     "Explanation": "explanation",
     "Recommender": "recommender",
 }

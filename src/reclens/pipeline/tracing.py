@@ -1,8 +1,7 @@
-"""Where items were lost on the way to one user's list, as codes and in words."""
+"""Where items were lost on the way to one user's list, as codes with their numbers."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -53,17 +52,6 @@ class Retrieved:
     items: int
     code: RetrievedCode
 
-    @property
-    def why(self) -> str:
-        """The code in words."""
-        words: dict[RetrievedCode, str] = {
-            "served": f"{self.candidates:,} of {self.items:,} items that it could bring",
-            "unknown_user": "it does not know the user",
-            "all_seen": "the user has had every item that it has a score for",
-            "no_score": "it has a score for none of the items",
-        }
-        return f"{self.label}: {words[self.code]}"
-
 
 @dataclass(frozen=True, eq=False)
 class Trace(Tabular):
@@ -74,14 +62,17 @@ class Trace(Tabular):
         k: Length of the final list.
         table: One row an item: ``item_id``, the rank at each retriever (``retrieve: LABEL``), after the ranker
             (``rank``), after each re-ranker and in the final list (``final``), null where it was not there; ``lost``,
-            the stage it did not leave (null: it was recommended); ``code``, a :data:`LossCode`; and ``why``.
+            the stage it did not leave (null: it was recommended); ``code``, a :data:`LossCode`; and, by retriever, the
+            rank in its whole list (``whole: LABEL``).
         retrievers: What each retriever has for the user.
+        keep: Places that the ranker keeps.
     """
 
     user: Any
     k: int
     table: pl.DataFrame
     retrievers: tuple[Retrieved, ...]
+    keep: int
 
     @property
     def candidates(self) -> int:
@@ -134,53 +125,41 @@ def make_trace(
         whole = rows.select(ITEM, pl.col(RANK).alias(f"whole: {label}"))
         table = table.join(whole, on=ITEM, how="left", maintain_order="left")
     own, catalogue = set(seen), set(known)
-    nothing = None if run.candidates.height else "; ".join(each.why for each in retrievers)
-    judged = [_judge(row, run, own, catalogue, nothing) for row in table.to_dicts()]
+    judged = [_judge(row, run, own, catalogue) for row in table.to_dicts()]
     fused = run.candidates.select(ITEM, FUSED)
     table = table.join(fused, on=ITEM, how="left", maintain_order="left")
-    columns = dict(zip(("lost", "code", "why"), zip(*judged, strict=True), strict=True)) if judged else {}
-    table = table.with_columns(pl.Series(name, columns.get(name, ()), pl.String) for name in ("lost", "code", "why"))
-    order = [ITEM, *(label for label, _ in stages), "lost", "code", "why"]
+    columns = dict(zip(("lost", "code"), zip(*judged, strict=True), strict=True)) if judged else {}
+    table = table.with_columns(pl.Series(name, columns.get(name, ()), pl.String) for name in ("lost", "code"))
+    order = [ITEM, *(label for label, _ in stages), "lost", "code", *(f"whole: {label}" for label in ceilings)]
     table = table.sort(["final", "rank", FUSED, ITEM], descending=[False, False, True, False], nulls_last=True)
-    return Trace(user, run.k, table.select(order), retrievers)
+    return Trace(user, run.k, table.select(order), retrievers, run.counts.keep)
 
 
-def _judge(
-    row: Mapping[str, Any], run: PipelineRun, seen: set[Any], known: set[Any], nothing: str | None
-) -> tuple[str | None, LossCode, str]:
-    """The stage that an item did not leave, and why; ``nothing`` says why there are no candidates at all."""
+def _judge(row: Mapping[str, Any], run: PipelineRun, seen: set[Any], known: set[Any]) -> tuple[str | None, LossCode]:
+    """The stage that an item did not leave, and why."""
     item = row[ITEM]
     if row["final"] is not None:
-        return None, "recommended", f"recommended at place {row['final']}"
+        return None, "recommended"
     if item not in known:
-        return "catalogue", "not_in_catalogue", "the pipeline does not know the item: it is not in the training data"
-    found = [label for label in run.retrieved if row[f"retrieve: {label}"] is not None]
-    if not found:
-        return ("retrieve", *_not_found(row, run, item in seen, nothing))
+        return "catalogue", "not_in_catalogue"
+    if all(row[f"retrieve: {label}"] is None for label in run.retrieved):
+        return "retrieve", _not_found(row, run, seen=item in seen)
     if row["rank"] is None:
-        why = f"brought by {', '.join(found)}, ranked below the {run.counts.keep} places that are kept"
-        return "rank", "cut_by_keep", why
+        return "rank", "cut_by_keep"
     stages = ["rank", *run.reranked]
-    for before, label in itertools.pairwise(stages):
+    for label in run.reranked:
         if row[label] is None:
-            return label, "dropped", f"dropped from place {row[before]}"
+            return label, "dropped"
     shown = [label for label in stages if row[label] <= run.k]
     if not shown:
-        why = f"ranked at place {row['rank']}; nothing brought it among the {run.k} that are shown"
-        return "rank", "below_k", why
-    last = shown[-1]
-    lost = stages[stages.index(last) + 1]
-    return lost, "moved_down", f"moved from place {row[last]} to {row[lost]}, below the {run.k} that are shown"
+        return "rank", "below_k"
+    return stages[stages.index(shown[-1]) + 1], "moved_down"
 
 
-def _not_found(row: Mapping[str, Any], run: PipelineRun, seen: bool, nothing: str | None) -> tuple[LossCode, str]:
+def _not_found(row: Mapping[str, Any], run: PipelineRun, *, seen: bool) -> LossCode:
     if seen:
-        return "seen", "the user has it already"
-    if nothing is not None:
-        return "no_candidates", f"the user has no candidates: {nothing}"
-    places = [
-        f"{label} has it at place {row[f'whole: {label}']:,} of its list"
-        for label in run.retrieved
-        if row[f"whole: {label}"] is not None
-    ]
-    return ("below_retriever_k", "; ".join(places)) if places else ("no_score", "no retriever has a score for it")
+        return "seen"
+    if not run.candidates.height:
+        return "no_candidates"
+    listed = any(row[f"whole: {label}"] is not None for label in run.retrieved)
+    return "below_retriever_k" if listed else "no_score"

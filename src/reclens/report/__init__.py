@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from reclens.report.audit.about import AuditAbout, AuditAction
     from reclens.report.audit.comparison import build_audit_comparison
     from reclens.report.audit.document import AuditReport, build_audit_report
+    from reclens.report.evaluation.explanations import explanation_text
     from reclens.report.evaluation.gate import gate_in_words, gate_table
+    from reclens.report.evaluation.problem_words import fit_problems, id_problems, task_problems
     from reclens.report.evaluation.report import TASKS_IN_WORDS, build_report, oddities, other_names
     from reclens.report.evaluation.tables import comparison_table, leaderboard, segment_table
     from reclens.report.evaluation.tuning import cautions_in_words
@@ -45,15 +47,19 @@ __all__ = [
     "cautions_in_words",
     "comparison_table",
     "comparison_text",
+    "explanation_text",
+    "fit_problems",
     "format_number",
     "gate_in_words",
     "gate_table",
+    "id_problems",
     "leaderboard",
     "oddities",
     "off_policy_text",
     "other_names",
     "segment_table",
     "summary_of_readout",
+    "task_problems",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -76,6 +82,8 @@ __getattr__, __dir__ = lazy(
         "build_report": "evaluation.report",
         "cautions_in_words": "evaluation.tuning",
         "comparison_table": "evaluation.tables",
+        "explanation_text": "evaluation.explanations",
+        **dict.fromkeys(("fit_problems", "id_problems", "task_problems"), "evaluation.problem_words"),
         "format_number": "_toolkit.tables",
         "gate_in_words": "evaluation.gate",
         "gate_table": "evaluation.gate",

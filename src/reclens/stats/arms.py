@@ -24,6 +24,7 @@ import numpy as np
 
 from reclens.errors import IncomparableError, UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
+from reclens.stats.method import Method
 from reclens.stats.moments import Moments
 
 __all__ = ["Quantity", "Strata", "compare_arms", "compare_strata", "gradient", "theta_of", "value_of"]
@@ -277,9 +278,10 @@ def _name(of: Quantity) -> str:
     return of if isinstance(of, str) else f"{of[0]}/{of[1]}"
 
 
-def _method(of: Quantity, covariates: Sequence[Quantity], strata: int, skewed: bool) -> str:
-    words = "Welch's t" if isinstance(of, str) else "ratio of means by the delta method, Welch's t"
-    words += ", corrected for skewness (Hall)" if skewed else ""
-    if covariates:
-        words += f", adjusted by {', '.join(_name(x) for x in covariates)} (CUPED)"
-    return words + (f", post-stratified over {strata} strata" if strata > 1 else "")
+def _method(of: Quantity, covariates: Sequence[Quantity], strata: int, skewed: bool) -> Method:
+    return Method(
+        code="welch" if isinstance(of, str) else "welch_ratio",
+        skewness=skewed,
+        covariates=tuple(_name(x) for x in covariates),
+        strata=strata,
+    )

@@ -12,9 +12,23 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.tabular import Tabular
 
-__all__ = ["Association", "Tested", "association", "homogeneity", "mean_scores", "sample_ratio"]
+__all__ = ["Association", "Tested", "TestedBy", "association", "homogeneity", "mean_scores", "sample_ratio"]
 
 _MOST_OUTCOMES = 50_000  # an exact test of more would be felt, where every day and segment is tested
+
+
+TestedBy = Literal[
+    "no_units",
+    "pearson_planned",
+    "pearson_equal",
+    "same_share",
+    "same_score",
+    "permuted_scores",
+    "exact_binomial",
+    "exact_multinomial",
+]
+"""How counts were tested: Pearson's chi-square of the planned shares or of equal ones, the chi-square of mean scores
+under permutation, an exact test, or not at all: there are no units, or all groups have the same share or score."""
 
 
 @dataclass(frozen=True)
@@ -25,13 +39,13 @@ class Tested(Tabular):
         statistic: What was computed.
         df: Degrees of freedom; NaN for an exact test.
         p_value: The p-value.
-        method: How it was computed, in words.
+        method: How it was computed.
     """
 
     statistic: float
     df: float
     p_value: float
-    method: str
+    method: TestedBy
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -77,14 +91,14 @@ def sample_ratio(
         raise UsageError(f"method is '{method}', expected 'auto', 'chi2' or 'exact'.")
     planned, n = planned / planned.sum(), int(seen.sum())
     if not n:
-        return Tested(math.nan, math.nan, math.nan, "no units: nothing to test")
+        return Tested(math.nan, math.nan, math.nan, "no_units")
     outcomes = math.comb(n + len(seen) - 1, len(seen) - 1)
     few = n * planned.min() < 20 and outcomes <= _MOST_OUTCOMES
     if method == "exact" or (method == "auto" and few):
         return _exact(seen.astype(np.int64), planned, outcomes)
     statistic = float(((seen - n * planned) ** 2 / (n * planned)).sum())
     df = len(seen) - 1
-    return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of the planned shares")
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "pearson_planned")
 
 
 def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
@@ -110,10 +124,10 @@ def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
         )
     share = hits.sum() / n.sum()
     if share in (0.0, 1.0):
-        return Tested(0.0, len(n) - 1, 1.0, "every group has the same share")
+        return Tested(0.0, len(n) - 1, 1.0, "same_share")
     statistic = float(((hits - n * share) ** 2 / (n * share * (1 - share))).sum())
     df = len(n) - 1
-    return Tested(statistic, df, float(chdtrc(df, statistic)), "Pearson's chi-square of equal shares")
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "pearson_equal")
 
 
 @dataclass(frozen=True)
@@ -207,9 +221,9 @@ def mean_scores(units: Sequence[int], sums: Sequence[float], squares: Sequence[f
     variance = (square.sum() - n.sum() * mean**2) / max(n.sum() - 1, 1)
     df = len(n) - 1
     if not variance > 1e-12 * mean**2:
-        return Tested(0.0, df, 1.0, "every unit has the same score")
+        return Tested(0.0, df, 1.0, "same_score")
     statistic = float((n * (total / n - mean) ** 2).sum() / variance)
-    return Tested(statistic, df, float(chdtrc(df, statistic)), "chi-square of mean scores under permutation")
+    return Tested(statistic, df, float(chdtrc(df, statistic)), "permuted_scores")
 
 
 def _exact(seen: np.ndarray, shares: np.ndarray, outcomes: int) -> Tested:
@@ -219,7 +233,7 @@ def _exact(seen: np.ndarray, shares: np.ndarray, outcomes: int) -> Tested:
     n = int(seen.sum())
     if len(seen) == 2:
         p_value = float(binomtest(int(seen[0]), n, float(shares[0])).pvalue)
-        return Tested(float(seen[0]), math.nan, p_value, "exact binomial test")
+        return Tested(float(seen[0]), math.nan, p_value, "exact_binomial")
     if outcomes > _MOST_OUTCOMES:
         raise UsageError(f"an exact test of {n:,} units in {len(seen)} arms has {outcomes:,} outcomes; use 'chi2'.")
     table = np.array(list(_compositions(n, len(seen))))
@@ -227,7 +241,7 @@ def _exact(seen: np.ndarray, shares: np.ndarray, outcomes: int) -> Tested:
     observed = gammaln(n + 1) - gammaln(seen + 1).sum() + xlogy(seen, shares).sum()
     # Equal chances differ in their last bits when they are added up in another order.
     p_value = float(np.exp(logs[logs <= observed + 1e-9]).sum())
-    return Tested(float(np.exp(observed)), math.nan, min(p_value, 1.0), "exact multinomial test")
+    return Tested(float(np.exp(observed)), math.nan, min(p_value, 1.0), "exact_multinomial")
 
 
 def _compositions(n: int, parts: int) -> Iterator[tuple[int, ...]]:

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate, EstimateNote
+from reclens.stats.method import Method
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
 from reclens.tabular import Tabular
 
@@ -24,13 +25,13 @@ __all__ = [
 ]
 
 Relative = Literal["delta", "log", "fieller"]
-RELATIVE: Final = {
-    "delta": "delta method: symmetric about the lift",
-    "log": "delta method on the logarithm of the ratio: symmetric in factors, needs positive means",
-    "fieller": "Fieller's theorem: the lifts that the test of the difference does not reject, so that it excludes zero "
-    "where p says so; right even where the control is not far from zero",
-}
-"""How the interval of a relative lift can be made."""
+RELATIVE: Final = ("delta", "log", "fieller")
+"""How the interval of a relative lift can be made.
+
+``delta``: the delta method, symmetric about the lift. ``log``: the delta method on the logarithm of the ratio,
+symmetric in factors; it needs positive means. ``fieller``: Fieller's theorem, the lifts that the test of the difference
+does not reject, so that it excludes zero where p says so; right even where the control is not far from zero.
+"""
 
 Untestable = Literal["too_few", "no_variation", "one_value", "too_few_rows"]
 """Why there is no test: an arm has too few units; nothing varies within the arms; a quantile lies within one value; an
@@ -55,7 +56,7 @@ class Difference(Tabular):
         p_value: Two-sided, of no difference; NaN where nothing could be tested.
         n_control: Units of the control arm.
         n_treatment: Units of the treated arm.
-        method: How it was computed, in words.
+        method: How it was computed.
         notes: What to keep in mind, as codes.
         pivot: The tests of every other difference, from which intervals at any quantile come; None where nothing could
             be tested.
@@ -75,7 +76,7 @@ class Difference(Tabular):
     p_value: float
     n_control: int
     n_treatment: int
-    method: str
+    method: Method
     notes: tuple[EstimateNote, ...] = ()
     pivot: Pivot | None = None
     details: tuple[tuple[str, float], ...] = ()
@@ -150,7 +151,7 @@ class Difference(Tabular):
             "p_value": self.p_value,
             "n_control": self.n_control,
             "n_treatment": self.n_treatment,
-            "method": self.method,
+            "method": self.method.code,
             "reason": self.reason,
             "notes": " ".join(self.notes),
         }
@@ -184,7 +185,7 @@ def difference_of(
     *,
     spread: Spread,
     n: tuple[int, int],
-    method: str,
+    method: Method,
     level: float = 0.95,
     relative: Relative = "delta",
     pivot: Pivot | None = None,
@@ -269,7 +270,7 @@ def untestable(
     gap: float,
     *,
     n: tuple[int, int],
-    method: str,
+    method: Method,
     reason: Untestable,
     note: EstimateNote,
     level: float = 0.95,

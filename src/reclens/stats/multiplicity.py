@@ -11,17 +11,15 @@ from reclens.errors import UnknownNameError, UsageError
 
 __all__ = ["CORRECTIONS", "adjust", "adjust_families"]
 
-CORRECTIONS: Final = {
-    "holm": "Holm (1979): the chance of even one false discovery stays below alpha",
-    "bonferroni": "Bonferroni: as Holm, simpler and never more powerful",
-    "hochberg": "Hochberg (1988): as Holm and more powerful, for tests that do not pull against each other",
-    "hommel": "Hommel (1988): as Hochberg and never less powerful",
-    "sidak": "Šidák (1967): as Bonferroni, exact for independent tests",
-    "bh": "Benjamini and Hochberg (1995): the expected share of false among all discoveries stays below alpha",
-    "by": "Benjamini and Yekutieli (2001): as bh, whatever the dependence between the tests",
-    "none": "no correction: each test by itself",
-}
-"""The corrections, with what each one promises."""
+CORRECTIONS: Final = ("holm", "bonferroni", "hochberg", "hommel", "sidak", "bh", "by", "none")
+"""The corrections.
+
+``holm`` (1979) keeps the chance of even one false discovery below alpha; ``bonferroni`` does so too, is simpler and
+never more powerful. ``hochberg`` (1988) is more powerful than Holm, for tests that do not pull against each other, and
+``hommel`` (1988) never less powerful than Hochberg. ``sidak`` (1967) is as Bonferroni, exact for independent tests.
+``bh`` (Benjamini and Hochberg 1995) keeps the expected share of false among all discoveries below alpha, and ``by``
+(Benjamini and Yekutieli 2001) does so whatever the dependence between the tests. ``none``: each test by itself.
+"""
 
 
 def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Literal
 from reclens.errors import UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.estimate import Estimate, EstimateNote
+from reclens.stats.method import Method, MethodCode
 from reclens.stats.score import pivot_of
 
 __all__ = ["exact_interval", "proportion", "proportion_difference"]
@@ -139,14 +140,15 @@ def proportion_difference(
     df, pivot, test_variance = math.inf, None, None
     if pooled is None:
         pivot = pivot_of(control, treatment, exact=exact)
-        method = pivot.words
+        method = pivot.code
     else:
         if distribution == "t" and sum(own) > 0:
             df = sum(own) ** 2 / sum(v * v / max(size - 1, 1) for v, size in zip(own, (n, m), strict=True))
         if min(n, m) * min(both, 1 - both) < 5:
             notes = ("expected_below_five",)
         test_variance = both * (1 - both) * (1 / n + 1 / m) if pooled else None
-        method = f"{'pooled' if pooled else 'unpooled'} {'z' if math.isinf(df) else 't'} test"
+        codes: tuple[MethodCode, MethodCode] = ("pooled_z", "pooled_t") if pooled else ("unpooled_z", "unpooled_t")
+        method = codes[0 if math.isinf(df) else 1]
     return difference_of(
         p,
         q - p,
@@ -156,5 +158,5 @@ def proportion_difference(
         relative=relative,
         pivot=pivot,
         notes=notes,
-        method=f"difference of shares, {method}",
+        method=Method(code=method),
     )

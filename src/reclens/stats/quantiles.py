@@ -36,6 +36,7 @@ from reclens.stats.difference import (
     untestable,
 )
 from reclens.stats.estimate import Estimate, EstimateNote
+from reclens.stats.method import Method
 from reclens.stats.pivot import End, invert
 
 __all__ = ["MidQuantile", "QuantilePivot", "mid_quantiles", "quantile", "quantile_difference"]
@@ -317,7 +318,7 @@ def quantile_difference(
     if control.q != treatment.q or control.support is not treatment.support:
         raise UsageError("the arms have different quantiles or supports; expected both from one call of mid_quantiles.")
     gap, n = treatment.value - control.value, (control.n, treatment.n)
-    method = f"difference of mid-quantiles ({control.q:g}), inverted test of the shares below a cut"
+    method = Method(code="mid_quantiles", quantile=control.q)
     for arm in (control, treatment):
         reason, note = arm.untestable(level)
         if reason is not None and note is not None:

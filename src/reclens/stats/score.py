@@ -20,6 +20,7 @@ from typing import ClassVar, Final
 
 import numpy as np
 
+from reclens.stats.method import MethodCode
 from reclens.stats.pivot import End, invert
 
 __all__ = ["ExactPivot", "ScorePivot", "pivot_of", "shares_at"]
@@ -169,7 +170,7 @@ class ScorePivot(_Shares):
         [0.0528, 0.3382]
     """
 
-    words: ClassVar[str] = "score test of Miettinen and Nurminen, corrected for skewness"
+    code: ClassVar[MethodCode] = "score"
 
     skewness: bool = True
     unbiased: bool = True
@@ -222,7 +223,7 @@ class ExactPivot(_Shares):
         [-0.3085, 0.0402]
     """
 
-    words: ClassVar[str] = "exact test at the most likely shares"
+    code: ClassVar[MethodCode] = "exact_score"
 
     def z_at(self, bound: float, *, relative: bool = False) -> float:
         """As :meth:`~reclens.stats.pivot.Pivot.z_at`."""

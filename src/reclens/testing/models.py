@@ -243,7 +243,7 @@ def _check_predictions(model: Recommender, data: Dataset) -> None:
 def _check_explanations(model: Recommender, table: pl.DataFrame) -> None:
     for user, item, _, score in table.head(20).rows():
         found = model.explain(user, item, n=3)
-        assert len(found.reasons) <= 3 and found.sentence
+        assert len(found.reasons) <= 3 and found.kind
         total = sum(part for _, part in found.reasons) + found.rest
         assert np.isclose(total, score, rtol=1e-4, atol=1e-6), "reasons add up to the score"
     _raises(UnknownNameError, lambda: model.explain("u1", "no such item"), "an unknown item")

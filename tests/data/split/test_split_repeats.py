@@ -222,8 +222,8 @@ def test_the_profile_segments_and_sql_count_events() -> None:
     found = profile(data)
     assert (found.n_interactions, found.duplicates, found.density) == (7, 2, 5 / 8)
     assert found.users.mean == 3.5
-    assert [(each.problem, each.rows) for each in found.problems if each.problem == "repeated pairs"] == [
-        ("repeated pairs", 2)
+    assert [(each.code, each.rows) for each in found.problems if each.code == "repeated_pairs"] == [
+        ("repeated_pairs", 2)
     ]
     labels = rl.segments.quantiles("n_interactions", ["light", "heavy"])(data)
     assert dict(labels.rows()) == {"ann": "heavy", "bob": "light"}  # 4 events and 3; of pairs bob has more

@@ -254,7 +254,7 @@ def test_strata_known_before_narrow_the_interval() -> None:
     frame = users(4000, lift=0.05).with_columns(clicks=pl.col("clicks") + 3 * (pl.col("activity") == "heavy"))
     bare = plan(metrics=({"name": "clicks", "value": "clicks", "effect": 0.05},))
     plain, strata = (read(frame, bare, stratify=by).effects[0].found for by in (None, "activity"))
-    assert strata.se < 0.85 * plain.se and "post-stratified over 2 strata" in strata.method
+    assert strata.se < 0.85 * plain.se and strata.method.strata == 2
     value = 0.0
     for part in ("light", "heavy"):
         rows = frame.filter(activity=part)

@@ -76,9 +76,9 @@ def test_the_readout_allows_for_skewness_and_refuses_too_much_of_it() -> None:
     # γ of a lognormal (0, 0.5) is 1.75: beside the imbalance of 900/100, 0.0843, hardly anything.
     mild = read_sums(plan(), gather(users(1000, sigma=0.5), plan()))
     assert check(mild).status == "pass" and 0 < mild.effects[0].found.skew < 0.2
-    assert mild.effects[0].found.method.startswith("Welch's t, corrected for skewness (Hall)")
+    assert mild.effects[0].found.method.skewness
     even = plan(share=0.5)
-    assert "skewness" not in read_sums(even, gather(users(1000, share=0.5), even)).effects[0].found.method
+    assert not read_sums(even, gather(users(1000, share=0.5), even)).effects[0].found.method.skewness
     # γ of a lognormal (0, 1.5) is 33: the mean of 100 users is anybody's guess.
     wild = read_sums(plan(), gather(users(1000, sigma=1.5, seed=1), plan()))
     assert wild.effects[0].found.skew > 0.6

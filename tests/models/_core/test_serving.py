@@ -17,6 +17,7 @@ import reclens as rl
 from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.report import explanation_text
 from reclens.testing.models import model_data
 
 
@@ -255,11 +256,11 @@ def test_titles_in_explanations(two_towns, tmp_path: Path) -> None:
     model = models.ItemKNN(shrinkage=0).fit(replace(data, items=items))
     why = model.explain(1, 12)
     assert why.item_title is None and why.titles == (None, "Eleven") and [each for each, _ in why.reasons] == [15, 11]
-    assert why.sentence == "12 is close to what the user has: 15 (0.707), Eleven (0.408)."
+    assert explanation_text(why) == "12 is close to what the user has: 15 (0.707), Eleven (0.408)."
     assert why.to_dicts()[1]["title"] == "Eleven"
     model.save(tmp_path)
     assert rl.load_model(tmp_path).explain(1, 12) == why
-    assert model.explain(5, 10).sentence.startswith("Ten is close")
+    assert explanation_text(model.explain(5, 10)).startswith("Ten is close")
     model.partial_fit(Dataset(pairs([(1, 99)]), items=pl.DataFrame({"item_id": [99, 12], "title": ["New", "Twelve"]})))
     assert model.titles_ is not None
     titles = dict(zip(model.items_.ids, model.titles_, strict=True))

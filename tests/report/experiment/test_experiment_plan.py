@@ -13,6 +13,7 @@ from reclens.experiment.planning.calculator import calculate
 from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 from reclens.experiment.planning.sizing import size_plan
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
+from reclens.report.experiment.method_words import FORMULA_TITLES
 from reclens.report.experiment.plan import build_plan_document
 from reclens.report.experiment.plan_tables import neighbour_table
 
@@ -46,8 +47,8 @@ def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price
     size = sizing["clicks per user"].size
     assert size is not None
     assert f"by {size.n:,} units over all arms, 13 days of traffic (Student's t, noncentral)" in written.markdown
-    for title, value in size.neighbours:
-        assert f"| clicks per user | {title} | {math.ceil(value):,} |" in written.markdown
+    for formula, value in size.neighbours:
+        assert f"| clicks per user | {FORMULA_TITLES[formula]} | {math.ceil(value):,} |" in written.markdown
     assert "| peeking without a plan | 4 | 12.6% |" in written.markdown
     assert "| 4 | 100% | 112,000 | 28 | 2.014 |" in written.markdown, "the last bound of four looks"
     assert written.html.html.count('class="chart"') == 3
@@ -84,7 +85,10 @@ def test_the_formula_that_is_used_asks_for_the_units_of_the_plan(written: Writte
     sizing = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
     for each in sizing.metrics:
         if each.size is not None:
-            assert f"| {each.metric.name} | {each.size.title} (used) | {each.size.n:,} |" in written.markdown
+            assert (
+                f"| {each.metric.name} | {FORMULA_TITLES[each.size.formula]} (used) | {each.size.n:,} |"
+                in written.markdown
+            )
 
 
 def test_the_file_in_the_document_is_the_plan(written: Written) -> None:

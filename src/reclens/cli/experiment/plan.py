@@ -146,6 +146,7 @@ def size(
     from reclens.cli.shared import emit, say
     from reclens.experiment.planning.calculator import calculate
     from reclens.report.experiment.design_words import calculation_text
+    from reclens.report.experiment.method_words import adjustment_text
     from reclens.report.experiment.plan_tables import neighbour_table
 
     if looks == 1:
@@ -179,8 +180,8 @@ def size(
         **asked,
     )
     say(calculation_text(found))
-    for sentence in found.answer.adjustments:
-        say(f"- {sentence}")
+    for each in found.answer.adjustments:
+        say(f"- {adjustment_text(each)}")
     emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
 
 

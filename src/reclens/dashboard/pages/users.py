@@ -18,7 +18,7 @@ from reclens.errors import UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
 from reclens.evaluation.openings import most_changed, share_without_any, worst_served
 from reclens.report.evaluation.charts_hits import no_hit_headline
-from reclens.report.evaluation.explanations import explanation_rows, explanation_share
+from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -145,7 +145,7 @@ def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
     st.text(explanation_share(explained))
     bars = {"share": st.column_config.ProgressColumn("share of the score", format="percent", min_value=0, max_value=1)}
     frame(explanation_rows(explained, scope.title), key="reasons", columns=bars)
-    folded("In a sentence", lambda: st.text(explained.sentence), key="sentence")
+    folded("In a sentence", lambda: st.text(explanation_text(explained)), key="sentence")
 
 
 PAGE = Page("User", ":material/person:", "Diagnose", 20, show, "users")

@@ -37,6 +37,7 @@ from reclens.memory import require_memory
 from reclens.stats.concentration import effective_number, gini, share_in_use
 from reclens.stats.difference import Difference, Relative, Spread, difference_of, untestable
 from reclens.stats.estimate import EstimateNote
+from reclens.stats.method import Method
 from reclens.stats.resample import thin_scheme, unit_weights
 
 __all__ = [
@@ -279,7 +280,7 @@ def compare_arm_statistics(
     notes: tuple[EstimateNote, ...] = ("larger_arm_drawn",) if min(control.share, treatment.share) < 1 else ()
     n = control.n, treatment.n
     rows = min(float(arm.groups.sum()) / len(arm.groups) for arm in (control, treatment))
-    method = f"{statistic} of the arm, delete-a-group jackknife over users ({control.groups.shape[1]} groups)"
+    method = Method(code="group_jackknife", statistic=statistic, groups=control.groups.shape[1])
     covered = simulated_coverage(statistic, rows)
     if min(counting) < FEWEST_USERS or covered is None:
         few = covered is not None
@@ -294,7 +295,6 @@ def compare_arm_statistics(
             note="too_few_units" if few else "too_few_rows",
         )
         return replace(made, details=(("users", float(min(counting))), ("rows an item", rows)))
-    seen = f"in simulated A/A tests (here {rows:.2g} rows for each item)"
     return difference_of(
         base,
         value - base,
@@ -309,7 +309,7 @@ def compare_arm_statistics(
         relative=relative,
         notes=notes,
         details=(("simulated coverage", covered), ("rows an item", rows)),
-        method=f"{method}; intervals of 95 % covered {covered:.0%} {seen}",
+        method=replace(method, coverage=covered, rows=rows),
     )
 
 

@@ -23,7 +23,6 @@ __all__ = [
     "FitWarning",
     "check_fit",
     "on_card",
-    "problems_in_words",
     "read_problems",
     "say",
     "short_lists",
@@ -58,6 +57,27 @@ _LENGTH: Final = 10
 
 class FitWarning(UserWarning):
     """A fit is of no use, or of less than it seems; ``model.problems_`` and ``card["problems"]`` have the codes."""
+
+    @classmethod
+    def of(cls, name: str, problem: Mapping[str, Any]) -> FitWarning:
+        """The warning of a problem on a card.
+
+        Args:
+            name: Name of the model.
+            problem: The fields of :class:`FitProblem`.
+        """
+        said: dict[FitCode, str] = {
+            "vanishing_factors": "{n} of {of} factors are alive, and the mean score of what users have is {value:.2g}: "
+            "the penalty outweighs the data, and all users get the same list. Lower l2, or leave it to the rule of the "
+            "model; bpr may need more epochs",
+            "not_converged": "not converged ({n:,} of {of:,}; {value:.2g}, expected at most {limit:.2g}). Give it more "
+            "iterations",
+            "short_lists": "{n:,} of {of:,} users ({value:.1%}) have a list shorter than asked for, because too few "
+            "items have a score. Lower the penalty or raise neighbors, or fill lists up by a fusion with popular",
+            "below_popular": "worse than popular on the validation part: NDCG@10 {value:+.4f} for {n:,} of {of:,} "
+            "users. A model that works beats popular: look at the data, the split and the hyper-parameters, or tune it",
+        }
+        return cls(f"{name}: {said[problem['code']].format(**problem)}")
 
 
 @dataclass(frozen=True)
@@ -191,26 +211,5 @@ def say(name: str, problems: Sequence[FitProblem], *, stacklevel: int) -> None:
     Warns:
         FitWarning: For each of them.
     """
-    for line in problems_in_words(name, [asdict(each) for each in problems]):
-        warnings.warn(line, FitWarning, stacklevel=stacklevel + 1)
-
-
-def problems_in_words(name: str, problems: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line for each problem of a card.
-
-    Args:
-        name: Name of the model.
-        problems: As on the card: the fields of :class:`FitProblem`.
-    """
-    said: dict[FitCode, str] = {
-        "vanishing_factors": "{n} of {of} factors are alive, and the mean score of what users have is {value:.2g}: the "
-        "penalty outweighs the data, and all users get the same list. Lower l2, or leave it to the rule of the model; "
-        "bpr may need more epochs",
-        "not_converged": "not converged ({n:,} of {of:,}; {value:.2g}, expected at most {limit:.2g}). Give it more "
-        "iterations",
-        "short_lists": "{n:,} of {of:,} users ({value:.1%}) have a list shorter than asked for, because too few items "
-        "have a score. Lower the penalty or raise neighbors, or fill lists up by a fusion with popular",
-        "below_popular": "worse than popular on the validation part: NDCG@10 {value:+.4f} for {n:,} of {of:,} users. A "
-        "model that works beats popular: look at the data, the split and the hyper-parameters, or tune it",
-    }
-    return [f"{name}: {said[each['code']].format(**each)}" for each in problems]
+    for each in problems:
+        warnings.warn(FitWarning.of(name, asdict(each)), stacklevel=stacklevel + 1)

@@ -1,4 +1,4 @@
-"""Why an item was recommended: reasons that add up to its score, and the same in words."""
+"""Why an item was recommended: reasons that add up to its score."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from reclens.tabular import Tabular
 
-__all__ = ["Explanation", "explain_in_words"]
+__all__ = ["Explanation"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,6 @@ class Explanation(Tabular):
             models that a hybrid is made of), ``"rule"`` (requirements) or ``"count"``.
         reasons: (id, contribution), the largest contribution first; at most ``n``.
         rest: Sum of the contributions that are not shown.
-        sentence: The explanation as a sentence, with titles if the model has any.
         item_title: The title of the item, None where it is not known.
         titles: The title of each reason, None where it is no item or its title is not known.
     """
@@ -34,7 +33,6 @@ class Explanation(Tabular):
     kind: str
     reasons: tuple[tuple[Any, float], ...]
     rest: float
-    sentence: str
     item_title: str | None = None
     titles: tuple[str | None, ...] = ()
 
@@ -61,19 +59,3 @@ class Explanation(Tabular):
             shared | {"reason": reason, "title": title, "contribution": part}
             for (reason, part), title in zip(self.reasons, titles, strict=True)
         ]
-
-
-def explain_in_words(kind: str, reasons: tuple[tuple[Any, float], ...], item: Any) -> str:
-    """The reasons as a sentence."""
-    if not reasons:
-        return f"Nothing in the training data speaks for {item}."
-    named = ", ".join(f"{reason} ({part:.3g})" for reason, part in reasons)
-    return {
-        "item": f"{item} is close to what the user has: {named}.",
-        "user": f"Users with a similar history have {item}: {named}.",
-        "feature": f"{item} has what the user's history has: {named}.",
-        "factor": f"{item} fits the user in what the model learned without a name for it: {named}.",
-        "model": f"{item} is put forward by {named}.",
-        "rule": f"{item} meets {named}.",
-        "count": f"{named}.",
-    }[kind]

@@ -15,7 +15,7 @@ from reclens.errors import UnknownNameError
 from reclens.memory import require_memory
 from reclens.models._core.block import encode_where_possible, top_of_scores
 from reclens.models._core.degenerate import on_card, say, short_of
-from reclens.models._core.explanation import Explanation, explain_in_words
+from reclens.models._core.explanation import Explanation
 from reclens.models._core.requests import (
     COLD_USERS,
     ColdUsers,
@@ -227,9 +227,7 @@ class Serving(Scoring, ABC):
         score = float(parts.sum())
         rest = score - sum(part for _, part in reasons)
         title, *titles = self._titles([item, *(reason for reason, _ in reasons)] if kind == "item" else [item])
-        named = tuple((shown or each[0], each[1]) for shown, each in zip(titles or (None,) * n, reasons, strict=False))
-        words = explain_in_words(kind, named, title or item)
-        return Explanation(user, item, score, kind, reasons, rest, words, title, tuple(titles))
+        return Explanation(user, item, score, kind, reasons, rest, title, tuple(titles))
 
     def _list_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
         at, block = part

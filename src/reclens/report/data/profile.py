@@ -11,6 +11,7 @@ from reclens.data.profile import Problem, Profile
 from reclens.report._toolkit.charts import base_of, colour_of
 from reclens.report._toolkit.format import is_identifier
 from reclens.report._toolkit.tables import Table, format_number
+from reclens.report.data.profile_words import problem_detail, problem_name, profile_rows
 from reclens.report.data.words import rule_detail, rule_name
 
 __all__ = [
@@ -27,7 +28,7 @@ __all__ = [
 
 def profile_table(profile: Profile) -> Table:
     """Every measure of a profile but its problems and rules, with what it means."""
-    records = [row for row in profile.to_dicts() if row["section"] not in ("problems", "rules applied")]
+    records = [row for row in profile_rows(profile) if row["section"] not in ("problems", "rules applied")]
     rows = tuple((row["section"], row["measure"], _cell(row["value"]), row["detail"]) for row in records)
     heads = ("of", "measure", "value", "what it is")
     return Table(f"Profile of {profile.name}", heads, rows, tuple(records))
@@ -35,7 +36,9 @@ def profile_table(profile: Profile) -> Table:
 
 def problems_table(problems: Iterable[Problem]) -> Table:
     """What is wrong or odd, with row counts and what it leads to."""
-    records = tuple({"problem": each.problem, "rows": each.rows, "detail": each.detail} for each in problems)
+    records = tuple(
+        {"problem": problem_name(each), "rows": each.rows, "detail": problem_detail(each)} for each in problems
+    )
     rows = tuple((str(each["problem"]), f"{each['rows']:,}", str(each["detail"])) for each in records)
     return Table("Problems", ("problem", "rows", "what it leads to"), rows, records)
 

@@ -9,7 +9,7 @@ from reclens.models import Explanation
 from reclens.report._toolkit.format import count_of, percent
 from reclens.report._toolkit.tables import format_number
 
-__all__ = ["explanation_rows", "explanation_share"]
+__all__ = ["explanation_rows", "explanation_share", "explanation_text"]
 
 _REST: Final[Mapping[str, str]] = {
     "item": "the other items of the history",
@@ -21,6 +21,34 @@ _REST: Final[Mapping[str, str]] = {
     "count": "the other counts",
 }
 """What reasons are -> what those that are not shown are."""
+
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    "item": "{item} is close to what the user has: {named}.",
+    "user": "Users with a similar history have {item}: {named}.",
+    "feature": "{item} has what the user's history has: {named}.",
+    "factor": "{item} fits the user in what the model learned without a name for it: {named}.",
+    "model": "{item} is put forward by {named}.",
+    "rule": "{item} meets {named}.",
+    "count": "{named}.",
+}
+"""What reasons are -> how they are said."""
+
+
+def explanation_text(found: Explanation) -> str:
+    """The explanation as a sentence, with titles where the model has them.
+
+    Example:
+        >>> reasons = (15, 0.5), (11, 0.4)
+        >>> explanation_text(Explanation("ann", 12, 0.9, "item", reasons, 0.0, "Brazil", (None, "Alien")))
+        'Brazil is close to what the user has: 15 (0.5), Alien (0.4).'
+    """
+    item = found.item_title or found.item
+    if not found.reasons:
+        return f"Nothing in the training data speaks for {item}."
+    shown = zip(found.titles or (None,) * len(found.reasons), found.reasons, strict=True)
+    named = ", ".join(f"{title or reason} ({part:.3g})" for title, (reason, part) in shown)
+    return _SENTENCES[found.kind].format(item=item, named=named)
 
 
 def explanation_share(found: Explanation) -> str:

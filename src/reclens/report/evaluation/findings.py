@@ -9,11 +9,10 @@ from reclens.errors import RecLensWarning, Setting, in_python
 from reclens.evaluation import Comparison, Evaluation, IdsWarning, TaskWarning
 from reclens.evaluation.findings import comparison_findings, evaluation_findings
 from reclens.findings import Finding
-from reclens.models import problems_in_words
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.data.words import rule_line
-from reclens.report.evaluation.problem_words import NO_TEXTS
+from reclens.report.evaluation.problem_words import NO_TEXTS, fit_problems
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
 from reclens.report.pipeline.words import ranker_problems
 from reclens.tuning import Tuning
@@ -101,7 +100,7 @@ _ADVISED: Final[Mapping[str, Callable[[Finding], RecLensWarning]]] = {
 _WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     **dict.fromkeys(
         ("vanishing_factors", "not_converged", "short_lists", "below_popular"),
-        lambda found: problems_in_words(str(found.evidence[0]["model"]), found.evidence)[0],
+        lambda found: fit_problems(str(found.evidence[0]["model"]), found.evidence)[0],
     ),
     "users_without_list": _count("users without a list"),
     "users_with_short_list": _count("users with a list shorter than asked"),

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from reclens.errors import Setting, in_python
 from reclens.evaluation import IdsWarning, TaskWarning
+from reclens.models import FitWarning
 
-__all__ = ["NO_TEXTS", "id_problems", "task_problems"]
+__all__ = ["NO_TEXTS", "fit_problems", "id_problems", "task_problems"]
 
 NO_TEXTS: Final[Mapping[str, str]] = {}
+
+
+def fit_problems(name: str, problems: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What is wrong with a fit: a line for each problem of its card.
+
+    Args:
+        name: Name of the model.
+        problems: As on the card: the fields of :class:`reclens.models.FitProblem`.
+    """
+    return [str(FitWarning.of(name, each)) for each in problems]
 
 
 def id_problems(

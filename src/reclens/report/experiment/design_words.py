@@ -11,6 +11,7 @@ from reclens.experiment.assignment.checks import BUCKETS, AssignmentCheck
 from reclens.experiment.planning.calculator import Calculation
 from reclens.report._toolkit.format import p_value, percent
 from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report.experiment.method_words import FORMULA_TITLES
 
 __all__ = ["assignment_check_name", "assignment_check_table", "assignment_check_text", "calculation_text", "layer_text"]
 
@@ -36,12 +37,12 @@ def calculation_text(found: Calculation) -> str:
     if answer.asked == "effect" and margin is not None:
         return (
             f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {power} if the true effect is "
-            f"{percent(answer.effect, signed=True)} ({answer.title})."
+            f"{percent(answer.effect, signed=True)} ({FORMULA_TITLES[answer.formula]})."
         )
     each = "treatment" if len(found.plan.arms) == 2 else "each treatment"
     return (
         f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in {each}){days} "
-        f"{verb} {aim} with a power of {power} ({answer.title})."
+        f"{verb} {aim} with a power of {power} ({FORMULA_TITLES[answer.formula]})."
     )
 
 

@@ -11,6 +11,7 @@ from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.document import DocumentPart, Written, write_document
 from reclens.report._toolkit.html import Figure, figure_of
+from reclens.report.experiment.method_words import FORMULA_TITLES, adjustment_text
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
 from reclens.report.experiment.plan_tables import (
     arm_table,
@@ -139,7 +140,7 @@ def summary_of(sizing: Sizing) -> list[str]:
                 aim = f"An effect of {each.metric.effect:.2%} is found"
             said.append(
                 f"{each.metric.name} decides. {aim} with a power of {plan.power:.0%} by {each.size.n:,} units "
-                f"over all arms{days} ({each.size.title})."
+                f"over all arms{days} ({FORMULA_TITLES[each.size.formula]})."
             )
     limits = [
         f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {margin_text(metric)}"
@@ -214,7 +215,7 @@ def _sizes(sizing: Sizing) -> DocumentPart:
     changed: dict[str, list[str]] = {}
     for name, answer in answers:
         for said in answer.adjustments:
-            changed.setdefault(said, []).append(name)
+            changed.setdefault(adjustment_text(said), []).append(name)
     points = [f"{', '.join(names)}: {said}." for said, names in changed.items()]
     points += [f"{each.metric.name}: {simulated_text(each)}." for each in sizing.metrics if each.simulated is not None]
     points += [

@@ -10,11 +10,11 @@ from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import Sizing
 from reclens.report._toolkit.format import p_value
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report.experiment.method_words import BOUND_TEXTS, FORMULA_SOURCES, FORMULA_TITLES, PRICED_PLANS
 from reclens.report.experiment.plan_words import SIZE_NOTES
 from reclens.report.experiment.words import margin_text
 from reclens.stats.power import Answer
-from reclens.stats.sequential import SPENDINGS, GroupSequential, Price
-from reclens.stats.sequential.spending import CLASSICAL
+from reclens.stats.sequential import GroupSequential, Price
 
 __all__ = ["arm_table", "bounds_table", "metric_table", "neighbour_table", "price_table", "size_table"]
 
@@ -75,7 +75,7 @@ def size_table(sizing: Sizing) -> Table:
                 f"{each.days:,}" if each.days is not None else NOTHING,
                 power,
                 _percent(each.found.effect if each.found else None, signed=True),
-                size.title if size else SIZE_NOTES[each.note] if each.note else NOTHING,
+                FORMULA_TITLES[size.formula] if size else SIZE_NOTES[each.note] if each.note else NOTHING,
             )
         )
     heads = (
@@ -102,10 +102,13 @@ def size_table(sizing: Sizing) -> Table:
 def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     """The same question by every formula, the one that is used first."""
     records: list[dict[str, Any]] = [
-        {"metric": name, "formula": title, "value": value, "used": title == answer.title}
+        {"metric": name, "formula": FORMULA_TITLES[formula], "value": value, "used": formula == answer.formula}
         for name, answer in answers
         # Units of the formula that is used are those of the plan: each arm rounded up.
-        for title, value in ((answer.title, answer.n if answer.asked == "size" else answer.value), *answer.neighbours)
+        for formula, value in (
+            (answer.formula, answer.n if answer.asked == "size" else answer.value),
+            *answer.neighbours,
+        )
     ]
     asked = answers[0][1].asked if answers else "size"
     several = len(answers) > 1
@@ -122,7 +125,9 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
         )
         for row in records
     )
-    sources = dict.fromkeys(f"{answer.title}: {answer.source}." for _, answer in answers)
+    sources = dict.fromkeys(
+        f"{FORMULA_TITLES[answer.formula]}: {FORMULA_SOURCES[answer.formula]}." for _, answer in answers
+    )
     heads = (
         *(["metric"] if several else []),
         "formula",
@@ -172,7 +177,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         "power by then",
     )
     notes = [
-        f"Bounds: {SPENDINGS.get(plan.spending) or CLASSICAL[plan.spending]}.",
+        f"Bounds: {BOUND_TEXTS[plan.spending]}.",
         f"The sample is {plan.inflation:.4g} times that of one look.",
     ]
     of = next((at["metric"] for at in schedule if at["metric"] is not None), None)
@@ -188,7 +193,7 @@ def price_table(prices: Sequence[Price]) -> Table:
     records = [row for each in prices for row in each.to_dicts()]
     rows = tuple(
         (
-            each.plan,
+            PRICED_PLANS[each.plan],
             str(each.looks),
             f"{each.false_positives:.1%}",
             f"{each.power:.1%}",

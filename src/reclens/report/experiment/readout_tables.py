@@ -11,6 +11,7 @@ from reclens.report._toolkit.format import chance, in_words, p_value, percent, s
 from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.experiment.check_words import Named, check_text
 from reclens.report.experiment.decision_words import decision_sentences
+from reclens.report.experiment.method_words import method_text
 from reclens.report.experiment.plan_words import decision_rule
 from reclens.report.experiment.remark_words import adjustment_sentences, caveat_sentences
 from reclens.report.experiment.words import CHECK_NAMES, gap_text, margin_text, unknown_text, value_text
@@ -103,7 +104,7 @@ def _effect_notes(readout: Readout) -> tuple[str, ...]:
     """How the effects were computed and adjusted."""
     ways: dict[str, dict[str, None]] = {}
     for effect in readout.effects:
-        ways.setdefault(effect.found.method, {})[effect.metric.name] = None
+        ways.setdefault(method_text(effect.found.method), {})[effect.metric.name] = None
     methods = [f"{', '.join(names)}: {method}." for method, names in ways.items()]
     notes = [
         f"p-values are adjusted within a family: primary metrics ({readout.plan.correction}), secondary ones (bh).",

@@ -11,8 +11,8 @@ from reclens.experiment.check_result import TrustCheckCode
 from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.format import between, percent
 from reclens.report._toolkit.tables import format_number
+from reclens.report.experiment.method_words import BOUND_NAMES
 from reclens.stats.estimate import Estimate
-from reclens.stats.sequential.spending import TITLES
 
 __all__ = [
     "CHECK_NAMES",
@@ -119,7 +119,7 @@ def look_text(look: InterimAnalysis) -> str:
     if look.state == "always_valid":
         known = f"; {share} of the sample is in" if look.known else ""
         return f"{looks.method.replace('_', ' ')}: valid at any look{known}"
-    title = TITLES[looks.spending]
+    title = BOUND_NAMES[looks.spending]
     if look.state == "unknown":
         return f"a look of a group-sequential plan ({title}) that is not known, read as the last"
     return f"look {len(look.times)} of a group-sequential plan ({title}), at {share} of the sample"

@@ -62,15 +62,11 @@ class Formula:
 
     Attributes:
         name: Its name.
-        title: The same, in words.
-        source: Where it comes from, and who uses it.
         kinds: The kinds of metric it is for.
         power: Inputs -> power.
     """
 
     name: str
-    title: str
-    source: str
     kinds: tuple[str, ...]
     power: Callable[[Inputs], Any]
 
@@ -222,51 +218,20 @@ def _arcsine(given: Inputs) -> Any:
 FORMULAS: Final[Mapping[str, Formula]] = {
     each.name: each
     for each in (
-        Formula(
-            "student",
-            "Student's t, noncentral",
-            "Cohen (1988), ch. 2; R's power.t.test and pwr.t.test; with a "
-            "relative margin the variance of Fieller's test",
-            ("mean",),
-            _student,
-        ),
-        Formula(
-            "normal",
-            "normal approximation",
-            "Lehr (1992) in its general form; Deng, Knoblich and Lu (2018) for ratios",
-            ("mean", "ratio", "quantile"),
-            _normal,
-        ),
-        Formula(
-            "relative",
-            "relative lift by the delta method",
-            "Deng, Knoblich and Lu (2018), eq. 4; GrowthBook",
-            ("mean", "ratio", "proportion"),
-            _relative,
-        ),
-        Formula(
-            "score",
-            "score test, variance under the null",
-            "Farrington and Manning (1990), for differences and "
-            "ratios; without a margin Fleiss, Levin and Paik (2003), eq. 4.14, R's power.prop.test and statsmodels",
-            ("proportion",),
-            _score,
-        ),
-        Formula(
-            "unpooled",
-            "Wald's difference, unpooled",
-            "Fleiss, Levin and Paik (2003), sec. 4.2; matches the t tests of shares that are adjusted or clustered",
-            ("proportion",),
-            _unpooled,
-        ),
-        Formula(
-            "baseline",
-            "null variance from control alone",
-            "the calculator of Evan Miller (2010)",
-            ("proportion",),
-            _baseline,
-        ),
-        Formula("arcsine", "arcsine effect h", "Cohen (1988), ch. 6; R's pwr.2p.test", ("proportion",), _arcsine),
+        # Cohen (1988), ch. 2; with a relative margin the variance of Fieller's test
+        Formula("student", ("mean",), _student),
+        # Lehr (1992); ratios: Deng, Knoblich and Lu (2018)
+        Formula("normal", ("mean", "ratio", "quantile"), _normal),
+        # Deng, Knoblich and Lu (2018), eq. 4
+        Formula("relative", ("mean", "ratio", "proportion"), _relative),
+        # Farrington and Manning (1990); Fleiss, Levin and Paik (2003), eq. 4.14
+        Formula("score", ("proportion",), _score),
+        # Fleiss, Levin and Paik (2003), sec. 4.2
+        Formula("unpooled", ("proportion",), _unpooled),
+        # Evan Miller (2010)
+        Formula("baseline", ("proportion",), _baseline),
+        # Cohen (1988), ch. 6
+        Formula("arcsine", ("proportion",), _arcsine),
     )
 }
 """The formulas by name."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -13,9 +13,33 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.stats.power.formulas import FORMULAS, Inputs
 from reclens.tabular import Tabular
 
-__all__ = ["Answer", "Question", "corrected_alpha", "design_effect"]
+__all__ = ["Adjustment", "AdjustmentCode", "Answer", "Question", "corrected_alpha", "design_effect"]
 
 _DEFAULT: Final = {"mean": "student", "ratio": "normal", "quantile": "normal", "proportion": "score"}
+
+
+AdjustmentCode = Literal[
+    "equivalence", "non_inferiority", "several_tests", "covariates", "clusters", "spread_scales", "looks"
+]
+"""What changes the variance, the alpha or the size of a question.
+
+Facts: ``margin`` and whether it is ``relative``; of several ``tests`` their common ``alpha``, the ``correction`` and
+what ``each`` has; the ``factor`` of the variance, with ``r2`` of covariates or ``icc`` and ``size`` of clusters; that
+of the size, of looks.
+"""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """One thing that changed the variance, the alpha or the size.
+
+    Attributes:
+        code: What it is.
+        facts: Its numbers: see :data:`AdjustmentCode`.
+    """
+
+    code: AdjustmentCode
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +57,8 @@ class Answer(Tabular):
         power: The power.
         alpha: Chance of a false positive of each test, after the correction for several.
         formula: Name of the formula.
-        title: The formula in words.
-        source: Where it comes from.
-        neighbours: (formula in words, the same number by it) of every other formula for the kind of metric.
-        adjustments: What changed the variance, the alpha or the size, in words.
+        neighbours: (formula, the same number by it) of every other formula for the kind of metric.
+        adjustments: What changed the variance, the alpha or the size.
     """
 
     asked: Literal["size", "effect", "power"]
@@ -49,10 +71,8 @@ class Answer(Tabular):
     power: float
     alpha: float
     formula: str
-    title: str
-    source: str
     neighbours: tuple[tuple[str, float], ...]
-    adjustments: tuple[str, ...]
+    adjustments: tuple[Adjustment, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -99,8 +119,8 @@ class Question:
 
     Example:
         >>> found = Question(kind="proportion", mean=0.2, relative=False).size(effect=0.05, power=0.8)
-        >>> found.n_control, [(name, round(n / 2)) for name, n in found.neighbours if "unpooled" in name]
-        (1094, [("Wald's difference, unpooled", 1091)])
+        >>> found.n_control, [(name, round(n / 2)) for name, n in found.neighbours if name == "unpooled"]
+        (1094, [('unpooled', 1091)])
     """
 
     kind: Literal["mean", "proportion", "ratio", "quantile"] = "mean"
@@ -285,9 +305,8 @@ class Question:
         power: float,
         solve: Callable[[Question], float],
     ) -> Answer:
-        used = FORMULAS[self.formula_name]
         others = [replace(self, formula=name) for name in self.formulas if name != self.formula_name]
-        neighbours = tuple((FORMULAS[each.formula_name].title, solve(each)) for each in others)
+        neighbours = tuple((each.formula_name, solve(each)) for each in others)
         control, treated = (math.ceil(n * share - 1e-9) for share in self.shares)
         # Of a size each arm is rounded up, and the arms together are the experiment.
         together = asked == "size" and sum(self.shares) > 1 - 1e-9
@@ -301,37 +320,27 @@ class Question:
             effect_absolute=effect * (abs(self.mean) if self.relative else 1.0),
             power=power,
             alpha=self.alpha,
-            formula=used.name,
-            title=used.title,
-            source=used.source,
+            formula=self.formula_name,
             neighbours=neighbours,
             adjustments=tuple(self._adjustments()),
         )
 
-    def _adjustments(self) -> list[str]:
-        said = []
+    def _adjustments(self) -> Iterator[Adjustment]:
         if self.margin is not None:
-            loss = f"{self.margin:.2%}" if self.relative else f"{self.margin:g}"
-            said.append(
-                f"equivalence: the interval has to lie within ±{loss}"
-                if self.equivalence
-                else f"non-inferiority: the interval has to exclude a loss of {loss}, one tail of it"
-            )
+            code: AdjustmentCode = "equivalence" if self.equivalence else "non_inferiority"
+            yield Adjustment(code, {"margin": self.margin, "relative": self.relative})
         if self.comparisons > 1:
-            said.append(
-                f"{self.comparisons} tests share the alpha of {1 - self.level:.3g} ({self.correction}): "
-                f"{self.alpha:.3g} each"
-            )
+            shared = {"tests": self.comparisons, "alpha": 1 - self.level, "correction": self.correction}
+            yield Adjustment("several_tests", {**shared, "each": self.alpha})
         if self.r2:
-            said.append(f"CUPED: variance × {1 - self.r2:.3g} (R² = {self.r2:.3g})")
+            yield Adjustment("covariates", {"factor": 1 - self.r2, "r2": self.r2})
         if self.icc:
             design = design_effect(icc=self.icc, cluster_size=self.cluster_size, cluster_cv=self.cluster_cv)
-            said.append(f"clusters: variance × {design:.3g} (ICC {self.icc:g}, {self.cluster_size:g} units a cluster)")
+            yield Adjustment("clusters", {"factor": design, "icc": self.icc, "size": self.cluster_size})
         if self.scales and self.kind != "proportion":
-            said.append("an effect multiplies the values of every unit, and so their spread")
+            yield Adjustment("spread_scales")
         if self.inflation > 1:
-            said.append(f"sequential looks: size × {self.inflation:.4g}")
-        return said
+            yield Adjustment("looks", {"factor": self.inflation})
 
 
 def corrected_alpha(alpha: float, *, comparisons: int, correction: str = "bonferroni") -> float:

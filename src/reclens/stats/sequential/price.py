@@ -11,7 +11,7 @@ import numpy as np
 from reclens.stats.sequential.always_valid import always_valid_bounds
 from reclens.stats.sequential.group import drift_for, fixed_drift, group_sequential
 from reclens.stats.sequential.integrate import check_times, exit_probabilities
-from reclens.stats.sequential.spending import CLASSICAL, SPENDINGS, TITLES
+from reclens.stats.sequential.spending import CLASSICAL, SPENDINGS
 from reclens.tabular import Tabular
 
 __all__ = ["Price", "price_in_power"]
@@ -22,7 +22,8 @@ class Price(Tabular):
     """What one plan costs.
 
     Attributes:
-        plan: Its name.
+        plan: ``one_look`` at the end, ``peeking`` without a plan, the bounds of :data:`SPENDINGS` and
+            :data:`CLASSICAL`, ``confidence_sequence`` or ``msprt``.
         looks: Number of looks.
         false_positives: Chance of a false positive over all looks.
         power: Power with the sample that the fixed test needs for its power.
@@ -58,9 +59,9 @@ def price_in_power(
     Example:
         >>> for each in price_in_power(5)[:3]:
         ...     print(each.plan, round(each.false_positives, 3), round(each.power, 3))
-        one look at the end 0.05 0.8
-        peeking without a plan 0.142 0.849
-        Lan-DeMets, O'Brien-Fleming type 0.05 0.79
+        one_look 0.05 0.8
+        peeking 0.142 0.849
+        lan_demets_obrien_fleming 0.05 0.79
     """
     from scipy.special import ndtri
 
@@ -68,16 +69,16 @@ def price_in_power(
     z = float(ndtri(0.5 + level / 2))
     fixed = fixed_drift(level=level, power=power)
     named: list[tuple[str, Sequence[float], np.ndarray]] = [
-        ("one look at the end", [1.0], np.array([z])),
-        ("peeking without a plan", looks, np.full(len(looks), z)),
+        ("one_look", [1.0], np.array([z])),
+        ("peeking", looks, np.full(len(looks), z)),
     ]
-    parameters = {"power": ", ρ = 3", "hwang_shih_decani": ", γ = −4"}
-    for spending in (*SPENDINGS, *sorted(CLASSICAL)):
-        title = TITLES[spending] + parameters.get(spending, "")
-        named.append((title, looks, np.array(group_sequential(looks, spending=spending, level=level).upper)))
-    for title, exact in (("confidence sequence", False), ("mSPRT", True)):
+    named += [
+        (spending, looks, np.array(group_sequential(looks, spending=spending, level=level).upper))
+        for spending in (*SPENDINGS, *sorted(CLASSICAL))
+    ]
+    for title, exact in (("confidence_sequence", False), ("msprt", True)):
         named.append((title, looks, always_valid_bounds(looks, level=level, tightest=tightest, exact=exact)))
-    return [_price(title, at, bounds, fixed, power, naive=title.startswith("peeking")) for title, at, bounds in named]
+    return [_price(title, at, bounds, fixed, power, naive=title == "peeking") for title, at, bounds in named]
 
 
 def _price(title: str, times: Sequence[float], bounds: np.ndarray, fixed: float, power: float, *, naive: bool) -> Price:

@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
 
-__all__ = ["CLASSICAL", "SPENDINGS", "TITLES", "spent"]
+__all__ = ["CLASSICAL", "SPENDINGS", "spent"]
 
-SPENDINGS: Final[Mapping[str, str]] = {
-    "lan_demets_obrien_fleming": "almost nothing early, like O'Brien and Fleming's bounds: Lan and DeMets (1983)",
-    "lan_demets_pocock": "evenly, like Pocock's bounds: Lan and DeMets (1983)",
-    "power": "error · t^ρ: Kim and DeMets (1987); ρ = 3 is close to O'Brien and Fleming, ρ = 1 to Pocock",
-    "hwang_shih_decani": "error · (1 − e^(−γt)) / (1 − e^(−γ)): Hwang, Shih and DeCani (1990); γ = −4 is close to "
-    "O'Brien and Fleming, γ = 1 to Pocock",
-}
-"""The spending functions, in words."""
+SPENDINGS: Final = ("lan_demets_obrien_fleming", "lan_demets_pocock", "power", "hwang_shih_decani")
+"""The spending functions.
 
-TITLES: Final[Mapping[str, str]] = {
-    "lan_demets_obrien_fleming": "Lan-DeMets, O'Brien-Fleming type",
-    "lan_demets_pocock": "Lan-DeMets, Pocock type",
-    "power": "power family",
-    "hwang_shih_decani": "Hwang-Shih-DeCani",
-    "pocock": "Pocock",
-    "obrien_fleming": "O'Brien-Fleming",
-}
-"""What the bounds are called."""
-
-CLASSICAL: Final[Mapping[str, str]] = {
-    "pocock": "the same bound at every look: Pocock (1977)",
-    "obrien_fleming": "a bound that falls with the root of the information: O'Brien and Fleming (1979)",
-}
-"""The bounds that are fixed by their shape, in words."""
+``lan_demets_obrien_fleming`` spends almost nothing early and ``lan_demets_pocock`` evenly (Lan and DeMets 1983);
+``power`` is error · t^ρ (Kim and DeMets 1987), ρ = 3 close to O'Brien and Fleming and ρ = 1 to Pocock;
+``hwang_shih_decani`` is error · (1 − e^(−γt)) / (1 − e^(−γ)) (1990), γ = −4 close to O'Brien and Fleming and γ = 1 to
+Pocock.
+"""
+CLASSICAL: Final = ("pocock", "obrien_fleming")
+"""The bounds that are fixed by their shape: the same at every look (Pocock 1977), or one that falls with the root of
+the information (O'Brien and Fleming 1979)."""
 
 
 def spent(times: Any, *, error: float, spending: str, parameter: float | None = None) -> np.ndarray:
