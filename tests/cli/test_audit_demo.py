@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import reclens as rl
+from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market
 from reclens.workspace import Workspace
 
 
@@ -28,3 +30,18 @@ def test_the_winner_is_audited_beside_popular(
     assert f"{winner} wins" in done.stderr and "no PDF: there is no Chromium" in done.stderr
     found = Workspace(tmp_path / "workspace").load("audit", f"audit-demo-{winner}")
     assert {"city", "activity"} <= {row.by for row in found.rows}
+
+
+def test_the_audit_of_the_marketplace_finds_what_was_put_in(tmp_path: Path) -> None:
+    """The split by time gives back what the marketplace drew apart, and both injected numbers are held."""
+    place = Workspace(tmp_path / "workspace")
+    injected = keep_market(place, seed=1)
+    split, lists = place.load("split", "audit-demo-data"), place.load("run", "audit-demo-marketplace")
+    assert split.test.height == 20_000 and split.train.users is not None and split.train.card["synthetic"]
+    assert demo_job(None).split.kept == "audit-demo-data" and demo_job(None).data.path is None
+    place.save(split, "audit-demo")  # as the job of the models keeps it
+    (settings,) = (each for name, each in audits_of(place, "popular", market=True).items() if name == "marketplace")
+    assert {"income", "age"} <= set(settings.audit.by) and "seller" in settings.audit.attributes
+    audit = rl.audit.run(lists, split.test, train=split.train, by="income", attributes=["seller"])
+    for put, found in found_of_injected(injected, audit).values():
+        assert found.low is not None and found.high is not None and found.low < put < found.high

@@ -139,7 +139,7 @@ def compare(
 @reads(data="data")
 def demo(
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="A data set, such as ml-1m.zip; synthetic without it.")
+        str | None, typer.Option("--data", "-d", help="A data set, such as ml-1m.zip; a synthetic marketplace without.")
     ] = None,
     reading: Reading = NOTHING,
     workspace: WorkspaceOption = Path("workspace"),
@@ -148,12 +148,16 @@ def demo(
 ) -> None:
     """Tune and evaluate Popular, item-kNN and EASE on a split by time, and audit the winner beside Popular.
 
-    Example:
+    The synthetic marketplace has lists of its own with a known bias: they are audited too, and held against it.
+
+    Examples:
       reclens audit demo
+
+      reclens audit demo --data complete_journey.zip
     """
     from reclens.audit import compare as hold
     from reclens.cli.shared import prepare, progress_of
-    from reclens.job.audit_demo import audits_of, demo_job, winner_of
+    from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market, winner_of
     from reclens.job.run import run_job
     from reclens.report import leaderboard
     from reclens.report.audit.comparison import build_audit_comparison, comparison_sentence
@@ -161,6 +165,7 @@ def demo(
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
+    injected = keep_market(place, seed=seed) if data is None else None
     with progress_of(quiet=output.quiet) as progress:
         done = run_job(
             demo_job(data, seed=seed),
@@ -174,11 +179,16 @@ def demo(
     winner = winner_of(done.results)
     output.say(f"{winner} wins by NDCG: it is audited beside popular")
     audited: dict[str, AuditJobResult] = {}
-    for name, settings in audits_of(place, winner).items():
+    for name, settings in audits_of(place, winner, market=injected is not None).items():
         audited[name] = _audited(settings, place, None, output, command="reclens audit demo")
         output.say(overall_sentence(audited[name].audit))
     first, last = (audited[name].audit for name in ("popular", winner)) if winner != "popular" else (None, None)
     _say_findings(audited[winner], output)
+    if injected is not None:
+        output.say("the marketplace's own lists:")
+        _say_findings(audited["marketplace"], output)
+        for name, (put, found) in found_of_injected(injected, audited["marketplace"].audit).items():
+            output.say(f"- {name}: {put:g} was put in, {found} is measured")
     if first is not None and last is not None:
         found = hold(first, last)
         page = build_audit_comparison(found, synthetic=bool(last.card.get("synthetic")))

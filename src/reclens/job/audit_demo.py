@@ -1,4 +1,8 @@
-"""The demonstration of an audit: three models on a split by time, and the winner audited beside Popular."""
+"""The demonstration of an audit: three models on a split by time, and the winner audited beside Popular.
+
+Without data it is made on a synthetic marketplace, whose own lists have a bias that is known: what an audit of those
+finds can be held against what was put in.
+"""
 
 from __future__ import annotations
 
@@ -8,41 +12,81 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.audit.measure import POPULARITY
+from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
+from reclens.data.split.time import by_time
 from reclens.evaluation import Evaluation
 from reclens.job.audit_settings import AuditJobSettings, validate_audit_settings
 from reclens.job.settings import JobSettings, validate_settings
-from reclens.schema import ITEM, USER
+from reclens.schema import ITEM, TIMESTAMP, USER
+from reclens.stats.estimate import Estimate
 from reclens.workspace import Workspace
+from reclens.world.marketplace import Injected, draw_marketplace
 
-__all__ = ["audits_of", "demo_job", "winner_of"]
+__all__ = ["audits_of", "demo_job", "found_of_injected", "keep_market", "winner_of"]
 
 _NAME: Final = "audit-demo"
 _METRIC: Final = "ndcg@10"
 _PROTECTED: Final = ("gender", "age", "age_band", "income", "income_band")
+_INJECTED: Final = Injected(exposure=0.75, ndcg_gap=0.06)
+_DATA, _LISTS = f"{_NAME}-data", f"{_NAME}-marketplace"
+_SECONDS: Final = 60.0
+"""For the search of each model: a catalogue of tens of thousands makes one fit of EASE a matter of minutes."""
 _MOST: Final = 12
 """Values of an attribute that makes groups; one with more of them would be searched, not audited."""
+
+
+def keep_market(workspace: Workspace, *, seed: int = 0) -> Injected:
+    """Draw the marketplace of the demonstration, and keep its split by time and its lists in the workspace.
+
+    Args:
+        workspace: Where they are kept.
+        seed: Of everything that is drawn.
+
+    Returns:
+        The bias that its lists have.
+    """
+    market = draw_marketplace(injected=_INJECTED, seed=seed)
+    cut: Any = market.truth[TIMESTAMP].min()
+    workspace.save(by_time(market.data, at=cut, validation_share=0.1), _DATA, overwrite=True)
+    workspace.save(market.lists, _LISTS, overwrite=True)
+    return market.injected
 
 
 def demo_job(data: str | None, *, seed: int = 0) -> JobSettings:
     """Popular, item-kNN and EASE, tuned on a validation part, on a split by time.
 
     Args:
-        data: The data set; synthetic without it.
+        data: The data set; without it the split that :func:`keep_market` kept.
         seed: Of everything that is drawn.
     """
     content: dict[str, Any] = {
         "name": _NAME,
         "title": "The models that are audited",
         "seed": seed,
-        "split": {"method": "by_time", "test_share": 0.2, "validation_share": 0.1},
+        "split": {"kept": _DATA},
         "models": {"popular": {}, "item_knn": {}, "ease": {}},
-        "tune": {"models": ["item_knn", "ease"], "metric": _METRIC, "trials": 5},
+        "tune": {"models": ["item_knn", "ease"], "metric": _METRIC, "trials": 5, "seconds": _SECONDS},
         "evaluate": {"metrics": [_METRIC, "recall@10", "novelty@10"], "k": 10, "replicates": 400},
     }
     if data is not None:
         content["data"] = {"path": data}
+        content["split"] = {"method": "by_time", "test_share": 0.2, "validation_share": 0.1}
     return validate_settings(content, source="audit demo")
+
+
+def found_of_injected(injected: Injected, audit: Audit) -> dict[str, tuple[float, Estimate]]:
+    """What was put into the lists of the marketplace, and what the audit of them measures.
+
+    Returns:
+        Measure -> what was injected, and the number with its interval: ``exposure_share`` of the partner seller against
+        merit as a ratio, and the difference in ``ndcg@10`` of households with a low income.
+    """
+    known = {(row.measure, row.subject, row.reference): row for row in audit.rows if row.by in ("overall", "income")}
+    return {
+        "exposure_share": (injected.exposure, known["exposure_share", "partner", "merit"].ratio),
+        _METRIC: (-injected.ndcg_gap, known[_METRIC, "low", "rest"].difference),
+    }
 
 
 def winner_of(results: Mapping[str, Evaluation]) -> str:
@@ -50,8 +94,8 @@ def winner_of(results: Mapping[str, Evaluation]) -> str:
     return max(results, key=lambda name: results[name][_METRIC].overall.value)
 
 
-def audits_of(workspace: Workspace, winner: str) -> dict[str, AuditJobSettings]:
-    """The audits of Popular and of the winner: system -> settings."""
+def audits_of(workspace: Workspace, winner: str, *, market: bool = False) -> dict[str, AuditJobSettings]:
+    """The audits of Popular, of the winner, and of the lists of the marketplace: system -> settings."""
     train = workspace.load("split", _NAME).train
     by, attributes = _user_groups(train), _item_attributes(train)
     content: dict[str, Any] = {
@@ -74,9 +118,11 @@ def audits_of(workspace: Workspace, winner: str) -> dict[str, AuditJobSettings]:
         "popular": "It shows everybody the items with the most users, less those that the user has already.",
         "item_knn": "It shows items that the users of your items have too.",
         "ease": "It weighs for each item how well every other item that you have predicts it.",
+        "marketplace": "It draws products by their appeal, and the seller 'partner' less often than it is bought from.",
     }
     found = {}
-    for system in dict.fromkeys(("popular", winner)):
+    systems = ["popular", winner, *(["marketplace"] if market else [])]
+    for system in dict.fromkeys(systems):
         report = {**content["report"], "system": told.get(system), "title": f"Fairness and bias audit of {system}"}
         report["parameters"] = ["What you interacted with before.", "Items that you have are left out."]
         settings = {**content, "report": report, "name": f"{_NAME}-{system}", "lists": f"{_NAME}-{system}"}

@@ -137,7 +137,7 @@ def draw_marketplace(
         households,
         products.with_columns(pl.col("department").cast(pl.String)),
         "marketplace",
-        {"kind": "synthetic marketplace", "seed": seed, "injected": asdict(injected)},
+        {"synthetic": True, "seed": seed, "injected": asdict(injected)},
     )
     lists = pl.DataFrame({USER: np.repeat(np.arange(users), LIST), ITEM: shown.ravel()}).with_columns(
         pl.Series(RANK, np.tile(np.arange(1, LIST + 1), users))
