@@ -86,8 +86,8 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
     n, m = len(items), users
     if n < 2 or m >= n:
         return math.nan, math.nan
-    counted = np.append(in_catalogue, False)[items]
-    shown = np.bincount(items[counted], minlength=len(in_catalogue))
+    listed = items.ravel() + 1  # what is no item is counted as item 0, and dropped
+    shown = np.where(in_catalogue, np.bincount(listed, minlength=len(in_catalogue) + 1)[1:], 0)
     at = np.arange(int(shown.max()) + 1)
     total = int(in_catalogue.sum())
     coverage = float((1 - _missed(n, at, m))[shown[in_catalogue]].sum()) / total
@@ -95,8 +95,8 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
     fewer = _missed(n - 1, at, m)
     without = float((1 - fewer)[shown[in_catalogue]].sum())
     change = fewer - np.concatenate([[0.0], fewer[:-1]])
-    listed = np.where(counted, change[np.append(shown, 0)[items]], 0.0).sum(axis=1)
-    left = (without + listed) / total
+    lost = np.append(np.where(in_catalogue, change[shown], 0.0), 0.0)
+    left = (without + lost[items].sum(axis=1)) / total
     variance = float((n - 1) / n * ((left - left.mean()) ** 2).sum())
     # The jackknife counts twice what pairs of users who are shown the same item add: ½ (g″)² var(s)² of each item.
     missed = _missed(n, np.arange(-1, len(at) + 1).clip(0), m)

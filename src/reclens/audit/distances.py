@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from reclens.audit._kernels import prefix_divergence
 from reclens.audit.item_groups import ItemGroups
 
 __all__ = ["DISTANCES", "list_distances", "shares"]
@@ -52,15 +53,9 @@ def shares(counts: np.ndarray) -> np.ndarray:
 
 def _ndkl(groups: ItemGroups, items: np.ndarray, target: np.ndarray) -> np.ndarray:
     """Mean over the places of a list, discounted by rank, of the divergence of its prefix from the target."""
-    total, norm, running = np.zeros(len(items)), np.zeros(len(items)), np.zeros((len(items), len(groups)))
-    for rank in range(items.shape[1]):
-        place = np.ascontiguousarray(items[:, rank : rank + 1])
-        running += groups.of_lists(place, np.ones(1))
-        known = running.sum(axis=1) > 0
-        discount = np.where((place[:, 0] >= 0) & known, 1 / np.log2(rank + 2), 0.0)
-        total += discount * np.nan_to_num(_kullback_leibler(shares(running), target))
-        norm += discount
-    return np.divide(total, norm, out=np.full(len(items), np.nan), where=norm > 0)
+    found = np.empty(len(items))
+    prefix_divergence(np.ascontiguousarray(items), groups.indptr, groups.groups, groups.shares, target, found)
+    return found
 
 
 def _kullback_leibler(p: np.ndarray, q: np.ndarray) -> np.ndarray:

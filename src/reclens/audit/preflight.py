@@ -26,7 +26,7 @@ __all__ = ["Preflight", "PreflightCheck", "preflight", "refuse_failed"]
 
 Ranker = Literal["oracle", "random", "identical"]
 _USERS: Final = 2_000
-_LISTS: Final = 40_000
+_LISTS: Final = 20_000
 """Random lists, at least, whose mean distance is what distances are held against."""
 _FAR: Final = 5.0
 """Standard errors from chance at which a random ranker fails: once in 2 million checks."""

@@ -125,6 +125,8 @@ class Replicated:
         """Standard deviation of the replicates on a scale, shape of the values; NaN with under 100 usable ones."""
         draws = _on(scale, self.draws)
         usable = np.isfinite(draws)
+        if usable.all() and draws.shape[-1] >= _ENOUGH:
+            return draws.std(axis=-1, ddof=1)
         n = usable.sum(axis=-1)
         filled = np.where(usable, draws, 0.0)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -153,28 +155,32 @@ class Replicated:
         if not 0 < level < 1:
             raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
         value = float(self.value)
-        if n < 2 or not self.varies(scale):
+        spread = self._spread(scale)
+        if n < 2 or spread is None:
             return Estimate(value, None, None, n, level)
         from scipy.special import stdtrit
 
-        half_width = (
-            -float(stdtrit(n - 1, (1 - level) / 2)) * math.sqrt(n / (n - 1)) * float(self.standard_error(scale))
-        )
-        centre = float(_on(scale, self.value))
+        centre, error = spread
+        half_width = -float(stdtrit(n - 1, (1 - level) / 2)) * math.sqrt(n / (n - 1)) * error
         low, high = (_back(scale, centre + sign * half_width) for sign in (-1, 1))
         return Estimate(value, low, high, n, level)
 
     def varies(self, scale: Scale = "identity") -> bool:
         """Whether a single number has a standard error on the scale."""
+        return self._spread(scale) is not None
+
+    def _spread(self, scale: Scale) -> tuple[float, float] | None:
+        """A single number and its standard error, on the scale; None where it does not vary."""
         centre, error = float(_on(scale, self.value)), float(self.standard_error(scale))
-        return math.isfinite(centre) and math.isfinite(error) and error > _EQUAL * max(1.0, abs(centre))
+        usable = math.isfinite(centre) and math.isfinite(error) and error > _EQUAL * max(1.0, abs(centre))
+        return (centre, error) if usable else None
 
     def z(self, null: float = 0.0, scale: Scale = "identity") -> float:
         """How many standard errors the number lies above another one, on the scale; NaN where it does not vary."""
-        if not self.varies(scale):
+        spread = self._spread(scale)
+        if spread is None:
             return math.nan
-        beyond = float(_on(scale, self.value)) - float(_on(scale, np.asarray(null, np.float64)))
-        return beyond / float(self.standard_error(scale))
+        return (spread[0] - float(_on(scale, np.asarray(null, np.float64)))) / spread[1]
 
     def p_value(self, null: float = 0.0, *, n: int, scale: Scale = "identity") -> float:
         """Two-sided p-value of "it is ``null``", of Student's distribution with n - 1 degrees of freedom."""
