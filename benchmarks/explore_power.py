@@ -59,7 +59,7 @@ def rows_found(fault: Fault, found: Exploration) -> np.ndarray:
     if fault == "hubs":
         return found.hubness.strong
     if fault == "unreachable":
-        return found.reach.of("index_unreachable") if found.reach is not None else np.zeros(0, int)
+        return found.probe.unreachable if found.probe is not None else np.zeros(0, int)
     if fault == "drift":
         return found.drift.far if found.drift is not None else np.zeros(0, int)
     assert found.demand is not None

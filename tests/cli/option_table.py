@@ -327,6 +327,21 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"source": "plots", "--to": "local:moved"},
         {"source": NAME, "--to": Wrong(("nosuch:x", "nosuch")), "--again": FREE},
     ),
+    "explore report": (
+        {"space": "plots", "lists": "lists.csv", "--truth": "truth.csv", "--train": "train.csv"},
+        {
+            "space": NAME,
+            "lists": ABSENT,
+            "--demand": NAME,
+            "--store": Wrong(("nosuch:x", "nosuch")),
+            "--before": NAME,
+            "--map": NAME,
+            "--label": NAME,
+            "--category": NAME,
+            "--price": Wrong(("nosuch", "plot")),
+            "--gate": TOML,
+        },
+    ),
     "explore search": (
         {"space": "plots", "--like": ["1"]},
         {

@@ -48,6 +48,7 @@ COMMANDS = (
     "explore embed",
     "explore index",
     "explore move",
+    "explore report",
     "explore search",
     "experiment plan",
     "experiment size",

@@ -107,7 +107,7 @@ def test_findings_lead_to_their_cases(planted) -> None:
     first = found.findings[0]
     assert (first.severity, first.code, first.kind) == ("critical", "index_unreachable", "reach")
     assert set(first.examples) <= planted_ids and first.advice == ("rebuild_index", "probe_more_lists")
-    assert first.evidence[0]["items"] == len(found.reach.of("index_unreachable"))
+    assert first.evidence[0]["items"] == len(found.probe.unreachable) == len(found.reach.of("index_unreachable"))
     spots = [each for each in found.findings if each.code == "blind_spot"]
     assert spots and spots[0].estimate.low > 0 and set(spots[0].examples) <= planted_ids
     order = ["critical", "warning", "note"]

@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from reclens.explore.coverage import RegionCoverage
-from reclens.explore.reach import Reason
 from reclens.explore.result import Exploration, MeasureName
 from reclens.findings import Finding, Severity
 
@@ -54,6 +53,11 @@ _ADVICE: Final[Mapping[FindingCode, tuple[str, ...]]] = {
     "narrow_cone": ("centre_vectors",),
     "untrue_map": ("trust_lists",),
     "too_few_queries": ("more_users",),
+}
+_MEASURE_OF: Final[Mapping[FindingCode, MeasureName]] = {
+    "not_in_index": "not_in_index",
+    "index_unreachable": "index_unreachable",
+    "structurally_unreachable": "structurally_unreachable",
 }
 _SPOTS: Final = 10
 _EXAMPLES: Final = 5
@@ -129,29 +133,25 @@ def _spot_row(spot: RegionCoverage) -> dict[str, Any]:
 
 
 def _reach(found: Exploration, rare: float) -> Iterator[Finding]:
-    if found.reach is None:
-        return
-    reach = found.reach
-    counts = reach.counts()
-
-    def of(reason: Reason) -> dict[str, Any]:
-        rows = reach.of(reason)
-        return {
-            "evidence": ({"reason": reason, "items": len(rows), "of": reach.items},),
-            "examples": tuple(reach.ids.gather(rows[:_EXAMPLES]).to_list()),
-        }
-
-    if counts["not_in_index"]:
-        yield _finding(found, "reach", "not_in_index", "warning", measure="not_in_index", **of("not_in_index"))
-    if counts["index_unreachable"]:
-        severity: Severity = "critical" if _surely(found, "index_unreachable", rare) else "warning"
-        more = of("index_unreachable")
-        yield _finding(found, "reach", "index_unreachable", severity, measure="index_unreachable", **more)
-    if counts["structurally_unreachable"]:
-        more = of("structurally_unreachable")
-        yield _finding(
-            found, "reach", "structurally_unreachable", "warning", measure="structurally_unreachable", **more
-        )
+    lost: dict[FindingCode, np.ndarray] = {
+        "not_in_index": np.zeros(0, int) if found.held is None else np.flatnonzero(~found.held),
+        "index_unreachable": np.zeros(0, int) if found.probe is None else found.probe.unreachable,
+    }
+    if found.reach is not None and found.reach.structure is not None:
+        structure = found.reach.structure
+        lost["structurally_unreachable"] = structure.rows[[each == "unreachable" for each in structure.status]]
+    for code, rows in lost.items():
+        if len(rows):
+            grave = code == "index_unreachable" and _surely(found, _MEASURE_OF[code], rare)
+            yield _finding(
+                found,
+                "reach",
+                code,
+                "critical" if grave else "warning",
+                measure=_MEASURE_OF[code],
+                evidence=({"items": len(rows), "of": found.card["items"]},),
+                examples=_ids(found.hubness.ids, rows[:_EXAMPLES]),
+            )
 
 
 def _demand(found: Exploration, rare: float) -> Iterator[Finding]:

@@ -55,13 +55,12 @@ def _catalogue(found: Exploration, items: int, level: float) -> Iterator[Measure
     }
     if found.coverage is not None:
         counts["coverage"] = int(found.coverage.shown.sum())
-    if found.reach is not None:
-        reasons = found.reach.counts()
-        if found.reach.probe is not None:
-            counts["not_in_index"] = reasons["not_in_index"]
-            counts["index_unreachable"] = reasons["index_unreachable"]
-        if found.reach.structure is not None:
-            counts["structurally_unreachable"] = reasons["structurally_unreachable"]
+    if found.held is not None:
+        counts["not_in_index"] = int((~found.held).sum())
+    if found.probe is not None:
+        counts["index_unreachable"] = len(found.probe.unreachable)
+    if found.reach is not None and found.reach.structure is not None:
+        counts["structurally_unreachable"] = found.reach.structure.count("unreachable")
     if found.demand is not None:
         counts["dead_stock"] = len(found.demand.dead_stock)
     for name, count in counts.items():

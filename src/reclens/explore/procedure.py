@@ -12,7 +12,7 @@ import polars as pl
 from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
 from reclens.explore.demand import SupplyDemand, supply_and_demand
@@ -88,6 +88,7 @@ def run(
 
     Raises:
         DataError: If a table is not what it has to be, or has no item of the space.
+        UnknownNameError: If the settings name an attribute that the space does not have.
         UsageError: If settings and their fields are both given, or the map is of other items.
 
     Example:
@@ -102,6 +103,7 @@ def run(
     settings = settings or ExploreSettings(**options)
     if point_map is not None and not point_map.ids.equals(space.ids):
         raise UsageError("the map is of other items than the space, or in another order: make it of this space.")
+    _check_columns(space, settings)
     trained = None if train is None else as_dataset(train, argument="train").interactions
     if users is None and trained is not None:
         users = mean_users(space, trained)
@@ -117,6 +119,17 @@ def run(
         progress=progress,
     )
     return _explored(given, before, point_map, _name(space, lists))
+
+
+def _check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:
+    table = space.attributes
+    for name in (settings.text, settings.category, settings.price, *settings.labels):
+        if name is not None and name not in table.columns:
+            raise UnknownNameError(f"attribute of '{space.name}'", name, table.columns)
+    if settings.price is not None and not table[settings.price].dtype.is_numeric():
+        raise DataError(
+            f"it holds {table[settings.price].dtype}, expected numbers", column=settings.price, fix="Cast it first."
+        )
 
 
 def _name(space: EmbeddingSpace, lists: Any) -> str:
@@ -147,9 +160,11 @@ def _explored(given: _Given, before: EmbeddingSpace | None, point_map: PointMap 
     hubs = hubness(space, graph, k=k)
     demand = _demand(given, graph)
     coverage = _coverage(given, regions)
-    reach = None if coverage is None else _reach(given, coverage, hubs.counts, demand)
+    held = None if given.store is None else stored_rows(space, given.store)
+    probe = None if held is None else _probed(given, _to_probe(given, coverage, held))
+    reach = None if coverage is None else _reach(given, coverage, hubs.counts, demand, (held, probe))
     if coverage is not None:
-        coverage = _with_suspects(given, coverage, regions)
+        coverage = _with_suspects(given, coverage, regions, held)
     category = settings.category
     found = Exploration(
         name=name,
@@ -164,6 +179,8 @@ def _explored(given: _Given, before: EmbeddingSpace | None, point_map: PointMap 
         shape=space_shape(space, graph, rng=settings.seed),
         purity=None if category is None else purity(regions.fine, space.attributes[category]),
         coverage=coverage,
+        held=held,
+        probe=probe,
         reach=reach,
         demand=demand,
         retrieval=_retrieval(given, regions),
@@ -223,13 +240,17 @@ def _coverage(given: _Given, regions: Regions) -> Coverage | None:
     )
 
 
-def _with_suspects(given: _Given, coverage: Coverage, regions: Regions) -> Coverage:
+def _with_suspects(given: _Given, coverage: Coverage, regions: Regions, held: np.ndarray | None) -> Coverage:
     """The blind spots with what they may come from."""
     space, settings = given.space, given.settings
     text = settings.text or next((each for each in space.card.text_columns if each in space.attributes.columns), None)
-    prices = None if settings.price is None else space.attributes[settings.price].cast(pl.Float64).to_numpy()
+    prices = (
+        None
+        if settings.price is None
+        else space.attributes[settings.price].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    )
     about: dict[str, Any] = {
-        "held": None if given.store is None else stored_rows(space, given.store),
+        "held": held,
         "popularity": given.popularity,
         "texts": None if text is None else space.attributes[text],
         "price": prices,
@@ -244,11 +265,14 @@ def _with_suspects(given: _Given, coverage: Coverage, regions: Regions) -> Cover
     return replace(coverage, regions=tuple(found))
 
 
-def _reach(given: _Given, coverage: Coverage, occurrences: np.ndarray, demand: SupplyDemand | None) -> Reach:
-    settings, probe, held = given.settings, None, None
-    if given.store is not None:
-        held = stored_rows(given.space, given.store)
-        probe = _probed(given, np.flatnonzero(~coverage.shown & held))
+def _reach(
+    given: _Given,
+    coverage: Coverage,
+    occurrences: np.ndarray,
+    demand: SupplyDemand | None,
+    index: tuple[np.ndarray | None, IndexProbe | None],
+) -> Reach:
+    settings = given.settings
     return reach_ladder(
         given.space,
         coverage.shown,
@@ -256,12 +280,19 @@ def _reach(given: _Given, coverage: Coverage, occurrences: np.ndarray, demand: S
         users=given.users,
         occurrences=occurrences,
         demand=demand,
-        held=held,
-        probe=probe,
+        held=index[0],
+        probe=index[1],
         most_exact=settings.most_exact,
         rng=settings.seed,
         progress=given.progress,
     )
+
+
+def _to_probe(given: _Given, coverage: Coverage | None, held: np.ndarray) -> np.ndarray:
+    """The items that are asked for by their own vector: those that nobody sees; without lists a sample."""
+    if coverage is not None:
+        return np.flatnonzero(~coverage.shown & held)
+    return np.sort(_sampled(np.flatnonzero(held), given.settings))
 
 
 def _probed(given: _Given, rows: np.ndarray) -> IndexProbe | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+
 from reclens.errors import UnknownNameError
 from reclens.explore.cluster import Purity, Regions
 from reclens.explore.coverage import Coverage
@@ -15,7 +17,7 @@ from reclens.explore.geometry import Duplicates, SpaceShape
 from reclens.explore.hubness import Hubness, Occurrence, Remedy
 from reclens.explore.project import PointMap
 from reclens.explore.quality import MapQuality
-from reclens.explore.reach import Reach
+from reclens.explore.reach import IndexProbe, Reach
 from reclens.explore.retrieval import RetrievalRecall
 from reclens.findings import Finding
 from reclens.stats.estimate import Estimate
@@ -85,6 +87,8 @@ class Exploration(Tabular):
         shape: Uniformity, anisotropy, dimension.
         purity: How the regions match a category.
         coverage: What is shown, never shown and wanted, by region.
+        held: Whether the index holds each item, shape (n,), bool; None without an index.
+        probe: What the index returns of what it holds.
         reach: Why items are in no list.
         demand: Who looks where there is nothing, and what lies where nobody looks.
         retrieval: What the index finds of what exact search finds.
@@ -105,6 +109,8 @@ class Exploration(Tabular):
     shape: SpaceShape
     purity: Purity | None = None
     coverage: Coverage | None = None
+    held: np.ndarray | None = None
+    probe: IndexProbe | None = None
     reach: Reach | None = None
     demand: SupplyDemand | None = None
     retrieval: RetrievalRecall | None = None

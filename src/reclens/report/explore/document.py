@@ -137,8 +137,8 @@ def _reach_part(found: Exploration) -> DocumentPart | None:
     if found.reach.blockers:
         first, count = found.reach.blockers[0]
         points.append(f"Items that are outranked meet {first} first: it stands before {count:,} of them.")
-    if found.reach.probe is not None:
-        asked = ", ".join(f"{count:,} {name}" for name, count in found.reach.probe.queries.items())
+    if found.probe is not None:
+        asked = ", ".join(f"{count:,} {name}" for name, count in found.probe.queries.items())
         points.append(f"The index was probed with {asked}, and with the vectors of the items that nobody sees.")
     return _part(
         "Why nobody sees the rest",

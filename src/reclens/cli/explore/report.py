@@ -1,0 +1,153 @@
+"""``reclens explore report``: what a recommender reaches of a space, what it never finds, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.reading import NOTHING, reads
+from reclens.cli.registry import command
+from reclens.cli.shared import ReportOption, SeedOption, WorkspaceOption
+from reclens.data.read.request import Reading
+
+if TYPE_CHECKING:
+    from reclens.engine import Progress
+    from reclens.explore.project import PointMap
+    from reclens.explore.space import EmbeddingSpace
+    from reclens.protocols import VectorStore
+
+__all__ = ["report"]
+
+
+@command("explore report")
+@reads(attributes=False, lists="lists", truth="truth", train="train")
+def report(
+    space: Annotated[str, typer.Argument(help="A space of the workspace.")],
+    lists: Annotated[
+        str | None, typer.Argument(help="Lists of any system: CSV, Parquet, a TREC .run, or a run of the workspace.")
+    ] = None,
+    truth: Annotated[
+        str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV, Parquet or TREC .qrels.")
+    ] = None,
+    train: Annotated[
+        str | None, typer.Option("--train", help="Training interactions: popularity, and users without --demand.")
+    ] = None,
+    reading: Reading = NOTHING,
+    demand: Annotated[
+        str | None, typer.Option("--demand", help="A space of the workspace with vectors of users or queries.")
+    ] = None,
+    store: Annotated[str | None, typer.Option("--store", help="The index that is searched, as SCHEME:REST.")] = None,
+    before: Annotated[
+        str | None, typer.Option("--before", help="A space of the workspace: the version before.")
+    ] = None,
+    map_by: Annotated[
+        str, typer.Option("--map", help="none, pca or umap: regions are then clusters of the map.")
+    ] = "none",
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Column whose values name regions; repeat it.")
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option("--category", help="Column that regions are held against for purity.")
+    ] = None,
+    price: Annotated[str | None, typer.Option("--price", help="Column of the price, a suspect of blind spots.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
+    gate: Annotated[
+        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit status 1 unless all gates hold.")
+    ] = None,
+    document: ReportOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    seed: SeedOption = 0,
+    output: Output = OUTPUT,
+) -> None:
+    """Explore a space: what is shown, wanted and never shown, why not, and what the index and the space are like.
+
+    Only the space is needed; each of the others adds a part.
+
+    Examples:
+      reclens explore report plots lists.csv --truth test.csv --train train.csv --report plots
+
+      reclens explore report als lists.csv --demand als-users --store local:workspace/stores/als --gate gate.toml
+    """
+    from reclens.cli.progress import progress_of
+    from reclens.cli.shared import heed, save_report
+    from reclens.explore.gate import explore_gate
+    from reclens.explore.procedure import run
+    from reclens.explore.settings import ExploreSettings
+    from reclens.job.explore_gate import load_explore_gate
+    from reclens.protocols import VectorStore, adapter
+    from reclens.report.explore.document import build_exploration_report
+    from reclens.report.explore.sentences import finding_sentence, overall_sentence
+    from reclens.report.explore.tables import exploration_table
+    from reclens.workspace import Workspace
+
+    place = Workspace(workspace)
+    rules = None if gate is None else load_explore_gate(gate)
+    loaded: EmbeddingSpace = place.load("space", space)
+    opened: VectorStore | None = None if store is None else adapter(store, VectorStore)
+    if opened is not None:
+        _check_store(loaded, opened, space)
+    given = _tables(place, lists, truth, train, reading)
+    settings = ExploreSettings(
+        k=k, neighbours=max(15, k), labels=tuple(label or ()), category=category, price=price, seed=seed
+    )
+    with progress_of(quiet=output.quiet) as progress:
+        found = run(
+            loaded,
+            given["lists"],
+            given["truth"],
+            train=given["train"],
+            users=None if demand is None else place.load("space", demand),
+            store=opened,
+            before=None if before is None else place.load("space", before),
+            point_map=_map_of(loaded, map_by, Path(workspace), seed, progress),
+            settings=settings,
+            progress=progress,
+        )
+    held = None if rules is None else explore_gate(found, rules)
+    output.emit(exploration_table(found))
+    output.say(overall_sentence(found))
+    for each in found.findings:
+        if each.severity != "note":
+            output.say(f"- {finding_sentence(found, each)}")
+    if document is not None:
+        save_report(build_exploration_report(found, gate=held), document, quiet=output.quiet)
+    heed(held, quiet=output.quiet)
+
+
+def _tables(place: Any, lists: str | None, truth: str | None, train: str | None, reading: Reading) -> dict[str, Any]:
+    from reclens.data.read.open import load_data, load_truth
+    from reclens.job.reading import load_lists
+
+    return {
+        "lists": None if lists is None else load_lists(lists, reading, name=None, place=place),
+        "truth": None if truth is None else load_truth(truth, reading)[0],
+        "train": None if train is None else load_data(train, reading, table="train"),
+    }
+
+
+def _check_store(space: EmbeddingSpace, store: VectorStore, name: str) -> None:
+    from reclens.errors import UsageError
+    from reclens.explore.stores import card_of, check_same_card
+
+    about = store.describe()
+    if about.card is None:
+        raise UsageError(f"the store {about.place} is empty. Run: reclens explore index {name}")
+    check_same_card(about.card, card_of(space), about.place)
+
+
+def _map_of(space: EmbeddingSpace, method: str, workspace: Path, seed: int, progress: Progress) -> PointMap | None:
+    from reclens.errors import UnknownNameError
+    from reclens.explore.neighbours import neighbour_graph
+    from reclens.explore.project import kept_map, pca_map
+
+    if method not in ("none", "pca", "umap"):
+        raise UnknownNameError("--map", method, ("none", "pca", "umap"))
+    if method == "none":
+        return None
+    if method == "pca":
+        return pca_map(space)
+    graph = neighbour_graph(space, k=min(15, len(space) - 1), progress=progress)
+    return kept_map(workspace / ".cache" / "maps", space, graph, seed=seed, progress=progress)
