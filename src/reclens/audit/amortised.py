@@ -125,6 +125,13 @@ def _stages(
     users, user = number_ids(rows[USER])
     keys, groups = stable_hash(users), measures.groups[attribute]
     items = measures.context.items.encode(rows[ITEM]).astype(np.int32)[:, None]
+    if not measures.context.catalogue.in_catalogue[items[items >= 0]].any():
+        raise DataError(
+            "no item is one of the catalogue",
+            source="the impression log",
+            column=ITEM,
+            fix="Check that the ids are those of the lists, and of the same type.",
+        )
     exposure = groups.of_lists(items, measures.weights[rows[POSITION].to_numpy() - 1][:, None])
     parts: list[tuple[str | None, np.ndarray]] = [(None, np.ones(rows.height))]
     if TIMESTAMP in rows.columns and not whole:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import DataError, UsageError
-from reclens.evaluation.asked import asked_segments, check_asked, check_needs, with_segments_of
+from reclens.evaluation.asked import asked_segments, check_asked, check_needs, named_in, with_segments_of
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
@@ -49,6 +49,10 @@ __all__ = [
     "measure_audit",
     "plan_of",
 ]
+
+
+_FEW: Final = 30
+"""Users up to which groups may be as many as they are: a toy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +173,10 @@ def measure_audit(
     k, asked = settings.k, settings.metrics_of(truth=truth is not None)
     specs = tuple(dict.fromkeys(check_asked(list(asked)).values())) if asked else ()
     source = open_lists(recommendations, name=name, scores=truth is not None)
+    source.put_in_order()
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
     known = _described(train, users, items, source)
+    _refuse_swapped(settings, known)
     ground = _ground(held_out, None if train is None else known, known, asked_segments(settings.by), source)
     _check_metrics(specs, ground, truth=held_out is not None)
     groups = {each: _grouped(each, known, ground, settings.tiers) for each in settings.attributes}
@@ -255,7 +261,26 @@ def _ground(
         by=(),
         listed_users=source.users(),
     )
-    return replace(ground, groups=make_groups(with_segments_of(known, by), ground.users, by))
+    groups = make_groups(with_segments_of(known, by), ground.users, by)
+    for name, (labels, codes) in groups.items():
+        placed = int(np.isin(codes, [at for at, label in enumerate(labels) if label != UNKNOWN]).sum())
+        if " × " not in name and placed > _FEW and 2 * len(labels) > placed:
+            raise UsageError(
+                f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own. "
+                "Put values together, numbers by rl.segments.bins."
+            )
+    return replace(ground, groups=groups)
+
+
+def _refuse_swapped(settings: AuditSettings, known: Dataset) -> None:
+    """Refuse attributes that are looked for in the wrong table, and tiers of popularity without training data."""
+    users, items = (table.columns if table is not None else [] for table in (known.users, known.items))
+    for name in named_in(asked_segments(settings.by)):
+        if name in items and name not in users and name != ITEM:
+            raise UsageError(f"'{name}' is an attribute of items: name it in attributes=, not in by=.")
+    for name in settings.attributes:
+        if name in users and name not in items and name != USER:
+            raise UsageError(f"'{name}' is an attribute of users: name it in by=, not in attributes=.")
 
 
 def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:
@@ -272,6 +297,8 @@ def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, tr
 
 def _grouped(name: str, known: Dataset, ground: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
     popularity, inside = ground.catalogue.popularity, ground.catalogue.in_catalogue
+    if name == POPULARITY and ground.profiles is None and (known.items is None or name not in known.items.columns):
+        raise UsageError("the tiers of popularity are made of the training data: pass train=…")
     if name == POPULARITY and ground.profiles is not None:
         return popularity_tiers(popularity, inside, head=tiers[0], tail=tiers[1])
     return item_groups(name, known.items, ground.items, inside)

@@ -153,6 +153,15 @@ def _counted(log: pl.DataFrame, context: list[str]) -> tuple[pl.DataFrame, pl.Se
     low = log[POSITION].min()
     if log[POSITION].null_count() or not log[POSITION].dtype.is_integer() or int(low) < 1:  # type: ignore[arg-type]
         raise DataError("a position is not a whole number from 1", source="the impression log", column=POSITION)
+    clicked = log[CLICKED]
+    numbers = clicked.dtype.is_numeric() or clicked.dtype == pl.Boolean
+    if not numbers or clicked.null_count() or not clicked.cast(pl.Float64).is_in([0.0, 1.0]).all():
+        raise DataError(
+            "a value is neither 0 nor 1",
+            source="the impression log",
+            column=CLICKED,
+            fix="Give one row an impression: whether it was clicked.",
+        )
     keys = (
         pl.concat_str([pl.col(column).cast(pl.String) for column in context], separator="\x1f")
         if len(context) > 1

@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 from reclens.audit.attention import Attention, position_weights
 from reclens.audit.position import Method
 from reclens.errors import UsageError
-from reclens.evaluation.asked import asked_metrics, asked_segments
+from reclens.evaluation.asked import asked_metrics, asked_segments, named_in
 from reclens.schema import USER
 from reclens.tabular import Tabular
 
@@ -76,7 +76,7 @@ class AuditSettings:
         seed: Seed of the replicates.
 
     Raises:
-        UsageError: If a number is out of range, or a metric has no cut-off.
+        UsageError: If a number is out of range, a metric has no cut-off, or something is protected that is not audited.
         UnknownNameError: If there is no such metric.
         ArgumentTypeError: If something is no name.
     """
@@ -107,6 +107,10 @@ class AuditSettings:
         asked_segments(self.by)
         if self.metrics:
             asked_metrics(list(self.metrics))
+        looked_at = {*self.attributes, *named_in(asked_segments(self.by))}
+        for name in self.protected:
+            if name not in looked_at:
+                raise UsageError(f"protected has '{name}', which is in neither by nor attributes.")
         if not 0 < self.alpha < 0.5:
             raise UsageError(f"alpha is {self.alpha}, expected a level between 0 and 0.5 such as 0.05.")
         if not 0 < self.band < 1:

@@ -13,7 +13,6 @@ from reclens.audit.mitigate.lab import MitigationSettings
 from reclens.audit.mitigate.long_run import LoopSettings
 from reclens.audit.settings import AuditSettings, Hypothesis
 from reclens.errors import RecLensError
-from reclens.evaluation.asked import named_in
 from reclens.job.settings import SegmentSettings
 from reclens.models import build
 from reclens.schema import USER
@@ -270,10 +269,6 @@ class AuditJobSettings(Section):
     @model_validator(mode="after")
     def _is_sound(self) -> AuditJobSettings:
         _sound(self.settings)
-        looked_at = {*self.audit.attributes, *named_in(self.audit.by)}
-        for name in self.audit.protected:
-            if name not in looked_at:
-                raise ValueError(f"[audit] protected has '{name}', which is in neither by nor attributes")
         if self.audit.attention == ESTIMATED and self.data.log is None:
             raise ValueError(f'[audit] attention = "{ESTIMATED}" is told from a log: name it in [data] log')
         if self.position is not None and self.data.log is None:
