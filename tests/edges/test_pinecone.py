@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import sys
+import time
 import uuid
 from dataclasses import asdict
 
@@ -34,7 +35,8 @@ def double(monkeypatch, doubles):
     made = doubles("pinecone_double").PineconeDouble(KEY)
     monkeypatch.setenv("PINECONE_API_KEY", KEY)
     monkeypatch.setenv("PINECONE_CONTROLLER_HOST", made.url)
-    monkeypatch.setattr("reclens.edges._services.time.sleep", lambda _: None)
+    real = time.sleep
+    monkeypatch.setattr("reclens.edges._services.time.sleep", lambda seconds: real(min(seconds, 0.02)))
     yield made
     made.close()
 
