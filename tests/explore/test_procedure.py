@@ -94,7 +94,7 @@ def test_every_number_is_there_and_agrees_with_its_part(clean, planted) -> None:
     assert clean["alignment"].n == 400 and not [each for each in clean.measures if np.isnan(each.estimate.value)]
     frame = clean.to_frame()
     assert frame["measure"].n_unique() == frame.height == len(clean.measures) == 21
-    assert clean.regions.method == "map" and clean.card["items"] == 1_500 and clean.card["store"] == "hiding"
+    assert clean.regions.method == "space" and clean.card["items"] == 1_500 and clean.card["store"] == "hiding"
     assert set(clean.remedies) == {"none", "mutual_proximity", "local_scaling"}
     with pytest.raises(UnknownNameError, match="coverage"):
         clean["coverag"]

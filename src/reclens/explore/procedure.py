@@ -81,7 +81,8 @@ def run(
         store: The index that the recommender searches, of any backend.
         probes: Held-out queries and novel texts as vectors, by kind, for the index; by default the users.
         before: An earlier version of the space.
-        point_map: A map, whose clusters are the regions then; without one the space itself is clustered.
+        point_map: A map. The clusters of UMAP are the regions; without one, and for principal components, the space
+            itself is clustered.
         settings: What is looked at; or give its fields by name.
         progress: Called as work goes on.
         options: Fields of :class:`ExploreSettings`, such as ``k=20``.
@@ -199,7 +200,7 @@ def _half(settings: ExploreSettings, items: int) -> int:
 def _regions(given: _Given, graph: NeighbourGraph, point_map: PointMap | None) -> Regions:
     settings = given.settings
     given.progress("regions", 0, 1)
-    if point_map is None:
+    if point_map is None or point_map.method == "pca":  # two directions of many keep no groups apart
         count = None if settings.regions is None else min(settings.regions, len(given.space))
         found = cluster_space(given.space, count=count or min(len(given.space), _usual(given.space)), rng=settings.seed)
     else:

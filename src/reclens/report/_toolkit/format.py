@@ -87,8 +87,10 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> st
     Example:
         >>> percent(0.0312), percent(0.5, 0), percent(-0.02, signed=True), percent(None)
         ('3.12%', '50%', '-2.00%', '–')
+        >>> percent(-0.0001, 1)  # never -0.0%
+        '0.0%'
     """
-    return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}.{digits}%}"
+    return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}z.{digits}%}"
 
 
 def chance(value: float) -> str:

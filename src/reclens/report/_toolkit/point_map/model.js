@@ -129,7 +129,8 @@ class MapModel extends EventTarget {
   /** Neighbours of a point, the nearest first; empty where the map has none. */
   neighbours(index) {
     const { array, k } = this.header.neighbours ?? {};
-    return array ? this.arrays[array].subarray(index * k, (index + 1) * k) : new Uint32Array(0);
+    const near = array ? this.arrays[array].subarray(index * k, (index + 1) * k) : new Uint32Array(0);
+    return near.filter((other) => other < this.count); // fewer points than k: the rest is no point
   }
 
   /** The points that are neither hidden nor dimmed, in their order. */

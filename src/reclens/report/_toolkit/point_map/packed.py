@@ -23,6 +23,8 @@ _SIDE: Final = 65_535
 _COLOURS: Final = len(THEME["light"]) - 1
 """Colours that people can tell apart; the last of the theme is grey, for the other categories."""
 _LABELS: Final = 65_534
+_NOBODY: Final = 2**32 - 1
+"""What -1 becomes as 32 bits without a sign."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +73,7 @@ class MapColumn:
         ends: Lowest and highest number of the scale of colours; None takes the 1st and the 99th percentile.
         regions: Whether it has many categories that lie apart, such as clusters: colours repeat, instead of grey for
             all but the largest seven.
+        grey: The category that the others stand out from.
     """
 
     name: str
@@ -79,6 +82,7 @@ class MapColumn:
     unit: str = ""
     ends: tuple[float, float] | None = None
     regions: bool = False
+    grey: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +117,8 @@ def pack_map(
         columns: What is known of each.
         titles: n names; None shows the number of the point.
         details: n texts, shown on the card of a point and searched.
-        neighbours: Shape (n, k): places of the nearest points, which are drawn where a point is chosen.
+        neighbours: Shape (n, k): places of the nearest points, which are drawn where a point is chosen; -1 for
+            none.
         findings: What was found, each chosen by a click.
         colour: Column that the points are coloured by at first; None takes the first.
         noun: What a point is.
@@ -142,7 +147,8 @@ def pack_map(
         "details": arrays.add_text(details) if details is not None else None,
     }
     if neighbours is not None:
-        header["neighbours"] = {"array": arrays.add(neighbours.ravel(), "u4"), "k": int(neighbours.shape[1])}
+        rows = np.asarray(neighbours, np.int64).ravel() & _NOBODY
+        header["neighbours"] = {"array": arrays.add(rows, "u4"), "k": int(neighbours.shape[1])}
     return arrays.packed(header)
 
 
@@ -238,7 +244,9 @@ def _column(column: MapColumn, arrays: _Arrays) -> dict[str, Any]:
     kind, missing = ("u1", 255) if len(labels) < 255 else ("u2", _SIDE)
     codes = text.replace_strict(labels, list(range(len(labels))), default=missing, return_dtype=pl.UInt32).to_numpy()
     counts = {str(code): n for code, n in enumerate(sizes["n"].to_list())}
-    slots = [at % _COLOURS if column.regions else min(at, _COLOURS) for at in range(len(labels))]
+    places = np.cumsum([label != column.grey for label in labels]) - 1
+    slots = [at % _COLOURS if column.regions else min(at, _COLOURS) for at in places.tolist()]
+    slots = [_COLOURS if label == column.grey else slot for label, slot in zip(labels, slots, strict=True)]
     return {
         **shared,
         "kind": "category",

@@ -1,0 +1,145 @@
+"""Spaces, maps and explorations for the page Explore, made once for each content and kept while it is looked at."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.errors import DataError
+from reclens.explore import run as explore
+from reclens.explore.embed_models import embed_model
+from reclens.explore.neighbours import neighbour_graph
+from reclens.explore.project import PointMap, pca_map, umap_map
+from reclens.explore.result import Exploration
+from reclens.explore.space import EmbeddingSpace
+from reclens.models import PureSVD
+from reclens.report.explore.map_page import NEITHER, pack_exploration
+from reclens.schema import ITEM, USER
+from reclens.workspace import Workspace
+
+__all__ = ["LEARNED", "MapMethod", "explored", "packed", "placed", "space_of", "user_columns"]
+
+LEARNED = "Learned from the split (PureSVD)"
+"""The space of a workspace that holds none: vectors of the items of a split."""
+MapMethod = Literal["PCA", "UMAP"]
+_FACTORS = 32
+_FEW = 200
+
+
+def space_of(workspace: Workspace, name: str, split: str) -> EmbeddingSpace:
+    """The space of a name, or the one that is learned from a split."""
+    if name != LEARNED:
+        return store.load(workspace, "space", name)
+    return _learned(workspace, split, _stamp(workspace, ("split", split)))
+
+
+def placed(space: EmbeddingSpace, method: MapMethod) -> PointMap:
+    """The places of its items on a map.
+
+    Raises:
+        MissingExtraError: If it is to be UMAP, and that is not installed.
+    """
+    return _placed(space, method, space.revision)
+
+
+def explored(
+    workspace: Workspace, space: EmbeddingSpace, split: str, system: str | None, method: MapMethod
+) -> Exploration:
+    """The exploration of a space with the lists of a system; without, with neither lists nor truth."""
+    stamp = _stamp(workspace, ("split", split), ("run", system or ""))
+    return _explored(workspace, space, placed(space, method), split, system, (space.revision, method, *stamp))
+
+
+def packed(
+    found: Exploration, space: EmbeddingSpace, beside: dict[str, Exploration], user: dict[str, pl.Series], key: tuple
+) -> bytes:
+    """The map as the component takes it; ``key`` tells what it is made of."""
+    return _packed(found, space, beside, user, key)
+
+
+def user_columns(
+    workspace: Workspace, space: EmbeddingSpace, split: str, system: str, user: str
+) -> dict[str, pl.Series]:
+    """What each item is to one user: in the history, in the list, wanted later, or none of these.
+
+    Raises:
+        DataError: If nobody of that id is in the split.
+    """
+    parts = store.load(workspace, "split", split)
+    lists = store.load(workspace, "run", system).table
+    state = pl.Series([NEITHER] * len(space), dtype=pl.String)
+    tables = {
+        "in the history": parts.train.interactions,
+        "in the list": lists,
+        "wanted later, not in the list": parts.test,
+    }
+    seen = pl.Series([False] * len(space))
+    for what, rows in tables.items():
+        ids = rows.filter(pl.col(USER).cast(pl.String) == user)[ITEM]
+        here = space.ids.is_in(ids.cast(space.ids.dtype, strict=False).implode()) & ~seen
+        state, seen = state.zip_with(~here, pl.Series([what] * len(space))), seen | here
+    if not seen.any():
+        raise DataError(f"user {user} has no history and no list with items of this space", fix="Choose another user.")
+    return {f"user {user}": state}
+
+
+def _stamp(workspace: Workspace, *wanted: tuple[str, str]) -> tuple[str, ...]:
+    return tuple(each.created.isoformat() for each in store.listing(workspace) if (each.kind, each.name) in wanted)
+
+
+@st.cache_resource(show_spinner="Learning vectors of the items …", max_entries=4)
+def _learned(_workspace: Workspace, split: str, stamp: tuple[str, ...]) -> EmbeddingSpace:
+    del stamp
+    train = store.load(_workspace, "split", split).train
+    users, items = (train.interactions[name].n_unique() for name in (USER, ITEM))
+    factors = max(1, min(_FACTORS, users - 1, items - 1))
+    return embed_model(PureSVD(factors=factors).fit(train), items=train.items, name=split).items
+
+
+@st.cache_resource(show_spinner="Drawing the map …", max_entries=4)
+def _placed(_space: EmbeddingSpace, method: MapMethod, revision: str) -> PointMap:
+    del revision
+    return pca_map(_space) if method == "PCA" else umap_map(_space, neighbour_graph(_space))
+
+
+@st.cache_resource(show_spinner="Exploring the space …", max_entries=8)
+def _explored(
+    _workspace: Workspace,
+    _space: EmbeddingSpace,
+    _map: PointMap,
+    split: str,
+    system: str | None,
+    key: tuple[str, ...],
+) -> Exploration:
+    del key
+    if system is None:
+        return explore(_space, point_map=_map, labels=_categories(_space))
+    parts = store.load(_workspace, "split", split)
+    lists = store.load(_workspace, "run", system)
+    return explore(_space, lists, parts.test, train=parts.train, point_map=_map, labels=_categories(_space))
+
+
+@st.cache_resource(show_spinner="Preparing the map …", max_entries=4)
+def _packed(
+    _found: Exploration,
+    _space: EmbeddingSpace,
+    _beside: dict[str, Exploration],
+    _user: dict[str, pl.Series],
+    key: tuple,
+) -> bytes:
+    del key
+    return pack_exploration(_found, _space, beside=_beside, user_columns=_user, file="map")
+
+
+def _categories(space: EmbeddingSpace) -> tuple[str, ...]:
+    """Attributes that can name a region, such as genres: lists, and text with few values."""
+    attributes = space.attributes
+    return tuple(
+        name
+        for name in attributes.columns
+        if attributes[name].dtype.is_nested()
+        or (attributes[name].dtype == pl.String and attributes[name].n_unique() <= _FEW)
+    )

@@ -1,0 +1,64 @@
+"""The page Explore: the findings first, a map of what is shown, and what was asked about a user or another system."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from reclens.dashboard import spaces
+from reclens.explore import embed_model
+from reclens.models import PureSVD
+from reclens.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def space(workspace: Workspace) -> str:
+    """A space of the catalogue that the workspace keeps."""
+    train = workspace.load("split", "small").train
+    workspace.save(embed_model(PureSVD(factors=8).fit(train), items=train.items).items, "films", overwrite=True)
+    return "films"
+
+
+def words(app: Any) -> str:
+    shown = [*app.markdown, *app.caption, *app.text, *app.info, *app.warning]
+    return "\n".join(str(each.value) for each in shown).replace("\\", "")
+
+
+@pytest.mark.parametrize("part", ["Map", "Findings", "Regions", "Why never shown", "Numbers"])
+def test_each_part_is_drawn(part: str, open_page: Any, space: str) -> None:
+    app = open_page("explore", space=space, lists="small-ease", part=part)
+    assert "need" in words(app)
+    drawn = {"Regions": 2, "Why never shown": 1}.get(part, 0)
+    assert len(app.get("vega_lite_chart")) == drawn
+    assert len(app.get("download_button")) >= 2
+
+
+def test_without_a_space_one_is_learned_from_the_split(open_page: Any, space: str) -> None:
+    app = open_page("explore", space=spaces.LEARNED, lists="small-popular", part="Numbers")
+    assert "popular" in words(app)
+
+
+def test_without_lists_the_map_stands_and_the_rest_says_what_it_needs(open_page: Any, space: str) -> None:
+    app = open_page("explore", space=space, lists="Without lists", part="Regions")
+    assert "This part needs lists" in words(app)
+
+
+def test_what_a_user_has_and_is_shown(workspace: Workspace, space: str) -> None:
+    split, lists = workspace.load("split", "small"), workspace.load("run", "small-ease").table
+    films = workspace.load("space", space)
+    user = split.test_users[0]
+    state = spaces.user_columns(workspace, films, "small", "small-ease", str(user))[f"user {user}"]
+    known = dict(zip(films.ids.to_list(), state.to_list(), strict=True))
+    history = set(split.train.interactions.filter(pl.col("user_id") == user)["item_id"]) & set(known)
+    listed = set(lists.filter(pl.col("user_id") == user)["item_id"]) & set(known)
+    wanted = set(split.test.filter(pl.col("user_id") == user)["item_id"]) & set(known)
+    assert {item for item, what in known.items() if what == "in the history"} == history
+    assert {item for item, what in known.items() if what == "in the list"} == listed - history
+    assert {item for item, what in known.items() if what.startswith("wanted later")} == wanted - listed - history
+
+
+def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:
+    app = open_page("explore", space=space, lists="small-ease", user="nobody")
+    assert "user nobody has no history and no list" in words(app)
