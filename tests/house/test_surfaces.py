@@ -43,6 +43,17 @@ def test_no_message_is_rewritten(sources) -> None:
     assert not found, f"say it by RecLensError.said: {found}"
 
 
+def test_pages_say_errors_in_their_own_words(sources) -> None:
+    found = [
+        s.at(node)
+        for s in sources
+        if s.room == "dashboard"
+        for node in ast.walk(s.tree)
+        if isinstance(node, ast.Call) and ast.unparse(node) == "plain(str(error))"
+    ]
+    assert not found, f"say it by said_on_page: {found}"
+
+
 def _texts(tree: ast.AST):
     docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     for node in ast.walk(tree):

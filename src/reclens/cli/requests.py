@@ -87,12 +87,12 @@ def evaluate_requests(
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
     card = result.card
-    output.say(f"{card['requests']:,} requests of {card['n_users']:,} users: means by user of means by request")
-    for metric_name, value in card["means_over_requests"].items():
+    output.say(f"{card.get('requests', 0):,} requests of {card['n_users']:,} users: means by user of means by request")
+    for metric_name, value in card.get("means_over_requests", {}).items():
         output.say(f"plain mean over requests: {metric_name} {format_number(value)}")
     left = {
-        "requests without a click, left out": card["requests_without_click"],
-        "requests with all candidates clicked, without AUC": card["requests_all_clicked"],
+        "requests without a click, left out": card.get("requests_without_click", 0),
+        "requests with all candidates clicked, without AUC": card.get("requests_all_clicked", 0),
     }
     for line in (
         *(f"{what}: {count:,}" for what, count in left.items() if count),

@@ -10,6 +10,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard import seen, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
@@ -40,7 +41,7 @@ def main(folder: str | None = None) -> None:
     try:
         workspace = Workspace(folder or asked.workspace)
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         return
     sections: dict[str, list[st.Page]] = {}
     places: dict[str, st.Page] = {}
@@ -74,7 +75,7 @@ def draw_page(page: Page, workspace: Workspace) -> None:
         store.redraw_if_changed(workspace)
         if not isinstance(error, RecLensError):
             raise
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
 
 
 def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:

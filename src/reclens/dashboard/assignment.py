@@ -53,7 +53,7 @@ def show_assignment(workspace: Workspace) -> None:
             st.caption(plain(layer_text(pair)))
         _checked(plan, units, beside, raw.frame.select(attributes) if attributes else None)
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
 
 
 def _checked(plan: Plan, units: pl.Series, others: list[Plan], attributes: pl.DataFrame | None) -> None:

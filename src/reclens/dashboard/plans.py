@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import seen, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
 from reclens.dashboard.widgets import bullets, chart, download, empty, folded, frame, grid, plain, table
@@ -44,7 +45,7 @@ def show_plans(workspace: Workspace) -> None:
         st.info(plain(f"It is not sized: {error}"), icon=":material/straighten:")
         sizing = None
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         sizing = None
     if sizing is not None:
         _sizes(sizing)
@@ -96,7 +97,7 @@ def _read(workspace: Workspace, name: str) -> Readout | None:
     try:
         return store.load(workspace, "readout", name)
     except DataError as error:
-        st.warning(plain(str(error)), icon=":material/warning:")
+        st.warning(plain(said_on_page(error)), icon=":material/warning:")
         return None
 
 

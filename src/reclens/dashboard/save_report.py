@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.dashboard import seen, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.widgets import download, plain
 from reclens.errors import RecLensError
 from reclens.report import Table
@@ -74,7 +75,7 @@ def _keep(workspace: Workspace, made: Callable[[], str], name: str) -> None:
     try:
         path = workspace.save_report(made(), name)
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         return
     st.success(f"Kept as {plain(path.name)}, among the reports of the workspace.", icon=":material/check:")
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluation.cards import ComparisonCard
 from reclens.evaluation.differences import Family, Outcome, PairedDifference
 from reclens.evaluation.pairing import Pair, Pairs
 from reclens.evaluation.protocol import check_comparable
@@ -49,7 +50,7 @@ class Comparison(Tabular):
     differences: tuple[PairedDifference, ...]
     correction: str
     level: float
-    card: Mapping[str, Any]
+    card: ComparisonCard
 
     def _about(self) -> str:
         return f"Comparison against '{self.baseline}', {self.correction}"
@@ -78,7 +79,7 @@ class Comparison(Tabular):
             UnknownNameError: If it was not compared.
         """
         known = list(dict.fromkeys(row.metric for row in self.differences))
-        named: str = self.card["primary"] if metric is None else canonical(metric)
+        named = self.card["primary"] if metric is None else canonical(metric)
         if named not in known:
             raise UnknownNameError("metric of the comparison", named, known)
         return named
@@ -209,7 +210,7 @@ def compare(
     if intervals == "simultaneous":
         rows = _simultaneous(rows, replicates, level)
     families = Counter(row.family for row in rows if row.p_adjusted is not None)
-    card = {
+    card: ComparisonCard = {
         "systems": list(results),
         "tests": families.total(),
         "flips": flips,

@@ -11,6 +11,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.near_ids import Near, explain_mismatch
 from reclens.errors import UnmatchedIdsError
+from reclens.evaluation.cards import IdProblemRow
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.source import Source
 from reclens.evaluation.warnings import IdsWarning
@@ -69,7 +70,7 @@ def check_kinds(
 
 def check_overlap(
     ground: EvaluationContext, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
-) -> list[dict[str, Any]]:
+) -> list[IdProblemRow]:
     """Hold the ids of lists, truth and training data against each other, once everything has been measured.
 
     Args:
@@ -87,7 +88,7 @@ def check_overlap(
         UnmatchedIdsError: If no user or no item of the lists is in the truth, and no catalogue says that the items are
             the same all the same.
     """
-    found: list[dict[str, Any]] = []
+    found: list[IdProblemRow] = []
     has_truth = bool(ground.n_relevant.sum())
     if has_truth:
         found += _of_users(ground, source, length, counts["lists_of_users_without_truth"])
@@ -107,7 +108,7 @@ def check_overlap(
     return found
 
 
-def _of_users(ground: EvaluationContext, source: Source, length: np.ndarray, others: int) -> Iterator[dict[str, Any]]:
+def _of_users(ground: EvaluationContext, source: Source, length: np.ndarray, others: int) -> Iterator[IdProblemRow]:
     served = int((length > 0).sum())
     if not served and others:
         items = ground.items.ids.gather(_relevant(ground))
@@ -118,14 +119,14 @@ def _of_users(ground: EvaluationContext, source: Source, length: np.ndarray, oth
         yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(ground.users)), near)
 
 
-def _of_training_users(ground: EvaluationContext, train: Dataset) -> Iterator[dict[str, Any]]:
+def _of_training_users(ground: EvaluationContext, train: Dataset) -> Iterator[IdProblemRow]:
     users, known = ground.users.ids, train.user_vocabulary.ids
     cold = _outside(users, known)
     near = explain_mismatch(cold, _outside(known, users))
     yield from _problem(USER, (_TRUTH, _TRAIN), len(users) - len(cold), min(len(users), len(known)), near)
 
 
-def _of_items(ground: EvaluationContext, source: Source, inside: int, *, has_truth: bool) -> Iterator[dict[str, Any]]:
+def _of_items(ground: EvaluationContext, source: Source, inside: int, *, has_truth: bool) -> Iterator[IdProblemRow]:
     side = _catalogue_of(ground) if ground.has_catalogue else _TRUTH
     held = ground.items.ids.filter(ground.catalogue.in_catalogue)
     # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
@@ -142,7 +143,7 @@ def _of_items(ground: EvaluationContext, source: Source, inside: int, *, has_tru
     yield from _problem(ITEM, (_LISTS, side), len(listed) - len(strangers), min(len(listed), len(held)), near)
 
 
-def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[dict[str, Any]]:
+def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[IdProblemRow]:
     relevant = _relevant(ground)
     is_cold = ~ground.catalogue.in_catalogue[relevant]
     if not is_cold.any():
@@ -177,7 +178,7 @@ def _is_id(kind: pl.DataType) -> bool:
     return kind.is_integer() or kind == pl.String
 
 
-def _problem(column: str, sides: tuple[str, str], shared: int, of: int, near: Near) -> Iterator[dict[str, Any]]:
+def _problem(column: str, sides: tuple[str, str], shared: int, of: int, near: Near) -> Iterator[IdProblemRow]:
     code: IdProblem | None = "near_ids" if near.mended else None
     if shared < _FEW * of and (near.mended or of >= _TOO_FEW):
         code = "few_shared"

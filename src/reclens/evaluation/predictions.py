@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -12,6 +12,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
 from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.evaluation.cards import PredictionCard
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, MetricResult
 from reclens.metrics.of_predictions import OF_PREDICTIONS
@@ -49,7 +50,7 @@ class PredictionEvaluation(Tabular):
     summary: Summary
     per_user: pl.DataFrame
     level: float
-    card: Mapping[str, Any]
+    card: PredictionCard
 
     def _about(self) -> str:
         return f"PredictionEvaluation '{self.system}'"
@@ -174,7 +175,7 @@ def evaluate_predictions(
         "interval": "BCa of the Poisson bootstrap over users",
         "versions": versions(),
     }
-    return PredictionEvaluation(name, asked, estimates, summary, per_user, level, card)
+    return PredictionEvaluation(name, asked, estimates, summary, per_user, level, cast("PredictionCard", card))
 
 
 def _by_user(rows: pl.DataFrame) -> tuple[Vocabulary, dict[str, np.ndarray]]:

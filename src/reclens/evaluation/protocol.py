@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from reclens.data.dataset import Dataset
 from reclens.data.split import task_of
 from reclens.errors import IncomparableError
+from reclens.evaluation.cards import EvaluationCard
 from reclens.evaluation.together import Aspect, disagreements
 from reclens.metrics.conventions import Convention
 from reclens.schema import versions
@@ -44,7 +45,7 @@ def make_card(
     replicates: int,
     seed: int,
     by: Sequence[str],
-) -> dict[str, Any]:
+) -> EvaluationCard:
     """The card of an evaluation.
 
     ``seen_items`` is observed and not declared: ``"excluded"`` when no list holds an item of the user's training data.
@@ -71,7 +72,7 @@ def make_card(
         "rules": [dict(rule) for rule in rules],
         "versions": versions(),
     }
-    return {**card, "task_problems": list(_problems_of(card))}
+    return cast("EvaluationCard", {**card, "task_problems": list(_problems_of(card))})
 
 
 def _is_synthetic(train: Dataset | None, lists: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,7 @@ from reclens.data.rules import AppliedRule, rule
 from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_metrics
+from reclens.evaluation.cards import EvaluationCard
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
@@ -115,7 +116,6 @@ def evaluate_requests(
         {USER: users.ids}
         | {each: pl.Series(labels, dtype=pl.String).gather(places) for each, (labels, places) in groups.items()}
     )
-    means = {spec.text: float(np.nanmean(values[spec.text][kept])) for spec in specs}
     card = _card(rows, clicks, sizes, train, rules) | {
         "n_users": len(users),
         "metrics": [spec.text for spec in specs],
@@ -123,12 +123,13 @@ def evaluate_requests(
         "level": level,
         "replicates": replicates,
         "seed": rng,
-        "means_over_requests": means,
+        "means_over_requests": {spec.text: float(np.nanmean(values[spec.text][kept])) for spec in specs},
         "metric_aliases": {text: spec.text for text, spec in asked.items() if text != spec.text},
         "depth": max(spec.k or int(sizes.max()) for spec in specs),
     }
     nothing = pl.DataFrame(schema={ITEM: rows.schema[ITEM], "count": pl.Int64, "popularity": pl.Int64})
-    return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, card)
+    about = cast("EvaluationCard", card)
+    return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, about)
 
 
 def _asked(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:

@@ -14,6 +14,7 @@ import polars as pl
 
 from reclens.data.read.frames import read_parquet
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
+from reclens.evaluation.cards import EvaluationCard
 from reclens.files import made_folder
 from reclens.metrics.registry import Asked, canonical, in_unit_range
 from reclens.schema import read_arrays
@@ -138,7 +139,7 @@ class Evaluation(Tabular):
     segments: pl.DataFrame
     exposure: pl.DataFrame
     level: float
-    card: Mapping[str, Any]
+    card: EvaluationCard
 
     def _about(self) -> str:
         return f"Evaluation '{self.system}'"

@@ -155,7 +155,7 @@ def evaluate(
     found = replace(found, card={**found.card, "metric_aliases": aliases})
     for problem in found.card.get("id_problems", ()):
         warnings.warn(IdsWarning.of(problem), stacklevel=2)
-    for code in found.card["task_problems"]:
+    for code in found.card.get("task_problems", ()):
         warnings.warn(TaskWarning.of(code, found.card), stacklevel=2)
     return found
 

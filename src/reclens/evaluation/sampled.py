@@ -31,6 +31,14 @@ _SUPPORTED = ("hit_rate", "ndcg", "mrr")
 class SampledMetricsWarning(UserWarning):
     """Sampled metrics are not comparable with full ones, nor with those of another sample size."""
 
+    @classmethod
+    def of(cls, n_negatives: int) -> SampledMetricsWarning:
+        """The warning for a sample size."""
+        return cls(
+            f"sampled metrics with {n_negatives} negatives are not comparable with full metrics, nor between sample "
+            "sizes, and can reverse the order of systems (Krichene and Rendle 2020): report the full metric"
+        )
+
 
 @dataclass(frozen=True)
 class SampledComparison(Tabular):
@@ -113,11 +121,8 @@ def compare_sampled(
     if unscored not in (None, "last"):
         raise UnknownNameError("value of unscored", str(unscored), ("last",))
     before, candidates, n_unscored = _negatives_before(recommendations, truth, train, unscored)
-    warning = (
-        f"sampled metrics with {n_negatives} negatives are not comparable with full metrics, nor between sample sizes, "
-        "and can reverse the order of systems (Krichene and Rendle 2020): report the full metric"
-    )
-    warnings.warn(warning, SampledMetricsWarning, stacklevel=2)
+    doubt = SampledMetricsWarning.of(n_negatives)
+    warnings.warn(doubt, stacklevel=2)
     sample = np.minimum(n_negatives, candidates)
     found: list[SampledComparison] = []
     for spec in specs:
@@ -128,7 +133,15 @@ def compare_sampled(
         ratio = sampled / full if full else float("nan")
         found.append(
             SampledComparison(
-                spec.text, full, sampled, ratio, n_negatives, float(candidates.mean()), len(before), n_unscored, warning
+                spec.text,
+                full,
+                sampled,
+                ratio,
+                n_negatives,
+                float(candidates.mean()),
+                len(before),
+                n_unscored,
+                str(doubt),
             )
         )
     return found

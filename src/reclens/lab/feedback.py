@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 import numpy as np
 import polars as pl
@@ -32,7 +32,7 @@ from reclens.world.strategies import Consumed, Strategy
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
 
-__all__ = ["FeedbackLoop", "LoopSlope", "Measure", "feedback_loop"]
+__all__ = ["FeedbackLoop", "LoopCard", "LoopSlope", "Measure", "feedback_loop"]
 
 Measure = Literal["gini", "gini_consumed", "coverage", "arp", "taste_shift", "homogenisation", "consumption"]
 """``gini``: of how often each item is shown; ``gini_consumed``: of all consumption so far; ``coverage``: share of the
@@ -71,6 +71,30 @@ class LoopSlope(Tabular):
         return [asdict(self)]
 
 
+class LoopCard(TypedDict):
+    """How a feedback loop was simulated.
+
+    Attributes:
+        world: The card of the world.
+        rounds: Rounds of each seed.
+        days: Days of a round.
+        seeds: Worlds that were drawn.
+        seed: The first of them.
+        k: Length of the lists.
+        category: Attribute of the items that variety is measured by.
+        by: Groups of users.
+    """
+
+    world: dict[str, Any]
+    rounds: int
+    days: int
+    seeds: int
+    seed: int
+    k: int
+    category: str
+    by: list[str]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FeedbackLoop(Tabular):
     """What happened in the loop.
@@ -85,7 +109,7 @@ class FeedbackLoop(Tabular):
     recommender: str
     rounds: pl.DataFrame
     slopes: tuple[LoopSlope, ...]
-    card: Mapping[str, Any]
+    card: LoopCard
 
     def slope(self, measure: Measure, *, by: str = "overall", segment: str = "all") -> LoopSlope:
         """The slope of one measure.
@@ -170,8 +194,16 @@ def feedback_loop(
             {"seed": at, **row} for row in _measured(seen.rounds, world, groups, categories, np.random.default_rng(at))
         ]
     table = pl.DataFrame(found)
-    card = {"world": dict(world.card), "rounds": rounds, "days": days, "seeds": seeds, "seed": seed, "k": k}
-    card |= {"category": category, "by": list(dict.fromkeys(name for name, _ in groups if name != "overall"))}
+    card: LoopCard = {
+        "world": dict(world.card),
+        "rounds": rounds,
+        "days": days,
+        "seeds": seeds,
+        "seed": seed,
+        "k": k,
+        "category": category,
+        "by": list(dict.fromkeys(name for name, _ in groups if name != "overall")),
+    }
     return FeedbackLoop(recommender=name, rounds=table, slopes=tuple(_slopes(table, level)), card=card)
 
 

@@ -32,6 +32,7 @@ from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
+from reclens.tuning.cards import WeightsCard
 
 __all__ = ["TriedWeights", "TunedWeights", "tune_weights"]
 
@@ -78,7 +79,7 @@ class TunedWeights(Tabular):
     gain: Estimate
     curve: tuple[TriedWeights, ...]
     model: WeightedHybrid
-    card: Mapping[str, Any]
+    card: WeightsCard
 
     def _about(self) -> str:
         return f"TunedWeights by {self.metric}"
@@ -211,7 +212,7 @@ def tune_weights(
         for point, (value, _) in zip(points, found, strict=True)
     )
     hybrid.weights = dict(curve[best].weights)
-    card = {
+    card: WeightsCard = {
         "train": {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint},
         "validation": {"rows": truth.height, "users": len(users), "hash": fingerprint(truth)},
         "models": {label: dict(about) for label, about in models.items()},

@@ -15,6 +15,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.files import made_folder
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
+from reclens.tuning.cards import SearchCard
 
 __all__ = [
     "Caution",
@@ -179,7 +180,7 @@ class Tuning(Tabular):
     trials: tuple[Trial, ...]
     cautions: tuple[Caution, ...]
     notes: tuple[TuningNote, ...]
-    card: Mapping[str, Any]
+    card: SearchCard
 
     def _about(self) -> str:
         return f"Tuning of {self.metric} by {self.method}"

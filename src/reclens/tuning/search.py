@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import polars as pl
 
@@ -24,6 +24,7 @@ from reclens.models import FitWarning, Recommender, get
 from reclens.schema import USER, fingerprint, versions
 from reclens.stats.bootstrap import estimate
 from reclens.stats.summary import Summary
+from reclens.tuning.cards import SearchCard
 from reclens.tuning.journal import Journal
 from reclens.tuning.results import Trial, Tuned, Tuning, TuningNote, grouped
 from reclens.tuning.schedule import Candidate, UserSubsample, in_words, promote, rank, rung_sizes, seconds_left
@@ -237,7 +238,7 @@ class Search:
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
         chosen = max(each.configurations for each in best) > 1
         notes: tuple[TuningNote, ...] = ("budget", "winners_curse", "test_part") if chosen else ("budget", "test_part")
-        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, notes, card)
+        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, notes, cast("SearchCard", card))
 
     def _best(self, one: Candidate, field: SearchDiagnostics) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]

@@ -363,3 +363,13 @@ def test_a_relative_margin_is_a_difference_from_the_control_times_its_ratio(form
     scaled = replace(given, var_c=(1 - side * 0.3) ** 2 * 100.0, relative=False)
     power = FORMULAS[formula].power
     assert 0.05 < power(given) < 0.95 and power(given) == pytest.approx(power(scaled), rel=1e-9)
+
+
+def test_what_changed_the_size_is_told_with_its_numbers() -> None:
+    # CUPED leaves 1 - 0.36 of the variance; clusters of 11 with an ICC of 0.1 multiply it by 1 + 10 · 0.1.
+    asked = Question(sd=1, mean=1, r2=0.36, icc=0.1, cluster_size=11, comparisons=2, inflation=1.02)
+    found = {each.code: each.facts for each in asked.size(effect=0.1).adjustments}
+    assert list(found) == ["several_tests", "covariates", "clusters", "looks"]
+    assert (found["several_tests"]["tests"], found["several_tests"]["each"]) == (2, pytest.approx(0.025))
+    assert found["covariates"]["factor"] == pytest.approx(0.64)
+    assert (found["clusters"]["factor"], found["looks"]["factor"]) == (pytest.approx(2.0), 1.02)

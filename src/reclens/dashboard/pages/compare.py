@@ -9,6 +9,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, more, say_tested
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown
@@ -89,7 +90,7 @@ def show(workspace: Workspace) -> None:
         )
     except RecLensError as error:
         store.redraw_if_changed(workspace)
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         return
     _draw(scene, system, metric, by, top)
 

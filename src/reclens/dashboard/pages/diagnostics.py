@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
@@ -107,7 +108,7 @@ def _scene(workspace: Workspace, chosen: list[str], baseline: str | None, correc
         return scene_of(workspace, chosen, baseline=baseline, correction=correction or "holm")
     except RecLensError as error:
         store.redraw_if_changed(workspace)
-        st.warning(f"There is no verdict: {plain(str(error))}", icon=":material/warning:")
+        st.warning(f"There is no verdict: {plain(said_on_page(error))}", icon=":material/warning:")
         return scene_of(workspace, chosen)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.links import lead
@@ -39,7 +40,7 @@ def show(workspace: Workspace) -> None:
         _findings(workspace, [each for each in found if each not in broken])
     except RecLensError as error:
         store.redraw_if_changed(workspace)
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
     st.subheader("In this workspace")
     _artefacts(found)
 

@@ -253,7 +253,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     rows = [
         ("Users measured", f"{card['n_users']:,}"),
         ("Held-out rows", f"{card['truth']['rows']:,}"),
-        ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
+        ("Training data", f"{train.get('name', '')}: {train['rows']:,} rows" if train else "not given"),
         ("Catalogue", f"{card['n_items']:,} items"),
         ("Split", split_text(split)),
         ("Task", _task(card)),
