@@ -37,7 +37,8 @@ class AuditJobResult(Tabular):
 
     Attributes:
         audit: The audit.
-        files: The report by kind: ``html``, ``markdown``, ``csv``, and ``pdf`` where it could be printed.
+        files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, and ``pdf``
+            where it could be printed.
         printed: What became of the PDF; None where none was asked for.
         gate: What ``[[gate]]`` came to; None where there is none.
         sensitivity: The same audit under other choices.

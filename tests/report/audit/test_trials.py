@@ -103,7 +103,13 @@ def test_the_chapter_tells_the_choice_and_who_pays(tried: Mitigation) -> None:
     assert "of 2 mitigations 1 certainly cost consumption over all rounds, 1 certainly do not" in said
     assert len(part.figures) == 4 and len(part.tables) == 3
     assert [row[4] for row in part.tables[1].rows] == ["loses", "loses", "gains", "cannot tell"]
-    assert len(part.tables[2].rows) == 2
+    assert part.tables[2].rows == (
+        ("none", "2.000"),
+        ("xQuAD 0.5", "+0.0600 [+0.0100, +0.1100]"),
+        ("exposure by prices 0.5", "-0.0600 [-0.1100, -0.0100]"),
+    )
+    kinds = [row["table"] for row in trials.trial_records(tried)]
+    assert [kinds.count(kind) for kind in ("trial", "who_pays", "long_run")] == [6, 20, 3]
     assert not trials.trials_part(None).figures
 
 

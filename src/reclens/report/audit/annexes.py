@@ -12,7 +12,7 @@ from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.format import between, count_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.audit.sentences import ratio_text, subject_text
-from reclens.report.audit.words import REASONS, measure_name
+from reclens.report.audit.words import measure_name
 
 __all__ = [
     "METHODS",
@@ -63,21 +63,24 @@ def examination_table(found: PositionBias) -> Table:
 
 
 def trend_table(audit: Audit) -> Table | None:
-    """How fast each measure of the loop moves, for all users and each group; None without a loop."""
+    """How fast each measure of the loop moves a round, a row a group; None without a loop."""
     if audit.loop is None:
         return None
     trends = audit.loop.trends
+    measures = list(dict.fromkeys(each.measure for each in trends))
+    slopes = {(each.by, each.segment, each.measure): between(each.slope) for each in trends}
+    groups = list(dict.fromkeys((each.by, each.segment) for each in trends))
     cells = tuple(
         (
-            "all users" if (each.by, each.segment) == OVERALL else f"{each.segment} ({each.by})",
-            measure_name(f"loop_{each.measure}"),
-            between(each.slope),
+            "all users" if group == OVERALL else f"{group[1]} ({group[0]})",
+            *(slopes.get((*group, measure), NOTHING) for measure in measures),
         )
-        for each in trends
+        for group in groups
     )
     notes = (f"Least squares over {count_of(audit.loop.rounds, 'round')}; intervals over the runs.",)
     records = tuple(row for each in trends for row in each.to_dicts())
-    return Table("Change a round", ("group", "measure", "slope"), cells, records, notes)
+    heads = ("group", *(measure_name(f"loop_{measure}") for measure in measures))
+    return Table("Change a round", heads, cells, records, notes)
 
 
 def joint_table(rows: Sequence[AuditRow]) -> Table | None:
@@ -102,7 +105,8 @@ def joint_table(rows: Sequence[AuditRow]) -> Table | None:
     notes = (
         (
             "Joint: mean square of exposure less its target; 0 is parity. Fairness alone: mean square of exposure. "
-            "Relevance alone: mean product of exposure and target; more is better."
+            "Relevance alone: mean product of exposure and target; more is better. There is no interval where "
+            "resampling users would inflate the number, as it does squares of noisy means."
         ),
     )
     return Table("Joint measures of exposure", heads, cells, tuple(row.to_dicts()[0] for row in joint), notes)
@@ -128,4 +132,4 @@ def _number(row: AuditRow | None) -> str:
         return NOTHING
     if row.value.low is not None:
         return between(row.value, signed=False)
-    return format_number(row.value.value) + ("" if row.reason is None else f" ({REASONS[row.reason]})")
+    return format_number(row.value.value)

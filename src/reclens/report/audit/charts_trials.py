@@ -65,7 +65,7 @@ def pareto_chart(found: Sweep, choice: Choice | None = None) -> Any:
     known = [(name, colour) for name, colour in _STANDING if any(row["standing"] == name for row in rows)]
     scale = alt.Scale(domain=[name for name, _ in known], range=[colour for _, colour in known])
     colour = legend_above(alt.Color("standing:N", scale=scale), symbol="circle")
-    text = base.transform_filter("datum.named").mark_text(align="left", dx=10, dy=10, fontSize=11, color="var(--ink)")
+    text = base.transform_filter("datum.named").mark_text(dy=-17, fontSize=11, color="var(--ink)")
     return alt.layer(
         base.transform_filter("datum.front")
         .mark_line(strokeWidth=1, color="var(--s0)")

@@ -38,7 +38,7 @@ from reclens.report.audit.sentences import (
     top_findings,
 )
 from reclens.report.audit.tables import opinion_table
-from reclens.report.audit.trials import trials_part
+from reclens.report.audit.trials import trial_records, trials_part
 from reclens.report.audit.words import OPINIONS, SECTIONS, SEVERITIES, TONES
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
@@ -55,13 +55,17 @@ class AuditReport:
     Attributes:
         written: The document as HTML and Markdown.
         numbers: Every number as CSV.
+        trials: Every number of the mitigation trials as CSV; None where there were none.
     """
 
     written: Written
     numbers: str
+    trials: str | None = None
 
     def save(self, stem: str | Path, *, pdf: bool = True) -> tuple[dict[str, Path], Printed | None]:
         """Write ``STEM.html``, ``STEM.md``, ``STEM.csv`` and, where there is a Chromium to print it, ``STEM.pdf``.
+
+        Trials of mitigations stand in ``STEM-trials.csv``.
 
         Returns:
             The files by their kind, and what became of the PDF; None where none was asked for.
@@ -75,6 +79,9 @@ class AuditReport:
         numbers = page.with_suffix(".csv")
         write_text(numbers, self.numbers)
         files = {"html": page, "markdown": markdown, "csv": numbers}
+        if self.trials is not None:
+            files["trials"] = page.with_name(f"{page.stem}-trials.csv")
+            write_text(files["trials"], self.trials)
         printed = print_pdf(page, page.with_suffix(".pdf")) if pdf else None
         if printed is not None and printed.path is not None:
             files["pdf"] = printed.path
@@ -134,7 +141,10 @@ def build_audit_report(
         cover=_cover(audit, about),
         stamps=_stamps(audit),
     )
-    return AuditReport(written, to_csv(Table("Numbers", (), (), tuple(audit.to_dicts()))))
+    tried = None
+    if audit.mitigation is not None:
+        tried = to_csv(Table("Trials", (), (), tuple(trial_records(audit.mitigation))))
+    return AuditReport(written, to_csv(Table("Numbers", (), (), tuple(audit.to_dicts()))), tried)
 
 
 def audit_id(audit: Audit) -> str:

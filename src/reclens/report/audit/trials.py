@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reclens.audit.mitigate.lab import Mitigation
 from reclens.audit.mitigate.trials import Levelling, Sweep, Trial
-from reclens.audit.mitigate.who_pays import Change, Side
+from reclens.audit.mitigate.who_pays import Change, Payer, Side
 from reclens.report._toolkit.document import DocumentPart
 from reclens.report._toolkit.format import between, count_of, percent, sentence
 from reclens.report._toolkit.html import Figure, figure_of
@@ -23,6 +23,7 @@ __all__ = [
     "long_run_table",
     "payer_table",
     "price_sentence",
+    "trial_records",
     "trial_table",
     "trials_part",
 ]
@@ -35,6 +36,7 @@ SIDES: Final[Mapping[Side, str]] = {
     "items_within": "items within a group",
 }
 CODES: Final[Mapping[Change, str]] = {"gains": "gains", "loses": "loses", "undecided": "cannot tell"}
+_SHOWN: Final = 12
 HELD_OUT: Final[Mapping[str, str]] = {
     "part": "the validation part of the split",
     "users": "half of the users, set aside by a hash of their ids",
@@ -82,8 +84,18 @@ def trial_table(found: Sweep) -> Table:
     return Table("Trials", heads, cells, tuple(found.to_dicts()), (note,))
 
 
-def payer_table(trial: Trial, *, title: str = "Who pays") -> Table:
-    """What a mitigation changes for each group, and for the head, middle and tail within groups of items."""
+def payer_table(trial: Trial, *, title: str = "Who pays", most: int = _SHOWN) -> Table:
+    """What a mitigation changes for each group, and for the head, middle and tail within groups of items.
+
+    Args:
+        trial: The trial.
+        title: Of the table.
+        most: Groups of items that are shown of each kind, those that change most first; the rest stand in the CSV.
+    """
+    kept: list[Payer] = []
+    for side in SIDES:
+        own = [each for each in trial.payers if each.side == side]
+        kept += own if side == "users" else sorted(own, key=lambda each: -abs(each.change.value))[:most]
     cells = tuple(
         (
             SIDES[each.side],
@@ -92,29 +104,28 @@ def payer_table(trial: Trial, *, title: str = "Who pays") -> Table:
             between(each.change),
             CODES[each.code],
         )
-        for each in trial.payers
+        for each in kept
     )
     records = tuple(row for each in trial.payers for row in each.to_dicts())
+    left = len(trial.payers) - len(kept)
     notes = ("Users: accuracy. Items: share of the exposure.",)
+    notes += (f"{left:,} groups of items that change less are left out.",) if left else ()
     return Table(title, ("side", "group", "before", "change", ""), cells, records, notes)
 
 
 def long_run_table(found: Mitigation) -> Table:
-    """What the feedback loop comes to with each mitigation, beside without."""
+    """What each mitigation changes in the feedback loop: consumption over all rounds, the rest in the last one."""
     rows = [each for each in found.loop if each.mitigation != "none"]
-    cells = tuple(
-        (
-            f"{MITIGATIONS.get(each.mitigation, each.mitigation)} {each.strength:g}",
-            measure_name(f"loop_{each.measure}"),
-            format_number(each.without),
-            format_number(each.value.value),
-            between(each.change),
-        )
-        for each in rows
-    )
-    heads = ("mitigation", "measure", "without", "with", "change")
-    records = tuple(row for each in rows for row in each.to_dicts())
-    return Table("The long run", heads, cells, records)
+    measures = list(dict.fromkeys(each.measure for each in rows))
+    changes = {(each.mitigation, each.strength, each.measure): between(each.change) for each in rows}
+    without = {each.measure: format_number(each.without) for each in rows}
+    cells = [("none", *(without[measure] for measure in measures))]
+    for name, strength in dict.fromkeys((each.mitigation, each.strength) for each in rows):
+        told = (changes[name, strength, measure] for measure in measures)
+        cells.append((f"{MITIGATIONS.get(name, name)} {strength:g}", *told))
+    heads = ("mitigation", *(measure_name(f"loop_{measure}") for measure in measures))
+    notes = ("First row: the loop without a mitigation. The others: what each changes, paired by run.",)
+    return Table("The long run", heads, tuple(cells), tuple(row for each in rows for row in each.to_dicts()), notes)
 
 
 def choice_sentence(found: Mitigation) -> str:
@@ -175,6 +186,19 @@ def _price(trial: Trial, found: Mitigation, where: str) -> str:
         f"{_part_lost(trial)} and closes {percent(trial.share_closed, 0)} of the gap of {gap_name(found.validation)}"
         f"{pays}."
     )
+
+
+def trial_records(found: Mitigation) -> list[dict[str, Any]]:
+    """Every number of the trials as rows of one table: trials, who pays on test, and the long run."""
+    rows = [{"table": "trial", **row} for row in found.to_dicts()]
+    told = [("validation", each) for each in found.validation.trials]
+    told += [] if found.test is None else [("test", found.test)]
+    for part, trial in told:
+        about = {"table": "who_pays", "part": part, "mitigation": trial.mitigation, "strength": trial.strength}
+        rows += [{**about, **row} for each in trial.payers for row in each.to_dicts()]
+    rows += [{"table": "long_run", **row} for each in found.loop for row in each.to_dicts()]
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name) for name in names} for row in rows]
 
 
 def trials_part(found: Mitigation | None) -> DocumentPart:
