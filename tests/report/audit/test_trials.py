@@ -17,7 +17,7 @@ from reclens.audit.mitigate.who_pays import Change, Payer, Side
 from reclens.report.audit import charts_trials, trials
 from reclens.report.audit.document import build_audit_report
 from reclens.report.audit.parts import first_actions_part
-from reclens.report.audit.words import LEFT_OUT, MITIGATIONS
+from reclens.report.audit.words import LEFT_OUT, MITIGATIONS, REMEDIES
 from reclens.stats.estimate import Estimate
 
 
@@ -83,6 +83,7 @@ def test_every_code_has_words() -> None:
     assert set(trials.LEVELLING) == set(get_args(Levelling)) and set(trials.SIDES) == set(get_args(Side))
     assert set(trials.CODES) == set(get_args(Change)) and set(LEFT_OUT) == set(get_args(LeftOutReason))
     assert {*RERANKERS, *WEIGHTINGS, "none"} == set(MITIGATIONS)
+    assert set(REMEDIES) == set(trials.ADVISED)
     priced = {name for names in trials.ADVISED.values() for name in names}
     assert priced | {"mmr"} == {*RERANKERS, *WEIGHTINGS}  # diversity alone is nobody's advice against a gap
 

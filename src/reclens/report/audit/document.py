@@ -34,7 +34,6 @@ from reclens.report.audit.parts import (
 from reclens.report.audit.sections import finding_parts, section_title
 from reclens.report.audit.sentences import (
     finding_sentence,
-    overall_sentence,
     top_findings,
 )
 from reclens.report.audit.tables import opinion_table
@@ -128,7 +127,8 @@ def build_audit_report(
         crosswalk_part(),
         again_part(audit, about),
     ]
-    summary = [overall_sentence(audit), *(finding_sentence(audit, each) for each in top)]
+    # The opinion of each criterion stands on its stamp, below.
+    summary = [finding_sentence(audit, each) for each in top]
     if not top:
         summary.append("No gap was found that is critical, high, medium or low.")
     written = write_document(

@@ -19,7 +19,7 @@ from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
 from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
 from reclens.report.audit.trials import price_sentence
-from reclens.report.audit.words import ADVICE, SECTIONS, SEVERITIES, measure_name, reference_name
+from reclens.report.audit.words import ADVICE, REMEDIES, SECTIONS, SEVERITIES, measure_name, reference_name
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.stats.gate import GateResult
 
@@ -55,11 +55,11 @@ def first_actions_part(audit: Audit) -> DocumentPart:
     advised, tried = list(_advised(audit).items())[:_ACTIONS], audit.mitigation
     points = []
     for code, rows in advised:
-        price = None if tried is None else price_sentence(tried, code)
-        points.append(
-            f"{ADVICE[code]} First for {subject_text(rows[0])}: {measure_name(rows[0].measure)} at "
-            f"{ratio_text(rows[0].ratio)}. {price or 'Price: not measured.'}"
-        )
+        price, row = None if tried is None else price_sentence(tried, code), rows[0]
+        about = f"{subject_text(row)}: {measure_name(row.measure)} at {ratio_text(row.ratio)}"
+        # What was swept already is not to be swept: the page that decides has the price instead.
+        what = ADVICE[code] if price is None else f"{REMEDIES[code]}."
+        points.append(f"{what} First for {about}. {price or 'Price: not measured.'}")
     lead = "Nothing has to be done about these numbers."
     if points:
         lead = "What to do first, and what it costs."

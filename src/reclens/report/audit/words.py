@@ -26,6 +26,7 @@ __all__ = [
     "RANKERS",
     "REASONS",
     "REFERENCES",
+    "REMEDIES",
     "SECTIONS",
     "SEVERITIES",
     "SEVERITY_MEANINGS",
@@ -233,6 +234,13 @@ ADVICE: Final[Mapping[str, str]] = {
     "estimate_weights": "Estimate the position weights from a log of several rankers, and audit again with them.",
     "experiment": "Confirm the gap and its remedy in an experiment that has enough users of the group.",
 }
+REMEDIES: Final[Mapping[str, str]] = {
+    "rerank_exposure": "Re-rank under a constraint on exposure",
+    "rerank_popularity": "Re-rank against popularity",
+    "rerank_calibrated": "Re-rank calibrated to tastes",
+    "weight_training": "Weight the training data",
+}
+"""What was swept, in a few words."""
 LIMITS: Final[Mapping[Section, str]] = {
     "exposure": "Exposure is attention under a model of positions, not clicks. Merit is what held-out interactions "
     "show, which past exposure has shaped.",
