@@ -66,8 +66,44 @@ FORMULAS: Final = {
         "standard deviation ÷ mean over the tiers of: relevant items of the tier in lists ÷ relevant items of the tier",
         "Zhu et al. 2020",
     ),
+    "drift": (
+        (
+            "last round ÷ first round of a simulated loop, of all users; and of a group ÷ that of all users; tested on "
+            "the logarithm by Student's t over the runs"
+        ),
+        "Mansoury et al. 2020; Chaney et al. 2018",
+    ),
+    "joint_exposure": (
+        (
+            "mean square of exposure - target, after averaging over groups of users and of items; the target is that "
+            "of relevant items first, in random order. Fairness alone: mean square of exposure; relevance alone: mean "
+            "product of exposure and target"
+        ),
+        "Wu et al. 2022",
+    ),
+    "bias_disparity": (
+        (
+            "preference in lists ÷ preference in histories; the preference for a group is its share of the items ÷ its "
+            "share of the catalogue. Bias disparity is the ratio minus 1"
+        ),
+        "Tsintzou et al. 2019",
+    ),
+    "differential_fairness": (
+        (
+            "the smallest ε with e^-ε ≤ rate of one group ÷ rate of another ≤ e^ε; the rate is (items shown of a group "
+            "+ 1) ÷ (items shown + 2)"
+        ),
+        "Foulds et al. 2020",
+    ),
+    "rating_value": (
+        "mean over items of |(E_g[prediction] - E_g[rating]) - (the same of all others)|; see also absolute, under, over",
+        "Yao and Huang 2017",
+    ),
 }
 """Measure -> formula, reference."""
+
+_FAMILIES: Final = {"jme_": "joint_exposure", "loop_": "drift"}
+"""Beginning of a measure -> the formula that it is one of."""
 
 _CROSSWALK: Final = (
     (
@@ -108,7 +144,9 @@ _CROSSWALK: Final = (
 
 def formula_part(measures: Iterable[str]) -> DocumentPart:
     """The formulas of the measures that were taken."""
-    taken = [code for code in FORMULAS if code in set(measures)]
+    named = set(measures)
+    named |= {family for start, family in _FAMILIES.items() if any(each.startswith(start) for each in named)}
+    taken = [code for code in FORMULAS if code in named]
     cells = tuple((measure_name(code), *FORMULAS[code]) for code in taken)
     records = tuple({"measure": code, "formula": FORMULAS[code][0], "reference": FORMULAS[code][1]} for code in taken)
     table = Table("Formulas", ("measure", "formula", "reference"), cells, records)
