@@ -96,7 +96,7 @@ FORMULAS: Final = {
         "Foulds et al. 2020",
     ),
     "rating_value": (
-        "mean over items of |(E_g[prediction] - E_g[rating]) - (the same of all others)|; see also absolute, under, over",
+        "mean over items of |(E_g[prediction] - E_g[rating]) - (the same of all others)|; so absolute, under, over",
         "Yao and Huang 2017",
     ),
 }
