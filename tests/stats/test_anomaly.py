@@ -55,6 +55,38 @@ def test_noise_that_a_day_has_by_its_size_is_no_anomaly():
     assert scores.scale[-1, 0] == 2.0 and scores.z[-1, 0] == 2.0
 
 
+def test_noise_of_large_days_does_not_widen_the_band_of_a_quiet_one():
+    rng = np.random.default_rng(5)
+    errors = np.full((120, 1), 2.0)
+    errors[-1] = 0.1
+    values = np.tile(WEEK, 18)[:120, None] + rng.normal(size=(120, 1)) * 1.5  # less than their own sampling error
+    scores = score_days(values, errors=errors)
+    assert scores.scale[-2, 0] >= 2.0  # at least the error of the day
+    assert scores.scale[-1, 0] < 1.0  # hardly anything is left besides sampling error
+
+
+def test_a_series_that_is_mostly_zero_has_a_scale():
+    """More than half of its days are alike, so that the median distance is 0."""
+    values = np.random.default_rng(6).binomial(1, 0.35, (200, 50)) * 4.0
+    z = score_days(values, period=1, memory=56, warm_up=21).z[60:]
+    assert np.isfinite(z).mean() > 0.99
+
+
+def test_calm_days_of_a_skewed_series_are_no_drift():
+    """The mean of an exponential lies .31 above its median: summed up, that would be a drift upwards."""
+    values = np.random.default_rng(7).exponential(size=(300, 100))
+    sums = drift_scores(values, score_days(values))[FROM:]
+    up, down = (sums > 5).mean(), (sums < -5).mean()
+    assert up < 0.1 and down < 0.1
+
+
+def test_days_that_are_infinitely_far_count_for_the_threshold():
+    scores = np.zeros((1096, 1))
+    scores[100:1001:100, 0] = np.inf
+    assert threshold_for(scores, budget=2).value == np.inf
+    assert threshold_for(scores, budget=4).value == 0.0  # 12 alerts in 3 years, less the added one: all 10 may be
+
+
 def test_excluded_days_teach_nothing_and_are_judged():
     rng = np.random.default_rng(3)
     values = rng.normal(size=(90, 1))
