@@ -50,7 +50,7 @@ def run(
 
     settings = load_audit_settings(config)
     found = _audited(settings, Workspace(workspace), report, output, command=f"reclens audit run {config}")
-    output.emit(opinion_table(found.audit))
+    output.emit(opinion_table(found.audit), synthetic=bool(found.audit.card.get("synthetic")))
     output.say(overall_sentence(found.audit))
     _say_findings(found, output)
     heed(found.gate, quiet=output.quiet)
@@ -128,10 +128,10 @@ def compare(
     place = Workspace(workspace)
     audits = [place.load("audit", name) for name in (before, after)]
     found = hold(*audits)
-    output.emit(change_table(found))
+    synthetic = any(each.card.get("synthetic") for each in audits)
+    output.emit(change_table(found), synthetic=synthetic)
     output.say(comparison_sentence(found))
     if report is not None:
-        synthetic = any(each.card.get("synthetic") for each in audits)
         save_report(build_audit_comparison(found, synthetic=synthetic), report, quiet=output.quiet)
 
 
@@ -175,7 +175,8 @@ def demo(
             progress=progress,
             before_fit=lambda: prepare(progress, quiet=output.quiet),
         )
-    output.emit(leaderboard(done.results, comparison=done.comparison))
+    made_up = any(each.card.get("synthetic") for each in done.results.values())
+    output.emit(leaderboard(done.results, comparison=done.comparison), synthetic=made_up)
     winner = winner_of(done.results)
     output.say(f"{winner} wins by NDCG: it is audited beside popular")
     audited: dict[str, AuditJobResult] = {}

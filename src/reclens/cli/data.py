@@ -220,6 +220,7 @@ def sql(
     """
     from reclens.cli.shared import emit, pairs, put, table_of, working
     from reclens.data import queries
+    from reclens.data.origin import says_synthetic
     from reclens.data.read.open import load_data
 
     if name is None:
@@ -233,8 +234,10 @@ def sql(
         return
     values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
     with working(f"read the data and run {name}"):
-        found = queries.run(name, load_data(path, reading), **values)
-    emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
+        data = load_data(path, reading)
+        found = queries.run(name, data, **values)
+    shown = table_of(name, found.to_dicts(), columns=found.columns)
+    emit(shown, format=format, out=out, synthetic=says_synthetic(data.card))
 
 
 @command("data convert")

@@ -77,7 +77,8 @@ def ask(
         output.say(rule_line(note))
     rows = _described(asked, asked.best(user=_user(user, asked), k=k).to_dicts())
     rows = [row | {"why": explanation_text(asked.explain(None, row["item_id"]))} for row in rows]
-    output.emit(table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows))
+    shown = table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows)
+    output.emit(shown, synthetic=asked.train_["synthetic"])
 
 
 @command("knowledge relax")
@@ -105,7 +106,7 @@ def relax(
     for conflict in found.conflicts:
         output.say(f"no item meets together: {'; '.join(conflict)}")
     heads = ["rank", "drop", "items", "instead", "for example"]
-    output.emit(table_of("What to drop", found.to_dicts(), columns=heads))
+    output.emit(table_of("What to drop", found.to_dicts(), columns=heads), synthetic=asked.train_["synthetic"])
 
 
 @command("knowledge critique")
@@ -141,11 +142,13 @@ def critique(
     known, who = known_id("item", item, asked.items_.ids), _user(user, asked)
     if critique is None:
         rows = asked.possible(known, user=who).to_dicts()
-        output.emit(table_of(f"What can be said of {item}", rows, columns=["critique", "size", "items"]))
+        shown = table_of(f"What can be said of {item}", rows, columns=["critique", "size", "items"])
+        output.emit(shown, synthetic=asked.train_["synthetic"])
         return
     found = asked.critique(known, critique, user=who, k=k)
     output.say(f"{found.n_items:,} items meet: {'; '.join(found.require)}")
-    output.emit(table_of(f"{critique} than {item}", _described(asked, found.to_dicts())))
+    shown = table_of(f"{critique} than {item}", _described(asked, found.to_dicts()))
+    output.emit(shown, synthetic=asked.train_["synthetic"])
 
 
 @command("knowledge columns")
@@ -166,7 +169,8 @@ def columns(
         {"column": name, "holds": kind, "operators": ", ".join(OPERATORS[kind])}
         for name, kind in asked.attributes_.kinds.items()
     ]
-    output.emit(table_of("Attributes of the items", rows, columns=["column", "holds", "operators"]))
+    shown = table_of("Attributes of the items", rows, columns=["column", "holds", "operators"])
+    output.emit(shown, synthetic=asked.train_["synthetic"])
 
 
 def _knowledge(

@@ -88,7 +88,8 @@ def fit(
       reclens fit --config hybrid.toml --data ml-100k.zip
     """
     from reclens import models
-    from reclens.cli.shared import pairs, prepare, progress_of, say
+    from reclens.cli.shared import pairs, prepare, progress_of, say, say_origin
+    from reclens.data.origin import says_synthetic
     from reclens.data.read.open import load_data
     from reclens.tuning import hold_against_popular
     from reclens.workspace import Workspace
@@ -124,6 +125,7 @@ def fit(
         say(line, quiet=quiet)
     path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
+    say_origin(synthetic=says_synthetic(fitted.train_), quiet=quiet)
 
 
 @command("recommend")
@@ -167,7 +169,8 @@ def recommend(
 
       reclens recommend ease --history today.csv --exclude sold-out.csv
     """
-    from reclens.cli.shared import prepare, progress_of, table_of
+    from reclens.cli.shared import prepare, progress_of, say_origin, table_of
+    from reclens.data.origin import says_synthetic
     from reclens.data.read.trec import write_run
     from reclens.workspace import Workspace
 
@@ -209,6 +212,7 @@ def recommend(
         output.say(rule_line(rule))
     if output.out is not None and to_run:
         write_run(lists, output.out)
+        say_origin(synthetic=says_synthetic(lists.card), quiet=output.quiet)
         return
     rows = lists.to_dicts()
     if explain:
@@ -216,7 +220,7 @@ def recommend(
         rows = [row | {"why": explanation_text(fitted.explain(row["user_id"], row["item_id"], **how))} for row in rows]
     if not keep or user or output.out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]
-        output.emit(table_of(f"{lists.name}, top {k}", rows, columns=columns))
+        output.emit(table_of(f"{lists.name}, top {k}", rows, columns=columns), synthetic=says_synthetic(lists.card))
 
 
 @command("similar")
@@ -234,6 +238,7 @@ def similar(
     """
     from reclens.cli.shared import table_of
     from reclens.cli.unused_options import known_id
+    from reclens.data.origin import says_synthetic
     from reclens.workspace import Workspace
 
     fitted = Workspace(workspace).load("model", model)
@@ -243,7 +248,7 @@ def similar(
     if alone:
         output.say(f"items without a similar one: {', '.join(alone)}")
     shown = table_of(f"Similar items by {model}, top {k}", found.to_dicts(), columns=found.columns)
-    output.emit(shown)
+    output.emit(shown, synthetic=says_synthetic(fitted.train_))
 
 
 def _value(text: str) -> Any:

@@ -83,7 +83,8 @@ def fit(
     Example:
       reclens pipeline fit shop.toml --data ml-100k.zip
     """
-    from reclens.cli.shared import progress_of, say
+    from reclens.cli.shared import progress_of, say, say_origin
+    from reclens.data.origin import says_synthetic
     from reclens.pipeline import Pipeline
     from reclens.workspace import Workspace
 
@@ -96,6 +97,7 @@ def fit(
         progress("read what to learn from", 0, 0)
         made.fit(load_training(place, data, split, reading, seed=seed), progress=progress)
     say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
+    say_origin(synthetic=says_synthetic(made.train_), quiet=quiet)
 
 
 @command("pipeline recommend")
@@ -123,6 +125,7 @@ def recommend(
       reclens pipeline recommend shop --history today.csv --exclude sold-out.csv
     """
     from reclens.cli.shared import progress_of, table_of
+    from reclens.data.origin import says_synthetic
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -140,7 +143,7 @@ def recommend(
     if keep:
         output.say(f"kept in {place.save(lists, keep)}")
     if not keep or user or output.out is not None:
-        output.emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()))
+        output.emit(table_of(f"{lists.name}, top {k}", lists.to_dicts()), synthetic=says_synthetic(fitted.train_))
 
 
 @command("pipeline trace")
@@ -171,6 +174,7 @@ def trace(
     import polars as pl
 
     from reclens.cli.shared import emit, say, table_of
+    from reclens.data.origin import says_synthetic
     from reclens.report.pipeline.trace_words import retrieved_line, trace_rows
     from reclens.workspace import Workspace
 
@@ -188,9 +192,9 @@ def trace(
         say(f"user {user} is in the training data, and no retriever has a candidate:")
     for each in found.retrievers:
         say(f"- {retrieved_line(each)}")
-    title = f"The way of items to user {user}"
-    shown = [name for name in found.table.columns if not name.startswith("whole: ")]
-    emit(table_of(title, trace_rows(found), columns=[*shown, "why"]), format=format, out=out)
+    heads = [*(name for name in found.table.columns if not name.startswith("whole: ")), "why"]
+    shown = table_of(f"The way of items to user {user}", trace_rows(found), columns=heads)
+    emit(shown, format=format, out=out, synthetic=says_synthetic(fitted.train_))
 
 
 @command("pipeline evaluate")
@@ -268,7 +272,8 @@ def evaluate(
         output.say(f"kept in {place.save(found.final, keep)}")
     if html is not None:
         output.say(f"report: {build_pipeline_report(found, latency=latency).save(html)}")
-    output.emit(loss_table(found, metric=found.losses[0].metric, by=None if by else "overall"))
+    table = loss_table(found, metric=found.losses[0].metric, by=None if by else "overall")
+    output.emit(table, synthetic=bool(found.final.card.get("synthetic")))
 
 
 @command("pipeline diagram")
@@ -294,7 +299,8 @@ def diagram(
     Example:
       reclens pipeline diagram shop --format svg --out shop.svg
     """
-    from reclens.cli.shared import progress_of, put
+    from reclens.cli.shared import progress_of, put, say_origin
+    from reclens.data.origin import says_synthetic
     from reclens.pipeline.latency import warm_up
     from reclens.report.pipeline.diagram import pipeline_mermaid, pipeline_svg
     from reclens.workspace import Workspace
@@ -310,6 +316,7 @@ def diagram(
     draw = pipeline_mermaid if format is Drawing.mermaid else pipeline_svg
     text = draw(run.to_dicts(), k=k)
     put(text, out)
+    say_origin(synthetic=says_synthetic(fitted.train_), quiet=quiet)
 
 
 @contextmanager

@@ -42,6 +42,7 @@ def predict(
       reclens predict item_knn --split s --format csv --out predictions.csv
     """
     from reclens.cli.shared import prepare, progress_of, table_of
+    from reclens.data.origin import says_synthetic
     from reclens.data.read.open import load_truth
     from reclens.errors import UsageError
     from reclens.workspace import Workspace
@@ -64,7 +65,8 @@ def predict(
         output.say(f"{reason}: {count:,} of {found.height:,} pairs")
     columns = ["user_id", "item_id", *(["rating"] if "rating" in found.columns else []), "prediction", "neighbors"]
     rows = found.select(*columns, "fallback").to_dicts()
-    output.emit(table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"]))
+    shown = table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"])
+    output.emit(shown, synthetic=says_synthetic(fitted.train_))
 
 
 @command("evaluate-predictions")

@@ -43,6 +43,7 @@ __all__ = [
     "put",
     "save_report",
     "say",
+    "say_origin",
     "table_of",
     "working",
     "writable",
@@ -132,6 +133,12 @@ def say(text: str, *, quiet: bool = False) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def say_origin(*, synthetic: bool, quiet: bool = False) -> None:
+    """Say of what has no title that it comes from synthetic data."""
+    if synthetic:
+        say("synthetic data: nobody in it exists, and no item in it was made", quiet=quiet)
+
+
 def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
     """Compile the numba kernels of some packages (by default all) if they are not cached, and report it."""
     from reclens import kernels
@@ -175,11 +182,16 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
 
 
 def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False) -> None:
-    """Write a table to stdout or to a file; its title says where it comes from synthetic data."""
+    """Write a table to stdout or to a file.
+
+    Where it comes from synthetic data its title says so, or a line below it in Markdown, or a message beside CSV.
+    """
     from reclens.report import to_csv, to_json, to_markdown
 
     if synthetic:
-        table = replace(table, title=f"{table.title} (synthetic data)")
+        said = (*table.footnotes, "Synthetic data.") if format is Format.md else table.footnotes
+        table = replace(table, title=f"{table.title} (synthetic data)", footnotes=said)
+    say_origin(synthetic=synthetic and format is Format.csv)
     writers = {Format.json: to_json, Format.csv: to_csv, Format.md: to_markdown}
     text = writers[format](table) if format in writers else _plain(table, wide=out is not None)
     put(text, out, format=format)

@@ -43,10 +43,13 @@ def list_artefacts(
     from reclens.cli.shared import emit, say, table_of
 
     place = _there(workspace)
-    rows = [row for artefact in place.list(kind) for row in artefact.to_dicts()]
-    emit(
-        table_of(str(workspace), rows, columns=["kind", "name", "created", "bytes", "summary"]), format=format, out=out
-    )
+    rows = [
+        row | {"synthetic": "yes" if artefact.synthetic else "no"}
+        for artefact in place.list(kind)
+        for row in artefact.to_dicts()
+    ]
+    heads = ["kind", "name", "created", "bytes", "synthetic", "summary"]
+    emit(table_of(str(workspace), rows, columns=heads), format=format, out=out)
     lying = place.trash()
     if lying:
         say(
@@ -155,6 +158,7 @@ def sql(
         return
     with working("run the query"):
         found = place.query(query, limit=limit, seconds=seconds)
-    emit(table_of("Result", found.table.to_dicts(), columns=found.table.columns), format=format, out=out)
+    shown = table_of("Result", found.table.to_dicts(), columns=found.table.columns)
+    emit(shown, format=format, out=out, synthetic=found.synthetic)
     if found.cut is not None:
         say(found.cut)

@@ -6,6 +6,7 @@ from typing import Final
 
 import streamlit as st
 
+from reclens.dashboard import store
 from reclens.dashboard.data_summary import tables_of
 from reclens.dashboard.widgets import download, empty, frame
 from reclens.data import queries
@@ -130,6 +131,8 @@ def _answer(workspace: Workspace) -> None:
     if query != st.session_state.get("sql"):
         st.caption("This is the answer to the query before: press Run.")
     st.code(query, language="sql", wrap_lines=True)
+    if found.synthetic:
+        store.show_synthetic("query")
     if found.cut is not None:
         st.warning(found.cut, icon=":material/content_cut:")
     frame(found.table, key="answer-table")

@@ -43,6 +43,7 @@ __all__ = [
     "popular_of",
     "redraw_if_changed",
     "shared",
+    "show_synthetic",
     "split_of",
     "synthetic_shown",
     "user_hits",
@@ -78,14 +79,20 @@ def load(workspace: Workspace, kind: str, name: str) -> Any:
 def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, Any]:
     """Artefacts by name; the workspace is looked at once."""
     known = {each.name: each for each in listing(workspace, kind)}
-    made = {f"{kind} {name}": None for name in chosen if name in known and known[name].synthetic}
-    st.session_state.setdefault(_SYNTHETIC, {}).update(made)
+    for name in chosen:
+        if name in known and known[name].synthetic:
+            show_synthetic(f"{kind} {name}")
     stamps = {name: each.created.isoformat() for name, each in known.items()}
     return {name: _load(str(workspace.folder), kind, name, stamps.get(name, "")) for name in chosen}
 
 
+def show_synthetic(what: str) -> None:
+    """Note that the page shows something that comes from synthetic data."""
+    st.session_state.setdefault(_SYNTHETIC, {})[what] = None
+
+
 def synthetic_shown() -> bool:
-    """Whether what this page has loaded so far comes from synthetic data."""
+    """Whether what this page shows so far comes from synthetic data."""
     return bool(st.session_state.get(_SYNTHETIC))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Final
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expect_type
 from reclens.models import build
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
@@ -50,11 +50,13 @@ def check_spec(
     """Read the stages of a pipeline.
 
     Raises:
+        ArgumentTypeError: If a stage is no mapping.
         UsageError: If there is no retriever, or a k is missing or no positive whole number.
         UnknownNameError: If a model, re-ranker or parameter does not exist.
     """
+    _expect(retrieve, rank, rerank)
     if not retrieve:
-        raise UsageError("a pipeline needs a retriever, such as retrieve={'item_knn': {'k': 200}}.")
+        raise UsageError(f"a pipeline needs a retriever, such as {_RETRIEVE}.")
     models: dict[str, dict[str, Any]] = {}
     ks: dict[str, int] = {}
     for label, about in retrieve.items():
@@ -79,6 +81,41 @@ def check_spec(
         return PipelineSpec(models, ks, {}, _boosted(ranker), "boosted", keep, rerank)
     build("rank", ranker)
     return PipelineSpec(models, ks, ranker, None, str(name), keep, rerank)
+
+
+def _expect(retrieve: object, rank: object, rerank: object) -> None:
+    """Refuse stages that are not written as stages, with how they are written.
+
+    Raises:
+        ArgumentTypeError: If one is of another type.
+    """
+    stages = f"retrieve={{'{retrieve}': {{'k': 200}}}}" if isinstance(retrieve, str) else _RETRIEVE
+    expect_type("retrieve", retrieve, Mapping, expected="a mapping of labels to retrievers", fix=f"Write {stages}.")
+    assert isinstance(retrieve, Mapping)
+    for label, about in retrieve.items():
+        expect_type("the label of a retriever", label, str, expected="a text", fix=f"Write {_RETRIEVE}.")
+        fix = f"Write retrieve={{'{label}': {{'k': {about if isinstance(about, int) else 200}}}}}."
+        expect_type(f"the retriever '{label}'", about, Mapping, expected="a mapping with its k", fix=fix)
+    if rank is not None:
+        ranker = f"rank={{'model': '{_name_of(rank) or 'ease'}'}}"
+        expect_type("rank", rank, Mapping, expected="a mapping with its model", fix=f"Write {ranker}.")
+    kinds = [rerank] if isinstance(rerank, str | Mapping) else list(rerank) if isinstance(rerank, Sequence) else []
+    written = [each if isinstance(each, Mapping) else {"kind": _name_of(each) or "mmr"} for each in kinds]
+    fix = f"Write rerank={[dict(each) for each in written] or [{'kind': 'mmr'}]}."
+    if isinstance(rerank, str | Mapping):
+        raise ArgumentTypeError("rerank", rerank, expected="a list of mappings, each with its kind", fix=fix)
+    expect_type("rerank", rerank, Sequence, expected="a list of mappings, each with its kind", fix=fix)
+    for at, each in enumerate(kinds):
+        expect_type(f"rerank[{at}]", each, Mapping, expected="a mapping with its kind", fix=fix)
+
+
+_RETRIEVE: Final = "retrieve={'item_knn': {'k': 200}}"
+
+
+def _name_of(stage: object) -> str | None:
+    """What a stage is called: the text itself, or the name of a model or re-ranker that was made already."""
+    name = stage if isinstance(stage, str) else getattr(stage, "name", getattr(stage, "kind", None))
+    return name if isinstance(name, str) else None
 
 
 def _boosted(parameters: Mapping[str, Any]) -> BoostedRanker:

@@ -45,10 +45,12 @@ class Answer:
     Attributes:
         table: The rows.
         cut: What is missing and why, or None if nothing is.
+        synthetic: Whether a table that was named comes from synthetic data.
     """
 
     table: pl.DataFrame
     cut: str | None = None
+    synthetic: bool = False
 
 
 def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: float | None) -> Answer:

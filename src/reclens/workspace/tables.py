@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -51,7 +52,9 @@ def answer_query(
             read[name] = file_inside(folder, places[kind, owner] / f"{table}.parquet") or files[name]
         return ask(read, query, limit=limit, seconds=left)
 
-    return read_whole(folder, sorted({tables[name][0][:2] for name in named}), find, answer)
+    keys = sorted({tables[name][0][:2] for name in named})
+    made = {(each.kind, each.name) for each in artefacts if each.synthetic}
+    return replace(read_whole(folder, keys, find, answer), synthetic=not made.isdisjoint(keys))
 
 
 def columns_of(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:

@@ -277,6 +277,36 @@ def test_the_curve_of_a_plan_with_looks_goes_through_its_power(rng, rate_error) 
     assert at["power"] == pytest.approx(simulated, abs=rate_error(simulated, 100_000) + 1e-4)
 
 
+@pytest.mark.parametrize(("method", "daily"), [("msprt", 1000), ("msprt", 3000), ("confidence_sequence", 3000)])
+def test_a_method_that_allows_any_look_has_its_power_at_any_size(method: str, daily: int, rng, rate_error) -> None:
+    # By hand: z is a random walk of 14 days, and bound(x) = sqrt((1 + x) / x · (2 ln(1 / α) + ln(1 + x))) is that of a
+    # normal mixture (Johari et al. 2022), x the mixture's variance over that of the estimate: solved here, for half of
+    # the sample, by a grid; a confidence sequence takes Waudby-Smith's ρ² instead.
+    base = CLICKS | {"baseline": {"mean": 10.0, "sd": 10.0}, "effect_scales": False}
+    made = plan(base, days=14, daily_units=daily, sequential={"method": method})
+    sized = size_plan(made)["clicks"]
+    share, twice = np.arange(1, 15) / 14, -2 * np.log(0.05)
+    grid = np.linspace(1, 60, 600_000)
+    half = twice + np.log(twice + 1)
+    if method == "msprt":
+        half = grid[np.argmin((1 + grid) / grid * (twice + np.log1p(grid)))]
+    x = 2 * share * half
+    bound = np.sqrt((1 + x) / x * (twice + np.log1p(x)))
+    walk = np.cumsum(rng.normal(0, (1 / 14) ** 0.5, (50_000, 14)), axis=1)
+
+    def simulated(n: int) -> float:
+        drifting = walk + share * 0.05 / np.sqrt(4 / n)
+        return float((np.abs(drifting / np.sqrt(share)) > bound).any(axis=1).mean())
+
+    by_hand = simulated(14 * daily)
+    assert not 0.75 < by_hand < 0.85, "the power of the plan, where a constant price would do"
+    assert sized.achieved == pytest.approx(by_hand, abs=rate_error(by_hand, 50_000) + 1e-3)
+    assert sized.question is not None
+    for at in power_curve(sized.question, effects=[0.05], around=14 * daily, points=4, plan=made):
+        by_hand = simulated(at["n"])
+        assert at["power"] == pytest.approx(by_hand, abs=rate_error(by_hand, 50_000) + 2e-3)
+
+
 def test_simulated_power_pays_for_several_tests_and_for_looks(rng) -> None:
     # Five arms and four Pocock looks: by the formula .05 ÷ 4 a test; the simulation of the plain test would say more.
     waits = pl.DataFrame({"user_id": np.repeat(np.arange(1500), 4), "waited": rng.exponential(100, 6000)})

@@ -39,13 +39,14 @@ def aa(
     """
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say, table_of, working
+    from reclens.data.origin import file_is_synthetic
     from reclens.experiment.analysis.aa import aa_of_plan
     from reclens.experiment.planning.plan import load_plan
 
     made = load_plan(plan)
     with working(f"read {data} and test {splits:,} splits"):
         rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
-    emit(table_of("A/A tests", rows), format=format, out=out)
+    emit(table_of("A/A tests", rows), format=format, out=out, synthetic=file_is_synthetic(data))
     if left_out:
         say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")
     off = dict.fromkeys(row["metric"] for row in rows if not row["low"] <= made.alpha <= row["high"])

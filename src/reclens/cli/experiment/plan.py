@@ -203,7 +203,8 @@ def assign(
     Examples:
       reclens experiment assign plan.toml users.csv --out arms.csv
     """
-    from reclens.cli.shared import emit, put, say, table_of, working
+    from reclens.cli.shared import emit, put, say, say_origin, table_of, working
+    from reclens.data.origin import file_is_synthetic
     from reclens.experiment.assignment.assign import assign as divide
     from reclens.experiment.assignment.assign import sql_of
     from reclens.experiment.planning.plan import load_plan
@@ -214,11 +215,12 @@ def assign(
         return
     with working(f"read {units} and assign", quiet=quiet):
         assigned = divide(_ids(units, reading, made), made)
-    text = assigned.table.write_csv()
-    put(text, out)
+    synthetic = file_is_synthetic(units)
+    put(assigned.table.write_csv(), out)
     if out is None:
+        say_origin(synthetic=synthetic, quiet=quiet)
         return
-    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None)
+    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None, synthetic=synthetic)
     say(f"arms: {out}", quiet=quiet)
 
 
@@ -245,6 +247,7 @@ def check(
     """
     from reclens.cli.reading import load_rows
     from reclens.cli.shared import emit, say, table_of, working
+    from reclens.data.origin import file_is_synthetic
     from reclens.experiment.assignment.assign import check_layers
     from reclens.experiment.assignment.checks import check_assignment
     from reclens.experiment.planning.plan import load_plan
@@ -257,7 +260,8 @@ def check(
         attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
         found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
     rows = [{"check": assignment_check_name(each), **row} for each in found for row in each.to_dicts()]
-    emit(table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"]), format=format, out=out)
+    shown = table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"])
+    emit(shown, format=format, out=out, synthetic=file_is_synthetic(units))
     for each in found:
         say(assignment_check_text(each))
     if not all(each.fine for each in found):

@@ -136,6 +136,7 @@ def off_policy(
     """
     from reclens.cli.reading import load_raw
     from reclens.cli.shared import emit, say, table_of, working
+    from reclens.data.origin import file_is_synthetic
     from reclens.data.read.bandit import read_open_bandit
     from reclens.data.read.open import holds_open_bandit
     from reclens.data.read.raw import Raw
@@ -151,7 +152,8 @@ def off_policy(
             raw = load_raw(log, reading, table="log")
         decisions, policy = read_common_policy(raw, load_raw(target, reading, table="target"), reward=reward)
         found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
-    emit(table_of("What the target would have earned", found.to_dicts()), format=format, out=out)
+    shown = table_of("What the target would have earned", found.to_dicts())
+    emit(shown, format=format, out=out, synthetic=file_is_synthetic(log))
     say(off_policy_text(found))
     if found.verdict == "none":
         raise typer.Exit(1)

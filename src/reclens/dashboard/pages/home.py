@@ -73,8 +73,16 @@ def _artefacts(found: list[Artefact]) -> None:
     chosen = st.pills(
         "Kind", kinds, selection_mode="multi", key="kind", bind="query-params", label_visibility="collapsed"
     )
+    if all(each.synthetic for each in found):
+        store.show_synthetic("everything")
     rows = [
-        {"kind": each.kind, "name": each.name, "written": each.created, "size": each.bytes, "what": each.summary}
+        {
+            "kind": each.kind,
+            "name": each.name,
+            "written": each.created,
+            "size": each.bytes,
+            "what": f"synthetic · {each.summary}" if each.synthetic else each.summary,
+        }
         for each in found
         if not chosen or each.kind in chosen
     ]

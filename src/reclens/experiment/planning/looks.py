@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +16,7 @@ from reclens.stats.power import Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
 from reclens.stats.sequential.group import drift_for, fixed_drift
 
-__all__ = ["adds_up", "after_looks", "inflation_of", "planned_power", "power_by_looks", "sequential_of"]
+__all__ = ["adds_up", "after_looks", "inflation_of", "planned_power", "power_by_looks", "powers_by_last_look", "sequential_of"]
 
 
 def inflation_of(plan: Plan) -> float:
@@ -24,15 +26,20 @@ def inflation_of(plan: Plan) -> float:
         return 1.0
     if looks.method == "group":
         return sequential_of(plan).inflation
-    # Looked at every day of the plan, or at 28 moments where it has no length.
-    times = [at / (plan.days or 28) for at in range(1, (plan.days or 28) + 1)]
-    bound = always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")
     fixed = fixed_drift(level=plan.level, power=plan.power)
-
-    def power_of(drift: float) -> float:
-        return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
-
+    power_of = partial(_power_at_any_look, looks.method, plan.days or _MOMENTS, plan.level)
     return (drift_for(power_of, plan.power, start=fixed) / fixed) ** 2
+
+
+_MOMENTS: Final = 28
+"""Moments at which a plan without a length is looked at; one with a length is looked at every day."""
+
+
+def _power_at_any_look(method: str, moments: int, level: float, drift: float) -> float:
+    """Power of an always-valid method that is looked at so often, at a drift of the statistic by the last look."""
+    times = [at / moments for at in range(1, moments + 1)]
+    bound = always_valid_bounds(times, level=level, exact=method == "msprt")
+    return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))
 
 
 def sequential_of(plan: Plan) -> GroupSequential:
@@ -65,23 +72,26 @@ def planned_power(plan: Plan, question: Question, *, effect: float, n: float) ->
 
 
 def adds_up(plan: Plan, question: Question) -> bool:
-    """Whether the power of a question adds up over planned looks.
+    """Whether the power of a question adds up over the looks of a plan.
 
-    A margin is read at the last look, and a method that allows any look has no looks to add up over: the units of both
-    are deflated by what looks cost.
+    A margin is read at the last look: its units are deflated by what looks cost at the power of the plan.
     """
-    return plan.sequential is not None and plan.sequential.method == "group" and question.margin is None
+    return plan.sequential is not None and question.margin is None
 
 
 def power_by_looks(plan: Plan, question: Question, once: float) -> tuple[float, ...]:
     """Power by each look, of a test that has the power ``once`` with one look at the end of the same sample.
 
     The drift of the statistic is that of the test with one look. Shares of looks before the last are NaN where the
-    drift cannot be told: at a power of one, and at no more than the false positives.
+    drift cannot be told: at a power of one, and at no more than the false positives. A method that allows any look has
+    one number: the power to have found the effect by the last one.
     """
     if not adds_up(plan, question) or plan.sequential is None:
         return (once,)
     looks = plan.sequential
+    if looks.method != "group":
+        level = 1 - question.alpha
+        return (_power_at_any_look(looks.method, plan.days or _MOMENTS, level, _drift_of(once, level)),)
     made = group_sequential(
         looks.times,
         spending=looks.spending,
@@ -97,6 +107,39 @@ def power_by_looks(plan: Plan, question: Question, once: float) -> tuple[float, 
     )
     stopped = up if looks.futility is not None else up + down
     return tuple(np.cumsum(stopped).tolist())
+
+
+def powers_by_last_look(plan: Plan, question: Question, once: np.ndarray) -> np.ndarray:
+    """Power by the last look of tests that have the powers ``once`` with one look, as of :func:`power_by_looks`.
+
+    Of a method that allows any look it is interpolated over the drift, to within 0.001: a curve has many points, and
+    each of them would go through every day.
+    """
+    looks = plan.sequential
+    if looks is None or looks.method == "group" or not adds_up(plan, question):
+        return np.array([power_by_looks(plan, question, float(each))[-1] for each in once])
+    from scipy.interpolate import PchipInterpolator
+
+    level = 1 - question.alpha
+    drift = np.array([_drift_of(float(each), level) for each in once])
+    known = _powers_of_drifts(looks.method, plan.days or _MOMENTS, level)
+    return np.asarray(PchipInterpolator(_DRIFTS, known)(np.minimum(drift, _DRIFTS[-1])))
+
+
+_DRIFTS: Final = np.linspace(0.0, 8.0, 25)
+"""Drifts of the statistic whose power is computed; beyond the last one it is 1."""
+
+
+@lru_cache(maxsize=32)
+def _powers_of_drifts(method: str, moments: int, level: float) -> tuple[float, ...]:
+    return tuple(_power_at_any_look(method, moments, level, float(drift)) for drift in _DRIFTS)
+
+
+def _drift_of(once: float, level: float) -> float:
+    """The drift of a test that has this power with one look; none at no more than the false positives."""
+    if once >= 1 - 1e-9:
+        return float(_DRIFTS[-1])
+    return 0.0 if once <= 1 - level else fixed_drift(level=level, power=once)
 
 
 def after_looks(plan: Plan, question: Question, once: Estimate) -> Estimate:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known
-from reclens.experiment.planning.looks import adds_up, power_by_looks
+from reclens.experiment.planning.looks import adds_up, powers_by_last_look
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.traffic import units_by
@@ -37,7 +37,7 @@ def power_curve(
         if plan is None or not adds_up(plan, question):
             return np.asarray(question.power(effect, grid))
         once = np.asarray(replace(question, inflation=1.0).power(effect, grid))
-        return np.array([power_by_looks(plan, question, float(each))[-1] for each in once])
+        return powers_by_last_look(plan, question, once)
 
     return [
         {"effect": effect, "n": int(n), "power": float(power)}
