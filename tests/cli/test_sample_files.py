@@ -52,5 +52,13 @@ def test_files_of_others_stay(run, tmp_path: Path) -> None:
 
 def test_ids_have_no_thousands_separators_in_any_column_that_names() -> None:
     row = {"user_id": 1234, "seed_item": 2345, "item": 3456, "year": 1995, "users": 4567, "n": 5678}
-    shown = (("1234", "2345", "3456", "1995", "4,567", "5,678"),)
+    row |= {
+        "household_key": 1234,
+        "movieId": 2345,
+        "CUSTOMER": 3456,
+        "sku": 4567,
+        "clicks_per_user": 1234,
+        "n_user": 2345,
+    }
+    shown = (("1234", "2345", "3456", "1995", "4,567", "5,678", "1234", "2345", "3456", "4567", "1,234", "2,345"),)
     assert table_of("t", [row]).rows == frame_table("t", pl.DataFrame([row])).rows == shown

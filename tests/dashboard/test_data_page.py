@@ -122,11 +122,13 @@ def test_data_without_times(open_page, workspace: Workspace, tmp_path: Path) -> 
 
 
 def test_ids_and_years_have_no_thousands_separators(open_page) -> None:
-    app = open_page("data", view="SQL", sql="SELECT 1234567 AS user_id, 1995 AS year, 1234567 AS clicks")
+    app = open_page(
+        "data", view="SQL", sql="SELECT 1234567 AS user_id, 1995 AS year, 7654 AS household, 1234567 AS clicks"
+    )
     app.button[0].click().run()
     found = [json.loads(each.proto.columns) for each in app.dataframe]
     plain = [name for columns in found for name, each in columns.items() if "plain" in json.dumps(each)]
-    assert sorted(plain) == ["user_id", "year"]
+    assert sorted(plain) == ["household", "user_id", "year"]
 
 
 def test_what_is_chosen_stands_on_the_page_where_a_phone_has_it_too(open_page) -> None:

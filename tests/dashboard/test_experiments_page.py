@@ -268,6 +268,20 @@ def test_two_arms_are_left_out_where_the_page_says_so(open_page, kept: Path) -> 
     assert not app.error and "Ship new" in words(app)
 
 
+def test_looks_that_were_not_as_planned_are_said(open_page, kept: Path) -> None:
+    app = open_page("experiments", folder=kept, readout="Bring results …", part="Details")
+    app.file_uploader(key="file-results").set_value(("u.csv", units(), "text/csv")).run()
+    app.text_input(key="looks-taken").set_value("10; 30 %").run()
+    plan, frame = load_plan(tomllib.loads(UNITS_PLAN.decode())), pl.read_csv(units(), try_parse_dates=True)
+    expected = effect_table(read_experiment(plan, frame, day="first_day", looks_taken=(0.1, 0.3)))
+    assert expected.rows != effect_table(read_experiment(plan, frame, day="first_day")).rows
+    shown = app.dataframe[-1].value
+    assert [tuple(row) for row in shown.itertuples(index=False)] == list(expected.rows)
+    for text, said in (("soon", "expected percents of the planned sample"), ("60", "“Looks taken” is 0.6")):
+        app.text_input(key="looks-taken").set_value(text).run()
+        assert said in words(app) and not app.exception, words(app)
+
+
 def test_an_assignment_is_checked_by_its_plan(open_page, kept: Path) -> None:
     ids = b"user,country\n" + b"".join(b"%d,%s\n" % (at, [b"de", b"at"][at % 2]) for at in range(4000))
     app = open_page("experiments", folder=kept, view="Assignment")

@@ -37,7 +37,7 @@ class Output:
 
     def emit(self, table: Table, *, synthetic: bool = False) -> None:
         """Write the table to stdout or to the file."""
-        emit(table, format=self.format, out=self.out, synthetic=synthetic)
+        emit(table, format=self.format, out=self.out, synthetic=synthetic, quiet=self.quiet)
 
     def say(self, text: str) -> None:
         """Print a message on stderr, unless --quiet is given."""

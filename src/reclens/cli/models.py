@@ -214,9 +214,8 @@ def recommend(
         write_run(lists, output.out)
         say_origin(synthetic=says_synthetic(lists.card), quiet=output.quiet)
         return
-    rows = lists.to_dicts()
+    rows, how = lists.to_dicts(), {"history": told, "history_mode": history_mode}
     if explain:
-        how = {"history": told, "history_mode": history_mode}
         rows = [row | {"why": explanation_text(fitted.explain(row["user_id"], row["item_id"], **how))} for row in rows]
     if not keep or user or output.out is not None:
         columns = ["user_id", "item_id", "rank", "score", *(["why"] if explain else [])]

@@ -181,7 +181,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
     return Table(title, tuple(heads), cells, tuple(rows))
 
 
-def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False) -> None:
+def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False, quiet: bool = False) -> None:
     """Write a table to stdout or to a file.
 
     Where it comes from synthetic data its title says so, or a line below it in Markdown, or a message beside CSV.
@@ -191,7 +191,7 @@ def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = Fa
     if synthetic:
         said = (*table.footnotes, "Synthetic data.") if format is Format.md else table.footnotes
         table = replace(table, title=f"{table.title} (synthetic data)", footnotes=said)
-    say_origin(synthetic=synthetic and format is Format.csv)
+    say_origin(synthetic=synthetic and format is Format.csv, quiet=quiet)
     writers = {Format.json: to_json, Format.csv: to_csv, Format.md: to_markdown}
     text = writers[format](table) if format in writers else _plain(table, wide=out is not None)
     put(text, out, format=format)
@@ -242,7 +242,7 @@ def _plain(table: Table, *, wide: bool) -> str:
     from rich.table import Table as Grid
     from rich.text import Text
 
-    grid = Grid(title=Text(table.title), title_justify="left", box=None, header_style="bold", pad_edge=False)
+    grid = Grid(box=None, header_style="bold", pad_edge=False)
     for at, head in enumerate(table.columns):
         grid.add_column(Text(head), justify="left" if at == 0 else "right", overflow="fold")
     for row in table.rows:
@@ -252,6 +252,7 @@ def _plain(table: Table, *, wide: bool) -> str:
     terminal = sys.stdout.isatty() and not wide
     written = io.StringIO()
     console = Console(file=written, width=None if terminal else 200, no_color=not terminal, force_terminal=terminal)
+    console.print(Text(table.title, style="italic"), soft_wrap=True)  # that of a grid would be folded to its width
     console.print(grid)
     for note in table.notes:
         console.print(Text(note, style="dim"))

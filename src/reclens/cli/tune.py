@@ -95,7 +95,7 @@ def tune(
     if format in (Format.table, Format.md):
         rows = [_trial_in_words(row) if show_trials else _best_in_words(row) for row in rows]
     title = f"{found.metric} on the validation part, {method} search"
-    emit(table_of(title, rows), format=format, out=None, synthetic=bool(found.card.get("synthetic")))
+    emit(table_of(title, rows), format=format, out=None, synthetic=bool(found.card.get("synthetic")), quiet=quiet)
     for note in note_texts(found):
         say(note, quiet=quiet)
     for line in cautions_in_words(found):

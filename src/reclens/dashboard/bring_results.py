@@ -37,6 +37,7 @@ _FIELDS: Final = {
     "duplicates": "“Count each event once”",
     "days": "“Days that have run”",
     "planned_units": "“Units planned”",
+    "looks_taken": "“Looks taken”",
     "ids": "“Unit”",
 }
 _NONE: Final = "– none –"
@@ -70,8 +71,8 @@ def bring_results(workspace: Workspace) -> Readout | None:
         st.info("Bring the plan and the results, and what they decide stands here.", icon=":material/upload_file:")
         return None
     columns = _columns(plan, raw, form)
-    options = _guards(form)
-    if columns is None:
+    options = _guards(form, plan)
+    if columns is None or options is None:
         return None
     file_id = st.session_state["file-results"].file_id
     try:
@@ -124,8 +125,8 @@ def _uses(plan: Plan) -> dict[str, str]:
     return {column: used or "the plan" for column, used in metrics.items()}
 
 
-def _guards(form: str) -> dict[str, Any]:
-    """Draw what is to be done with faulty rows, and how far the experiment is."""
+def _guards(form: str, plan: Plan) -> dict[str, Any] | None:
+    """Draw what is to be done with faulty rows, and how far the experiment is; None where that cannot be read."""
     options: dict[str, Any] = {}
     with st.expander("Faulty rows, and how far it is", icon=":material/shield:"):
         left, middle, right = st.columns(3)
@@ -146,7 +147,28 @@ def _guards(form: str) -> dict[str, Any]:
         with right:
             if units := st.number_input("Units planned", 0, value=0, key="units-planned", help="0: the plan tells."):
                 options["planned_units"] = float(units)
+        if plan.sequential is not None and plan.sequential.method == "group":
+            looks = _looks_taken()
+            if looks is None:
+                return None
+            options["looks_taken"] = looks
     return options
+
+
+def _looks_taken() -> tuple[float, ...] | None:
+    """Draw the field of the looks before this one; None where it holds something else, which is then said."""
+    text = st.text_input(
+        "Looks taken",
+        key="looks-taken",
+        placeholder="as planned",
+        help="Percent of the planned sample at each look before this one, where it was not as planned, such as 25, 60.",
+    )
+    try:
+        return tuple(float(each.strip(" %")) / 100 for each in text.replace(";", ",").split(",") if each.strip())
+    except ValueError:
+        said = f"Looks taken: there is “{text}”, expected percents of the planned sample, such as 25, 60."
+        st.error(plain(said), icon=":material/error:")
+        return None
 
 
 @st.cache_resource(show_spinner="Reading the experiment …", max_entries=8, ttl=900)

@@ -15,7 +15,6 @@ from reclens.dashboard.widgets import folded, plain, theme
 from reclens.evaluation.decision import Decision
 from reclens.findings import Finding
 from reclens.report._toolkit.card import DecisionWords
-from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg, share_svg
 from reclens.report.evaluation.decision_words import decision_in_words
@@ -26,8 +25,8 @@ __all__ = ["decision_card", "finding_cards", "more", "say_tested", "words_card"]
 SHOWN: Final = 3
 """Findings and sentences that are seen at once; the others are folded away."""
 
-_TONES: Final = {"good": 2, "open": 4, "bad": 6}
-"""Tone of a decision -> its colour among those of the systems: green, amber, red."""
+_TONES: Final = ("good", "open", "bad")
+"""Tones that have a colour of their own: green, amber, red; a note has none."""
 
 _SEVERITIES: Final = {
     "critical": ("bad", "Numbers may be wrong"),
@@ -134,4 +133,4 @@ def _image(svg: str, said: str) -> str:
 
 
 def _colour(tone: str) -> str:
-    return THEME[theme()][_TONES[tone]] if tone in _TONES else PAPER[theme()]["muted"]
+    return PAPER[theme()][tone if tone in _TONES else "muted"]

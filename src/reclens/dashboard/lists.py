@@ -12,7 +12,6 @@ from reclens.dashboard.drilldown import Drilldown
 from reclens.dashboard.widgets import frame, theme
 from reclens.data.titles import title_column
 from reclens.evaluation.inspect import UserView
-from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.evaluation.charts_hits import places_svg
 
@@ -29,7 +28,7 @@ def side_by_side(found: UserView, scope: Drilldown) -> None:
     """Draw the lists; ✓ marks items that the user chose later, and the picture has their places in colour."""
     st.caption("✓ and a place in colour: items that the user chose later.")
     title = title_column(scope.split.train.items)
-    colour, ground = THEME[theme()][2], PAPER[theme()]["line"]
+    colour, ground = PAPER[theme()]["good"], PAPER[theme()]["line"]
     for (system, rows), place in zip(found.lists.items(), _places(len(found.lists)), strict=True):
         with place:
             st.text(system)

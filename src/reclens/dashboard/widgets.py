@@ -123,11 +123,19 @@ def frame(
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
-    if isinstance(rows, pl.DataFrame):  # ids and years are numbers that nobody reads as amounts
-        ids = [name for name, kind in rows.schema.items() if kind.is_integer() and is_identifier(name)]
-        columns = {name: st.column_config.NumberColumn(format="plain") for name in ids} | dict(columns or {})
+    # Ids and years are numbers that nobody reads as amounts.
+    columns = {name: st.column_config.NumberColumn(format="plain") for name in _named_by(rows)} | dict(columns or {})
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
     st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
+
+
+def _named_by(rows: Any) -> list[str]:
+    """The columns whose whole numbers are names."""
+    if isinstance(rows, pl.DataFrame):
+        return [name for name, kind in rows.schema.items() if kind.is_integer() and is_identifier(name)]
+    cells = rows if isinstance(rows, Mapping) else {n: [row.get(n) for row in rows] for n in (rows[0] if rows else ())}
+    whole = {name for name, each in cells.items() if any(isinstance(cell, int) for cell in each)}
+    return [name for name in cells if name in whole and is_identifier(name)]
 
 
 def system_colours(systems: Sequence[str]) -> dict[str, str]:

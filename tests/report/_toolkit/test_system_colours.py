@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 import zlib
+from pathlib import Path
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import reclens as rl
 from reclens.report import build_report
+from reclens.report._toolkit import html
+from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.static_theme import PAPER
 from reclens.report._toolkit.system_colours import COLOURS, colours_shared, places_of
 
 NAMES = st.lists(st.text("abcdefg-", min_size=1, max_size=6), unique=True, min_size=1, max_size=14)
@@ -71,3 +77,22 @@ def test_a_report_on_some_has_the_colours_of_all(small_data) -> None:
     assert dict(zip(*(re.findall(r'"(?:var\(--)?([\w-]+)\)?"', part) for part in scale.groups()), strict=True)) == told(
         other
     )
+
+
+def lab(colour: str) -> np.ndarray:
+    """A colour in CIELAB (CIE 1976), under D65."""
+    rgb = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ linear / [0.95047, 1.0, 1.08883])  # none is so dark that the cube root ends
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_system_has_a_colour_of_gains_and_losses(theme: str) -> None:
+    tones = {name: lab(PAPER[theme][name]) for name in ("good", "bad", "open")}
+    for name, tone in tones.items():
+        nearest = min(float(np.linalg.norm(tone - lab(each))) for each in THEME[theme])
+        assert nearest > 15, f"{name} is {nearest:.0f} from the colour of a system; 2 to 3 can just be told apart"
+    page = (Path(html.__file__).parent / "templates" / "page.html.j2").read_text()
+    assert all(f"--{name}: {PAPER[theme][name]};" in page for name in tones), "pages and documents have the same"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import escape, unescape
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import example, given
@@ -17,7 +19,7 @@ from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluation import Evaluation, compare, evaluate
 from reclens.report import build_report
-from reclens.report.evaluation.charts import _label_sides
+from reclens.report._toolkit.labels import label_sides
 from reclens.report.evaluation.tables import gap_table, verdict_table
 
 
@@ -93,10 +95,16 @@ PLACES = {  # where a label begins and ends beside its dot, in widths of the lab
         max_size=9,
     ),
     st.sampled_from([250, 420, 700, 1100]),
+    st.integers(0, 9),
 )
-@example([("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250)  # one dot where a label would be
-def test_no_label_touches_another_label_or_another_dot(dots: list[tuple[str, int, int]], width: int) -> None:
-    sides = _label_sides([(label, float(x), float(y)) for label, x, y in dots])
+@example([("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250, 0)  # one dot where a label would be
+@example([("ease", 0, 30), ("knn", 15, 20), ("popular", 30, 0)], 1100, 3)  # a label above the second is on the line
+def test_no_label_touches_another_label_another_dot_or_the_front(
+    dots: list[tuple[str, int, int]], width: int, joined: int
+) -> None:
+    named = [(f"{label}{at}", float(x), float(y)) for at, (label, x, y) in enumerate(dots)]
+    line = sorted(named[:joined], key=lambda dot: dot[1:])
+    sides = label_sides(named, [label for label, _, _ in line])
     spans = [(max(each) - min(each)) or 1 for each in ([x for _, x, _ in dots], [y for _, _, y in dots])]
     lows = [min(x for _, x, _ in dots), min(y for _, _, y in dots)]
     at = [(width * (x - lows[0]) / spans[0], 240 * (y - lows[1]) / spans[1]) for _, x, y in dots]
@@ -104,7 +112,7 @@ def test_no_label_touches_another_label_or_another_dot(dots: list[tuple[str, int
     for number, ((label, _, _), (x, y), side) in enumerate(zip(dots, at, sides, strict=True)):
         if side is not None:
             left, right, off, up = PLACES[side]
-            wide = 7 * len(label)
+            wide = 7 * (len(label) + 1)
             boxes[number] = (x + off + left * wide, x + off + right * wide, y + up - 6, y + up + 6)
     for number, (left, right, low, high) in boxes.items():
         for other, (x, y) in enumerate(at):
@@ -113,10 +121,16 @@ def test_no_label_touches_another_label_or_another_dot(dots: list[tuple[str, int
         for other, box in boxes.items():
             if other != number:
                 assert right <= box[0] or box[1] <= left or high <= box[2] or box[3] <= low, "two labels touch"
+    ends = [at[named.index(dot)] for dot in line]
+    steps = np.linspace(0, 1, 200)
+    for (from_x, from_y), (to_x, to_y) in pairwise(ends):
+        x, y = from_x + steps * (to_x - from_x), from_y + steps * (to_y - from_y)
+        for left, right, low, high in boxes.values():
+            assert not ((left < x) & (x < right) & (low < y) & (y < high)).any(), "a label lies on the front"
 
 
 def test_dots_that_stand_apart_are_all_labelled() -> None:
-    assert None not in _label_sides([("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)])
+    assert None not in label_sides([("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)])
 
 
 def test_names_are_data_and_never_markup(measured) -> None:

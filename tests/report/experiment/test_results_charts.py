@@ -72,7 +72,7 @@ def test_bars_are_coloured_by_verdict_and_ticks_stand_at_margins() -> None:
     for effect in readout().effects:
         row = found[f"{effect.metric.name} · {effect.arm}"]
         assert (row["value"], row["low"], row["high"]) == (effect.lift.value, effect.lift.low, effect.lift.high)
-        assert row["label"].startswith(f"{100 * effect.lift.value:+.1f}%")
+        assert row["label"].startswith(f"{100 * effect.lift.value:+.2f}%")
     margins = [
         row
         for layer in lift_chart(readout(), role="guardrail").to_dict()["layer"]

@@ -96,7 +96,7 @@ def plan(
         sizing = size_plan(made, history=past, exposures=shown, rng=seed, synthetic=synthetic)
     if keep:
         say(f"kept in {place.save(made, keep)}", quiet=quiet)
-    emit(size_table(sizing), format=format, out=None, synthetic=sizing.synthetic)
+    emit(size_table(sizing), format=format, out=None, synthetic=sizing.synthetic, quiet=quiet)
     for sentence in summary_of(sizing):
         say(f"- {sentence}", quiet=quiet)
     if out is not None:
@@ -220,7 +220,7 @@ def assign(
     if out is None:
         say_origin(synthetic=synthetic, quiet=quiet)
         return
-    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None, synthetic=synthetic)
+    emit(table_of("Arms", assigned.to_dicts()), format=Format.table, out=None, synthetic=synthetic, quiet=quiet)
     say(f"arms: {out}", quiet=quiet)
 
 

@@ -202,7 +202,7 @@ def _show(found: Readout, format: Format, out: Path | None, *, bayes: bool, quie
         say(f"- {sentence}", quiet=quiet)
     for each in found.unknown:
         say(f"- not known ({each.code}): {unknown_text(each)}", quiet=quiet)
-    emit(effect_table(found), format=format, out=None, synthetic=found.synthetic)
+    emit(effect_table(found), format=format, out=None, synthetic=found.synthetic, quiet=quiet)
     if out is not None:
         text, page = build_readout(found, bayes=bayes, named=as_option).save(out)
         say(f"readout: {text}, {page}", quiet=quiet)

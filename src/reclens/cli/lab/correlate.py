@@ -75,7 +75,7 @@ def correlate(
         else:
             world = fit_world(load_data(data, reading, seed=seed), seed=seed)
         found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed, progress=progress)
-    emit(correlation_table(found, segments=segments), format=format, out=out, synthetic=data is None)
+    emit(correlation_table(found, segments=segments), format=format, out=out, synthetic=data is None, quiet=quiet)
     if report is not None:
         save_report(build_correlation_report(found, fitted=data is not None), report, quiet=quiet)
 

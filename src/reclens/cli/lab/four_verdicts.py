@@ -97,7 +97,8 @@ def verdicts(
         )
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         say(f"off-policy, {what}: {off_policy_text(each)}", quiet=quiet)
-    emit(table_of("One world, four verdicts", verdict_rows(found)), format=format, out=out, synthetic=data is None)
+    shown = table_of("One world, four verdicts", verdict_rows(found))
+    emit(shown, format=format, out=out, synthetic=data is None, quiet=quiet)
     if report is not None:
         save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
 

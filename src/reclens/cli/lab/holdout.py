@@ -116,7 +116,7 @@ def holdout(
     found = LongRun(**parts, metric=metric, short=short, long=long)
     tables = [table_of("The long run", found.to_dicts())]
     for table in long_run_tables(found) if format is Format.table and out is None else tables:
-        emit(table, format=format, out=out, synthetic=parts.get("fitted") is False)
+        emit(table, format=format, out=out, synthetic=parts.get("fitted") is False, quiet=quiet)
     if report is not None:
         save_report(build_holdout_report(found), report, quiet=quiet)
 

@@ -100,7 +100,7 @@ def interference(
             seed=settings.seed,
             progress=progress,
         )
-    emit(interference_table(found), format=format, out=out, synthetic=like is None)
+    emit(interference_table(found), format=format, out=out, synthetic=like is None, quiet=quiet)
     if report is not None:
         names = list(settings.arms)
         document = build_interference_report(found, arms=(names[1], names[0]), fitted=like is not None)

@@ -100,7 +100,7 @@ def simulate(
             )
     compared = len(found.run.arms) > 1
     table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
-    emit(table, format=format, out=out, synthetic=like is None)
+    emit(table, format=format, out=out, synthetic=like is None, quiet=quiet)
     if report is not None:
         save_report(build_simulation_report(found, fitted=like is not None), report, quiet=quiet)
     if logs is not None:

@@ -16,7 +16,15 @@ from reclens.stats.power import Question
 from reclens.stats.sequential import GroupSequential, always_valid_bounds, exit_probabilities, group_sequential
 from reclens.stats.sequential.group import drift_for, fixed_drift
 
-__all__ = ["adds_up", "after_looks", "inflation_of", "planned_power", "power_by_looks", "powers_by_last_look", "sequential_of"]
+__all__ = [
+    "adds_up",
+    "after_looks",
+    "inflation_of",
+    "planned_power",
+    "power_by_looks",
+    "powers_by_last_look",
+    "sequential_of",
+]
 
 
 def inflation_of(plan: Plan) -> float:

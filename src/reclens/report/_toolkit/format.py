@@ -61,14 +61,30 @@ def in_words(code: str) -> str:
 def is_identifier(column: str) -> bool:
     """Whether the whole numbers of a column are names, such as ids and years, which have no thousands separators.
 
+    The last word tells: one thing that has a name, such as a customer, and not several, which are counted.
+
     Example:
-        >>> [is_identifier(name) for name in ("user_id", "seed_item", "year", "users", "n")]
-        [True, True, True, False, False]
+        >>> [is_identifier(name) for name in ("user_id", "movieid", "CUSTOMER KEY", "year", "users", "clicks per user")]
+        [True, True, True, True, False, False]
     """
-    return column.endswith("_id") or column in _NAMES
+    words = [each.lower() for each in _WORD.findall(column)]
+    return (
+        bool(words) and _AMOUNTS.isdisjoint(words) and not _NAMES.isdisjoint({words[-1], words[-1].removesuffix("id")})
+    )
 
 
-_NAMES: Final = frozenset({"id", "user", "item", "seed_item", "year", "seed"})
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_]+")
+"""A word of the name of a column: ``user_id``, ``userId`` and ``USER ID`` have two."""
+
+_AMOUNTS: Final = frozenset({"n", "num", "count", "per", "total", "mean", "score"})
+
+_NAMES: Final = frozenset(
+    _WORD.findall(
+        "id key code uuid guid hash seed sku ean upc gtin isbn asin zip postcode year phone "
+        "user member customer client visitor account household person device session unit "
+        "item product article movie film book song track artist video ad store shop seller basket transaction"
+    )
+)
 
 
 def p_text(p: float) -> str:

@@ -29,6 +29,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 _TITLE = 32
 """Letters in a line of the title of an axis: on a phone a chart leaves little more beside the labels of its rows."""
 
+_LETTER = 6.5
+"""Width of a letter in pixels: a title beside a chart may be as long as the chart is high."""
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -94,7 +97,9 @@ def render(template: str, page: Mapping[str, Any]) -> Document:
 def figure_of(chart: alt.TopLevelMixin, caption: str, *, tall: bool = False) -> Figure:
     """A chart in the colours and the font of the page."""
     # Its parts were checked against the schema when they were made; to check the whole again takes seconds.
-    spec = _wrapped(chart.to_dict(validate=False))
+    drawn = chart.to_dict(validate=False)
+    height = drawn.get("height") or max((each.get("height") or 0 for each in drawn.get("layer", ())), default=0)
+    spec = _wrapped(drawn, beside=max(_TITLE, int(height / _LETTER)))
     spec["config"] = _config()
     spec["background"] = "transparent"
     return Figure(caption, spec, tall)
@@ -118,18 +123,34 @@ def definition_of(name: str) -> dict[str, Any]:
     return {"name": name, "title": info.title, "summary": info.summary, "facts": info.facts}
 
 
-def _wrapped(spec: Any) -> Any:
-    """A spec whose long titles of axes stand in several lines: a title that is wider than the chart is cut off."""
+def _wrapped(spec: Any, *, beside: int) -> Any:
+    """A spec whose long titles of axes stand in several lines: a title that is wider than the chart is cut off.
+
+    Args:
+        spec: The spec.
+        beside: Letters that have room beside the chart, where a title is as long as the chart is high.
+    """
     if isinstance(spec, list):
-        return [_wrapped(each) for each in spec]
+        return [_wrapped(each, beside=beside) for each in spec]
     if not isinstance(spec, dict):
         return spec
-    found = {name: value if name == "data" else _wrapped(value) for name, value in spec.items()}
-    for channel in ("x", "y"):
+    found = {name: value if name == "data" else _wrapped(value, beside=beside) for name, value in spec.items()}
+    for channel, most in (("x", _TITLE), ("y", beside)):
         about = found.get("encoding", {}).get(channel)
-        if isinstance(about, dict) and isinstance(about.get("title"), str) and len(about["title"]) > _TITLE:
-            about["title"] = textwrap.wrap(about["title"], _TITLE)
+        if isinstance(about, dict) and isinstance(about.get("title"), str) and len(about["title"]) > most:
+            about["title"] = _lines(about["title"], most)
     return found
+
+
+def _lines(title: str, most: int) -> list[str]:
+    """A title in lines of so many letters; what stands in parentheses at its end has a line of its own.
+
+    >>> _lines("serendipity@10 (higher is better)", 32), _lines("share of the users who could be shown it", 32)
+    (['serendipity@10', '(higher is better)'], ['share of the users who could be', 'shown it'])
+    """
+    head, mark, end = title.rpartition(" (")
+    parts = [head, f"({end}"] if mark and title.endswith(")") else [title]
+    return [line for part in parts for line in textwrap.wrap(part, most)]
 
 
 def _config() -> dict[str, Any]:

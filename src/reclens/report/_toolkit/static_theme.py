@@ -19,6 +19,9 @@ PAPER: Final = {
         "line": "#c9d1d9",
         "grid": "#eaeef2",
         "soft": "#f6f8fa",
+        "good": "#1a7f37",
+        "bad": "#e0115f",
+        "open": "#bf8700",
     },
     "dark": {
         "paper": "#14171c",
@@ -27,9 +30,15 @@ PAPER: Final = {
         "line": "#48515c",
         "grid": "#262c34",
         "soft": "#1c2128",
+        "good": "#56d364",
+        "bad": "#ff3d8b",
+        "open": "#ffb000",
     },
 }
-"""The colours of the page beside those of the systems, as the style sheet of the report has them."""
+"""The colours of the page beside those of the systems, as the style sheet of the report has them.
+
+``good``, ``bad`` and ``open`` tell verdicts, gains and losses; no system has one of them.
+"""
 
 
 def painted(spec: Mapping[str, Any], *, theme: Literal["light", "dark"]) -> dict[str, Any]:

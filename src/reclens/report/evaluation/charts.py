@@ -8,6 +8,7 @@ from typing import Any, Final
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
+from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import format_estimate, p_in_words
@@ -146,13 +147,14 @@ def p_values(row: PairedDifference, comparison: Comparison) -> str:
 def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
     """Two metrics of every system against each other, with their intervals, and the Pareto front.
 
-    A label stands only where it touches no other dot and no other label, at any width; hover tells the others.
+    A label stands only where it touches no other dot, no other label and not the front, at any width; hover tells the
+    others.
     """
     import altair as alt
 
     found = trade_off(results, x, y)
     rows = [_trade_row(system, results[system], found) for system in results]
-    sides = _label_sides([(row["system"], row["x"], row["y"]) for row in rows])
+    sides = label_sides([(row["system"], row["x"], row["y"]) for row in rows], found.front)
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=_TRADE_HEIGHT)
     colour = system_colour(list(results))
@@ -168,7 +170,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
             layers.append(base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(**ends, color=colour))
     layers.append(base.mark_circle(size=90, opacity=1).encode(**axes, color=colour, tooltip="tip:N"))
     for side in dict.fromkeys(side for side in sides if side is not None):
-        text = base.transform_filter(alt.datum.side == side).mark_text(fontSize=12, **_SIDES[side])
+        text = base.transform_filter(alt.datum.side == side).mark_text(fontSize=12, **SIDES[side])
         layers.append(text.encode(**axes, text="system:N", color=alt.value("var(--ink)")))
     return alt.layer(*layers)
 
@@ -192,61 +194,13 @@ def _trade_axis(channel: Any, field: str, metric: str) -> Any:
     import altair as alt
 
     share = metric.startswith("coverage")
-    scale = alt.Scale(zero=False, padding=_TRADE_PAD)
+    scale = alt.Scale(zero=False, padding=EDGE)
     return channel(
         f"{field}:Q", title=title_of(metric), scale=scale, axis=alt.Axis(format="%") if share else alt.Axis()
     )
 
 
 _TRADE_HEIGHT: Final = 300
-_TRADE_PAD: Final = 24
-
-_SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "above": {"align": "center", "dx": 0, "dy": -13},
-    "below": {"align": "center", "dx": 0, "dy": 13},
-    "above right": {"align": "left", "dx": 7, "dy": -10},
-    "above left": {"align": "right", "dx": -7, "dy": -10},
-    "below right": {"align": "left", "dx": 7, "dy": 10},
-    "below left": {"align": "right", "dx": -7, "dy": 10},
-    "right": {"align": "left", "dx": 9, "dy": 0},
-    "left": {"align": "right", "dx": -9, "dy": 0},
-}
-"""Where a label may stand beside its dot, by preference."""
-
-_PHONE: Final = (250.0, 240.0)
-"""Pixels between the outermost dots of a chart on a phone, across and up: wider charts only draw dots apart."""
-
-
-def _label_sides(dots: Sequence[tuple[str, float, float]]) -> list[str | None]:
-    """A side for the label of each dot (label, x, y); None where any would touch another dot or label.
-
-    Dots keep their order when a chart gets wider, and the height of a chart is fixed: boxes that are apart on a phone,
-    the left one belonging to the left dot, stay apart.
-    """
-    scales = zip(_PHONE, ([dot[1] for dot in dots], [dot[2] for dot in dots]), strict=True)
-    across, up = ([size * (v - min(vs)) / ((max(vs) - min(vs)) or 1) for v in vs] for size, vs in scales)
-    spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in zip(across, up, strict=True)]
-    labels: list[tuple[float, float, float, float]] = []
-    sides: list[str | None] = []
-    for at, ((label, _, _), x, y) in enumerate(zip(dots, across, up, strict=True)):
-        side: str | None = None
-        for name, place in _SIDES.items():
-            width = 7 * len(label)
-            left = x + place["dx"] - {"left": 0, "center": width / 2, "right": width}[place["align"]]
-            box = (left, left + width, y - place["dy"] - 8, y - place["dy"] + 8)
-            others = [*labels, *(spot for number, spot in enumerate(spots) if number != at)]
-            inside = box[0] >= -_TRADE_PAD and box[1] <= _PHONE[0] + _TRADE_PAD
-            if inside and not any(_overlap(box, other) for other in others):
-                side = name
-                labels.append(box)
-                break
-        sides.append(side)
-    return sides
-
-
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    """Whether two boxes (left, right, bottom, top) touch."""
-    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, largest_changes
+from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
@@ -45,7 +46,8 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
     if not rows:
         return None
     segments = list(dict.fromkeys(row["segment"] for row in rows))
-    sides = alt.Scale(domain=["gain", "lose"], range=["var(--s0)", "var(--s1)"])
+    told = ["var(--good)", "var(--bad)"] if direction(metric) is not None else ["var(--ink)", "var(--muted)"]
+    sides = alt.Scale(domain=["gain", "lose"], range=told)
     share = alt.Axis(format="%", labelExpr="format(abs(datum.value), '.0%')")
     bars = base_of(rows, height=26 * len(segments)).mark_bar(height=15, opacity=0.9)
     drawn = bars.encode(
@@ -99,7 +101,7 @@ def change_chart(ours: Evaluation, theirs: Evaluation, *, metric: str) -> Any:
     line = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(color="var(--muted)").encode(y="zero:Q")  # type: ignore[arg-type]
     return alt.layer(
         line,
-        base.mark_line(strokeWidth=2, interpolate="step-before", color="var(--s0)").encode(**axes),
+        base.mark_line(strokeWidth=2, interpolate="step-before", color="var(--ink)").encode(**axes),
         base.mark_point(opacity=0, size=100).encode(**axes, tooltip="tip:N"),
     )
 

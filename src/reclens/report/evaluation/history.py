@@ -18,7 +18,12 @@ OUTCOMES: Final[Mapping[str | None, str]] = {
 }
 """What a gate comes to, in words."""
 
-_COLOURS: Final = {"pass": "var(--s2)", "fail": "var(--s6)", "cannot tell": "var(--s4)", "no bound": "var(--s0)"}
+_COLOURS: Final = {
+    "pass": "var(--good)",
+    "fail": "var(--bad)",
+    "cannot tell": "var(--open)",
+    "no bound": "var(--muted)",
+}
 
 
 def history_chart(rows: Sequence[Mapping[str, Any]], *, metric: str, at_least: float | None = None) -> Any:

@@ -14,8 +14,8 @@ from reclens.stats.estimate import Estimate
 
 __all__ = ["lift_chart", "probability_chart", "segment_lift_chart", "units_chart"]
 
-_COLOURS: Final = {"good": "var(--s2)", "bad": "var(--s1)", "open": "var(--muted)"}
-"""Green, vermilion and grey of the palette: they differ in lightness too, and the words stand beside each bar."""
+_COLOURS: Final = {"good": "var(--good)", "bad": "var(--bad)", "open": "var(--muted)"}
+"""No arm has one of them; the words stand beside each bar."""
 
 _TONES: Final[Mapping[Verdict, str]] = {
     "better": "good",
@@ -169,7 +169,7 @@ def _bar(lift: Estimate, tone: str, said: str) -> dict[str, Any]:
         "low": lift.low,
         "high": lift.high,
         "system": tone,
-        "label": f"{percent(lift.value, 1, signed=True)} {said}",
+        "label": f"{percent(lift.value, signed=True)} {said}",
     }
 
 
