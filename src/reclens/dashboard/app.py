@@ -15,6 +15,7 @@ from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import Page, pages
 from reclens.dashboard.save_report import draw_save
+from reclens.dashboard.standing import say_why
 from reclens.dashboard.style import STYLE
 from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError
@@ -72,10 +73,7 @@ def draw_page(page: Page, workspace: Workspace) -> None:
         draw_save(workspace)
         store.end()
     except Exception as error:
-        store.redraw_if_changed(workspace)
-        if not isinstance(error, RecLensError):
-            raise
-        st.error(plain(said_on_page(error)), icon=":material/error:")
+        say_why(workspace, error)
 
 
 def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:

@@ -9,6 +9,7 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
+from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import choose_many, download, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.assignment.assign import assign, check_layers
@@ -25,7 +26,8 @@ def show_assignment(workspace: Workspace) -> None:
     left, right = st.columns(2)
     with left:
         plan = plan_field(workspace)
-        kept = {name: store.load(workspace, "plan", name) for name in store.names(workspace, "plan")}
+        known = readable(workspace, "plan", store.names(workspace, "plan"))
+        kept = {name: store.load(workspace, "plan", name) for name in known}
         others = [name for name, each in kept.items() if plan is not None and each.name != plan.name]
         chosen = choose_many("Plans that run at the same time", others, key="others", default=[]) if others else []
     raw, units, attributes = None, None, []

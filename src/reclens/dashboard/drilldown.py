@@ -10,6 +10,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.scene import kept_runs
+from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import choose, choose_many, empty, filters, plain
 from reclens.data.split import Split
 from reclens.data.titles import title_column
@@ -60,6 +61,8 @@ def drilldown_of(workspace: Workspace) -> Drilldown | None:
         asked = [name for name in st.query_params.get_all("runs") if name in runs] or kept_runs(runs)
         fitting = store.split_of(workspace, asked) or splits[0]
         split = choose("Split", splits, key="split", default=fitting) or splits[0]
+        if not readable(workspace, "split", [split]):
+            return None
         fit = store.fitting(workspace, split)
         near = [name for name in runs if name in fit]
         begun = [name for name in asked if name in near] or near
@@ -72,6 +75,7 @@ def drilldown_of(workspace: Workspace) -> Drilldown | None:
             icon=":material/warning:",
         )
         chosen = [name for name in chosen if name in near]
+    chosen = readable(workspace, "run", chosen)
     if not chosen:
         empty("No lists chosen", "Choose the lists of one or more systems above.", ":material/checklist:")
         return None

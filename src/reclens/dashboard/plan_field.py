@@ -8,6 +8,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import choose, plain
 from reclens.errors import RecLensError
 from reclens.experiment.planning.plan import Plan, load_plan
@@ -30,8 +31,7 @@ def plan_field(workspace: Workspace) -> Plan | None:
     kept = store.names(workspace, "plan")
     picked = choose("Plan", [*kept, _FILE], key="plan", help="Kept by `reclens experiment plan --keep NAME`.")
     if picked is not None and picked != _FILE:
-        found: Plan = store.load(workspace, "plan", picked)
-        return found
+        return store.load(workspace, "plan", picked) if readable(workspace, "plan", [picked]) else None
     text = "As `reclens experiment plan` writes it."
     brought = st.file_uploader("Plan as TOML", ["toml"], key="file-plan", help=text)
     if brought is None:

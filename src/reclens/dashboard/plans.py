@@ -8,6 +8,7 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
+from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import bullets, chart, download, empty, folded, frame, grid, plain, table
 from reclens.errors import DataError, RecLensError, UsageError
 from reclens.experiment.analysis.readout import Readout
@@ -54,7 +55,8 @@ def show_plans(workspace: Workspace) -> None:
     rule = decision_rule(plan)
     folded("How it will be decided", lambda: bullets(rule, ordered=True), key="rule", icon=":material/gavel:")
     _files(plan, sizing)
-    if plan not in [store.load(workspace, "plan", name) for name in store.names(workspace, "plan")]:
+    kept = readable(workspace, "plan", store.names(workspace, "plan"))
+    if plan not in [store.load(workspace, "plan", name) for name in kept]:
         with st.expander("Keep this plan in the workspace", icon=":material/inventory_2:"):
             keep_button(workspace, plan, "plan", start=keepable(plan.name), choose="plan")
 

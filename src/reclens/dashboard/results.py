@@ -12,6 +12,7 @@ from reclens.dashboard.bring_results import as_field, bring_results
 from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button, keepable
+from reclens.dashboard.standing import standing
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, folded, grid, plain, table
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.check_result import TrustCheckStatus
@@ -48,7 +49,8 @@ def show_results(workspace: Workspace) -> None:
         with st.expander("Keep this readout in the workspace", icon=":material/inventory_2:"):
             keep_button(workspace, found, "readout", start=keepable(found.plan.name), choose="readout")
         return
-    draw_results(store.load(workspace, "readout", picked))
+    with standing(workspace):
+        draw_results(store.load(workspace, "readout", picked))
 
 
 def draw_results(found: Readout) -> None:

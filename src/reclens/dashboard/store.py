@@ -15,7 +15,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.data.read.frames import read_parquet
-from reclens.errors import RecLensError
+from reclens.errors import DataError, RecLensError
 from reclens.evaluation import Comparison, Evaluation, compare
 from reclens.evaluation.compare import Intervals
 from reclens.evaluation.openings import hits_of_users, items_by_exposure
@@ -40,6 +40,7 @@ __all__ = [
     "load",
     "names",
     "newest_together",
+    "outdated_shown",
     "popular_of",
     "redraw_if_changed",
     "shared",
@@ -49,7 +50,7 @@ __all__ = [
     "user_hits",
 ]
 
-_BEGAN, _REDRAWN, _TURNS, _SYNTHETIC = "_began_with", "_redrawn", 5, "_synthetic"
+_BEGAN, _REDRAWN, _TURNS, _SYNTHETIC, _OLD = "_began_with", "_redrawn", 5, "_synthetic", "_outdated"
 
 MOST = 8
 """Runs that are chosen to begin with."""
@@ -79,9 +80,11 @@ def load(workspace: Workspace, kind: str, name: str) -> Any:
 def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, Any]:
     """Artefacts by name; the workspace is looked at once."""
     known = {each.name: each for each in listing(workspace, kind)}
-    for name in chosen:
-        if name in known and known[name].synthetic:
-            show_synthetic(f"{kind} {name}")
+    for each in (known[name] for name in chosen if name in known):
+        if each.synthetic:
+            show_synthetic(f"{kind} {each.name}")
+        if each.outdated:
+            st.session_state.setdefault(_OLD, {})[f"{kind} {each.name}"] = each.made_again
     stamps = {name: each.created.isoformat() for name, each in known.items()}
     return {name: _load(str(workspace.folder), kind, name, stamps.get(name, "")) for name in chosen}
 
@@ -96,10 +99,15 @@ def synthetic_shown() -> bool:
     return bool(st.session_state.get(_SYNTHETIC))
 
 
+def outdated_shown() -> dict[str, str]:
+    """What an older version made of that which this page shows so far, and how it is made again."""
+    return dict(st.session_state.get(_OLD, {}))
+
+
 def begin(workspace: Workspace) -> None:
     """Note what a page begins with."""
     st.session_state[_BEGAN] = workspace.stamps()
-    st.session_state[_SYNTHETIC] = {}
+    st.session_state[_SYNTHETIC], st.session_state[_OLD] = {}, {}
 
 
 def end() -> None:
@@ -220,8 +228,14 @@ def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
 
 
 def fitting(workspace: Workspace, split: str) -> frozenset[str]:
-    """The lists that were learned from the training part of a split, or measured on it, as far as they tell."""
-    return _fitting(str(workspace.folder), workspace.stamps(), split)
+    """The lists that were learned from the training part of a split, or measured on it, as far as they tell.
+
+    Of a split that cannot be read there are none.
+    """
+    try:
+        return _fitting(str(workspace.folder), workspace.stamps(), split)
+    except DataError:
+        return frozenset()
 
 
 def _stamps(workspace: Workspace, split: str, runs: Sequence[str]) -> tuple[str, ...]:

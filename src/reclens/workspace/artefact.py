@@ -16,7 +16,18 @@ from reclens.data.origin import says_synthetic
 from reclens.errors import WorkspaceError
 from reclens.tabular import Tabular
 
-__all__ = ["Artefact", "Key", "Stamp", "cannot", "entries", "identity_of", "read_artefact", "same_folder", "stamp_of"]
+__all__ = [
+    "FORMAT",
+    "Artefact",
+    "Key",
+    "Stamp",
+    "cannot",
+    "entries",
+    "identity_of",
+    "read_artefact",
+    "same_folder",
+    "stamp_of",
+]
 
 Key = tuple[str, str]
 """Kind and name."""
@@ -25,6 +36,24 @@ Stamp = tuple[int, int]
 """What tells one save of an artefact from the next: inode and time of its card."""
 
 _TURNS: Final = 60
+
+FORMAT: Final = 2
+"""What the cards that this version writes say of their format; those of versions before 1.0 say less, or nothing."""
+
+_AGAIN: Final[Mapping[str, str]] = {
+    "split": "reclens data split … --name {name}",
+    "model": "reclens fit … --name {name}",
+    "pipeline": "reclens pipeline fit … --name {name}",
+    "run": "reclens recommend … --keep {name}",
+    "evaluation": "reclens evaluate … --keep {name}",
+    "comparison": "reclens compare … --keep {name}",
+    "tuning": "reclens tune … --name {name}",
+    "weights": "reclens tune-weights … --name {name}",
+    "audit": "reclens audit run …",
+    "plan": "reclens experiment plan … --keep {name}",
+    "readout": "reclens experiment read … --keep {name}",
+}
+"""Kind -> the command that makes one."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +82,17 @@ class Artefact(Tabular):
     def synthetic(self) -> bool:
         """Whether it comes from synthetic data, as its card says, or the card of what it was made from."""
         return says_synthetic(self.card)
+
+    @property
+    def outdated(self) -> bool:
+        """Whether an older version of RecLens made it, by its card."""
+        return bool(self.card) and self.card.get("format") != FORMAT
+
+    @property
+    def made_again(self) -> str:
+        """How one of its kind is made."""
+        command = _AGAIN.get(self.kind)
+        return "what made it" if command is None else f"`{command.format(name=self.name)}`"
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""

@@ -13,7 +13,7 @@ import polars as pl
 
 from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
-from reclens.data.kept import MANIFEST, Kept, mapping
+from reclens.data.kept import MANIFEST, Kept, mapping, reading
 from reclens.data.read.frames import read_parquet
 from reclens.data.split import Split
 from reclens.errors import DataError
@@ -30,6 +30,7 @@ from reclens.pipeline.saving import write_pipeline
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Recommendations
 from reclens.tuning import Tuning
 from reclens.tuning.hybrid_weights import TunedWeights
+from reclens.workspace.artefact import read_artefact
 
 __all__ = ["SERIALIZERS"]
 
@@ -306,3 +307,20 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "readout": (Readout, _write_readout, _held(_load_readout)),
 }
 """Kind -> the type, how one is written into a folder (gives what its card says), and how it is read."""
+
+
+def read_kept(folder: Path, kind: str) -> Any:
+    """The artefact that lies in a folder.
+
+    Raises:
+        DataError: If it is broken, or an older version of RecLens made it and this one cannot read it.
+    """
+    try:
+        with reading(folder, kind, fix="Make it again."):
+            return SERIALIZERS[kind][2](folder)
+    except DataError as error:
+        made = read_artefact(folder)
+        if made is None or not made.outdated:
+            raise
+        problem = "an older version of RecLens made it, and this one cannot read it"
+        raise DataError(problem, source=str(folder), fix=f"Make it again with {made.made_again}.") from error

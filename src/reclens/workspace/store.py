@@ -18,12 +18,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.data.kept import reading, write_manifest
+from reclens.data.kept import write_manifest
 from reclens.drafts import draft_folder, sweep
 from reclens.errors import Advice, NameTakenError, Setting, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import write_text
 from reclens.schema import versions
 from reclens.workspace.artefact import (
+    FORMAT,
     Artefact,
     Key,
     Stamp,
@@ -36,7 +37,7 @@ from reclens.workspace.artefact import (
 )
 from reclens.workspace.naming import tables_of
 from reclens.workspace.query import Answer
-from reclens.workspace.serializers import SERIALIZERS
+from reclens.workspace.serializers import SERIALIZERS, read_kept
 from reclens.workspace.swap import put, replace
 from reclens.workspace.tables import answer_query, columns_of
 from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated, removed
@@ -155,8 +156,7 @@ class Workspace:
         """
 
         def read(places: Mapping[Key, Path]) -> Any:
-            with reading(places[kind, name], kind, fix="Make it again."):
-                return SERIALIZERS[kind][2](places[kind, name])
+            return read_kept(places[kind, name], kind)
 
         return read_whole(self.folder, [(kind, name)], self._find, read)
 
@@ -364,7 +364,8 @@ class Workspace:
             with draft_folder(home.parent) as folder:
                 folder.chmod(0o755)
                 card = write(folder)
-                head = {"kind": kind, "name": name, "created": datetime.now(UTC).isoformat(), "versions": versions()}
+                head = {"kind": kind, "name": name, "format": FORMAT, "created": datetime.now(UTC).isoformat()}
+                head["versions"] = versions()
                 (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
                 write_manifest(folder)
                 self.check()

@@ -17,6 +17,7 @@ from reclens.dashboard.links import lead
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
+from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.widgets import (
     chart,
@@ -110,7 +111,8 @@ def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaG
         with column:
             table(moved[at], key=f"movers-{at}")
     users = [row["user_id"] for each in moved for row in each.records]
-    _example(scene.workspace, users, list(pair))
+    with standing(scene.workspace):
+        _example(scene.workspace, users, list(pair))
     explain_metrics([metric])
 
 
@@ -172,6 +174,7 @@ def _pair(workspace: Workspace, known: list[str]) -> tuple[list[str], str | None
         default=list(dict.fromkeys([*start, *named])),
         help="They are tested together: p-values are corrected over all of them, as on the page Diagnostics.",
     )
+    runs = readable(workspace, "evaluation", runs)
     if len(runs) < 2:
         return runs, None, None
     keep_runs(runs)

@@ -9,6 +9,7 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.console import draw_console
 from reclens.dashboard.data_summary import Described, describe_data, table_of
 from reclens.dashboard.navigation import Page
+from reclens.dashboard.standing import standing
 from reclens.dashboard.widgets import chart, choose, choose_view, empty, grid, legend, plain, table
 from reclens.data.curves import WHOLE, parts_of
 from reclens.report import TASKS_IN_WORDS
@@ -42,7 +43,12 @@ def show(workspace: Workspace) -> None:
     with left:
         chosen = choose("Data", list(known), key="data") or next(iter(known))
     kind, name = known[chosen]
-    parts = list(parts_of(store.load(workspace, kind, name)))
+    parts: list[str] = []
+    with standing(workspace):
+        parts = list(parts_of(store.load(workspace, kind, name)))
+    if not parts:  # said why; what is left can be asked by SQL
+        draw_console(workspace, None, None)
+        return
     with right:
         part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part", default=parts[0]) or parts[0]
     views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
@@ -53,7 +59,8 @@ def show(workspace: Workspace) -> None:
         names = {each: table_of(workspace, kind, name, each) for each in (*logs, "items")}
         draw_console(workspace, names[logs[0]] or names[logs[1]], names["items"])
         return
-    views[view](describe_data(workspace, kind, name, part))
+    with standing(workspace):
+        views[view](describe_data(workspace, kind, name, part))
 
 
 def _profile(found: Described) -> None:

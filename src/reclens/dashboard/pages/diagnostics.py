@@ -9,6 +9,7 @@ from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
+from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.views import VIEWS, Shown
 from reclens.dashboard.widgets import (
@@ -43,6 +44,7 @@ def show(workspace: Workspace) -> None:
     place = filters("runs, metrics, baseline, correction")
     with place:
         known, chosen = _runs(workspace)
+    chosen = readable(workspace, "evaluation", chosen)
     if not chosen:
         empty("No run chosen", "Choose one or more runs above.", ":material/checklist:")
         return
@@ -73,7 +75,9 @@ def show(workspace: Workspace) -> None:
         decision_card(scene.decision)
         say_tested(scene)
     legend(list(scene.results))
-    VIEWS[choose_view(list(VIEWS))](Shown(scene, known, metrics))
+    view = choose_view(list(VIEWS))
+    with standing(workspace):
+        VIEWS[view](Shown(scene, known, metrics))
     _findings(scene)
     explain_metrics(metrics)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import scene_of
+from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.widgets import empty, frame, plain
-from reclens.errors import RecLensError
 from reclens.evaluation import Evaluation
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
@@ -36,21 +35,18 @@ def show(workspace: Workspace) -> None:
             f"`reclens workspace remove {each.kind} {each.name}`.",
             icon=":material/error:",
         )
-    try:
-        _findings(workspace, [each for each in found if each not in broken])
-    except RecLensError as error:
-        store.redraw_if_changed(workspace)
-        st.error(plain(said_on_page(error)), icon=":material/error:")
+    with standing(workspace):
+        _decision(workspace, [each for each in found if each not in broken])
+    with standing(workspace):
+        _verdict(workspace, next((each.name for each in found if each.kind == "comparison"), None))
     st.subheader("In this workspace")
     _artefacts(found)
 
 
-def _findings(workspace: Workspace, found: list[Artefact]) -> None:
-    """The decision on the newest runs, then what wants attention in them, in the newest comparison and search."""
-    newest: dict[str, str] = {}
-    for each in found:
-        newest.setdefault(each.kind, each.name)
-    chosen = store.newest_together(workspace)
+def _decision(workspace: Workspace, found: list[Artefact]) -> None:
+    """The decision on the newest runs, then what wants attention in them and in the newest search."""
+    tuning = next((each.name for each in found if each.kind == "tuning"), None)
+    chosen = readable(workspace, "evaluation", store.newest_together(workspace))
     runs: dict[str, Evaluation] = {}
     if chosen:
         scene = scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
@@ -58,14 +54,18 @@ def _findings(workspace: Workspace, found: list[Artefact]) -> None:
         decision_card(scene.decision)
         say_tested(scene)
         lead("See the runs", "diagnostics", {"runs": chosen}, icon=":material/monitoring:", key="runs")
-    tuned = {newest["tuning"]: store.load(workspace, "tuning", newest["tuning"])} if "tuning" in newest else {}
-    noted = findings(runs, tunings=tuned)
+    searched = readable(workspace, "tuning", [] if tuning is None else [tuning])
+    noted = findings(runs, tunings={name: store.load(workspace, "tuning", name) for name in searched})
     if noted:
         st.subheader("Findings")
         finding_cards(noted, runs=chosen, key="home")
-    if "comparison" in newest:
-        said = comparison_text(store.load(workspace, "comparison", newest["comparison"]))
-        more(said, label=f"What the comparison {plain(newest['comparison'])} says, in words", key="verdict")
+
+
+def _verdict(workspace: Workspace, newest: str | None) -> None:
+    """What the newest comparison says."""
+    if newest is not None:
+        said = comparison_text(store.load(workspace, "comparison", newest))
+        more(said, label=f"What the comparison {plain(newest)} says, in words", key="verdict")
 
 
 def _artefacts(found: list[Artefact]) -> None:
