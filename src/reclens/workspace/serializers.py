@@ -32,7 +32,7 @@ from reclens.tuning import Tuning
 from reclens.tuning.hybrid_weights import TunedWeights
 from reclens.workspace.artefact import read_artefact
 
-__all__ = ["SERIALIZERS"]
+__all__ = ["SERIALIZERS", "read_kept"]
 
 
 def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:

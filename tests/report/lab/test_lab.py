@@ -8,15 +8,20 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
+from scipy.stats import ttest_ind
 
 from reclens.lab.correlation import OfflineOnline, correlate
+from reclens.lab.group_differences import group_differences
 from reclens.lab.holdout import SurrogateStudy, holdout_power
 from reclens.lab.interference_study import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import SimulationSettings, run_simulation
 from reclens.lab.strategy_family import OVERALL, StrategyEffects
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.document import Written
+from reclens.report.lab.cards import correlation_card, holdout_card, interference_card, simulation_card
 from reclens.report.lab.charts import _spread, age_chart, correlation_chart, offline_online_chart
 from reclens.report.lab.studies import (
     build_correlation_report,
@@ -211,6 +216,88 @@ def test_the_coverage_of_few_lives_is_said_beside_their_intervals(offline, docum
     stated = build_correlation_report(replace(offline, lifts=replace(offline.lifts, values=values)))
     assert "such 95% intervals held the truth in 85% of simulations or more" in stated.markdown
     assert "of simulations" not in documents["correlation"].markdown
+
+
+def answers(card: DecisionWords) -> dict[str, str]:
+    return dict(card.lines)
+
+
+@pytest.mark.parametrize("name", ["correlation", "interference", "holdout", "simulation"])
+def test_every_study_opens_with_a_decision_and_its_price(documents, name: str) -> None:
+    first = documents[name].html.html.split("<h2")[1]
+    for label in ("Lift", "Who loses", "Cost", "How sure"):
+        assert f"<dt>{label}</dt>" in first, f"the card does not say {label}"
+
+
+def test_the_card_of_correlations_recommends_a_metric_and_says_what_it_costs(offline) -> None:
+    without = tuple(each for each in offline.correlations if each.metric in ("ndcg@10", "novelty@10"))
+    cells = {
+        name: {**own, ("cohort", "new"): about(-0.2, 0.1), ("cohort", "old"): about(0.1, 0.2)}
+        for name, own in offline.lifts.values.items()
+    }
+    found = replace(offline, correlations=without, lifts=replace(offline.lifts, values=cells))
+    points = [
+        {"metric": "coverage@10", "by": "all", "segment": "all", "strategy": n, "offline": v}
+        for n, v in (("a", 0.05), ("g", 0.125))
+    ]
+    found = replace(found, points=(*points, *found.points))
+    card = correlation_card(found, summary_of_correlation(found), fitted=False)
+    said = answers(card)
+    assert card.headline.startswith("Rank strategies by ndcg@10") and card.tone == "good"
+    # g is seventh of eight, 0.6 over the control a; the eighth has 0.7.
+    assert "g, has a true lift of +60.00% [+59.00%, +61.00%] over a" in said["Lift"]
+    assert said["Who loses"] == "Worse for cohort new (-20.00% [-30.00%, -10.00%]) under g"
+    assert said["Cost"].startswith("10.00 points of lift are lost") and "from 0.0500 to 0.1250" in said["Cost"]
+    nothing = tuple(each for each in without if each.metric == "novelty@10")
+    open_ = correlation_card(replace(found, correlations=nothing), ["nothing", "end"], fitted=False)
+    assert (open_.headline, open_.tone) == ("No metric is shown to tell who wins", "open")
+
+
+def test_the_card_of_designs_recommends_one_without_bias_and_tells_its_price(bent) -> None:
+    wide = replace(bent["diverted"], spread=0.15)
+    found = replace(bent, designs=(bent["shared"], wide, bent["clusters"]))
+    card = interference_card(found, summary_of_interference(found), fitted=False)
+    said = answers(card)
+    assert card.headline.startswith("Test by the design diverted") and card.tone == "good"
+    assert "shared (bias -0.4000 [-0.5000, -0.3000], the wrong sign in 2 of 8) and clusters" in said["Who loses"]
+    assert "1.50 times as wide as those of shared: for the same precision it takes 2.2 times the users" in said["Cost"]
+    worst = replace(bent, designs=(bent["shared"], bent["clusters"]))
+    assert interference_card(worst, ["a", "b"], fitted=False).headline == "Every design is biased"
+
+
+def test_the_card_of_the_long_run_says_how_long_and_whether_to_trust_the_index(long_run) -> None:
+    card, month = holdout_card(long_run), next(int(row["month"]) for row in long_run.power if row["power"] >= 0.8)
+    assert card.headline == f"Hold out for {month} months; do not act on the early index: it misses the truth"
+    assert card.tone == "open" and "+1.500 [+1.400, +1.600]" in answers(card)["Lift"]
+    assert f"lifts below {long_run.power[month - 1]['detectable_lift']:.2%} are not found" in answers(card)["Cost"]
+    assert f"go without the change for {month} months" in answers(card)["Who loses"]
+    short = holdout_card(replace(long_run, goal=0.99, surrogate=None, ages=()))
+    assert (short.headline, short.tone) == ("4 months of holdout cannot tell", "open")
+
+
+def test_groups_of_a_simulation_are_tested_by_themselves_and_together() -> None:
+    found = run_simulation(SimulationSettings(size="tiny", days=20, replicates=0))
+    users = found.run.users
+    made = group_differences(found)
+    for (arm, group), row in made.items():
+        own = users.filter(pl.col("cohort") == group)
+        ours, theirs = (own.filter(pl.col("variant") == name)["clicks"] for name in (arm, "control"))
+        assert row.absolute.value == pytest.approx(ours.mean() - theirs.mean())
+        # Bonferroni over the groups: 98.3 % each of three. SciPy's Welch interval, which knows of no skewness; at 95 %
+        # it would be a fifth shorter.
+        welch = ttest_ind(ours, theirs, equal_var=False).confidence_interval(1 - 0.05 / users["cohort"].n_unique())
+        assert row.absolute.high - row.absolute.low == pytest.approx(welch.high - welch.low, rel=0.1)
+    assert {group for _, group in made} >= {"heavy", "light"}
+    card = simulation_card(found, ["said", "end"], fitted=False)
+    shown = [row["items_shown"] for row in found.run.to_dicts()]
+    assert f"items shown from {shown[0]:,} to {shown[1]:,}" in answers(card)["Cost"]
+    worse = replace(
+        found,
+        truths={},
+        differences={key: replace(each, relative=about(-0.2, 0.1)) for key, each in found.differences.items()},
+    )
+    card = simulation_card(worse, ["said", "end"], fitted=False)
+    assert (card.headline, card.tone) == ("Keep control: treatment lowers clicks", "good")
 
 
 @pytest.mark.parametrize("name", ["correlation", "interference", "holdout", "simulation"])

@@ -15,7 +15,7 @@ from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.format import listed
-from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
+from reclens.report._toolkit.html import Document, Figure, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
 from reclens.report.evaluation import charts, tables
@@ -67,6 +67,7 @@ def build_report(
     decision = decide(results, comparison)
     with colours_shared(measured_alike, kept_as=kept_as or {}):
         sections = [each for each in [_gate(gate), *_sections(results, comparison, decision)] if each is not None]
+        opening = _opening(results, comparison, decision)
         places = places_of(list(results))
     page: dict[str, Any] = {
         "title": heading,
@@ -75,6 +76,7 @@ def build_report(
         "verdict": [],
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": places,
+        "opening": opening,
         "sections": sections,
         "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
         "card": _card_rows(first),
@@ -82,6 +84,20 @@ def build_report(
         "definitions": [definition_of(name) for name in first.metrics],
     }
     return render("report.html.j2", page)
+
+
+def _opening(
+    results: Mapping[str, Evaluation], comparison: Comparison | None, decision: Decision
+) -> tuple[Figure, ...]:
+    """The charts below the verdict: what it rests on, over all users."""
+    metric = decision.metric
+    if metric is None:
+        return ()
+    drawn = [(charts.leaderboard_chart(results, metric=metric), f"{metric} of every system")]
+    if comparison is not None and any((row.metric, row.by) == (metric, "overall") for row in comparison.differences):
+        caption = f"{metric}: difference from {comparison.baseline}, user by user"
+        drawn.append((charts.difference_chart(comparison, metric=metric), caption))
+    return tuple(figure_of(chart, caption) for chart, caption in drawn)
 
 
 def _sections(
@@ -96,11 +112,12 @@ def _sections(
             "Means over users, each with its interval; the best system comes first.",
             figures=tuple(
                 figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
-                for name in averaged[:6]
+                for name in averaged[:7]
+                if name != decision.metric
             ),
             tables=(tables.leaderboard(results, comparison=comparison),),
         ),
-        _against_baseline(comparison, primary),
+        _against_baseline(comparison, [name for name in primary if name != decision.metric]),
         _who_loses(results, comparison, decision),
         _by_segment(results, first, primary, comparison),
         _gaps(results, primary),

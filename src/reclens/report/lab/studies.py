@@ -14,18 +14,16 @@ from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
 from reclens.report._toolkit.format import in_words, rank, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.experiment.terms import READING, definitions
 from reclens.report.lab import charts as lab_charts
+from reclens.report.lab.cards import correlation_card, holdout_card, interference_card, simulation_card
 from reclens.report.lab.tables import correlation_table, interference_table, long_run_tables, simulation_table
 from reclens.report.lab.words import (
     DESIGNS,
-    FITTED,
-    LIMITS,
     held_text,
     summary_of_correlation,
     summary_of_holdout,
@@ -103,7 +101,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
         synthetic=not fitted,
         subject=f"{len(found.lifts.values)} strategies · lift of {in_words(found.lifts.metric)} a user over {control}",
         summary=said[1:-1],
-        card=_answer(said, FITTED if fitted else LIMITS, subject=_world(fitted)),
+        card=correlation_card(found, said, fitted=fitted),
         reading=READING,
     )
 
@@ -116,6 +114,7 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
         arms: Treatment and control, in words.
         fitted: Whether the worlds are fitted to data.
     """
+    said = summary_of_interference(found)
     drawn = [
         (lab_charts.design_chart(found), "Mean estimate of each design beside the truth"),
         (lab_charts.bias_chart(found), "Bias: estimate minus truth"),
@@ -142,8 +141,8 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
         heading="In short",
         parts=parts,
         synthetic=not fitted,
-        summary=summary_of_interference(found)[1:-1],
-        card=_answer(summary_of_interference(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        summary=said[1:-1],
+        card=interference_card(found, said, fitted=fitted),
         reading=READING,
     )
 
@@ -182,28 +181,21 @@ def build_holdout_report(found: LongRun) -> Written:
                 lead="A novelty wears off towards zero; a change that is learned rises.",
             )
         )
-    world = found.surrogate is not None
-    given = "It rests on the numbers that were given, and on them alone."
-    end = FITTED if world and found.fitted else LIMITS if world else given
     return write_document(
         title="The long run",
         subject=f"{in_words(found.metric)} a user",
         heading="In short",
         parts=[*parts, definitions("A/B_test", "interval", "lift", "power", "truth"), appendix(found.record())],
-        synthetic=world and not found.fitted,
-        summary=summary_of_holdout(found)[1:-1],
-        card=_answer(
-            summary_of_holdout(found),
-            end,
-            subject=_world(found.fitted) if world else f"{in_words(found.metric)} a user",
-        ),
+        synthetic=found.surrogate is not None and not found.fitted,
+        summary=summary_of_holdout(found),
+        card=holdout_card(found),
         reading=READING,
     )
 
 
 def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Written:
     """A simulated A/B test beside its truth."""
-    arms = found.run.arms
+    arms, said = found.run.arms, summary_of_simulation(found)
     drawn = [
         (lab_charts.lift_chart(found, arm=arm), f"{arm} over {arms[0]}: what the test says, and the truth")
         for arm in arms[1:]
@@ -240,22 +232,12 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Writt
         subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
         f"{found.world.users.height:,} users · {found.settings.training} training data",
         heading="In short",
-        summary=summary_of_simulation(found)[1:-1],
-        card=_answer(summary_of_simulation(found), FITTED if fitted else LIMITS, subject=_world(fitted)),
+        summary=said[max(len(arms) - 1, 0) : -1],
+        card=simulation_card(found, said, fitted=fitted),
         reading=READING,
         parts=parts,
         synthetic=not fitted,
     )
-
-
-def _answer(said: Sequence[str], limits: str, *, subject: str) -> DecisionWords:
-    """The first sentence decides; the last one and what the world allows say how sure that is."""
-    sure = " ".join([*said[1:][-1:], limits])
-    return DecisionWords(subject, said[0] if said else "Nothing was studied", "open", (("How sure", sure),))
-
-
-def _world(fitted: bool) -> str:
-    return "a simulated world, fitted to data" if fitted else "a simulated world"
 
 
 def _lift_table(found: OfflineOnline) -> Table:

@@ -25,6 +25,7 @@ __all__ = [
     "WAYS",
     "WAYS_EXPLAINED",
     "WAYS_LEAD",
+    "above",
     "caution_text",
     "doubts_of",
     "held_text",
@@ -71,8 +72,8 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
             f"lift is {rank(best.spearman)}. It puts {best.chosen} first, {cost}."
         )
     ]
-    away = [each.metric for each in named if _above(each.spearman) is False]
-    open_ = [each.metric for each in named if _above(each.spearman) is None]
+    away = [each.metric for each in named if above(each.spearman) is False]
+    open_ = [each.metric for each in named if above(each.spearman) is None]
     if away:
         said.append(f"The other way point {_listed(away)}: what is higher there has the lower true lift.")
     if open_:
@@ -88,12 +89,12 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
 def summary_of_interference(found: Interference) -> list[str]:
     """The truth, what each design makes of it, and what so few worlds cannot show."""
     truth = found.designs[0].truth
-    helps = {True: "helps", False: "harms", None: "cannot be said to help or to harm"}[_above(truth)]
+    helps = {True: "helps", False: "harms", None: "cannot be said to help or to harm"}[above(truth)]
     said = [
         f"In truth the treatment {helps}: {between(truth)} {in_words(found.metric)} a user, over {found.seeds} worlds."
     ]
     said += [_of_design(each, found.seeds) for each in found.designs]
-    unsure = [each.design for each in found.designs if _above(each.bias) is None]
+    unsure = [each.design for each in found.designs if above(each.bias) is None]
     if unsure:
         said.append(
             f"That {_listed(unsure)} {'is' if len(unsure) == 1 else 'are'} free of bias cannot be concluded: an "
@@ -128,7 +129,7 @@ def summary_of_holdout(found: LongRun) -> list[str]:
         )
         carried = (
             "beyond the surrogates no effect is shown, which does not prove that they carry all of it"
-            if _above(residual) is None
+            if above(residual) is None
             else "the surrogates do not carry all of the effect, so that the index is not to be trusted for its size"
         )
         said.append(f"Given the surrogates, treatment still does {between(residual)}: {carried}.")
@@ -137,7 +138,7 @@ def summary_of_holdout(found: LongRun) -> list[str]:
             Estimate(row["difference"], row["low"], row["high"], row["users"])
             for row in (found.ages[0], found.ages[-1])
         )
-        apart = _above(Estimate(first.value - last.value, _less(first.low, last.high), _less(first.high, last.low), 0))
+        apart = above(Estimate(first.value - last.value, _less(first.low, last.high), _less(first.high, last.low), 0))
         fate = {True: "it fell", False: "it rose", None: "whether it fell cannot be concluded, the intervals overlap"}
         said.append(
             f"On the day of first exposure the effect was {between(first)}, {found.ages[-1]['age']} days later "
@@ -154,7 +155,7 @@ def summary_of_simulation(found: Simulation) -> list[str]:
     rows = found.to_dicts()
     for arm in found.run.arms[1:]:
         lift = found.differences[arm, "clicks"].relative
-        word = {True: "more", False: "fewer", None: "no difference in"}[_above(lift)]
+        word = {True: "more", False: "fewer", None: "no difference in"}[above(lift)]
         text = f"The test of {arm} finds {word} clicks: a lift of {share(lift)}"
         if arm in found.truths:
             truth = found.truths[arm]["clicks"].lift
@@ -176,7 +177,7 @@ def summary_of_simulation(found: Simulation) -> list[str]:
 
 
 def _of_design(each: DesignResult, worlds: int) -> str:
-    bias = _above(each.bias)
+    bias = above(each.bias)
     small = bias is not None and bias != (each.truth.value > 0)
     verdict = "no bias is shown" if bias is None else "it finds too little" if small else "it finds too much"
     wrong, held = (round(part.value * worlds) for part in (each.wrong_sign, each.coverage))
@@ -198,7 +199,7 @@ def held_text(truths: Sequence[Estimate]) -> str:
     )
 
 
-def _above(found: Estimate) -> bool | None:
+def above(found: Estimate) -> bool | None:
     """Whether an interval lies above 0 (True), below (False), or holds it (None); without one the value speaks."""
     low, high = (found.value if end is None else end for end in (found.low, found.high))
     return True if low > 0 else False if high < 0 else None
