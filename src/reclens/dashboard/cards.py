@@ -9,9 +9,10 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen
+from reclens.dashboard.colours import theme
 from reclens.dashboard.links import lead, leads_of
 from reclens.dashboard.scene import MANY, Scene
-from reclens.dashboard.widgets import folded, plain, theme
+from reclens.dashboard.widgets import folded, plain
 from reclens.evaluation.decision import Decision
 from reclens.findings import Finding
 from reclens.report._toolkit.card import DecisionWords

@@ -8,8 +8,9 @@ import polars as pl
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from reclens.dashboard.colours import theme
 from reclens.dashboard.drilldown import Drilldown
-from reclens.dashboard.widgets import frame, theme
+from reclens.dashboard.widgets import frame
 from reclens.data.titles import title_column
 from reclens.evaluation.inspect import UserView
 from reclens.report._toolkit.static_theme import PAPER

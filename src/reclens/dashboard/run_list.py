@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import streamlit as st
 
 from reclens.dashboard import seen, store
-from reclens.dashboard.widgets import choose, choose_many, empty, system_colours, theme
+from reclens.dashboard.colours import system_colours, theme
+from reclens.dashboard.phone import cards_html, wide
+from reclens.dashboard.widgets import choose, choose_many, empty
 from reclens.errors import WorkspaceError
 from reclens.report import Table
 from reclens.report._toolkit.static_theme import PAPER
@@ -102,6 +104,14 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
         if runs:
             st.session_state["runs"] = runs
 
+    with wide("runs"):
+        _drawn(shown, config, key, picked, choose_rows)
+    st.html(cards_html(dict(shown.rows), config))
+
+
+def _drawn(
+    shown: RunTable, config: dict[str, Any], key: str, picked: list[int], choose_rows: Callable[[], None]
+) -> None:
     st.dataframe(
         dict(shown.rows),
         hide_index=True,

@@ -33,8 +33,16 @@ section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { mar
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
 button[aria-label="Download as CSV"] { display: none; }
+@media (min-width: 641px) { [data-testid="stElementContainer"]:has(ul.cards) { display: none; } }
 @media (max-width: 640px) {
-  [data-testid="stMainBlockContainer"] { padding-left: 1rem; padding-right: 1rem; }
+  [class*="st-key-wide-"], [data-testid="stLayoutWrapper"]:has(> [class*="st-key-wide-"]) { display: none; }
+  ul.cards { list-style: none; margin: 0 !important; padding: 0 !important; font-size: .875rem; }
+  ul.cards li { margin: 0 !important; padding: .5rem 0; overflow-wrap: anywhere;
+    border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); }
+  ul.cards b { margin-right: .6em; } ul.cards i { font-style: normal; opacity: .75; }
+  ul.cards span { display: inline-block; margin-right: .9em; max-width: 100%; }
+  ul.cards img { height: 1.1em; vertical-align: middle; }
+  [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 3rem; }
   h1 { font-size: 1.5rem !important; }
 }
 </style>"""

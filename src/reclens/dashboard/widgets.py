@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import seen
+from reclens.dashboard.colours import theme
+from reclens.dashboard.phone import cards_html, wide
 from reclens.dashboard.store import synthetic_shown
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
-from reclens.report._toolkit.charts import THEME
 from reclens.report._toolkit.format import is_identifier, unlinked
 from reclens.report._toolkit.html import Figure
-from reclens.report._toolkit.static_theme import PAPER, painted, to_svg
-from reclens.report._toolkit.system_colours import places_of
+from reclens.report._toolkit.static_theme import painted, to_svg
 
 __all__ = [
     "bullets",
@@ -34,12 +34,9 @@ __all__ = [
     "folded",
     "frame",
     "grid",
-    "legend",
     "plain",
     "rows_as_csv",
-    "system_colours",
     "table",
-    "theme",
 ]
 
 
@@ -51,11 +48,6 @@ _AROUND = 110
 
 _ROW, _ROWS = 35, 10
 """Height of a row of a table in pixels, and how many are seen at once."""
-
-
-def theme() -> Literal["light", "dark"]:
-    """``light`` or ``dark``: what the reader sees."""
-    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def chart(
@@ -111,7 +103,12 @@ def table(shown: Table, *, key: str) -> None:
 
 
 def frame(
-    rows: Any, *, key: str, columns: Mapping[str, Any] | None = None, on_select: Callable[[], None] | None = None
+    rows: Any,
+    *,
+    key: str,
+    columns: Mapping[str, Any] | None = None,
+    on_select: Callable[[], None] | None = None,
+    leads: tuple[str, Sequence[Any]] | None = None,
 ) -> None:
     """Rows as a grid; its height is known before it is drawn, so that nothing below it moves.
 
@@ -120,13 +117,16 @@ def frame(
         key: A key of its own on the page.
         columns: Streamlit's configuration of columns.
         on_select: What is called when a row is chosen; without it no row can be.
+        leads: What chooses a row on a phone: a query parameter, and its value for each row.
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
     # Ids and years are numbers that nobody reads as amounts.
     columns = {name: st.column_config.NumberColumn(format="plain") for name in _named_by(rows)} | dict(columns or {})
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
-    st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
+    with wide(key):
+        st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
+    st.html(cards_html(rows, columns, leads))
 
 
 def _named_by(rows: Any) -> list[str]:
@@ -136,20 +136,6 @@ def _named_by(rows: Any) -> list[str]:
     cells = rows if isinstance(rows, Mapping) else {n: [row.get(n) for row in rows] for n in (rows[0] if rows else ())}
     whole = {name for name, each in cells.items() if any(isinstance(cell, int) for cell in each)}
     return [name for name in cells if name in whole and is_identifier(name)]
-
-
-def system_colours(systems: Sequence[str]) -> dict[str, str]:
-    """The colours of systems in the theme of the page; those that are grey are left out."""
-    return {name: THEME[theme()][at] for name, at in places_of(systems).items() if at is not None}
-
-
-def legend(systems: list[str]) -> None:
-    """Which colour is which system, for all charts of a page; those beyond the colours are grey together."""
-    told = [(colour, name) for name, colour in system_colours(systems).items()]
-    if len(systems) > len(told):
-        told.append((PAPER[theme()]["muted"], f"{len(systems) - len(told)} others"))
-    dots = "".join(f'<li><i style="background:{colour}"></i>{_escaped(name)}</li>' for colour, name in told)
-    st.html(f'<ul class="legend" aria-label="Colours of the systems">{dots}</ul>')
 
 
 def choose(label: str, options: list[str], *, key: str, default: str | None = None, **more: Any) -> str | None:
@@ -332,12 +318,6 @@ def _definition(metric: str | None) -> str | None:
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, without links and pictures: names, titles and messages are data."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", unlinked(" ".join(text.split())))
-
-
-def _escaped(text: str) -> str:
-    import html
-
-    return html.escape(text)
 
 
 _PICK = "pick"

@@ -39,6 +39,7 @@ SPLIT_METRICS: Final = (
     "miscalibration@10",
     "coverage@10",
     "gini@10",
+    "arp@10",
 )
 """What is measured by default against a split, and by a job: accuracy, and what it costs."""
 

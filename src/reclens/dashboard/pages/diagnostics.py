@@ -7,21 +7,13 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
+from reclens.dashboard.colours import legend
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
 from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.views import VIEWS, Shown
-from reclens.dashboard.widgets import (
-    choose,
-    choose_many,
-    choose_view,
-    empty,
-    explain_metrics,
-    filters,
-    legend,
-    plain,
-)
+from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, explain_metrics, filters, plain
 from reclens.errors import RecLensError
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text

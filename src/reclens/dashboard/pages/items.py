@@ -7,9 +7,10 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.colours import legend
 from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, grid, legend, plain, table
+from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, grid, plain, table
 from reclens.evaluation.inspect import item_exposure, search_items
 from reclens.evaluation.openings import most_shown, never_shown
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
@@ -80,7 +81,7 @@ def _pick(rows: pl.DataFrame, lists: str, *, key: str) -> None:
         if picked:
             st.session_state["q"] = str(ids[picked[0]])
 
-    frame(rows.drop("item_id"), key=f"rows-{key}", columns=columns, on_select=choose_row)
+    frame(rows.drop("item_id"), key=f"rows-{key}", columns=columns, on_select=choose_row, leads=("q", ids))
 
 
 def _clear() -> None:

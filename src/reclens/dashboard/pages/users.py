@@ -104,7 +104,7 @@ def _pick(rows: pl.DataFrame, *, key: str) -> None:
             st.session_state["user"] = str(ids[picked[0]])
 
     shown = rows.with_columns(pl.col("user_id").cast(pl.String))
-    frame(shown, key=f"rows-{key}", columns=columns, on_select=choose_row)
+    frame(shown, key=f"rows-{key}", columns=columns, on_select=choose_row, leads=("user", ids))
 
 
 def _clear() -> None:

@@ -95,7 +95,7 @@ def _opening(
         return ()
     drawn = [(charts.leaderboard_chart(results, metric=metric), f"{metric} of every system")]
     if comparison is not None and any((row.metric, row.by) == (metric, "overall") for row in comparison.differences):
-        caption = f"{metric}: difference from {comparison.baseline}, user by user"
+        caption = f"{metric}: difference from {comparison.baseline}"
         drawn.append((charts.difference_chart(comparison, metric=metric), caption))
     return tuple(figure_of(chart, caption) for chart, caption in drawn)
 

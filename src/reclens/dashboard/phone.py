@@ -1,0 +1,111 @@
+"""Tables on a phone: each row is a card that shows all of its cells, where a grid would cut its columns off."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import polars as pl
+import streamlit as st
+
+from reclens.report._toolkit.format import is_identifier
+from reclens.report._toolkit.tables import NOTHING, format_number
+
+__all__ = ["cards_html", "wide"]
+
+Told = tuple[str, str, str | None]
+"""Label of a column, its type and its format."""
+
+_MOST: Final = 10
+"""Rows that are cards; the others are in the file, and on a wider screen."""
+
+
+def wide(key: str) -> Any:
+    """The place of what only a wider screen shows; what a phone shows instead stands below it.
+
+    Args:
+        key: A key of its own on the page.
+    """
+    return st.container(key=f"wide-{key}", gap="small")
+
+
+def cards_html(
+    rows: Any, columns: Mapping[str, Any] | None = None, leads: tuple[str, Sequence[Any]] | None = None
+) -> str:
+    """The rows of a table as cards, which only a phone shows.
+
+    Args:
+        rows: A frame, a list of rows, or a mapping of columns.
+        columns: Streamlit's configuration of columns: their labels, and which hold pictures.
+        leads: A query parameter of the page and its value for each row, where a row leads on.
+    """
+    heads, cells = _cells(rows)
+    told = {head: _told(head, (columns or {}).get(head)) for head in heads}
+    name, values = leads or ("", [None] * len(cells))
+    links = ["" if value is None else _address(name, value) for value in values]
+    cards = "".join(_card(heads, told, row, link) for row, link in zip(cells[:_MOST], links, strict=False))
+    more = len(cells) - _MOST
+    rest = f"<li>{more:,} more on a wider screen.</li>" if more > 0 else ""
+    return f'<ul class="cards">{cards}{rest}</ul>' if cells else ""
+
+
+def _cells(rows: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
+    if isinstance(rows, pl.DataFrame):
+        return rows.columns, rows.head(_MOST + 1).rows() + [()] * max(rows.height - _MOST - 1, 0)
+    if isinstance(rows, Mapping):
+        return list(rows), list(zip(*rows.values(), strict=True))
+    heads = list(rows[0]) if rows else []
+    return heads, [[row.get(head) for head in heads] for row in rows]
+
+
+def _address(name: str, value: Any) -> str:
+    """This page with one choice changed; the others are kept."""
+    kept = {each: st.query_params.get_all(each) for each in st.query_params}
+    return f"?{urlencode({**kept, name: str(value)}, doseq=True)}"
+
+
+def _told(head: str, config: Any) -> Told:
+    """The label of a column, and what it holds: its type and its format, by its configuration."""
+    if isinstance(config, str):
+        return config, "text", None
+    about = config or {}
+    kind = about.get("type_config") or {}
+    label = about.get("label")
+    return head if label is None else label, kind.get("type", "text"), kind.get("format")
+
+
+def _card(heads: Sequence[str], told: Mapping[str, Told], row: Sequence[Any], lead: str) -> str:
+    first, *others = zip(heads, row, strict=True)
+    name = html.escape(_text(first[0], first[1], *told[first[0]][1:]))
+    title = f'<a href="{html.escape(lead)}" target="_self">{name}</a>' if lead else name
+    said = [_cell(head, value, *told[head]) for head, value in others]
+    return f"<li><b>{title}</b> {' '.join(filter(None, said))}</li>"
+
+
+def _cell(head: str, value: Any, label: str, kind: str, form: str | None) -> str:
+    if value is None or value == "":  # an empty cell
+        return ""
+    name = f"<i>{html.escape(label)}</i> " if label.strip() not in ("", value) else ""
+    if kind == "image":
+        return f'<span><img src="{html.escape(str(value))}" alt="{html.escape(label)}"></span>'
+    return f"<span>{name}{html.escape(_text(head, value, kind, form))}</span>"
+
+
+def _text(head: str, value: Any, kind: str, form: str | None) -> str:
+    """A value as the grid writes it."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, date | str | bool):
+        return str(value)
+    if form == "bytes":
+        return f"{value / 1e6:,.1f} MB"
+    if form == "percent":
+        return f"{value:.1%}"
+    if isinstance(value, int):
+        return str(value) if is_identifier(head) or form == "plain" else f"{value:,}"
+    return format_number(value) if isinstance(value, float) else str(value)
