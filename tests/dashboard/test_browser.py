@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,13 @@ def problems_of(page) -> list[str]:
     return [each for each in page.console_errors if "404 (Not Found)" not in each]
 
 
+# Of each list of cards that is seen, whether all that it shows lies within it.
+CARDS = """lists => lists.filter(list => list.offsetParent).map(list => {
+    const box = list.getBoundingClientRect();
+    return [...list.querySelectorAll("b, span")].every(each => each.getBoundingClientRect().right <= box.right + 1);
+})"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)])
 def test_every_page(
@@ -58,18 +66,26 @@ def test_every_page(
     browser_page.set_viewport_size({"width": width, "height": height})
     folder = repository / "tests" / "artefacts"
     folder.mkdir(exist_ok=True)
+    shown = 0
     for page in pages():
         query = {"users": "?user=7", "items": "?q=a"}.get(page.path, "")
         opened(browser_page, f"{address}/{page.path if page.path != 'home' else ''}{query}")
         assert browser_page.locator("[data-testid=stException]").count() == 0, page.path
         main = browser_page.locator("[data-testid=stMain]")
         assert main.evaluate("each => each.scrollWidth <= each.clientWidth"), f"{page.path} is wider than {width}"
+        # A grid cuts its columns off on a phone: there each row is a card with all of its cells.
+        grids = browser_page.locator("[data-testid=stDataFrame]:visible").count()
+        cards = browser_page.locator("ul.cards").evaluate_all(CARDS)
+        assert grids == 0 if width < 640 else not cards, f"{page.path}: {grids} grids and {len(cards)} lists of cards"
+        assert all(fits for fits in cards), f"{page.path}: a card is wider than the phone"
+        shown += len(cards) + grids
         worst, where = worst_contrast(browser_page)
         assert worst >= 4.5, f"{page.path}: contrast {worst:.2f} of {where}"
         tall = main.evaluate("each => each.scrollHeight")
         browser_page.set_viewport_size({"width": width, "height": min(max(height, tall), 5000)})
         browser_page.screenshot(path=folder / f"dashboard-{page.path}-{width}-{scheme}.png")
         browser_page.set_viewport_size({"width": width, "height": height})
+    assert shown > 5, "no table was looked at"
     assert problems_of(browser_page) == []
     elsewhere = [url for url in requests if not url.startswith((address, "data:", "blob:"))]
     assert elsewhere == []
@@ -201,3 +217,25 @@ def test_a_query_is_asked_and_its_rows_are_saved(browser_page, address: str, wor
     assert found.equals(expected)
     assert not browser_page.get_by_role("button", name="Download as CSV").is_visible(), "it would keep formulas alive"
     assert problems_of(browser_page) == []
+
+
+def test_a_range_that_is_drawn_over_a_chart_chooses_its_users(browser_page, address: str, workspace: Workspace) -> None:
+    opened(browser_page, f"{address}/compare?system=small-ease&baseline=small-popular&metric=ndcg%4010")
+    chart = browser_page.locator(".st-key-chart-change svg, .st-key-chart-change canvas").first
+    chart.wait_for()
+    chart.scroll_into_view_if_needed()
+    box = chart.bounding_box()
+    browser_page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 12)
+    browser_page.mouse.down()
+    browser_page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.35 * box["height"], steps=8)
+    browser_page.mouse.up()
+    said = browser_page.get_by_text(re.compile(r"users with a change from \+"))
+    said.wait_for(timeout=30_000)
+    settled(browser_page)
+    count, low, high = re.search(r"(\d+) users with a change from \+([\d.]+) to \+([\d.]+)", said.inner_text()).groups()
+    ours, theirs = (workspace.load("evaluation", f"small-{name}").per_user for name in ("ease", "popular"))
+    change = ours.join(theirs, on="user_id").select(pl.col("ndcg@10") - pl.col("ndcg@10_right")).to_series()
+    rounded = 5e-5  # the ends stand on the page with four decimals
+    assert (change.is_between(float(low) + rounded, float(high) - rounded)).sum() <= int(count)
+    assert int(count) <= (change.is_between(float(low) - rounded, float(high) + rounded)).sum()
+    assert int(count) > 0 and problems_of(browser_page) == []

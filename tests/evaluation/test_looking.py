@@ -23,7 +23,7 @@ from reclens.evaluation.openings import (
     share_without_any,
     worst_served,
 )
-from reclens.evaluation.trade_off import other_sides, pareto_front, preferred_side
+from reclens.evaluation.trade_off import TradeOff, other_sides, pareto_front, preferred_side
 from reclens.evaluation.views import of_segment, worst_users
 from reclens.schema import Recommendations
 from reclens.stats.gate import Bound
@@ -100,6 +100,9 @@ def test_users_without_a_hit_by_segment(train: Dataset) -> None:
     ]
     assert set(of_segment(result, "half", "two").per_user["user_id"]) == {"b", "c", "d"}
     assert worst_users(result, "recall@2", above=0.0)["user_id"].to_list() == ["b", "a", "d"]
+    values = dict(result.per_user.select("user_id", "recall@2").iter_rows())
+    within = worst_users(result, "recall@2", within=(values["b"], values["b"]))["user_id"].to_list()
+    assert within == [user for user in ("b", "a", "d", "c") if values[user] == values["b"]]
 
 
 @given(st.dictionaries(st.text("abc", min_size=1), st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1))
@@ -109,6 +112,12 @@ def test_the_front_holds_all_that_nobody_beats(points: dict[str, tuple[float, fl
         beaten = any(a >= x and b <= y and (a, b) != (x, y) for a, b in points.values())
         assert (name in front) != beaten
     assert [points[name][0] for name in front] == sorted(points[name][0] for name in front)
+
+
+def test_dots_inside_a_range_are_those_on_its_edges_too() -> None:
+    points = {"a": (1.0, 3.0), "b": (2.0, 2.0), "c": (1.0, 2.0), "d": (3.0, 1.0)}
+    found = TradeOff("x", "y", points, (), x_more=True, y_more=True, by_convention=())
+    assert found.inside((1.0, 2.0), (2.0, 2.5)) == ("b", "c") and found.inside((0.0, 0.5), (0.0, 9.0)) == ()
 
 
 def test_the_other_side_is_of_another_family_once_a_kind() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from reclens.errors import UnknownNameError
 from reclens.evaluation import Evaluation, compare, evaluate
-from reclens.evaluation.winners import change_curve, largest_changes, paired_values
+from reclens.evaluation.winners import change_curve, changes_within, largest_changes, paired_values
 
 
 def lists_of(rows: dict[str, list[str]]) -> pl.DataFrame:
@@ -38,6 +38,15 @@ def test_movers_are_those_whose_value_changes(pair) -> None:
     assert gained.select("user_id", "before", "after", "change").rows() == [("a", 0.5, 1.0, 0.5)]
     assert lost.select("user_id", "before", "after", "change").rows() == [("c", 1.0, 0.5, -0.5)]
     assert gained["n_relevant"].to_list() == [2]
+
+
+def test_users_whose_change_lies_within_a_range(pair) -> None:
+    # Changes: a ½, b 0, c -½, d 0; both ends count, and of equals the larger id stands last.
+    for ends, users in (((0.0, 0.5), ["a", "b", "d"]), ((-0.5, -0.1), ["c"]), ((0.6, 1.0), [])):
+        found, count = changes_within(*pair, "precision@2", ends)
+        assert (found["user_id"].to_list(), count) == (users, len(users))
+    first, count = changes_within(*pair, "precision@2", (-1.0, 1.0), n=2)
+    assert (first["change"].to_list(), count) == ([0.5, 0.0], 4)
 
 
 def test_the_counts_are_those_of_the_comparison(pair) -> None:

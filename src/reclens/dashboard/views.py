@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -177,13 +177,28 @@ def _trade_off(shown: Shown) -> None:
         named = ", ".join(f"{name} ({describe(name).title})" for name in missing)
         st.caption(f"Not measured on these runs: {plain(named)}. Name them in the evaluation to see them here.")
     picked: str | None = None
+    inside: tuple[str, ...] = ()
     for name, place in grid(up):
         with place:
             drawn = draw(charts.trade_off_chart, shown.results, x=x, y=name)
-            found = chart(drawn, f"{x} against {name}", key=f"trade-{name}", metric=name, pick=("system",))
-            picked = found["system"] if found else picked
+            found = chart(
+                drawn, f"{x} against {name}", key=f"trade-{name}", metric=name, pick=("system",), brush=("x", "y")
+            )
+            picked = (found or {}).get("system", picked)
+            if found is not None and {"x", "y"} <= set(found):
+                inside = trade_off(shown.results, x, name).inside(found["x"], found["y"])
             _say_front(shown, x, name)
     _lead_to_compare(shown, picked)
+    _lead_to_several(inside)
+
+
+def _lead_to_several(systems: Sequence[str]) -> None:
+    """The way on from dots that a range was drawn over."""
+    if len(systems) < 2:
+        st.caption("Drag over two dots or more to compare their systems alone.")
+        return
+    label = f"Compare {plain(', '.join(systems))} alone"
+    lead(label, "compare", {"runs": list(systems)}, icon=":material/compare_arrows:", key="compare-several")
 
 
 def _say_front(shown: Shown, x: str, y: str) -> None:

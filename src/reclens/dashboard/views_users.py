@@ -56,18 +56,25 @@ def draw_users(scene: Scene, averaged: Sequence[str]) -> None:
             with place:
                 chart(charts[name], f"Users without a hit, by {name}", key=f"no-hit-{name}", metric=metric)
     drawn = draw(diagnosis.distribution_chart, scene.results, metric=metric)
-    chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric)
-    _worst(scene, result, system, metric)
+    chosen = chart(drawn, f"Share of users by their {metric}", key="distribution", metric=metric, brush=("value",))
+    st.caption(f"Drag up or down on the chart to see the users of {plain(system)} with those values.")
+    _worst(scene, result, system, metric, within=None if chosen is None else chosen["value"])
 
 
-def _worst(scene: Scene, result: Evaluation, system: str, metric: str) -> None:
-    """The users who are served worst, without a row for each of those who get nothing."""
-    without = users_without_hit(result, metric) if share_without_hit(result, metric) is not None else None
-    if direction(metric) is None:
+def _worst(
+    scene: Scene, result: Evaluation, system: str, metric: str, *, within: tuple[float, float] | None = None
+) -> None:
+    """The users who are served worst, without a row for each of those who get nothing; or those of a range."""
+    counted = within is None and share_without_hit(result, metric) is not None
+    without = users_without_hit(result, metric) if counted else None
+    if within is not None:
+        st.subheader(f"The users with the {plain(metric)} that is chosen, under {plain(system)}")
+    elif direction(metric) is None:
         st.subheader(f"The users with the lowest {plain(metric)} under {plain(system)}")
     else:
         st.subheader(f"The users whom {plain(system)} serves worst")
-    worst = diagnosis.worst_users_table(result, metric=metric, above=None if without is None else 0.0)
+    above = None if without is None else 0.0
+    worst = diagnosis.worst_users_table(result, metric=metric, above=above, within=within)
     table(worst, key="worst")
     users = [str(row["user_id"]) for row in worst.records]
     if without is not None:

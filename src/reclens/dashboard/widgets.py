@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from reclens.dashboard import seen
 from reclens.dashboard.colours import theme
 from reclens.dashboard.phone import cards_html, wide
+from reclens.dashboard.selection import ready, selected
 from reclens.dashboard.store import synthetic_shown
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
@@ -51,7 +52,13 @@ _ROW, _ROWS = 35, 10
 
 
 def chart(
-    drawn: Figure | None, caption: str, *, key: str, metric: str | None = None, pick: Sequence[str] = ()
+    drawn: Figure | None,
+    caption: str,
+    *,
+    key: str,
+    metric: str | None = None,
+    pick: Sequence[str] = (),
+    brush: Sequence[str] = (),
 ) -> dict[str, Any] | None:
     """A chart of ``report/<room>/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
 
@@ -61,9 +68,10 @@ def chart(
         key: A key of its own on the page.
         metric: The metric it shows, whose definition stands beside the caption.
         pick: Fields of its dots that a click chooses, such as ``("segment", "system")``.
+        brush: Fields of its axes over which a range is drawn: the one up, or the one across and the one up.
 
     Returns:
-        The fields of the dot that was clicked; None without one.
+        The fields of the dot that was clicked, and the ends of the ranges; None without any.
     """
     if drawn is None:
         return None
@@ -72,10 +80,15 @@ def chart(
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
         height = int(spec.pop("height", _HEIGHT)) + _AXIS
-        ready = _ready(spec, pick)
-        more: dict[str, Any] = {"on_select": "rerun"} if pick else {}
+        more: dict[str, Any] = {"on_select": "rerun"} if pick or brush else {}
         shown: Any = st.vega_lite_chart(
-            ready, theme=None, width="stretch", height=height, key=f"chart-{key}", alt=caption, **more
+            ready(spec, pick, brush),
+            theme=None,
+            width="stretch",
+            height=height,
+            key=f"chart-{key}",
+            alt=caption,
+            **more,
         )
         with st.container(horizontal=True, gap="small"):
             _file("CSV", lambda: rows_as_csv(spec), f"{key}.csv", "text/csv", f"The numbers of “{caption}”.")
@@ -86,8 +99,7 @@ def chart(
                 "image/svg+xml",
                 f"The picture of “{caption}”, for print; its menu saves a PNG.",
             )
-    chosen = shown["selection"].get(_PICK, []) if pick else []
-    return {name: chosen[0].get(name) for name in pick} if chosen else None
+    return selected(shown["selection"], pick, brush) if more else None
 
 
 def table(shown: Table, *, key: str) -> None:
@@ -318,46 +330,6 @@ def _definition(metric: str | None) -> str | None:
 def plain(text: str) -> str:
     """Text that Markdown shows as it is, without links and pictures: names, titles and messages are data."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", unlinked(" ".join(text.split())))
-
-
-_PICK = "pick"
-"""What a selection of dots is called in a spec."""
-
-
-def _ready(spec: Mapping[str, Any], pick: Sequence[str] = ()) -> dict[str, Any]:
-    """A spec that is drawn once; its dots can be clicked where ``pick`` names their fields.
-
-    Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
-    first: so each layer holds its own.
-    """
-    ready: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
-    if "layer" in ready and "data" in ready:
-        rows = ready.pop("data")
-        ready["layer"] = [{"data": rows, **layer} for layer in ready["layer"]]
-    if pick:
-        chosen = [{"name": _PICK, "select": {"type": "point", "fields": list(pick), "toggle": False}}]
-        inner = _with_dots(ready)
-        inner["params"] = chosen
-        inner["mark"] = {**inner["mark"], "cursor": "pointer"}
-    return ready
-
-
-def _with_dots(spec: dict[str, Any]) -> dict[str, Any]:
-    """The layer of a spec that draws dots, made its own, so that the spec of the cache stays as it is."""
-    if "layer" not in spec:
-        spec["mark"] = spec["mark"] if isinstance(spec["mark"], dict) else {"type": spec["mark"]}
-        return spec
-    at = next(n for n, layer in reversed(list(enumerate(spec["layer"]))) if _draws_dots(layer))
-    spec["layer"] = list(spec["layer"])
-    spec["layer"][at] = dict(spec["layer"][at])
-    return _with_dots(spec["layer"][at])
-
-
-def _draws_dots(layer: Mapping[str, Any]) -> bool:
-    mark = layer.get("mark", {})
-    return (mark if isinstance(mark, str) else mark.get("type")) in ("circle", "point") or any(
-        map(_draws_dots, layer.get("layer", ()))
-    )
 
 
 def rows_as_csv(spec: Mapping[str, Any]) -> str:

@@ -36,6 +36,10 @@ class TradeOff:
     y_more: bool
     by_convention: tuple[str, ...]
 
+    def inside(self, x: tuple[float, float], y: tuple[float, float]) -> tuple[str, ...]:
+        """The systems whose values lie within both ranges, ends included."""
+        return tuple(name for name, (a, b) in self.points.items() if x[0] <= a <= x[1] and y[0] <= b <= y[1])
+
 
 def trade_off(results: Mapping[str, Evaluation], x: str, y: str) -> TradeOff:
     """Hold two metrics of systems against each other.

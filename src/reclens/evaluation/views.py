@@ -64,7 +64,13 @@ def spread(result: Evaluation, metric: str, *, points: int = 101) -> list[dict[s
 
 
 def worst_users(
-    result: Evaluation, metric: str, *, n: int = 20, higher_is_better: bool = True, above: float | None = None
+    result: Evaluation,
+    metric: str,
+    *,
+    n: int = 20,
+    higher_is_better: bool = True,
+    above: float | None = None,
+    within: tuple[float, float] | None = None,
 ) -> pl.DataFrame:
     """The users with the worst values, those with the most held-out items first among equals.
 
@@ -74,6 +80,7 @@ def worst_users(
         n: Most users.
         higher_is_better: Whether low values are the worst.
         above: Leave out users with a value up to this.
+        within: Only users with a value from the first to the second of these.
 
     Returns:
         ``user_id, n_relevant, list_length``, the metric, and the user's segments.
@@ -84,6 +91,7 @@ def worst_users(
     _values(result, metric)
     table = result.per_user.select(USER, "n_relevant", "list_length", metric).filter(pl.col(metric).is_not_nan())
     table = table if above is None else table.filter(pl.col(metric) > above)
+    table = table if within is None else table.filter(pl.col(metric).is_between(*within))
     table = table.join(result.segments, on=USER, how="left", maintain_order="left")
     return table.sort([metric, "n_relevant", USER], descending=[not higher_is_better, True, False]).head(n)
 

@@ -13,7 +13,7 @@ from reclens.evaluation.views import empirical_quantiles
 from reclens.metrics import direction
 from reclens.schema import USER
 
-__all__ = ["change_curve", "largest_changes", "paired_values"]
+__all__ = ["change_curve", "changes_within", "largest_changes", "paired_values"]
 
 
 def paired_values(ours: Evaluation, theirs: Evaluation, metrics: list[str]) -> tuple[pl.Series, np.ndarray, np.ndarray]:
@@ -56,11 +56,7 @@ def largest_changes(
     Raises:
         UnknownNameError: If one of them has no values of single users.
     """
-    users, after, gaps = _of_metric(ours, theirs, metric)
-    table = pl.DataFrame({USER: users, "before": after - gaps, "after": after, "change": gaps})
-    table = table.filter(pl.col("change").is_not_nan() & (pl.col("change") != 0))
-    table = table.join(ours.per_user.select(USER, "n_relevant"), on=USER, how="left", maintain_order="left")
-    table = table.join(ours.segments, on=USER, how="left", maintain_order="left")
+    table = _changes(ours, theirs, metric).filter(pl.col("change") != 0)
     falling = direction(metric) is False
 
     def most(down: bool) -> pl.DataFrame:
@@ -68,6 +64,30 @@ def largest_changes(
         return moved.sort(["change", "n_relevant", USER], descending=[not down, True, False]).head(n)
 
     return most(falling), most(not falling)
+
+
+def changes_within(
+    ours: Evaluation, theirs: Evaluation, metric: str, ends: tuple[float, float], *, n: int = 20
+) -> tuple[pl.DataFrame, int]:
+    """The users whose value changes by no less than one end and no more than the other.
+
+    Returns:
+        A table as of :func:`largest_changes`, the largest rise first and at most n rows, and how many users there are.
+
+    Raises:
+        UnknownNameError: If one of them has no values of single users.
+    """
+    found = _changes(ours, theirs, metric).filter(pl.col("change").is_between(*ends))
+    return found.sort(["change", "n_relevant", USER], descending=[True, True, False]).head(n), found.height
+
+
+def _changes(ours: Evaluation, theirs: Evaluation, metric: str) -> pl.DataFrame:
+    """The change of every user who has both values, with what is known of them."""
+    users, after, gaps = _of_metric(ours, theirs, metric)
+    table = pl.DataFrame({USER: users, "before": after - gaps, "after": after, "change": gaps})
+    table = table.filter(pl.col("change").is_not_nan())
+    table = table.join(ours.per_user.select(USER, "n_relevant"), on=USER, how="left", maintain_order="left")
+    return table.join(ours.segments, on=USER, how="left", maintain_order="left")
 
 
 def change_curve(ours: Evaluation, theirs: Evaluation, metric: str, *, points: int = 101) -> list[dict[str, Any]]:

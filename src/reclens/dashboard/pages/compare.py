@@ -146,12 +146,17 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
         st.caption(
             "Click a dot to see the users of its segment. Faded: not shown to differ. An arrow: the interval goes on."
         )
-    chart(
+    chosen = chart(
         draw(gains.change_chart, ours, theirs, metric=metric),
         f"Change of each user's {metric}",
         key="change",
         metric=metric,
+        brush=("change",),
     )
+    if chosen is None:
+        st.caption("Drag up or down on the chart to see the users who change by so much.")
+    else:
+        table(gains.changes_table(ours, theirs, metric=metric, ends=chosen["change"]), key="changes")
     st.subheader("Who gains, who loses")
     every = ["overall", *by]
     drawn = {name: draw(gains.gain_chart, scene.comparison, system=system, metric=metric, by=name) for name in every}

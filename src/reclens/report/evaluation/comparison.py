@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
+
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.differences import PairedDifference
-from reclens.evaluation.winners import change_curve, largest_changes
+from reclens.evaluation.winners import change_curve, changes_within, largest_changes
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
+from reclens.report._toolkit.format import count_of
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.evaluation.charts import p_values
 from reclens.stats.proportions import proportion
 
-__all__ = ["change_chart", "gain_chart", "gain_difference_chart", "movers_tables"]
+__all__ = ["change_chart", "changes_table", "gain_chart", "gain_difference_chart", "movers_tables"]
 
 
 def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "overall") -> Any:
@@ -109,24 +112,36 @@ def change_chart(ours: Evaluation, theirs: Evaluation, *, metric: str) -> Any:
 def movers_tables(ours: Evaluation, theirs: Evaluation, *, metric: str, n: int = 10) -> tuple[Table, Table]:
     """The users who gain the most and those who lose the most, with their segments."""
     gained, lost = largest_changes(ours, theirs, metric, n=n)
-    found = []
-    for title, frame in (("Users who gain the most", gained), ("Users who lose the most", lost)):
-        records = frame.to_dicts()
-        cells = tuple(
-            tuple(
-                format_number(value, signed=name == "change")
-                if name in ("before", "after", "change")
-                else "–"
-                if value is None
-                else str(value)
-                for name, value in row.items()
-            )
-            for row in records
+    note = f"{metric} under {theirs.system} (before) and under {ours.system} (after)."
+    return _moved("Users who gain the most", gained, note), _moved("Users who lose the most", lost, note)
+
+
+def changes_table(
+    ours: Evaluation, theirs: Evaluation, *, metric: str, ends: tuple[float, float], n: int = 20
+) -> Table:
+    """The users whose change lies within a range, the largest rise first, with their segments."""
+    frame, count = changes_within(ours, theirs, metric, ends, n=n)
+    low, high = (format_number(end, signed=True) for end in ends)
+    some = f", the first {n}" if count > n else ""
+    note = f"{metric} under {theirs.system} (before) and under {ours.system} (after)."
+    return _moved(f"{count_of(count, 'user')} with a change from {low} to {high}{some}", frame, note)
+
+
+def _moved(title: str, frame: pl.DataFrame, note: str) -> Table:
+    records = frame.to_dicts()
+    cells = tuple(
+        tuple(
+            format_number(value, signed=name == "change")
+            if name in ("before", "after", "change")
+            else "–"
+            if value is None
+            else str(value)
+            for name, value in row.items()
         )
-        heads = tuple({"n_relevant": "held-out items", "user_id": "user"}.get(name, name) for name in frame.columns)
-        note = f"{metric} under {theirs.system} (before) and under {ours.system} (after)."
-        found.append(Table(title, heads, cells, tuple(records), (note,)))
-    return found[0], found[1]
+        for row in records
+    )
+    heads = tuple({"n_relevant": "held-out items", "user_id": "user"}.get(name, name) for name in frame.columns)
+    return Table(title, heads, cells, tuple(records), (note,))
 
 
 def _rows(comparison: Comparison, system: str, metric: str, by: str) -> list[PairedDifference]:

@@ -98,9 +98,25 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
     )
 
 
-def worst_users_table(result: Evaluation, *, metric: str, n: int = 20, above: float | None = None) -> Table:
-    """The users with the worst values of a metric, with their segments; those with a value up to ``above`` left out."""
-    frame = worst_users(result, metric, n=n, higher_is_better=direction(metric) is not False, above=above)
+def worst_users_table(
+    result: Evaluation,
+    *,
+    metric: str,
+    n: int = 20,
+    above: float | None = None,
+    within: tuple[float, float] | None = None,
+) -> Table:
+    """The users with the worst values of a metric, with their segments.
+
+    Args:
+        result: The evaluation.
+        metric: The metric.
+        n: Most users.
+        above: Leave out users with a value up to this.
+        within: Only users with a value within these ends.
+    """
+    more_is_better = direction(metric) is not False
+    frame = worst_users(result, metric, n=n, higher_is_better=more_is_better, above=above, within=within)
     records = frame.to_dicts()
     cells = tuple(
         tuple(
@@ -114,6 +130,8 @@ def worst_users_table(result: Evaluation, *, metric: str, n: int = 20, above: fl
     note = "Among equals, those with the most held-out items first."
     word = "Lowest" if direction(metric) is None else "Worst"
     beyond = "" if above is None else f" above {above:g}"
+    if within is not None:
+        beyond = f" from {format_number(within[0])} to {format_number(within[1])}"
     return Table(f"{word} {metric}{beyond} of {result.system}", heads, cells, tuple(records), (note,))
 
 
