@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +36,8 @@ from reclens.workspace import Workspace
 SEEN = {"body", "label", "help", "placeholder", "options", "caption", "title", "text", "tooltip", "alt", "defaults"}
 """Fields of elements that are words for a reader; the others are ids, keys and styles."""
 
-CODE = {
-    "reStructuredText": re.compile(r"``|:(?:class|func|meth|data|mod|attr):|^\.\. ", re.MULTILINE),
-    "a hash": re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b"),
-    "Python": re.compile(
-        r"\b(?:True|False|nan|NaN|inf)\b|\bNone\b(?! of)|<class |\bdatetime\.|[\[({]'|\w+ object at 0x|\bdtype"
-        r"|\b[A-Z]\w*\((?:\w+=|\))"
-    ),
-    "a code": re.compile(
-        r"\b(?:new_items|with_repeats|last_n|by_time|by_user|not_tested|no_users|seen_items|truth_in_training|"
-        r"hold_back|do_not_ship|keep_below_k|not_concluded|single_value|below_popular|OVERALL)\b"
-    ),
-    "a gendered reader": re.compile(r"\b(?:[Ss]he|[Hh]ers?|[Hh]is|[Hh]im)\b"),
-}
 
-
-def words_of(node: Any) -> Iterator[str]:
+def words_of(node: Any, charts: Callable[[Any], Iterator[str]]) -> Iterator[str]:
     """Everything that an element says, with its charts and tables."""
     proto = getattr(node, "proto", None)
     if isinstance(node, Dataframe):
@@ -60,31 +45,19 @@ def words_of(node: Any) -> Iterator[str]:
         yield from map(str, frame.columns)
         yield from (each for name in frame for each in frame[name] if isinstance(each, str))
     if proto is not None and hasattr(proto, "DESCRIPTOR"):
-        yield from _said(MessageToDict(proto))
+        yield from _said(MessageToDict(proto), charts)
     for child in getattr(node, "children", {}).values():
-        yield from words_of(child)
+        yield from words_of(child, charts)
 
 
-def _said(fields: dict[str, Any]) -> Iterator[str]:
+def _said(fields: dict[str, Any], charts: Callable[[Any], Iterator[str]]) -> Iterator[str]:
     for name, value in fields.items():
         if name == "spec" and isinstance(value, str):
-            yield from _of_chart(json.loads(value))
+            yield from charts(json.loads(value))
         elif isinstance(value, dict):
-            yield from _said(value)
+            yield from _said(value, charts)
         elif name in SEEN:
             yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
-
-
-def _of_chart(spec: Any) -> Iterator[str]:
-    if isinstance(spec, list):
-        for each in spec:
-            yield from _of_chart(each)
-    elif isinstance(spec, dict):
-        for name, value in spec.items():
-            if name in ("title", "text") and isinstance(value, str):
-                yield value
-            else:
-                yield from _of_chart(value)
 
 
 @pytest.fixture(scope="module")
@@ -116,13 +89,13 @@ LOOKS = [
 
 
 @pytest.mark.parametrize(("page", "query"), LOOKS, ids=[f"{page}-{''.join(q.values())}" for page, q in LOOKS])
-def test_a_reader_sees_words(open_page, synthetic: Workspace, page: str, query: dict[str, str]) -> None:
+def test_a_reader_sees_words(open_page, reader, synthetic: Workspace, page: str, query: dict[str, str]) -> None:
     app = open_page(page, folder=synthetic.folder, **query)
-    words = [each for part in (app.main, app.sidebar) for each in words_of(part)]
+    words = [each for part in (app.main, app.sidebar) for each in words_of(part, reader.words_of_chart)]
     said = {each.replace("\\", "") for each in words if not each.startswith("<style")}
     assert len(said) > 2
     spoken = {re.sub(r"```.*?```|(?<!`)`[^`\n]+`(?!`)", "", each, flags=re.DOTALL) for each in said}
-    wrong = {what: [each for each in spoken if pattern.search(each)] for what, pattern in CODE.items()}
+    wrong = {what: [each for each in spoken if pattern.search(each)] for what, pattern in reader.CODE.items()}
     assert not {what: found for what, found in wrong.items() if found}
     banner = [each.value for each in app.warning if "Synthetic data." in each.value]
     assert bool(banner) is (page not in NO_ARTEFACT)
@@ -146,14 +119,6 @@ def test_lists_that_were_learned_from_synthetic_data_are_synthetic_against_any_t
     elsewhere = Workspace(synthetic.folder.parent / "real")
     elsewhere.save(plain, "plain")
     assert not elsewhere.list("evaluation")[0].synthetic
-
-
-def words_of_document(html: str) -> list[str]:
-    """The text of a document, with the words of its charts and without commands, which are code by intent."""
-    specs = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', html, flags=re.DOTALL)
-    text = re.sub(r"<(script|style|code|pre)\b.*?</\1>", " ", html, flags=re.DOTALL)
-    said = [unescape(each).strip() for each in re.split(r"<[^>]+>", text)]
-    return said + [each for spec in specs for each in _of_chart(json.loads(spec))]
 
 
 @pytest.fixture(scope="module")
@@ -191,15 +156,14 @@ def documents(synthetic: Workspace) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["evaluation", "plan", "readout", "pipeline", "simulation"])
-def test_a_reader_of_a_document_sees_words(documents: dict[str, str], kind: str) -> None:
-    said = words_of_document(documents[kind])
-    wrong = {what: [each for each in said if pattern.search(each)] for what, pattern in CODE.items()}
-    assert not {what: found for what, found in wrong.items() if found}
+def test_a_reader_of_a_document_sees_words(documents: dict[str, str], reader, kind: str) -> None:
+    said = reader.words_of_document(documents[kind])
+    assert reader.faults_of_document(documents[kind]) == {}
     assert len(said) > 100 and any("Synthetic data." in each for each in said)
 
 
-@pytest.mark.parametrize("what", CODE)
-def test_what_is_no_word_is_found(what: str) -> None:
+@pytest.mark.parametrize("what", ["reStructuredText", "a hash", "Python", "a code", "a gendered reader"])
+def test_what_is_no_word_is_found(reader, what: str) -> None:
     """One of each, as a reader was once shown it, so that a pattern that finds nothing is seen."""
     shown = {
         "reStructuredText": "see :func:`evaluate`",
@@ -209,7 +173,7 @@ def test_what_is_no_word_is_found(what: str) -> None:
         "a gendered reader": "what she had before",
     }
     document = f"<p>fine</p><p>{shown[what]}</p><pre>True she</pre><script>None</script>"
-    assert [each for each in words_of_document(document) if CODE[what].search(each)] == [shown[what]]
+    assert reader.faults_of_document(document) == {what: [shown[what]]} and what in reader.CODE
 
 
 def test_the_sentences_on_a_split_stand_apart(open_page) -> None:

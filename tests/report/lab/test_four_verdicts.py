@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reclens.lab.method_comparison import four_verdicts
+from reclens.report._toolkit.document import Written
 from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_chart, verdict_table
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
@@ -54,14 +55,23 @@ def test_a_note_of_several_estimates_stands_once_below_the_table() -> None:
     assert [cells[1] for cells in table.rows] == ["first day", "team draft", "ips", "sn_rips"]
 
 
-@pytest.mark.browser
-def test_it_explains_itself_on_paper_and_on_a_phone(paper) -> None:
+@pytest.fixture(scope="module")
+def written() -> Written:
     world = draw_world(preset("tiny", users=200, click_rate=0.2), seed=1)
     arms = (
         Arm(name="treatment", strategy=Oracle(world), policy=Policy(k=3)),
         Arm(name="control", strategy=Popular(), policy=Policy(k=3)),
     )
-    written = build_verdicts_report(four_verdicts(world, *arms, days=2, lists=4, methods=["team_draft"]))
+    return build_verdicts_report(four_verdicts(world, *arms, days=2, lists=4, methods=["team_draft"]))
+
+
+def test_a_reader_sees_words(written: Written, reader) -> None:
+    assert reader.faults_of_document(written.html.html) == {}
+    assert len(reader.words_of_document(written.html.html)) > 60
+
+
+@pytest.mark.browser
+def test_it_explains_itself_on_paper_and_on_a_phone(written: Written, paper) -> None:
     first = paper(written.html, "verdicts")
     for said in ("treatment is better", "off-policy", "How sure", "The ways to find out"):
         assert said in first, f"page 1 does not say {said}"

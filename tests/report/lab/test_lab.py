@@ -218,6 +218,12 @@ def test_the_coverage_of_few_lives_is_said_beside_their_intervals(offline, docum
     assert "of simulations" not in documents["correlation"].markdown
 
 
+@pytest.mark.parametrize("name", ["correlation", "interference", "holdout", "simulation"])
+def test_a_reader_of_a_study_sees_words(documents, reader, name: str) -> None:
+    assert reader.faults_of_document(documents[name].html.html) == {}
+    assert len(reader.words_of_document(documents[name].html.html)) > 60
+
+
 def answers(card: DecisionWords) -> dict[str, str]:
     return dict(card.lines)
 

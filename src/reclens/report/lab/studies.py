@@ -86,7 +86,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
             "Faded: the interval holds 0.",
         ),
         DocumentPart(
-            title="True lifts",
+            title="The true lifts",
             tables=(_lift_table(found),),
             lead="Everybody lived under each strategy, with the same luck; intervals are over replicates, each with "
             f"other luck.{held_text([cells[OVERALL] for cells in found.lifts.values.values()])}",
