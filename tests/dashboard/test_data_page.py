@@ -127,7 +127,7 @@ def test_ids_and_years_have_no_thousands_separators(open_page) -> None:
     )
     app.button[0].click().run()
     found = [json.loads(each.proto.columns) for each in app.dataframe]
-    plain = [name for columns in found for name, each in columns.items() if "plain" in json.dumps(each)]
+    plain = [name for columns in found for name, each in columns.items() if "%d" in json.dumps(each)]
     assert sorted(plain) == ["household", "user_id", "year"]
 
 

@@ -133,8 +133,8 @@ def frame(
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
-    # Ids and years are numbers that nobody reads as amounts.
-    columns = {name: st.column_config.NumberColumn(format="plain") for name in _named_by(rows)} | dict(columns or {})
+    # Ids and years are numbers that nobody reads as amounts ("plain" shows some of them as 1982.9999999999998).
+    columns = {name: st.column_config.NumberColumn(format="%d") for name in _named_by(rows)} | dict(columns or {})
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
     with wide(key):
         st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
