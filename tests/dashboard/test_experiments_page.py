@@ -277,7 +277,7 @@ def test_looks_that_were_not_as_planned_are_said(open_page, kept: Path) -> None:
     assert expected.rows != effect_table(read_experiment(plan, frame, day="first_day")).rows
     shown = app.dataframe[-1].value
     assert [tuple(row) for row in shown.itertuples(index=False)] == list(expected.rows)
-    for text, said in (("soon", "expected percents of the planned sample"), ("60", "“Looks taken” is 0.6")):
+    for text, said in (("soon", "expected percents of the planned sample"), ("60", "the looks taken are 0.6")):
         app.text_input(key="looks-taken").set_value(text).run()
         assert said in words(app) and not app.exception, words(app)
 

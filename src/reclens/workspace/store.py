@@ -364,7 +364,12 @@ class Workspace:
             with draft_folder(home.parent) as folder:
                 folder.chmod(0o755)
                 card = write(folder)
-                head = {"kind": kind, "name": name, "format": FORMAT, "created": datetime.now(UTC).isoformat()}
+                head: dict[str, Any] = {
+                    "kind": kind,
+                    "name": name,
+                    "format": FORMAT,
+                    "created": datetime.now(UTC).isoformat(),
+                }
                 head["versions"] = versions()
                 (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
                 write_manifest(folder)

@@ -323,7 +323,7 @@ def _taken(spending: str, looks: Sequence[float], information: float) -> tuple[f
     if not all(low < high for low, high in zip((0.0, *times), times, strict=False)):
         seen = ", ".join(f"{each:g}" for each in looks)
         raise UsageError(
-            f"looks_taken is {seen}; expected shares of the planned sample that rise from above 0 to "
+            f"the looks taken are {seen}; expected shares of the planned sample that rise from above 0 to "
             f"below {information:g}, which is in now."
         )
     return times
