@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from reclens.data.origin import says_synthetic
 from reclens.errors import WorkspaceError
+from reclens.schema import versions
 from reclens.tabular import Tabular
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "Stamp",
     "cannot",
     "entries",
+    "head_of",
     "identity_of",
     "read_artefact",
     "same_folder",
@@ -98,6 +100,12 @@ class Artefact(Tabular):
         """As one row, for tables."""
         row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
         return [row | {"bytes": self.bytes, "summary": self.summary}]
+
+
+def head_of(kind: str, name: str) -> dict[str, Any]:
+    """What every card that this version writes begins with."""
+    created = datetime.now(UTC).isoformat()
+    return {"kind": kind, "name": name, "format": FORMAT, "created": created, "versions": versions()}
 
 
 def read_artefact(folder: Path) -> Artefact | None:

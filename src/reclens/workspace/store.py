@@ -22,14 +22,13 @@ from reclens.data.kept import write_manifest
 from reclens.drafts import draft_folder, sweep
 from reclens.errors import Advice, NameTakenError, Setting, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import write_text
-from reclens.schema import versions
 from reclens.workspace.artefact import (
-    FORMAT,
     Artefact,
     Key,
     Stamp,
     cannot,
     entries,
+    head_of,
     identity_of,
     read_artefact,
     same_folder,
@@ -364,14 +363,9 @@ class Workspace:
             with draft_folder(home.parent) as folder:
                 folder.chmod(0o755)
                 card = write(folder)
-                head: dict[str, Any] = {
-                    "kind": kind,
-                    "name": name,
-                    "format": FORMAT,
-                    "created": datetime.now(UTC).isoformat(),
-                }
-                head["versions"] = versions()
-                (folder / "card.json").write_text(json.dumps(head | card, indent=1, default=str), encoding="utf-8")
+                (folder / "card.json").write_text(
+                    json.dumps(head_of(kind, name) | card, indent=1, default=str), encoding="utf-8"
+                )
                 write_manifest(folder)
                 self.check()
                 if overwrite:
