@@ -4,7 +4,7 @@
 
 A workspace of 100 runs × 6,040 users (ten different lists, each kept under ten names) is made once in
 ``benchmarks/.workspaces``; and where ``../shared/data/movielens/ml-1m.zip``, or ``--data``, is there, one of the demo
-on MovieLens 1M. *First* is the first visit of a fresh server, with everything still to be read and compared; *again* are
+on MovieLens 1M. *First* is the first visit of a fresh server, with everything still to be read; *again* are
 later visits in a fresh browser tab. A filter has taken effect when the script has run and the page stands still.
 Machines differ and are shared: the CPU seconds of the server stand beside.
 """
