@@ -188,8 +188,7 @@ def recommend(
     told, limits, rules = told_and_limits(ctx, fitted, files, made, reading)
     strangers = not fitted.is_personalized or (is_typed(ctx, "cold_users") and not explain)
     wanted = wanted_users(user, fitted.users_.ids, told, strangers=strangers)
-    if made is not None:
-        wanted = wanted or made.test_users
+    wanted = wanted or (None if made is None else made.test_users)
     exclude_seen = not seen if seen is not None else made is None or made.exclude_seen
     with progress_of(quiet=output.quiet) as progress:
         prepare(progress, "models", quiet=output.quiet)
