@@ -14,7 +14,7 @@ import streamlit as st
 from reclens.report._toolkit.format import is_identifier
 from reclens.report._toolkit.tables import NOTHING, format_number
 
-__all__ = ["cards_html", "wide"]
+__all__ = ["cards_html", "draw_cards", "wide"]
 
 Told = tuple[str, str, str | None]
 """Label of a column, its type and its format."""
@@ -30,6 +30,15 @@ def wide(key: str) -> Any:
         key: A key of its own on the page.
     """
     return st.container(key=f"wide-{key}", gap="small")
+
+
+def draw_cards(
+    rows: Any, columns: Mapping[str, Any] | None = None, leads: tuple[str, Sequence[Any]] | None = None
+) -> None:
+    """Draw what :func:`cards_html` makes; nothing of a table without rows."""
+    cards = cards_html(rows, columns, leads)
+    if cards:
+        st.html(cards)
 
 
 def cards_html(

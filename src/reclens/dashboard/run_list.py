@@ -9,7 +9,7 @@ import streamlit as st
 
 from reclens.dashboard import seen, store
 from reclens.dashboard.colours import system_colours, theme
-from reclens.dashboard.phone import cards_html, wide
+from reclens.dashboard.phone import draw_cards, wide
 from reclens.dashboard.widgets import choose, choose_many, empty
 from reclens.errors import WorkspaceError
 from reclens.report import Table
@@ -106,7 +106,7 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
 
     with wide("runs"):
         _drawn(shown, config, key, picked, choose_rows)
-    st.html(cards_html(dict(shown.rows), config))
+    draw_cards(dict(shown.rows), config)
 
 
 def _drawn(

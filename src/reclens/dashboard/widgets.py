@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import seen
 from reclens.dashboard.colours import theme
-from reclens.dashboard.phone import cards_html, wide
+from reclens.dashboard.phone import draw_cards, wide
 from reclens.dashboard.selection import ready, selected
 from reclens.dashboard.store import synthetic_shown
 from reclens.errors import RecLensError, suggest
@@ -138,7 +138,7 @@ def frame(
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
     with wide(key):
         st.dataframe(rows, hide_index=True, column_config=columns, key=key, width="stretch", height=height, **picked)
-    st.html(cards_html(rows, columns, leads))
+    draw_cards(rows, columns, leads)
 
 
 def _named_by(rows: Any) -> list[str]:
