@@ -25,6 +25,9 @@ def test_the_curve_is_the_mean_over_all_choices_of_users() -> None:
     # Chao2: Q1 = 4 items once (2, 3, 4, 5), Q2 = 1 item twice (0): 6 + 4/5 · 16/2 > 8, and there are 8.
     assert (curve.once, curve.twice, curve.shown, curve.expected) == (4, 1, 6, 8.0)
     assert curve.too_few_queries == 1.0
+    assert coverage_curve(np.r_[exposures, np.zeros(20, int)], 5).expected == pytest.approx(6 + 4 / 5 * 16 / 2)
+    none_twice = coverage_curve(np.array([1, 1, 1, 3, 0, 0, 0, 0, 0]), 4)  # Q1 (Q1 - 1) / 2 where Q2 is 0
+    assert none_twice.expected == pytest.approx(4 + 3 / 4 * 3)
     assert coverage_curve(np.array([5, 5, 5, 0]), 5).too_few_queries == 0  # every user sees the same three
 
 
@@ -39,6 +42,7 @@ def test_shares_by_hand(space_of) -> None:
     assert (by["x"].shown, by["x"].wanted, by["x"].unshown) == (pytest.approx(2 / 3), 0, 0)
     assert (by["z"].shown, by["z"].wanted, by["z"].unshown) == (0, 0.5, 0.5) and by["z"].examples == ("e",)
     assert by["z"].gap.value == 0.5 and by["y"].gap.value == pytest.approx(0.25 - 1 / 3)
+    assert by["y"].unshown == 0 and by["y"].examples == ()  # c is in one list: it is shown
     assert found.outside == 1 and found.users == 2
     # The delta method on two ratios of sums, user by user.
     shown, wanted = np.array([0.0, 0, 0]), np.array([1.0, 1, 0])
@@ -122,8 +126,8 @@ def test_holes_and_dead_stock_are_found_where_they_are(planted) -> None:
 
 
 def test_far_is_far_beside_the_others() -> None:
-    angles = np.array([0.1, 0.2, 0.3, 0.4, 0.5])
-    assert far_fence(np.cos(angles)) == pytest.approx(math.cos(0.4 + 3 * 0.2))
+    angles = np.array([0.1, 0.3, 0.3, 0.4, 0.5])
+    assert far_fence(np.cos(angles)) == pytest.approx(math.cos(0.4 + 3 * 0.1))
     assert far_fence(np.cos(np.array([0.0, 3.0]))) == pytest.approx(-1)  # nothing is farther than the other side
     assert far_fence(np.zeros(0)) == -1
 

@@ -125,6 +125,19 @@ def test_shape_of_a_known_space(space_of) -> None:
     assert space_shape(cone, neighbour_graph(cone, k=15)).mean_cosine > 0.9
 
 
+def test_dimension_and_mean_cosine_by_hand(space_of) -> None:
+    angles = np.array([0.0, 0.1, 0.3, 0.7])
+    space = space_of(np.column_stack([np.cos(angles), np.sin(angles)]))
+    graph = neighbour_graph(space, k=3)
+    # Distances to the neighbours of each, by angle; the inverse is the mean logarithm of the ratios over k - 2 = 1.
+    apart = [(0.1, 0.3, 0.7), (0.1, 0.2, 0.6), (0.2, 0.3, 0.4), (0.4, 0.6, 0.7)]
+    inverse = np.mean([math.log(c / a) + math.log(c / b) for a, b, c in apart])
+    shape = space_shape(space, graph)
+    assert shape.intrinsic_dimension == pytest.approx(1 / inverse, rel=1e-3)
+    pairs = [math.cos(b - a) for at, a in enumerate(angles) for b in angles[at + 1 :]]
+    assert shape.mean_cosine == pytest.approx(np.mean(pairs), rel=1e-5)
+
+
 def test_dimension_needs_neighbours(space_of) -> None:
     assert math.isnan(intrinsic_dimension(neighbour_graph(space_of(np.eye(5)), k=2)))
     assert math.isnan(intrinsic_dimension(neighbour_graph(space_of(np.ones((9, 2))), k=4)))  # all at no distance

@@ -41,6 +41,12 @@ def test_ties_are_right_whichever_is_returned(space_of) -> None:
     assert retrieval_recall(space, HidingStore(space, [0, 1, 2, 3]), np.array([[1.0, 0.0]]), k=3).recall.value == 2 / 3
 
 
+def test_a_place_that_is_empty_is_not_right(space_of) -> None:
+    space = space_of(np.array([[1.0, 0.0], [0.9, 0.1], [0.8, 0.2], [0.0, 1.0]]))
+    found = retrieval_recall(space, HidingStore(space, [1, 2, 3]), np.array([[1.0, 0.0]]), k=3)
+    assert found.recall.value == pytest.approx(1 / 3)  # the first item, and two empty places
+
+
 class Filtering(HidingStore):
     """Filters after the search, as some stores do: few items of a narrow filter are left."""
 
@@ -145,6 +151,9 @@ def test_neighbours_lost_by_hand(space_of) -> None:
     found = drift_between(before, after, k=1)
     # Nearest before: b a b e d; after: c d a b d. Kept: e.
     assert found.lost.tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+    two = drift_between(before, after, k=2)
+    # Nearest two before: bc ac ba ec dc; after: cb de ab be db. Shared: 2 0 2 1 1 of 2.
+    assert two.lost.tolist() == pytest.approx([0.0, 1.0, 0.0, 1 - 1 / 3, 1 - 1 / 3])
     wider = drift_between(before, space_of(np.pad(at(0, 10, 30, 90, 120), ((0, 0), (0, 2))), ids=ids), k=1)
     assert wider.moved.max() < 1e-6
     fewer = drift_between(before, after.take(np.array([4, 0, 1])), k=1)

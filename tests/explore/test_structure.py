@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull
 
+from reclens.explore import structure
 from reclens.explore.structure import structural_reach
 
 
@@ -20,6 +21,14 @@ def fewest_ahead(points, directions=7_200):
     return ranks.min(axis=0)
 
 
+@pytest.fixture(params=[3, 96], autouse=True)
+def looked_at(request, monkeypatch):
+    """How many items the first attempt looks at; few, so that others have to be brought in."""
+    monkeypatch.setattr(structure, "_START", request.param)
+    monkeypatch.setattr(structure, "_MORE", request.param)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(st.integers(4, 40), st.integers(0, 200))
 def test_the_first_place_belongs_to_the_hull(n, seed) -> None:
     points = np.random.default_rng(seed).normal(size=(n, 2))
@@ -39,7 +48,8 @@ def test_no_proof_is_wrong_in_the_plane(k) -> None:
         for status, fewest in zip(found.status, ahead, strict=True):
             undecided += status == "not_decided"
             assert status == "not_decided" or (status == "reachable") == (fewest < k)
-    assert undecided <= 0.1 * 300
+    # The fewer items a set is looked for among, the more of them it uses up.
+    assert undecided <= (0.1 if structure._START > 50 else 0.2) * 300
 
 
 def test_linear_programming_agrees_in_eight_dimensions() -> None:

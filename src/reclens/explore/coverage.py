@@ -167,7 +167,7 @@ def coverage_curve(exposures: np.ndarray, users: int, *, points: int = 20) -> Co
         points: Points of the curve.
 
     Example:
-        >>> curve = coverage_curve(np.array([2, 1, 1, 0]), 2)
+        >>> curve = coverage_curve(np.array([2, 1, 1, 0, 0, 0]), 2)
         >>> curve.users, curve.items, curve.expected
         ((1, 2), (2.0, 3.0), 4.0)
 
