@@ -58,7 +58,7 @@ def lists_and_train(rng: np.random.Generator) -> tuple[RankedLists, Dataset]:
     items = pl.DataFrame({"item_id": np.arange(ITEMS), "genres": genres, "seller": sellers})
     every = pl.DataFrame({"user_id": np.arange(ITEMS) % USERS, "item_id": np.arange(ITEMS)})
     train = Dataset(pl.concat([rows, every]).unique(), items=items)
-    return RankedLists(np.arange(USERS), candidates, scores, train.matrix(), K), train
+    return RankedLists(users=np.arange(USERS), items=candidates, scores=scores, seen=train.matrix(), k=K), train
 
 
 def main() -> None:

@@ -33,7 +33,17 @@ def evaluation(system: str, metric: str, values: np.ndarray, seed: int) -> Evalu
     users = pl.Series(USER, np.arange(len(values)) + 1_000_000 * seed)
     summary = Summary.of(stable_hash(users), {metric: values}, replicates=1000, seed=seed, threads=1)
     per_user = pl.DataFrame({USER: users, metric: values})
-    return Evaluation(system, (metric,), summary, {}, per_user, pl.DataFrame({USER: users}), pl.DataFrame(), 0.95, {})
+    return Evaluation(
+        system=system,
+        metrics=(metric,),
+        summary=summary,
+        catalogue={},
+        per_user=per_user,
+        segments=pl.DataFrame({USER: users}),
+        exposure=pl.DataFrame(),
+        level=0.95,
+        card={},
+    )
 
 
 def wrong_passes(results: Mapping[str, Evaluation], metric: str, truth: float, *, difference: bool) -> dict[str, float]:

@@ -109,7 +109,9 @@ def show(workspace):
     """Draw the page."""
 
 
-PAGE = Page("Greetings", ":material/home:", "Start", 99, show, "greetings")
+PAGE = Page(
+    title="Greetings", icon=":material/home:", section="Start", order=99, show=show, path="greetings"
+)
 '''
 
 COMMAND = '''"""Say hello."""

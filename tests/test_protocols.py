@@ -131,7 +131,7 @@ class Everything:
 
     def check(self, table: pl.DataFrame, *, name: str) -> Sequence[GateCheck]:
         null = table["user_id"].null_count()
-        return [GateCheck("not_null", null == 0, "user_id", null, table.height)]
+        return [GateCheck(code="not_null", passed=null == 0, column="user_id", failed_rows=null, rows=table.height)]
 
 
 def test_protocols_are_met_by_shape_alone() -> None:

@@ -291,7 +291,7 @@ class Notifier(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GateCheck:
     """One check of a table.
 

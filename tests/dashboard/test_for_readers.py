@@ -66,7 +66,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     place = Workspace(tmp_path_factory.mktemp("readers") / "workspace")
     split = rl.split.last_n(rl.synthetic_movielens(n_users=60, n_items=50, n_ratings=1_500, rng=2), n=3)
     train = split.train.with_segments(activity=rl.segments.quantiles("n_interactions", ["light", "heavy"]))
-    place.save(rl.split.Split(train, split.test, split.card), "made")
+    place.save(rl.split.Split(train=train, test=split.test, card=split.card), "made")
     found = {}
     for name, model in (("popular", rl.models.Popular()), ("knn", rl.models.ItemKNN())):
         place.save(model.fit(train), name)

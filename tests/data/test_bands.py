@@ -31,7 +31,7 @@ def test_labels_stand_in_the_order_of_their_numbers(labels: list[str]) -> None:
 def test_an_order_that_is_given_wins() -> None:
     rows = pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 1, 1]})
     users = pl.DataFrame({"user_id": [1, 2, 3], "plan": ["gold", "free", "silver"], "pay": ["5-9K", "10K+", "<5K"]})
-    data = Dataset(rows, users)
+    data = Dataset(rows, users=users)
     labels = segments.column("plan", order=["free", "silver"])(data)["label"]
     assert labels.dtype.categories.to_list() == ["free", "silver", "gold"]
     assert segments.column("pay")(data)["label"].dtype.categories.to_list() == ["<5K", "5-9K", "10K+"]

@@ -142,7 +142,15 @@ def artefacts(measured, *runs: tuple[str, dict]) -> list[Artefact]:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     cards = {name: {"evaluation": {**measured.card, **more}} for name, more in runs}
     made = [
-        Artefact("evaluation", name, start + timedelta(minutes=at), 0, Path(), "", card)
+        Artefact(
+            kind="evaluation",
+            name=name,
+            created=start + timedelta(minutes=at),
+            bytes=0,
+            path=Path(),
+            summary="",
+            card=card,
+        )
         for at, (name, card) in enumerate(cards.items())
     ]
     return made[::-1]

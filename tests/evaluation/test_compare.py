@@ -208,17 +208,17 @@ def test_nothing_is_concluded_from_noise(world) -> None:
 
 def difference_of(p: float, adjusted: float, low: float, high: float) -> PairedDifference:
     return PairedDifference(
-        "new",
-        "old",
-        "ndcg@10",
-        "age",
-        "young",
-        100,
-        0.5,
-        0.4,
-        0.1,
-        low,
-        high,
+        system="new",
+        baseline="old",
+        metric="ndcg@10",
+        by="age",
+        segment="young",
+        n=100,
+        value=0.5,
+        baseline_value=0.4,
+        difference=0.1,
+        low=low,
+        high=high,
         p_randomization=p,
         p_adjusted=adjusted,
         significant=adjusted < 0.05,
@@ -251,7 +251,13 @@ def test_an_interval_without_zero_beside_an_adjusted_p_of_one_has_its_reason(
     assert row.disagreement == reason
     said = why_not_significant(row, "holm")
     assert (said is None) == (says is None) and (says or "") in (said or "")
-    one = Comparison("old", (replace(row, by="overall", segment="all"),), "holm", 0.95, {"primary": "ndcg@10"})
+    one = Comparison(
+        baseline="old",
+        differences=(replace(row, by="overall", segment="all"),),
+        correction="holm",
+        level=0.95,
+        card={"primary": "ndcg@10"},
+    )
     verdict = verdict_of(one)
     assert f"p = {row.p_randomization:.3f}" in verdict[0] and (says or "") in verdict[0]
 
@@ -371,7 +377,20 @@ def test_threads_do_not_change_a_number(results) -> None:
 )
 def test_the_outcome_is_a_code(metric: str, difference: float, significant: bool | None, n: int, outcome: str) -> None:
     row = PairedDifference(
-        "new", "old", metric, "overall", "all", n, 0.5, 0.4, difference, low=0.0, high=0.2, significant=significant
+        system="new",
+        baseline="old",
+        metric=metric,
+        by="overall",
+        segment="all",
+        n=n,
+        value=0.5,
+        baseline_value=0.4,
+        difference=difference,
+        low=0.0,
+        high=0.2,
+        significant=significant,
     )
     assert row.outcome == outcome
-    assert Comparison("old", (row,), "holm", 0.95, {"primary": metric}).outcomes() == {"new": outcome}
+    assert Comparison(
+        baseline="old", differences=(row,), correction="holm", level=0.95, card={"primary": metric}
+    ).outcomes() == {"new": outcome}

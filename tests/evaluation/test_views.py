@@ -77,7 +77,18 @@ def test_wrong_names(measured) -> None:
 
 
 def test_a_gap_prints_as_a_sentence() -> None:
-    gap = Gap("ndcg@10", "age", "<25", "45+", 0.125, -0.0125, 0.2625, 0.95, 3, conclusive=False)
+    gap = Gap(
+        metric="ndcg@10",
+        by="age",
+        highest="<25",
+        lowest="45+",
+        value=0.125,
+        low=-0.0125,
+        high=0.2625,
+        level=0.95,
+        n_pairs=3,
+        conclusive=False,
+    )
     assert str(gap) == "ndcg@10 by age: <25 - 45+ = 0.125 [-0.0125, 0.2625], not conclusive"
     found = replace(gap, low=0.025, high=0.225, conclusive=True)
     assert str(found) == "ndcg@10 by age: <25 - 45+ = 0.125 [0.025, 0.225]"

@@ -151,7 +151,9 @@ def test_many_pairs_that_agree_wholly_have_a_lower_end(rng) -> None:
 
 
 def lifts(values: dict[str, float]) -> StrategyEffects:
-    cells = {name: {OVERALL: Estimate(value, value - 0.01, value + 0.01, 100)} for name, value in values.items()}
+    cells = {
+        name: {OVERALL: Estimate(value, low=value - 0.01, high=value + 0.01, n=100)} for name, value in values.items()
+    }
     return StrategyEffects("a", "clicks", cells)
 
 

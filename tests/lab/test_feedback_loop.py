@@ -67,9 +67,13 @@ def test_measures_by_hand(world: World) -> None:
     assert _jaccard(lists, np.array([[0, 1], [0, 2]])) == pytest.approx((1 / 3 + 0) / 2)
     small = replace(world, items=pl.DataFrame({"item_id": range(4)}))
     users = np.array([0, 0, 1, 2], np.int32)
-    before = Consumed(users, np.array([0, 0, 1, 3], np.int32), -np.ones(4, np.int32), 3, 4, 0)
+    before = Consumed(
+        users=users, items=np.array([0, 0, 1, 3], np.int32), days=-np.ones(4, np.int32), n_users=3, n_items=4, day=0
+    )
     more = np.array([0, 0, 1, 3, 3], np.int32)
-    after = Consumed(np.append(users, 1).astype(np.int32), more, np.zeros(5, np.int32), 3, 4, 7)
+    after = Consumed(
+        users=np.append(users, 1).astype(np.int32), items=more, days=np.zeros(5, np.int32), n_users=3, n_items=4, day=7
+    )
     groups = {("overall", "all"): np.ones(3, bool), ("g", "a"): np.array([True, True, False])}
     rounds = [(before, lists), (after, lists)]
     rows = _measured(rounds, small, groups, np.array([0, 0, 1, 1]), np.random.default_rng(0))

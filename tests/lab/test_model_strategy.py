@@ -25,7 +25,7 @@ def world():
 def test_codes_and_tables_agree(world) -> None:
     users, items, days = world.history
     strategy = ModelStrategy("item_knn", {"neighbors": 20})
-    strategy.fit(Consumed(users, items, days, 300, 120, 0))
+    strategy.fit(Consumed(users=users, items=items, days=days, n_users=300, n_items=120, day=0))
     who = np.unique(users)[::7]
     found = strategy.recommend(who, 5)
     model = ItemKNN(neighbors=20).fit(Dataset(pl.DataFrame({"user_id": users, "item_id": items})))
@@ -38,7 +38,7 @@ def test_codes_and_tables_agree(world) -> None:
 def test_who_cannot_be_served_gets_what_is_popular(world) -> None:
     users, items, days = world.history
     strategy = ModelStrategy("ease")
-    strategy.fit(Consumed(users, items, days, 300, 120, 0))
+    strategy.fit(Consumed(users=users, items=items, days=days, n_users=300, n_items=120, day=0))
     new = np.flatnonzero(world.users["cohort"].to_numpy() == "new")[:3]
     best = np.argsort(-np.bincount(items, minlength=120), kind="stable")[:6]
     assert (strategy.recommend(new, 6) == best).all()
@@ -53,7 +53,7 @@ def test_lists_are_filled_without_repeats() -> None:
 def test_models_that_need_attributes_get_them(world) -> None:
     users, items, days = world.history
     strategy = ModelStrategy("content", {"features": ["topic"]}, world=world)
-    strategy.fit(Consumed(users, items, days, 300, 120, 0))
+    strategy.fit(Consumed(users=users, items=items, days=days, n_users=300, n_items=120, day=0))
     topics = world.items["topic"].to_numpy()
     user = int(np.bincount(users).argmax())
     mine = np.bincount(topics[items[users == user]], minlength=6)

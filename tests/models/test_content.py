@@ -40,7 +40,7 @@ def catalogue(items: dict[str, list], *, seen: list[tuple], schema: list[str] | 
     """A data set of given interactions whose items are numbered from 0."""
     size = len(next(iter(items.values())))
     table = pl.DataFrame({"item_id": list(range(size)), **items}, strict=False)
-    return Dataset(pl.DataFrame(seen, schema or ["user_id", "item_id"], orient="row"), None, table)
+    return Dataset(pl.DataFrame(seen, schema or ["user_id", "item_id"], orient="row"), users=None, items=table)
 
 
 def vectors(model: models.Content) -> list[dict[str, float]]:
@@ -145,7 +145,7 @@ def test_vectors_that_were_given(dtype: pl.DataType, tmp_path: Path) -> None:
     given_vectors = rng.normal(size=(6, 3))
     column = pl.Series("embedding", [*given_vectors.tolist(), None], dtype)
     table = pl.DataFrame({"item_id": range(7), "embedding": column})
-    data = Dataset(pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]}), None, table)
+    data = Dataset(pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]}), users=None, items=table)
     model = models.Content(features={"embedding": "vector"}).fit(data)
     unit = given_vectors / np.linalg.norm(given_vectors, axis=1, keepdims=True)
     profile = unit[:2].sum(axis=0)
@@ -251,7 +251,7 @@ schema = {"text": pl.String, "tags": pl.List(pl.String), "size": pl.Int64}
 @given(rows, st.booleans())
 def test_each_column_is_a_third_of_a_vector_and_scores_stay_below_one(rows: list, sublinear: bool) -> None:
     table = pl.DataFrame(rows, schema, orient="row").with_row_index("item_id")
-    data = Dataset(pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]}), None, table)
+    data = Dataset(pl.DataFrame({"user_id": [1, 1], "item_id": [0, 1]}), users=None, items=table)
     kinds = {"text": "text", "tags": "list", "size": "number"}
     try:
         model = models.Content(features=kinds, sublinear=sublinear, min_items=1).fit(data)
@@ -294,7 +294,7 @@ def test_plots_of_films(shared_data: Path) -> None:
         pytest.skip(f"needs {file.name} in {file.parent}")
     table = pl.read_csv(file).rename({"movieId": "item_id"})
     seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [260, 1196, 1]})  # two films of Star Wars; Toy Story
-    model = models.Content(features={"plot": "text"}, stop_words="english").fit(Dataset(seen, None, table))
+    model = models.Content(features={"plot": "text"}, stop_words="english").fit(Dataset(seen, users=None, items=table))
     assert len(model.feature_names_) > 5_000 and model.vectors_.n_rows == table.height
     titles = dict(table.select("item_id", "title").iter_rows())
     lists = model.recommend(k=10).table

@@ -41,7 +41,7 @@ SHOP = pl.DataFrame(
 def shop(**options) -> models.Knowledge:
     """A fitted model; user 1 has a and b, user 2 has a."""
     seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
-    return models.Knowledge(**options).fit(Dataset(seen, None, SHOP))
+    return models.Knowledge(**options).fit(Dataset(seen, users=None, items=SHOP))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_wrong_hyper_parameters_are_explained(options: dict, says: str) -> None:
 
 def test_numbers_that_are_not_finite_are_missing() -> None:
     table = pl.DataFrame({"item_id": [1, 2, 3, 4], "size": [float("nan"), float("inf"), 1.0, None]})
-    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": [3]}), None, table))
+    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": [3]}), users=None, items=table))
     for text, fits in (("size is known", [3]), ("size is missing", [1, 2, 4]), ("size != 5", [3]), ("size > 0", [3])):
         assert sorted(model.asked(require=[text]).best()["item_id"]) == fits, text
     wish = model.asked(prefer={"size low": 1.0}, require=[])
@@ -288,7 +288,9 @@ def test_relaxations_are_minimal_and_bring_items_and_lists_meet_what_is_kept(row
     schema = {"n": pl.Int64, "t": pl.String, "l": pl.List(pl.String)}
     table = pl.DataFrame(rows, schema, orient="row").with_row_index("item_id")
     texts = [f"{column} {operator} {value}" for column, operator, value in wanted]
-    model = models.Knowledge(require=texts).fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": [0]}), None, table))
+    model = models.Knowledge(require=texts).fit(
+        Dataset(pl.DataFrame({"user_id": [1], "item_id": [0]}), users=None, items=table)
+    )
 
     def fits(kept: set[int]) -> list[int]:
         return [at for at, row in enumerate(rows) if all(meets(row, *wanted[each]) for each in kept)]
@@ -353,7 +355,7 @@ def test_a_catalogue_of_series_and_films(shared_data: Path) -> None:
         pytest.skip(f"needs {file.name} in {file.parent}")
     table = pl.read_csv(file).rename({"show_id": "item_id"})
     table = table.with_columns(pl.col("listed_in").str.split(", "), pl.col("cast").str.split(", "))
-    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": ["s1"]}), None, table))
+    model = models.Knowledge().fit(Dataset(pl.DataFrame({"user_id": [1], "item_id": ["s1"]}), users=None, items=table))
     require = ["type = Movie", "listed_in includes Dramas", "release_year >= 2020", "description contains war"]
     asked = model.asked(require=require, prefer={"release_year high": 1.0})
     expected = table.filter(

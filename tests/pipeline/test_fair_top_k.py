@@ -90,7 +90,7 @@ def order(shop: SimpleNamespace, k: int = 6, codes: list[int] | None = None, **s
     made = build({"kind": "fair_top_k", "where": "seller = small", "adjusted": False, **spec})
     made.prepare(shop.train, shop.words)
     items = np.array([codes or range(8)], np.int32)
-    lists = RankedLists(np.array([0]), items, shop.scores, shop.train.matrix(), k)
+    lists = RankedLists(users=np.array([0]), items=items, scores=shop.scores, seen=shop.train.matrix(), k=k)
     return "".join("abcdefgh"[item] if item >= 0 else "-" for item in made.rerank(lists).items[0])
 
 
@@ -123,7 +123,9 @@ def test_every_prefix_has_what_it_needs_and_both_queues_keep_their_order() -> No
     items = np.stack([rng.permutation(200)[:depth] for _ in range(n)]).astype(np.int32)
     scores = -np.sort(-rng.random((n, depth)), axis=1).astype(np.float32)
     train = Dataset(pl.DataFrame({"user_id": [0], "item_id": [0]}))
-    found = made.rerank(RankedLists(np.zeros(n, np.int64), items, scores, train.matrix(), k)).items
+    found = made.rerank(
+        RankedLists(users=np.zeros(n, np.int64), items=items, scores=scores, seen=train.matrix(), k=k)
+    ).items
     assert (np.sort(found, axis=1) == np.sort(items, axis=1)).all()
     counts = protected[found[:, :k]].cumsum(axis=1)
     enough = np.minimum(minimum_protected(k, 0.45, 0.1), protected[items].sum(axis=1)[:, None])

@@ -30,7 +30,9 @@ def made_of(
     made = build(spec)
     made.prepare(train, Vocabulary(pl.Series(range(n))))
     users = np.arange(len(codes)) % n
-    return made, RankedLists(users, codes.astype(np.int32), scores.astype(np.float32), train.matrix(), k)
+    return made, RankedLists(
+        users=users, items=codes.astype(np.int32), scores=scores.astype(np.float32), seen=train.matrix(), k=k
+    )
 
 
 @pytest.fixture(scope="module")
@@ -224,7 +226,7 @@ def test_the_prices_meet_the_floors_of_several_groups() -> None:
     # The prices found, given for one list at a time, make the same lists.
     prices = half.find_prices(lists)  # type: ignore[attr-defined]
     fixed, _ = made_of(items, codes, scores, k, {**spec, "prices": prices})
-    one = RankedLists(lists.users[5:6], lists.items[5:6], lists.scores[5:6], lists.seen, k)
+    one = RankedLists(users=lists.users[5:6], items=lists.items[5:6], scores=lists.scores[5:6], seen=lists.seen, k=k)
     assert (fixed.rerank(one).items == half.rerank(lists).items[5:6]).all()
 
 
@@ -266,7 +268,7 @@ def test_equals_take_turns() -> None:
     codes, scores = np.array([[0, 1]] * 4), np.ones((4, 2))
     made, lists = made_of(items, codes, scores, 2, {"kind": "amortised", "weight": 1.0})
     assert made.rerank(lists).items.tolist() == [[0, 1], [1, 0], [0, 1], [1, 0]]
-    one = RankedLists(lists.users[:1], lists.items[:1], lists.scores[:1], lists.seen, 2)
+    one = RankedLists(users=lists.users[:1], items=lists.items[:1], scores=lists.scores[:1], seen=lists.seen, k=2)
     # Across days: what is settled today is paid back tomorrow; asking without settling changes nothing.
     assert [made.rerank(one).items[0].tolist() for _ in range(2)] == [[0, 1], [0, 1]]
     assert [made.settle(one).items[0].tolist() for _ in range(3)] == [[0, 1], [1, 0], [0, 1]]  # type: ignore[attr-defined]

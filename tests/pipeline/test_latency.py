@@ -27,7 +27,9 @@ class Served:
         self.users += users
         seconds = 1.0 if len(self.users) <= self.slow else users[0] / 1000
         self.now += seconds
-        return SimpleNamespace(steps=(Step("rank", "ease", 1, 1, 1, seconds / 2),))
+        return SimpleNamespace(
+            steps=(Step(stage="rank", label="ease", users=1, rows_in=1, rows_out=1, seconds=seconds / 2),)
+        )
 
 
 def test_the_total_is_that_of_the_wall_and_warm(monkeypatch: pytest.MonkeyPatch) -> None:

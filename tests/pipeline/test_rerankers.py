@@ -34,7 +34,7 @@ def world():
     items = np.stack([rng.permutation(N_ITEMS)[:DEPTH] for _ in range(N_USERS)]).astype(np.int32)
     scores = -np.sort(-rng.random((N_USERS, DEPTH)), axis=1).astype(np.float32)
     items[3, 10:], scores[3, 10:] = -1, np.nan  # a short list
-    lists = RankedLists(np.arange(N_USERS), items, scores, train.matrix(), K)
+    lists = RankedLists(users=np.arange(N_USERS), items=items, scores=scores, seen=train.matrix(), k=K)
     return train, lists, labels, [sorted(own) for own in histories]
 
 
@@ -164,7 +164,7 @@ def test_a_user_without_history_has_nothing_to_be_calibrated_to(world) -> None:
     train, lists, *_ = world
     made = build({"kind": "calibrated", "weight": 0.9})
     made.prepare(train, Vocabulary(pl.Series(range(N_ITEMS))))
-    strangers = RankedLists(np.full(N_USERS, -1), lists.items, lists.scores, lists.seen, K)
+    strangers = RankedLists(users=np.full(N_USERS, -1), items=lists.items, scores=lists.scores, seen=lists.seen, k=K)
     assert (made.rerank(strangers).items == lists.items).all()
 
 
@@ -202,7 +202,7 @@ def test_one_item_and_none() -> None:
     matrix = UserItemMatrix(np.array([0, 1]), np.array([0], np.int32), np.ones(1, np.float32), 3)
     items = np.array([[2, -1], [-1, -1]], np.int32)
     scores = np.array([[0.5, np.nan], [np.nan, np.nan]], np.float32)
-    lists = RankedLists(np.array([0, -1]), items, scores, matrix, 5)
+    lists = RankedLists(users=np.array([0, -1]), items=items, scores=scores, seen=matrix, k=5)
     labels = pl.DataFrame({"item_id": [0, 1, 2], "genres": [["a"], ["b"], ["a"]]})
     train = Dataset(pl.DataFrame({"user_id": [0, 0, 0], "item_id": [0, 1, 2]}), items=labels)
     for kind in ("mmr", "calibrated", "xquad", "seen"):
@@ -226,7 +226,9 @@ def priced():
     )
     train = Dataset(pl.DataFrame({"user_id": ["u"] * 6, "item_id": list("abcdef")}), items=items)
     scores = np.array([[1.0, 0.8, 0.6, 0.4, 0.2, 0.0]], np.float32)
-    lists = RankedLists(np.array([0]), np.arange(6, dtype=np.int32)[None], scores, train.matrix(), 3)
+    lists = RankedLists(
+        users=np.array([0]), items=np.arange(6, dtype=np.int32)[None], scores=scores, seen=train.matrix(), k=3
+    )
     return train, lists
 
 

@@ -159,7 +159,15 @@ def seen_by_users(measured: Any) -> list[Any]:
 def search() -> Tuning:
     """A search that has something against it."""
     close = Caution("close", None, {"first": "a", "second": "b", "value": 0.01, "low": -0.1, "high": 0.12})
-    return Tuning("ndcg@10", "random", (), (), (close, Caution("alone", "a")), (), {})
+    return Tuning(
+        metric="ndcg@10",
+        method="random",
+        best=(),
+        trials=(),
+        cautions=(close, Caution("alone", "a")),
+        notes=(),
+        card={},
+    )
 
 
 def gated(measured: Any, folder: Path) -> list[Any]:

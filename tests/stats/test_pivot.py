@@ -30,7 +30,7 @@ def test_a_statistic_beyond_floating_point_is_kept_finite() -> None:
 @pytest.mark.parametrize("relative", [False, True])
 @pytest.mark.parametrize("control", [12.0, -12.0])
 def test_the_ends_are_where_the_test_just_rejects(control: float, relative: bool) -> None:
-    pivot = TPivot(control, 1.5, VARIANCES, df=7.0)
+    pivot = TPivot(control=control, gap=1.5, variances=VARIANCES, df=7.0)
     low, high = pivot.within(1.0, 2.5, relative=relative)
     assert low is not None and high is not None and low < high
     assert pivot.z_at(low, relative=relative) == pytest.approx(1.0)
@@ -41,12 +41,12 @@ def test_the_ends_are_where_the_test_just_rejects(control: float, relative: bool
 
 
 def test_a_control_near_zero_bounds_no_lift() -> None:
-    assert TPivot(1.0, 1.5, VARIANCES).within(1.96, 1.96, relative=True) == (None, None)
+    assert TPivot(control=1.0, gap=1.5, variances=VARIANCES).within(1.96, 1.96, relative=True) == (None, None)
     assert fieller(1.0, 1.5, VARIANCES, 1.96) is None
 
 
 def test_inversion_finds_the_closed_form() -> None:
-    pivot = TPivot(12.0, 1.5, VARIANCES, df=7.0)
+    pivot = TPivot(control=12.0, gap=1.5, variances=VARIANCES, df=7.0)
     for z in np.linspace(-4, 4, 9):
         found = invert(pivot.z_at, float(z), start=1.5, step=0.1)
         assert found == pytest.approx(pivot.within(float(z), 0.0)[0])
@@ -66,7 +66,7 @@ def test_the_transformation_rises_and_is_inverted(t: float, skew: float) -> None
 
 
 def test_the_ends_of_a_skewed_statistic_are_where_its_test_just_rejects() -> None:
-    pivot = TPivot(40.0, 1.5, VARIANCES, df=70.0, skew=0.3)
+    pivot = TPivot(control=40.0, gap=1.5, variances=VARIANCES, df=70.0, skew=0.3)
     for relative in (False, True):
         low, high = pivot.within(1.0, 1.8, relative=relative)
         assert low is not None and high is not None and low < high

@@ -45,7 +45,9 @@ def test_a_quantile_at_the_largest_value_is_not_tested() -> None:
 def test_ends_of_a_mid_quantile_by_hand() -> None:
     """Shares of .1, .5 and .9 below 0, 1 and 2: .2 and .8 lie a quarter inside; .05 and .95 lie outside the data."""
     support, below = np.array([0.0, 1.0, 2.0]), np.array([0.1, 0.5, 0.9])
-    inside, outside = (MidQuantile(0.5, 1.0, support, below, reach / 1.959964, 100) for reach in (0.3, 0.45))
+    inside, outside = (
+        MidQuantile(q=0.5, value=1.0, support=support, below=below, se=reach / 1.959964, n=100) for reach in (0.3, 0.45)
+    )
     assert inside.ends(0.95) == pytest.approx((0.25, 1.75), abs=1e-6)
     assert outside.ends(0.95) == (None, None)
 

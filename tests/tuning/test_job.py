@@ -67,7 +67,7 @@ _SEEN |= {"half": 0.1, "best": 0.2, "configurations": 4, "trials": 4, "others": 
 
 def told(*kinds: str) -> Tuning:
     cautions = tuple(Caution(kind, f"m{at}", _SEEN) for at, kind in enumerate(kinds))  # type: ignore[arg-type]
-    return Tuning("ndcg@10", "random", (), (), cautions, (), {})
+    return Tuning(metric="ndcg@10", method="random", best=(), trials=(), cautions=cautions, notes=(), card={})
 
 
 def test_cautions_are_grouped_and_the_gravest_come_first() -> None:

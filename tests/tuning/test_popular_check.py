@@ -27,7 +27,7 @@ def split() -> Split:
     rows = [(user, user) for user in range(30)] + [(user, 100) for user in range(30, 40)]
     train = Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
     held = pl.DataFrame([(user, 100) for user in range(30)], ["user_id", "item_id"], orient="row")
-    return Split(train, held.clear(), {}, held)
+    return Split(train=train, test=held.clear(), card={}, validation=held)
 
 
 def test_the_difference_is_that_of_ndcg_by_hand(split: Split) -> None:
@@ -38,7 +38,7 @@ def test_the_difference_is_that_of_ndcg_by_hand(split: Split) -> None:
     backwards.counts_ = -backwards.counts_
     backwards.name = "upside_down"  # type: ignore[misc]
     found = hold_against_popular(backwards, split)
-    assert found == FitProblem("below_popular", -1.0, 0.0, 30, 30)
+    assert found == FitProblem(code="below_popular", value=-1.0, limit=0.0, n=30, of=30)
     assert backwards.problems_ == (found,)
     assert hold_against_popular(backwards, split) == found and backwards.problems_ == (found,), "said once"
     assert backwards.recommend(k=3).card["problems"][0]["code"] == "below_popular"

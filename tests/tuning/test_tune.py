@@ -150,7 +150,7 @@ class Sealed(Split):
 
 
 def test_the_test_part_is_not_looked_at(dial_world: ModuleType, split: Split) -> None:
-    sealed = Sealed(split.train, split.test, split.card, split.validation)
+    sealed = Sealed(train=split.train, test=split.test, card=split.card, validation=split.validation)
     with pytest.raises(AssertionError, match="looked at"):
         _ = sealed.test
     found = tune(sealed, [dial_world.Dial, "popular"], method="halving", trials=9)
@@ -243,9 +243,12 @@ def test_progress_counts_every_trial_and_tells_the_time_left(dial_world: ModuleT
 
 
 def test_time_left_is_worked_out_from_the_trials_so_far() -> None:
-    done = [Trial("a", 0, 0, 1.0, {}, 0.1, 4.0), Trial("a", 1, 0, 0.5, {}, 0.1, 2.0)]
+    done = [
+        Trial(model="a", number=0, rung=0, share=1.0, parameters={}, value=0.1, seconds=4.0),
+        Trial(model="a", number=1, rung=0, share=0.5, parameters={}, value=0.1, seconds=2.0),
+    ]
     assert seconds_left(done, {"a": 5.0, "b": 2.0}, None) is None  # nothing is known of b
-    done.append(Trial("b", 0, 0, 1.0, {}, 0.1, 9.0))
+    done.append(Trial(model="b", number=0, rung=0, share=1.0, parameters={}, value=0.1, seconds=9.0))
     # a takes 4 s a full fit and has 3.5 to go; b takes 9 s and has 1 to go.
     assert seconds_left(done, {"a": 5.0, "b": 2.0}, None) == pytest.approx(3.5 * 4 + 9)
     # With 10 s each, a has 4 s left and b 1.
@@ -261,12 +264,15 @@ def test_rungs_spend_the_same_and_no_more_than_the_budget(trials: int, shares: l
 
 
 def test_promotion_takes_the_best_whichever_way_is_better() -> None:
-    trials = [Trial("m", number, 0, 0.5, {}, value, 0.0) for number, value in enumerate((0.5, 0.9, None, 0.1, 0.9))]
+    trials = [
+        Trial(model="m", number=number, rung=0, share=0.5, parameters={}, value=value, seconds=0.0)
+        for number, value in enumerate((0.5, 0.9, None, 0.1, 0.9))
+    ]
     assert promote(trials, 2, sign=1) == [1, 0]
     assert promote(trials, 3, sign=1) == [1, 4, 0]
     assert promote(trials, 2, sign=-1) == [3, 0]
     assert promote(trials, 9, sign=1) == [1, 4, 0, 3]
-    higher = Trial("m", 3, 1, 1.0, {}, 0.2, 0.0)
+    higher = Trial(model="m", number=3, rung=1, share=1.0, parameters={}, value=0.2, seconds=0.0)
     assert promote([*trials, higher], 2, sign=1) == [3, 0]
 
 

@@ -30,7 +30,7 @@ def make_split() -> Split:
     train = pl.DataFrame(rows, schema=["user_id", "item_id"], orient="row")
     held = pl.DataFrame({"user_id": [f"a{user:04}" for user in range(ASKERS)], "item_id": ["z"] * ASKERS})
     test = pl.DataFrame({"user_id": ["a0000"], "item_id": ["i00"]})
-    return Split(Dataset(train, name="dial world"), test, {}, held)
+    return Split(train=Dataset(train, name="dial world"), test=test, card={}, validation=held)
 
 
 @dataclass(kw_only=True)

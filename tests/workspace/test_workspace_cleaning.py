@@ -177,7 +177,7 @@ def test_clean_and_doctor_remove_what_killed_runs_left(workspace: Workspace, rec
 
 
 def removed(name: str, *, hours: float) -> Removed:
-    return Removed("run", name, NOW - timedelta(hours=hours), 10, Path(f"{name}@{hours}"))
+    return Removed(kind="run", name=name, removed=NOW - timedelta(hours=hours), bytes=10, path=Path(f"{name}@{hours}"))
 
 
 def test_the_trash_lets_go_by_its_rule() -> None:

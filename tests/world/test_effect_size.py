@@ -106,11 +106,11 @@ def test_a_world_has_the_lift_of_a_past_test_or_not(tiny) -> None:
         (-1.0, truth.low + 0.01, True),
         (-1.0, truth.low - 0.01, False),
     ):
-        check = past_test_check(tiny, *arms, Estimate((low + high) / 2, low, high, 0), days=5, replicates=3)
+        check = past_test_check(tiny, *arms, Estimate((low + high) / 2, low=low, high=high, n=0), days=5, replicates=3)
         assert check.passed is passed and check.simulated == pytest.approx(truth.value), (low, high)
     for lift, replicates, says in (
-        (Estimate(0.1, None, None, 0), 3, "an interval"),
-        (Estimate(0.1, 0.0, 0.2, 0), 1, "two or more"),
+        (Estimate(0.1, low=None, high=None, n=0), 3, "an interval"),
+        (Estimate(0.1, low=0.0, high=0.2, n=0), 1, "two or more"),
     ):
         with pytest.raises(UsageError, match=says):
             past_test_check(tiny, *arms, lift, replicates=replicates)

@@ -371,7 +371,9 @@ def test_logged_propensities_of_items_and_of_lists(still, tmp_path, kind) -> Non
     decisions = read_decisions(log, items=still.items["item_id"])
     users, items, days = still.history
     popular = Popular()
-    popular.fit(Consumed(users, items, days, still.users.height, still.items.height, 0))
+    popular.fit(
+        Consumed(users=users, items=items, days=days, n_users=still.users.height, n_items=still.items.height, day=0)
+    )
     ranking = popular.recommend(np.arange(still.users.height), 6)
     known = {user: at for at, user in enumerate(still.users["user_id"])}
     rows = np.array([known[user] for user in log["user_id"]])

@@ -158,7 +158,9 @@ def _change(
         # Beyond parity a rise is no improvement: what counts is the distance from 1.
         nearer = abs(math.log(new.impact.value)) < abs(math.log(old.impact.value))
         outcome = "undecided" if p_adjusted > alpha else "improved" if nearer else "worse"
-    change = Estimate(math.exp(value) if error is not None else math.nan, low, high, min(old.n, new.n), level)
+    change = Estimate(
+        math.exp(value) if error is not None else math.nan, low=low, high=high, n=min(old.n, new.n), level=level
+    )
     return AuditChange(
         section=new.section,
         measure=new.measure,

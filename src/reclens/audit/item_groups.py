@@ -25,7 +25,7 @@ MOST_GROUPS: Final = 30
 """Values of an attribute that stand for themselves; the smaller ones are one group."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ItemGroups:
     """To which groups each item of the catalogue belongs. An item with several labels gives each an equal share.
 
@@ -179,11 +179,11 @@ def _compressed(name: str, labels: tuple[str, ...], pairs: pl.DataFrame, n_items
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     shares = 1.0 / sizes[codes]
     return ItemGroups(
-        name,
-        labels,
-        np.bincount(groups, shares, minlength=len(labels)),
-        indptr,
-        np.ascontiguousarray(groups),
-        shares,
-        folded,
+        name=name,
+        labels=labels,
+        sizes=np.bincount(groups, shares, minlength=len(labels)),
+        indptr=indptr,
+        groups=np.ascontiguousarray(groups),
+        shares=shares,
+        folded=folded,
     )

@@ -193,7 +193,7 @@ def _harvested(
     several = counts.filter(pl.len().over("unit", ITEM) > 1)
     n_pairs = several.select("unit", ITEM).n_unique()
     if not n_pairs:
-        nothing = tuple(Estimate(float("nan"), None, None, 0, level) for _ in range(places))
+        nothing = tuple(Estimate(float("nan"), low=None, high=None, n=0, level=level) for _ in range(places))
         return PositionBias(examination=nothing, pairs=0, unidentified="one_place_each", **about)
     both = several.join(several, on=["unit", ITEM], suffix="_other").filter(
         pl.col("position") < pl.col("position_other")
@@ -223,7 +223,7 @@ def _harvested(
     values = tuple(
         _relative(logs[place], len(present), level, first=place == 0)
         if known[place]
-        else Estimate(float("nan"), None, None, len(present), level)
+        else Estimate(float("nan"), low=None, high=None, n=len(present), level=level)
         for place in range(places)
     )
     missing: Unidentified | None = None if known.all() else "places_apart" if usable.any() else "no_clicks"
@@ -262,7 +262,7 @@ def _fitted(ratio: Replicated, kinds: np.ndarray, error: np.ndarray, places: int
 def _relative(log: Replicated, n: int, level: float, *, first: bool) -> Estimate:
     """The exponential of a logarithm, with its interval."""
     if first:
-        return Estimate(1.0, None, None, n, level)
+        return Estimate(1.0, low=None, high=None, n=n, level=level)
     return Replicated(np.exp(log.value), np.exp(log.draws)).estimate(n=n, level=level, scale="log")
 
 
@@ -289,7 +289,7 @@ def _swapped(
     )
     relative = rate / rate[0]
     values = tuple(
-        Estimate(1.0, None, None, len(units), level)
+        Estimate(1.0, low=None, high=None, n=len(units), level=level)
         if j == 0
         else relative[j].estimate(n=len(units), level=level, scale="log")
         for j in range(places)
@@ -306,7 +306,7 @@ def _maximised(counts: pl.DataFrame, places: int, about: dict[str, Any], *, leve
     n, c = table["n"].to_numpy(), table["c"].to_numpy()
     missed = n - c
     if table.select(pl.col("position").n_unique().over(ITEM)).to_series().max() == 1:
-        nothing = tuple(Estimate(float("nan"), None, None, 0, level) for _ in range(places))
+        nothing = tuple(Estimate(float("nan"), low=None, high=None, n=0, level=level) for _ in range(places))
         return PositionBias(examination=nothing, pairs=0, unidentified="one_place_each", **about)
     theta, gamma = 1 / np.arange(1, places + 1) ** 0.5, np.full(len(items), 0.5)
     by_place = np.maximum(np.bincount(place, n, minlength=places), 1e-12)
@@ -321,6 +321,6 @@ def _maximised(counts: pl.DataFrame, places: int, about: dict[str, Any], *, leve
         if moved < _STILL:
             break
     relative = theta / theta[0]
-    values = tuple(Estimate(float(each), None, None, len(items), level) for each in relative)
+    values = tuple(Estimate(float(each), low=None, high=None, n=len(items), level=level) for each in relative)
     dead = np.bincount(place, c, minlength=places) == 0
     return PositionBias(examination=values, pairs=0, unidentified="no_clicks" if dead.any() else None, **about)

@@ -179,7 +179,7 @@ def refuse_failed(found: Preflight, source: str) -> None:
 def _lists(users: np.ndarray, items: np.ndarray, k: int) -> CodedLists:
     padded = np.full((len(users), k), -1, np.int32)
     padded[:, : items.shape[1]] = items
-    return CodedLists(users.astype(np.int64), padded, (padded >= 0).sum(axis=1).astype(np.int32))
+    return CodedLists(users=users.astype(np.int64), items=padded, length=(padded >= 0).sum(axis=1).astype(np.int32))
 
 
 def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[PreflightCheck]:
@@ -193,7 +193,7 @@ def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[Preflight
         begin, end = ground.indptr[user], ground.indptr[user + 1]
         best = np.argsort(-ground.gains[begin:end], kind="stable")[:k]
         items[row, : len(best)] = ground.relevant[begin:end][best]
-    lists = CodedLists(known.astype(np.int64), items, (items >= 0).sum(axis=1).astype(np.int32))
+    lists = CodedLists(users=known.astype(np.int64), items=items, length=(items >= 0).sum(axis=1).astype(np.int32))
     values = plan_of(measures).measure(lists).values
     checks = []
     for at, spec in enumerate(measures.metrics):
@@ -245,7 +245,7 @@ def _random_checks(measures: AuditMeasures, lists: CodedLists) -> list[Preflight
 def _identical_checks(measures: AuditMeasures, lists: CodedLists, drawn: np.random.Generator) -> list[PreflightCheck]:
     """The same lists in another order of users: every sum is the same, and so is every replicate."""
     order = drawn.permutation(len(lists.users))
-    shuffled = CodedLists(lists.users[order], lists.items[order], lists.length[order])
+    shuffled = CodedLists(users=lists.users[order], items=lists.items[order], length=lists.length[order])
     plan = plan_of(measures)
     one, other = plan.measure(lists).summary, plan.measure(shuffled).summary
     scale = np.maximum(np.abs(one.sums), 1.0)

@@ -99,7 +99,7 @@ class AuditRow(Tabular):
             return self.ratio
         ends = [None if end is None or end <= 0 else 1 / end for end in (self.ratio.high, self.ratio.low)]
         value = 1 / self.ratio.value if self.ratio.value else math.nan
-        return Estimate(value, ends[0], ends[1], self.ratio.n, self.ratio.level)
+        return Estimate(value, low=ends[0], high=ends[1], n=self.ratio.n, level=self.ratio.level)
 
     @property
     def tested(self) -> bool:
@@ -184,7 +184,7 @@ def _never(row: AuditRow, alike: float, n: int, level: float) -> AuditRow:
     end is that of 0 of n users (Clopper and Pearson), and at parity no user has any with chance (1 - parity)^n at most.
     """
     high = 1 - ((1 - level) / 2) ** (1 / n)
-    value, ratio = (Estimate(0.0, 0.0, end, n, level) for end in (high, high / alike))
+    value, ratio = (Estimate(0.0, low=0.0, high=end, n=n, level=level) for end in (high, high / alike))
     return replace(row, value=value, ratio=ratio, p_value=(1 - alike) ** n)
 
 

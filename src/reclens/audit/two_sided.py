@@ -174,7 +174,7 @@ def bias_disparity(measures: AuditMeasures, attribute: str, *, by: str | None = 
                     group=label,
                     source=float(source.value[at]),
                     shown=float(listed.value[at]),
-                    disparity=Estimate(ratio.value - 1, ends[0], ends[1], ratio.n, level),
+                    disparity=Estimate(ratio.value - 1, low=ends[0], high=ends[1], n=ratio.n, level=level),
                 )
             )
     return found

@@ -135,7 +135,7 @@ def evaluate(
     output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(result.card.get("synthetic")))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _Ground:
     """The data that lists are evaluated on.
 
@@ -167,13 +167,13 @@ def _ground(
     if split is not None:
         made = place.load("split", split)
         known = runs_on(place.list("evaluation"), made)
-        return _Ground(with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
+        return _Ground(truth=with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
     if truth is None:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     held_out, rules, graded = load_truth(truth, reading)
     learned = load_data(train, reading, table="train") if train else None
     told = load_truth(history, reading, table="history")[0] if history else None
-    return _Ground(held_out, learned, told, rules, graded)
+    return _Ground(truth=held_out, train=learned, history=told, rules=rules, graded=graded)
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:

@@ -43,7 +43,7 @@ def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
     return lambda function: function
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CommandSource:
     """Where a command is defined.
 
@@ -97,7 +97,13 @@ def _find(folders: tuple[str, ...]) -> tuple[list[CommandSource], dict[str, str]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef):
                 commands += [
-                    CommandSource(tuple(said[0].split()), module, node.name, ast.get_docstring(node) or "", said[1])
+                    CommandSource(
+                        path=tuple(said[0].split()),
+                        module=module,
+                        function=node.name,
+                        help=ast.get_docstring(node) or "",
+                        serves=said[1],
+                    )
                     for said in map(_said, node.decorator_list)
                     if said is not None
                 ]

@@ -178,7 +178,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
         return f"{value:,}" if counts else str(value)
 
     cells = tuple(tuple(cell(head, row) for head in heads) for row in rows)
-    return Table(title, tuple(heads), cells, tuple(rows))
+    return Table(title=title, columns=tuple(heads), rows=cells, records=tuple(rows))
 
 
 def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False, quiet: bool = False) -> None:

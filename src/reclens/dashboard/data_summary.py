@@ -18,7 +18,7 @@ from reclens.workspace import Workspace
 __all__ = ["Described", "describe_data", "table_of", "tables_of"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Described:
     """A part of a data set or split.
 

@@ -12,7 +12,7 @@ from reclens.workspace import Workspace
 __all__ = ["Page", "pages"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """One page of the application.
 

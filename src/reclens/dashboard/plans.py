@@ -85,7 +85,7 @@ def _readouts(workspace: Workspace, plan: Plan) -> None:
         for each, read in own
     ]
     heads = ("readout", "kept", "units", "decision")
-    seen.rows("readouts", Table("Readouts", heads, tuple(rows), ()))
+    seen.rows("readouts", Table(title="Readouts", columns=heads, rows=tuple(rows), records=()))
     frame({head: [row[at] for row in rows] for at, head in enumerate(heads)}, key="readouts")
 
     def go(name: str) -> None:

@@ -94,7 +94,7 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
     cells = zip(
         shown.runs, *([format_number(each) for each in shown.rows[name]] for name in shown.numbers), strict=True
     )
-    seen.rows("runs", Table("Runs", heads, tuple(cells), ()))
+    seen.rows("runs", Table(title="Runs", columns=heads, rows=tuple(cells), records=()))
     picked = [at for at, run in enumerate(shown.runs) if run in chosen]
 
     def choose_rows() -> None:

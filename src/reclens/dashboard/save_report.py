@@ -39,7 +39,7 @@ def document_of(page: seen.Seen, *, workspace: str, link: str = "", synthetic: b
     parts = [DocumentPart(title=shown, figures=figures)] if figures else []
     parts += [DocumentPart(title=each.title, tables=(each,)) for each in drawn if isinstance(each, Table)]
     summary = [said for each in drawn if isinstance(each, tuple) for said in each]
-    chosen = Table("Choices", ("field", "chosen"), tuple(page.choices.items()), ())
+    chosen = Table(title="Choices", columns=("field", "chosen"), rows=tuple(page.choices.items()), records=())
     view = page.choices.get("View")
     where = DocumentPart(title="What was chosen", tables=(chosen,), code=link, language="text")
     return write_document(

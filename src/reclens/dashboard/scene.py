@@ -24,7 +24,7 @@ MANY: Final = 12
 """Runs above which segments are tested for the recommended system alone: all of them would take long."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Scene:
     """Runs that were measured alike.
 
@@ -97,7 +97,14 @@ def _scene(
     results = store.evaluations(workspace, chosen)
     metrics, by, _ = store.shared(results)
     if baseline is None or len(chosen) < 2:
-        return Scene(workspace, results, None, decide(results, metric=metric), metrics, by)
+        return Scene(
+            workspace=workspace,
+            results=results,
+            comparison=None,
+            decision=decide(results, metric=metric),
+            metrics=metrics,
+            by=by,
+        )
     averaged = store.averaged(results)
     metrics = list(dict.fromkeys([*averaged[:1], *metrics]))
     many = len(chosen) > MANY
@@ -113,7 +120,9 @@ def _scene(
     decision = decide(results, comparison, metric=metric)
     tested = segments_of or decision.system
     if not many or not by or tested == baseline:
-        return Scene(workspace, results, comparison, decision, metrics, by)
+        return Scene(
+            workspace=workspace, results=results, comparison=comparison, decision=decision, metrics=metrics, by=by
+        )
     segments = store.compared(
         workspace,
         [tested, baseline],
@@ -123,11 +132,24 @@ def _scene(
         by=by,
         intervals=intervals,
     )
+    comparison = _with_segments(comparison, segments)
+    return Scene(
+        workspace=workspace,
+        results=results,
+        comparison=comparison,
+        decision=decide(results, comparison, metric=metric),
+        metrics=metrics,
+        by=by,
+        segments_of=tested,
+    )
+
+
+def _with_segments(comparison: Comparison, segments: Comparison) -> Comparison:
+    """A comparison with the tests of segments that another one has."""
     rows = [row for row in segments.differences if row.family == "segments"]
     families = {**comparison.card["families"], "segments": segments.card["families"].get("segments", 0)}
     card = {**comparison.card, "families": families, "tests": sum(families.values())}
-    comparison = replace(comparison, differences=(*comparison.differences, *rows), card=card)
-    return Scene(workspace, results, comparison, decide(results, comparison, metric=metric), metrics, by, tested)
+    return replace(comparison, differences=(*comparison.differences, *rows), card=card)
 
 
 _KEPT: Final = "_kept_runs"

@@ -343,4 +343,4 @@ def rows_as_csv(spec: Mapping[str, Any]) -> str:
     # The lines at zero and the diagonals are data sets too: the chart's own is the largest, and knows more columns.
     rows = max(sets, key=lambda each: (len(each), len(each[0]) if each else 0))
     records = tuple({name: value for name, value in row.items() if not isinstance(value, dict | list)} for row in rows)
-    return to_csv(Table("", (), (), records))
+    return to_csv(Table(title="", columns=(), rows=(), records=records))

@@ -56,7 +56,7 @@ def part_of(data: Dataset | Split, name: str = WHOLE) -> Dataset:
     rows = parts[name] if name != WHOLE else pl.concat(parts.values(), how="diagonal")
     # Whether a pair is repeated is not known of the parts together: the merged rows of one may stand in the other.
     card = {key: value for key, value in data.train.card.items() if key not in ("split", "duplicates")}
-    return Dataset(rows, data.train.users, data.train.items, data.train.name, card)
+    return Dataset(rows, users=data.train.users, items=data.train.items, name=data.train.name, card=card)
 
 
 def tail_curve(data: Dataset, *, of: Literal["items", "users"] = "items", points: int = 101) -> list[dict[str, float]]:

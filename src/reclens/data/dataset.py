@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -98,6 +98,7 @@ class Dataset:
     """
 
     interactions: pl.DataFrame
+    _: KW_ONLY
     users: pl.DataFrame | None = None
     items: pl.DataFrame | None = None
     name: str = "data"

@@ -32,7 +32,7 @@ _MOST: Final = 20_000, 1_000_000
 """Ids of the smaller and of the larger side that are looked at: a cause shows in them, and this never costs seconds."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Near:
     """What was found about ids that do not match.
 
@@ -96,7 +96,7 @@ def explain_mismatch(left: pl.Series, right: pl.Series, *, crossed: pl.Series | 
     if cause == "unknown" and (_are_codes(left, right) or _are_codes(right, left)):
         cause = "codes"
     width = _width(left, right) if cause == "leading_zeros" else None
-    return Near(cause, mended, of, affix, width, examples)
+    return Near(cause=cause, mended=mended, of=of, affix=affix, width=width, examples=examples)
 
 
 def without_zeros(ids: pl.Series) -> pl.Series:

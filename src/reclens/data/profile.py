@@ -66,7 +66,7 @@ class Problem:
     facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tail:
     """How the interactions are spread over the users, or over the items.
 
@@ -93,7 +93,7 @@ class Tail:
     without_attributes: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Profile(Tabular):
     """The profile of a data set.
 

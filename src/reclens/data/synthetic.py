@@ -121,7 +121,7 @@ def synthetic_movielens(
         "duplicates": "error",  # no pair is drawn twice
         "rules": [],
     }
-    return Dataset(interactions, users, items, name="synthetic", card=card)
+    return Dataset(interactions, users=users, items=items, name="synthetic", card=card)
 
 
 _RATING_BYTES: Final = 60

@@ -15,7 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reclens.export.schema import DAILY_HEALTH, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportColumn, ExportTable
+from reclens.export.columns import ExportColumn, ExportTable
+from reclens.export.schema import DAILY_HEALTH, LEADERBOARD, SEGMENT_METRICS, USER_METRICS
 
 __all__ = ["block", "quoted", "view"]
 
@@ -30,7 +31,7 @@ _FORMATS: Final = {
 _DIMENSIONS: Final = {"text": "string", "whole": "number", "real": "number", "truth": "yesno"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Measure:
     """A measure beyond the columns: its SQL, or the rows it counts by a filter.
 
@@ -47,24 +48,26 @@ class _Measure:
     filters: Mapping[str, str] | None = None
 
 
-_COUNT: Final = _Measure("count", "Rows", "Rows in view.", type="count")
+_COUNT: Final = _Measure(name="count", label="Rows", description="Rows in view.", type="count")
 
 _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
     LEADERBOARD.name: (
         _COUNT,
-        _Measure("runs", "Runs", "Distinct runs.", type="count_distinct", sql="${run}"),
+        _Measure(name="runs", label="Runs", description="Distinct runs.", type="count_distinct", sql="${run}"),
         _Measure(
-            "runs_better",
-            "Runs that are better",
-            "Distinct runs that are significantly better than their baseline by at least one metric in view.",
+            name="runs_better",
+            label="Runs that are better",
+            description="Distinct runs that are significantly better than their baseline by at least one metric in "
+            "view.",
             type="count_distinct",
             sql="${run}",
             filters={"verdict": "better"},
         ),
         _Measure(
-            "runs_worse",
-            "Runs that are worse",
-            "Distinct runs that are significantly worse than their baseline by at least one metric in view.",
+            name="runs_worse",
+            label="Runs that are worse",
+            description="Distinct runs that are significantly worse than their baseline by at least one metric in "
+            "view.",
             type="count_distinct",
             sql="${run}",
             filters={"verdict": "worse"},
@@ -73,17 +76,17 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
     SEGMENT_METRICS.name: (
         _COUNT,
         _Measure(
-            "users",
-            "Users in the segments",
-            "Users behind the value, added over segments of one segmentation, "
+            name="users",
+            label="Users in the segments",
+            description="Users behind the value, added over segments of one segmentation, "
             "run and metric; empty where several are in view.",
             sql="SUM(${TABLE}.n)",
             within=("run", "metric", "segmentation"),
         ),
         _Measure(
-            "mean_over_users",
-            "Mean over users",
-            "Mean over the users of the segments in view: each segment "
+            name="mean_over_users",
+            label="Mean over users",
+            description="Mean over the users of the segments in view: each segment "
             "counts by its users. Empty where several runs, metrics or segmentations are in view, and for metrics "
             "of the whole catalogue, which are no means.",
             sql="CASE WHEN MAX(${TABLE}.kind) = 'user' THEN SUM(${TABLE}.value * ${TABLE}.n) / "
@@ -94,43 +97,43 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
     ),
     USER_METRICS.name: (
         _COUNT,
-        _Measure("users", "Users", "Distinct users.", type="count_distinct", sql="${user_id}"),
+        _Measure(name="users", label="Users", description="Distinct users.", type="count_distinct", sql="${user_id}"),
         _Measure(
-            "users_measured",
-            "Users with a value",
-            "Users for whom the metric is defined; of one run and metric.",
+            name="users_measured",
+            label="Users with a value",
+            description="Users for whom the metric is defined; of one run and metric.",
             sql="COUNT(${TABLE}.value)",
             within=("run", "metric"),
         ),
         _Measure(
-            "mean_over_users",
-            "Mean over users",
-            "Mean over the users in view for whom the metric is defined: "
+            name="mean_over_users",
+            label="Mean over users",
+            description="Mean over the users in view for whom the metric is defined: "
             "over all users it is the value of the leaderboard. Of one run and metric.",
             sql="AVG(${TABLE}.value)",
             within=("run", "metric"),
             shown="value",
         ),
         _Measure(
-            "share_at_zero",
-            "Share of users at 0",
-            "Users whose value is 0, of those who have one. Of one run and metric.",
+            name="share_at_zero",
+            label="Share of users at 0",
+            description="Users whose value is 0, of those who have one. Of one run and metric.",
             sql="AVG(CASE WHEN ${TABLE}.value = 0 THEN 1.0 WHEN ${TABLE}.value IS NOT NULL THEN 0.0 END)",
             within=("run", "metric"),
             shown="share",
         ),
         _Measure(
-            "mean_list_length",
-            "Mean list length",
-            "Mean over the users in view. Of one run and metric.",
+            name="mean_list_length",
+            label="Mean list length",
+            description="Mean over the users in view. Of one run and metric.",
             sql="AVG(${TABLE}.list_length)",
             within=("run", "metric"),
             shown="value",
         ),
         _Measure(
-            "mean_relevant",
-            "Mean relevant items",
-            "Mean over the users in view. Of one run and metric.",
+            name="mean_relevant",
+            label="Mean relevant items",
+            description="Mean over the users in view. Of one run and metric.",
             sql="AVG(${TABLE}.n_relevant)",
             within=("run", "metric"),
             shown="value",
@@ -138,9 +141,21 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
     ),
     DAILY_HEALTH.name: (
         _COUNT,
-        _Measure("alerts", "Alerts", "Rows whose status is alert.", type="count", filters={"status": "alert"}),
-        _Measure("warnings", "Warnings", "Rows whose status is warning.", type="count", filters={"status": "warning"}),
-        _Measure("days", "Days", "Distinct days.", type="count_distinct", sql="${TABLE}.day"),
+        _Measure(
+            name="alerts",
+            label="Alerts",
+            description="Rows whose status is alert.",
+            type="count",
+            filters={"status": "alert"},
+        ),
+        _Measure(
+            name="warnings",
+            label="Warnings",
+            description="Rows whose status is warning.",
+            type="count",
+            filters={"status": "warning"},
+        ),
+        _Measure(name="days", label="Days", description="Distinct days.", type="count_distinct", sql="${TABLE}.day"),
     ),
 }
 
@@ -192,7 +207,12 @@ def _column(table: ExportTable, column: ExportColumn) -> list[str]:
         said = f"{column.description} Empty where rows of several {_listed(table.key)} are in view."
         return _measure(
             _Measure(
-                column.name, column.caption, said, sql=f"MAX({_of(column.name)})", within=table.key, shown=column.shown
+                name=column.name,
+                label=column.caption,
+                description=said,
+                sql=f"MAX({_of(column.name)})",
+                within=table.key,
+                shown=column.shown,
             )
         )
     about = [f"label: {quoted(column.caption)}", f"description: {quoted(column.description)}"]

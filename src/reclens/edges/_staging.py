@@ -12,7 +12,8 @@ import polars as pl
 
 from reclens.drafts import draft_folder
 from reclens.errors import WorkspaceError
-from reclens.export.schema import EXPORTS, ExportTable
+from reclens.export.columns import ExportTable
+from reclens.export.schema import EXPORTS
 from reclens.tabular import Tabular
 
 __all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]

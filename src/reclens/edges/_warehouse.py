@@ -12,7 +12,8 @@ from reclens.data.quoting import constant, literal_path
 from reclens.drafts import draft_folder
 from reclens.edges._staging import OVERWRITE, Parts
 from reclens.errors import UsageError, WorkspaceError, first_line
-from reclens.export.schema import EXPORTS, ExportTable
+from reclens.export.columns import ExportTable
+from reclens.export.schema import EXPORTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -17,8 +17,9 @@ from typing import Any, Final
 from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, write_folder
 from reclens.engine import Progress, need, quiet
 from reclens.errors import WorkspaceError
+from reclens.export.columns import ExportColumn, ExportTable
 from reclens.export.rows import export_frames
-from reclens.export.schema import EXPORTS, ExportColumn, ExportTable
+from reclens.export.schema import EXPORTS
 from reclens.workspace import Workspace
 
 __all__ = ["export_tableau", "write_tds"]

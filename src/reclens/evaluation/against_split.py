@@ -44,7 +44,7 @@ SPLIT_METRICS: Final = (
 """What is measured by default against a split, and by a job: accuracy, and what it costs."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Measured:
     """What lists are held against.
 
@@ -79,14 +79,26 @@ def measured_against(
     asked: list[By] | None = None if by is None else asked_segments(by)
     if not isinstance(truth, Split):
         learned = None if train is None else as_dataset(train, argument="train")
-        return Measured(truth, learned, history, DEFAULT_METRICS if metrics is None else metrics, asked or [])
+        return Measured(
+            truth=truth,
+            train=learned,
+            history=history,
+            metrics=DEFAULT_METRICS if metrics is None else metrics,
+            by=asked or [],
+        )
     beside = [name for name, given in (("train", train), ("history", history)) if given is not None]
     if beside:
         raise UsageError(f"the split holds its own training data and histories: leave {' and '.join(beside)} out.")
     learned = with_usual_segments(truth.train, None if asked is None else named_in(asked))
     if asked is None:
         asked = [name for name in learned.segments.columns if name != USER] if learned.segments is not None else []
-    return Measured(truth.test, learned, truth.fold_in, usual_metrics(learned) if metrics is None else metrics, asked)
+    return Measured(
+        truth=truth.test,
+        train=learned,
+        history=truth.fold_in,
+        metrics=usual_metrics(learned) if metrics is None else metrics,
+        by=asked,
+    )
 
 
 def usual_metrics(train: Dataset) -> list[str]:

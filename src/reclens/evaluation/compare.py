@@ -33,7 +33,7 @@ Intervals = Literal["single", "simultaneous"]
 """Whether an interval holds for its difference alone, or together with all of its family."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Comparison(Tabular):
     """A comparison of systems with a baseline.
 
@@ -117,11 +117,11 @@ class Comparison(Tabular):
             header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
             rows = tuple(PairedDifference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
             return cls(
-                header["baseline"],
-                rows,
-                header["correction"],
-                header["level"],
-                header["card"],
+                baseline=header["baseline"],
+                differences=rows,
+                correction=header["correction"],
+                level=header["level"],
+                card=header["card"],
             )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
@@ -202,7 +202,7 @@ def compare(
     replicates: list[np.ndarray] = []
     for name, result in results.items():
         if name != baseline:
-            pairs = _Against(name, baseline, result, base, level, primary)
+            pairs = _Against(system=name, baseline=baseline, ours=result, theirs=base, level=level, primary=primary)
             for row, drawn in pairs.differences(shared, averaged, segmentations, flips, rng, threads):
                 rows.append(row)
                 replicates.append(drawn)
@@ -221,7 +221,7 @@ def compare(
         "families": dict(families),
         "intervals": intervals,
     }
-    return Comparison(baseline, tuple(rows), correction, level, card)
+    return Comparison(baseline=baseline, differences=tuple(rows), correction=correction, level=level, card=card)
 
 
 def _corrected(rows: list[PairedDifference], correction: str, level: float) -> list[PairedDifference]:
@@ -263,7 +263,7 @@ def _shared(wanted: Sequence[str] | None, present: Mapping[str, Sequence[str]], 
     return common if wanted is None else list(wanted)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Against:
     """One system against the baseline."""
 
@@ -295,10 +295,11 @@ class _Against:
         spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
         family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
         row = PairedDifference(
-            self.system,
-            self.baseline,
-            metric,
-            *cell,
+            system=self.system,
+            baseline=self.baseline,
+            metric=metric,
+            by=cell[0],
+            segment=cell[1],
             n=pair.n,
             value=pair.value,
             baseline_value=pair.baseline_value,
@@ -325,10 +326,11 @@ class _Against:
         after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
         n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
         return PairedDifference(
-            self.system,
-            self.baseline,
-            metric,
-            *cell,
+            system=self.system,
+            baseline=self.baseline,
+            metric=metric,
+            by=cell[0],
+            segment=cell[1],
             n=n,
             value=after,
             baseline_value=before,

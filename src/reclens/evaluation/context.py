@@ -29,6 +29,7 @@ __all__ = [
     "feature_table",
     "make_ground",
     "make_groups",
+    "segments_table",
 ]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
@@ -38,7 +39,7 @@ UNKNOWN = "(unknown)"
 """The segment of users that could not be placed."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class EvaluationContext:
     """Everything of an evaluation that does not depend on the lists.
 
@@ -141,27 +142,44 @@ def make_ground(
     in_catalogue = np.zeros(len(items), bool)
     in_catalogue[codes if candidates is None else items.encode(candidates)] = True
     matrix, shares = _feature_matrix(vectors, items)
-    about = Catalogue(popularity, n_users, in_catalogue, matrix, shares)
+    about = Catalogue(
+        popularity=popularity, n_users=n_users, in_catalogue=in_catalogue, features=matrix, distributions=shares
+    )
     keys = stable_hash(users.ids)
-    card |= {
-        "n_users": len(users),
-        "n_items": about.n_items,
-        "catalogue": fingerprint(items.ids.filter(in_catalogue)),
-        "truth": {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)},
-        "train": None,
-        "relevance": relevance or "binary: every row of the truth is relevant",
-    }
-    if train is not None:
-        card["train"] = {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
+    card |= _sizes(users, items, in_catalogue) | {"train": _train_card(train), "relevance": relevance}
+    card["truth"] = {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)}
     if known_users is not None:
         card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
-    groups = make_groups(train, users, by)
-    has_catalogue = train is not None or catalogue is not None
-    return EvaluationContext(users, keys, items, indptr, relevant, gains, profiles, about, has_catalogue, groups, card)
+    return EvaluationContext(
+        users=users,
+        keys=keys,
+        items=items,
+        indptr=indptr,
+        relevant=relevant,
+        gains=gains,
+        profiles=profiles,
+        catalogue=about,
+        has_catalogue=train is not None or catalogue is not None,
+        groups=make_groups(train, users, by),
+        card=card,
+    )
 
 
 def _together(owners: pl.Series, listed: pl.Series) -> pl.Series:
     return pl.concat([owners, listed.alias(USER)]) if len(owners) else listed
+
+
+def _sizes(users: Vocabulary, items: Vocabulary, in_catalogue: np.ndarray) -> dict[str, Any]:
+    """What a card tells of users and catalogue."""
+    offered = items.ids.filter(in_catalogue)
+    return {"n_users": len(users), "n_items": len(offered), "catalogue": fingerprint(offered)}
+
+
+def _train_card(train: Dataset | None) -> dict[str, Any] | None:
+    """What a card tells of the training part."""
+    if train is None:
+        return None
+    return {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
 
 
 def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:
@@ -332,6 +350,12 @@ def _feature_matrix(
         return matrix, None
     sums = matrix.sum(axis=1, keepdims=True)
     return matrix, np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
+
+
+def segments_table(users: pl.Series, groups: Mapping[str, tuple[list[str], np.ndarray]]) -> pl.DataFrame:
+    """A row a user, and a column a segmentation."""
+    labels = {by: pl.Series(names, dtype=pl.String).gather(codes) for by, (names, codes) in groups.items()}
+    return pl.DataFrame({USER: users, **labels})
 
 
 def make_groups(

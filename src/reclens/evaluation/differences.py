@@ -18,7 +18,7 @@ Outcome = Literal["better", "worse", "higher", "lower", "undecided", "not_tested
 """What a difference comes to after the correction; ``higher`` and ``lower`` where neither direction is better."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PairedDifference:
     """One system against the baseline, by one metric, in one segment.
 

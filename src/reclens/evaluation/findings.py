@@ -108,7 +108,9 @@ def gap_findings(result: Evaluation, name: str) -> Iterator[Finding]:
     for gap in result[metric].gaps.values():
         if gap.conclusive:
             (row,) = gap.to_dicts()
-            worth = Estimate(gap.value, gap.low, gap.high, n=result.summary.cell_sizes[OVERALL], level=gap.level)
+            worth = Estimate(
+                gap.value, low=gap.low, high=gap.high, n=result.summary.cell_sizes[OVERALL], level=gap.level
+            )
             yield Finding(
                 severity="warning", kind="gap", code="segment_gap", about=(name,), estimate=worth, evidence=(row,)
             )
@@ -123,7 +125,7 @@ def comparison_findings(name: str, comparison: Comparison) -> list[Finding]:
             kind="verdict",
             code=row.outcome,
             about=(name, row.system),
-            estimate=Estimate(row.difference, row.low, row.high, n=row.n, level=comparison.level),
+            estimate=Estimate(row.difference, low=row.low, high=row.high, n=row.n, level=comparison.level),
             evidence=(dict(vars(row)),),
         )
         for row in comparison.differences

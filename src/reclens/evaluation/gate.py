@@ -172,4 +172,12 @@ def _value(result: Evaluation, metric: str, cell: tuple[str, str]) -> Estimate:
 
 def _difference(comparison: Comparison, system: str, metric: str, cell: tuple[str, str]) -> Estimate:
     row = comparison.find(system, metric, by=cell[0], segment=cell[1])
-    return Estimate(row.difference, row.low, row.high, row.n, comparison.level, row.note, row.coverage)
+    return Estimate(
+        row.difference,
+        low=row.low,
+        high=row.high,
+        n=row.n,
+        level=comparison.level,
+        note=row.note,
+        coverage=row.coverage,
+    )

@@ -20,7 +20,7 @@ from reclens.tabular import Tabular
 __all__ = ["ItemExposure", "UserView", "item_exposure", "search_items", "view_user"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class UserView:
     """One user.
 
@@ -39,7 +39,7 @@ class UserView:
     lists: Mapping[str, pl.DataFrame]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ItemExposure(Tabular):
     """How often one system shows one item to one segment.
 
@@ -118,7 +118,7 @@ def view_user(
     if TIMESTAMP in history.columns:
         history = history.sort(TIMESTAMP, ITEM, descending=[True, False])
     past, future = (_described(table, train, [ITEM], [TIMESTAMP, RATING]) for table in (history, later))
-    return UserView(user, attributes, past, future, lists)
+    return UserView(user=user, attributes=attributes, history=past, held_out=future, lists=lists)
 
 
 def item_exposure(
@@ -179,7 +179,11 @@ def item_exposure(
             )
             for row in cells.sort(name).to_dicts():
                 shown_to, taken = (proportion(row[each], row["n"], level=level) for each in ("shown", "chosen"))
-                found.append(ItemExposure(system, name, str(row[name]), shown_to, taken, row["had"]))
+                found.append(
+                    ItemExposure(
+                        system=system, by=name, segment=str(row[name]), share=shown_to, chosen=taken, had=row["had"]
+                    )
+                )
     return tuple(found)
 
 

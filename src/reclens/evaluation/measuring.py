@@ -20,7 +20,7 @@ from reclens.stats.summary import Summary
 __all__ = ["MeasuredPart", "MeasuringPlan", "lists_of", "measure_lists", "user_values"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuringPlan:
     """What every chunk is measured with."""
 
@@ -43,7 +43,7 @@ class MeasuringPlan:
         return sorted(asked | {self.depth})
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuredPart:
     """What a chunk gives; parts are reduced in order."""
 
@@ -77,7 +77,9 @@ def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
     exposure = _exposures(plan, lists, groups)
     outside = exposure[(plan.depth, *OVERALL)].outside
-    return MeasuredPart(values, summary, exposure, seen, int(lists.length.sum()), outside)
+    return MeasuredPart(
+        values=values, summary=summary, exposure=exposure, seen=seen, listed=int(lists.length.sum()), outside=outside
+    )
 
 
 def lists_of(ground: EvaluationContext, coded: CodedLists) -> Lists:

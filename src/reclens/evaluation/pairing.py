@@ -22,7 +22,7 @@ from reclens.stats.summary import Cell, Summary
 __all__ = ["Pair", "Pairs"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Pair:
     """One metric in one cell, over the users with a value under both systems.
 
@@ -47,7 +47,7 @@ class Pair:
     p_value: float | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
     """All metrics in all cells of two systems. Make one with :meth:`of`.
 
@@ -104,7 +104,13 @@ class Pairs:
             keys[order], filled, starts, blocks, n_targets=len(cells), flips=flips, seed=rng, threads=threads
         )
         defined = np.stack([_defined(each.summary, cells, metrics) for each in (ours, theirs)])
-        return cls(summary, sums[:, :, 3], defined, sums[:, :, :3].astype(np.int64), p_values)
+        return cls(
+            gaps=summary,
+            values=sums[:, :, 3],
+            defined=defined,
+            counts=sums[:, :, :3].astype(np.int64),
+            p_values=p_values,
+        )
 
     def pair(self, metric: str, cell: Cell, *, level: float) -> Pair:
         """One metric in one cell."""
@@ -113,18 +119,37 @@ class Pairs:
         wins, ties, losses = (int(count) for count in self.counts[i, j])
         alone = int(self.defined[0, i, j]) - n, int(self.defined[1, i, j]) - n
         if not n:
-            nobody = Estimate(float("nan"), None, None, 0, level, "no_value")
-            return Pair(0, alone, float("nan"), float("nan"), nobody, np.zeros(0), (0, 0, 0), None)
+            nobody = Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
+            return Pair(
+                n=0,
+                alone=alone,
+                value=float("nan"),
+                baseline_value=float("nan"),
+                gap=nobody,
+                replicates=np.zeros(0),
+                counts=(0, 0, 0),
+                p_value=None,
+            )
         if in_unit_range(metric) and math.isclose(self.gaps.squares[i, j], wins + losses):  # all differences are 0, ±1
-            ends = paired_share_interval(wins, losses, n, level=level)
-            gap = Estimate((wins - losses) / n, *ends, n, level, None if wins + losses else "every_user_ties")
+            low, high = paired_share_interval(wins, losses, n, level=level)
+            note = None if wins + losses else "every_user_ties"
+            gap = Estimate((wins - losses) / n, low=low, high=high, n=n, level=level, note=note)
         else:
             gap = estimate(self.gaps, cell, metric, level=level)
         value = float(self.values[i, j]) / n
         p_value = float(self.p_values[i, j]) if wins + losses else None
         before = value - float(self.gaps.total[i, j]) / n
         replicates = replicate_means(self.gaps, cell, metric)
-        return Pair(n, alone, value, before, gap, replicates, (wins, ties, losses), p_value)
+        return Pair(
+            n=n,
+            alone=alone,
+            value=value,
+            baseline_value=before,
+            gap=gap,
+            replicates=replicates,
+            counts=(wins, ties, losses),
+            p_value=p_value,
+        )
 
 
 def _defined(summary: Summary, cells: list[Cell], metrics: list[str]) -> np.ndarray:

@@ -25,7 +25,7 @@ __all__ = ["CodedLists", "measure_all"]
 Part = TypeVar("Part")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CodedLists:
     """Lists of some evaluated users, by code.
 
@@ -112,7 +112,7 @@ def _measured(
     if len(missing):
         _require_places(len(missing), depth)
         empty = np.full((len(missing), depth), -1, np.int32)
-        without = CodedLists(missing, empty, np.zeros(len(missing), np.int32))
+        without = CodedLists(users=missing, items=empty, length=np.zeros(len(missing), np.int32))
         parts.append((replace(without, items=nothing), measure(without)))
     return parts
 

@@ -33,7 +33,7 @@ MINIMUM_SEGMENT = 30
 """Below so many users a segment is reported as too small to conclude from. The usual rule of thumb for means."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Gap(Tabular):
     """The largest difference between two segments, with an interval that allows for having looked at every pair.
 
@@ -114,7 +114,7 @@ class MetricResult(Tabular):
         return self.gaps[by]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Evaluation(Tabular):
     """Everything measured on one system's lists. ``evaluation["ndcg@10"].overall`` is an :class:`Estimate`.
 
@@ -171,7 +171,7 @@ class Evaluation(Tabular):
         key = (metric, *cell)
         if key in self.catalogue:
             n = self.summary.cell_sizes.get(cell, 0)
-            return Estimate(self.catalogue[key], None, None, n, self.level, "catalogue_metric")
+            return Estimate(self.catalogue[key], low=None, high=None, n=n, level=self.level, note="catalogue_metric")
         return estimate(self.summary, cell, metric, level=self.level, share=in_unit_range(metric))
 
     def _gap(self, metric: str, by: str) -> Gap | None:
@@ -249,7 +249,17 @@ class Evaluation(Tabular):
             ) from error
         catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
         metrics, level = tuple(header["metrics"]), header["level"]
-        return cls(header["system"], metrics, summary, catalogue, per_user, segments, exposure, level, header["card"])
+        return cls(
+            system=header["system"],
+            metrics=metrics,
+            summary=summary,
+            catalogue=catalogue,
+            per_user=per_user,
+            segments=segments,
+            exposure=exposure,
+            level=level,
+            card=header["card"],
+        )
 
 
 def named_results(results: Any) -> dict[str, Evaluation]:

@@ -19,7 +19,7 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.asked import check_asked, check_needs, with_segments_of
-from reclens.evaluation.context import EvaluationContext, Features, make_ground
+from reclens.evaluation.context import EvaluationContext, Features, make_ground, segments_table
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import CodedLists, measure_all
@@ -139,15 +139,15 @@ def evaluate(
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
     ground: EvaluationContext = list(side_by_side.map(lambda step: step(), steps))[1]
     ground.card["truth_rules"] = truth_rules
-    check_needs(
-        specs,
-        truth=held_out is not None,
-        profiles=ground.profiles is not None,
-        catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
-        features=ground.catalogue.features is not None,
-        distributions=ground.catalogue.distributions is not None,
+    _check_needs(specs, ground, truth=held_out is not None)
+    plan = MeasuringPlan(
+        specs=specs,
+        convention=convention_named(convention),
+        ground=ground,
+        depth=_depth(specs, ground),
+        replicates=replicates,
+        seed=rng,
     )
-    plan = MeasuringPlan(specs, convention_named(convention), ground, _depth(specs, ground), replicates, rng)
     chunks: dict[str, Any] = {"source": source, "engine": engine or LocalEngine(threads), "progress": progress}
     passed = measure_all(lambda lists: measure_lists(plan, lists), ground, plan.depth, **chunks)
     found = _collect(plan, source, passed, level, train)
@@ -175,6 +175,18 @@ def _depth(specs: Iterable[MetricSpec], ground: EvaluationContext) -> int:
     return max(spec.k if spec.k is not None else whole for spec in specs)
 
 
+def _check_needs(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:
+    """Refuse metrics that need what was not given."""
+    check_needs(
+        specs,
+        truth=truth,
+        profiles=ground.profiles is not None,
+        catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
+        features=ground.catalogue.features is not None,
+        distributions=ground.catalogue.distributions is not None,
+    )
+
+
 def _collect(
     plan: MeasuringPlan,
     source: Source,
@@ -199,14 +211,6 @@ def _collect(
         {USER: ground.users.ids, "n_relevant": ground.n_relevant, "list_length": length}
         | {spec.text: values[:, i] for i, spec in enumerate(plan.user_metrics)}
     )
-    in_catalogue = ground.catalogue.in_catalogue
-    shown = pl.DataFrame(
-        {
-            ITEM: ground.items.ids.filter(in_catalogue),
-            "count": exposure[(plan.depth, *OVERALL)].counts,
-            "popularity": ground.catalogue.popularity[in_catalogue],
-        }
-    )
     counts = _counts(plan, parts, length, strangers=sum(lists.strangers for lists, _ in passed))
     counted = {**counts, "outside": sum(part.outside for part in parts)}
     problems = check_overlap(ground, source, length, counted, train)
@@ -226,11 +230,24 @@ def _collect(
         by=list(ground.groups),
     )
     card["id_problems"] = problems
-    segments = pl.DataFrame(
-        {USER: ground.users.ids}
-        | {by: pl.Series(labels, dtype=pl.String).gather(codes) for by, (labels, codes) in ground.groups.items()}
+    return Evaluation(
+        system=source.name,
+        metrics=texts,
+        summary=summary,
+        catalogue=catalogue,
+        per_user=per_user,
+        segments=segments_table(ground.users.ids, ground.groups),
+        exposure=_shown(ground, exposure[(plan.depth, *OVERALL)]),
+        level=level,
+        card=card,
     )
-    return Evaluation(source.name, texts, summary, catalogue, per_user, segments, shown, level, card)
+
+
+def _shown(ground: EvaluationContext, exposure: Exposure) -> pl.DataFrame:
+    """How often each item of the catalogue was shown, and how popular it is in training."""
+    offered = ground.catalogue.in_catalogue
+    ids, popularity = ground.items.ids.filter(offered), ground.catalogue.popularity[offered]
+    return pl.DataFrame({ITEM: ids, "count": exposure.counts, "popularity": popularity})
 
 
 def _total_exposure(parts: Sequence[MeasuredPart]) -> dict[tuple[int, str, str], Exposure]:

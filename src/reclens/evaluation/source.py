@@ -23,7 +23,7 @@ ROWS_A_BATCH = 1_000_000
 """Rows that are read from a stream at a time."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Source:
     """Lists, in chunks of whole users in rank order.
 
@@ -95,7 +95,9 @@ class Source:
             order = [name for name in (USER, RANK, SCORE) if name in self.stream.collect_schema().names()]
             falling = [name == SCORE for name in order]
             self.stream.sort(order, descending=falling, maintain_order=True).sink_parquet(path)
-            in_order = Source(self.name, self.where, None, None, pl.scan_parquet(path), self.card)
+            in_order = Source(
+                name=self.name, where=self.where, table=None, starts=None, stream=pl.scan_parquet(path), card=self.card
+            )
             yield from in_order.chunks()
             self.add(in_order.rules)
             rows = int(pl.scan_parquet(path).select(pl.len()).collect().item())
@@ -136,7 +138,14 @@ def open_lists(
         columns = [column for column in (USER, ITEM, RANK, SCORE) if column in present]
         if RANK in columns and SCORE in columns and not scores:
             columns.remove(SCORE)  # the order is known: do not read the scores
-        return Source(name or "system", "the stream of lists", None, None, recommendations.select(columns), {})
+        return Source(
+            name=name or "system",
+            where="the stream of lists",
+            table=None,
+            starts=None,
+            stream=recommendations.select(columns),
+            card={},
+        )
     if isinstance(recommendations, Recommendations):
         lists, label = recommendations, name or recommendations.name
     elif isinstance(recommendations, pl.DataFrame):
@@ -149,4 +158,4 @@ def open_lists(
         label = lists.name
     rules = [each.copy() for each in lists.card.get("rules", [])]
     card = {key: value for key, value in lists.card.items() if key != "rules"}
-    return Source(label, label, lists.table, None, None, card, rules)
+    return Source(name=label, where=label, table=lists.table, starts=None, stream=None, card=card, rules=rules)

@@ -14,7 +14,7 @@ _SIDES: Mapping[str, bool] = {"gini": False, "popularity": False, "novelty": Tru
 """Metrics and families without a better direction -> whether the front is drawn towards more of it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TradeOff:
     """Two metrics of several systems.
 
@@ -50,7 +50,15 @@ def trade_off(results: Mapping[str, Evaluation], x: str, y: str) -> TradeOff:
     points = {name: (each[x].overall.value, each[y].overall.value) for name, each in results.items()}
     sides = preferred_side(x), preferred_side(y)
     undirected = tuple(metric for metric in (x, y) if direction(metric) is None)
-    return TradeOff(x, y, points, pareto_front(points, more=sides), *sides, undirected)
+    return TradeOff(
+        x=x,
+        y=y,
+        points=points,
+        front=pareto_front(points, more=sides),
+        x_more=sides[0],
+        y_more=sides[1],
+        by_convention=undirected,
+    )
 
 
 def preferred_side(metric: str) -> bool:

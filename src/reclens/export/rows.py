@@ -14,7 +14,8 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.results import OVERALL
-from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS, ExportTable
+from reclens.export.columns import ExportTable
+from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS
 from reclens.metrics import describe
 from reclens.metrics.registry import Metric
 from reclens.schema import USER

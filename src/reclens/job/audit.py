@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["AuditJobResult", "plan_audit_job", "run_audit_job"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AuditJobResult(Tabular):
     """What an audit leaves.
 
@@ -115,7 +115,7 @@ def run_audit_job(
     step(f"report written: {', '.join(str(file) for file in files.values())}")
     if printed is not None and printed.path is None:
         step(_no_pdf(printed))
-    return AuditJobResult(found, files, printed, gate, again)
+    return AuditJobResult(audit=found, files=files, printed=printed, gate=gate, sensitivity=again)
 
 
 def _audited(settings: AuditJobSettings, ground: Ground, step: Callable[[str], None], progress: Progress) -> Audit:

@@ -168,7 +168,7 @@ def _vary(first: np.ndarray, second: np.ndarray) -> bool:
 
 def _with_interval(statistic: Literal["spearman", "kendall"], value: float, n: int, level: float) -> Estimate:
     if np.isnan(value):
-        return Estimate(value, None, None, n, level, "one_side_constant")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_side_constant")
     value = float(np.sign(value)) if abs(value) > 1 - 1e-9 else value
     low, high = rank_interval(statistic, value, n, level=level)
-    return Estimate(value, low, high, n, level, "over_strategies")
+    return Estimate(value, low=low, high=high, n=n, level=level, note="over_strategies")

@@ -256,6 +256,6 @@ def _moments(sums: np.ndarray, draws: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _span(value: float, drawn: np.ndarray, n: int, level: float, *, clear: bool = True) -> Estimate:
     if not clear or not np.isfinite(value):
-        return Estimate(value, None, None, n, level, "effect_not_told")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="effect_not_told")
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Estimate(value, float(low), float(high), n, level)
+    return Estimate(value, low=float(low), high=float(high), n=n, level=level)

@@ -105,7 +105,7 @@ class MethodComparison(Tabular):
     def _from_log(self, each: PolicyValue, found: OffPolicy, places: int) -> MethodVerdict:
         gap = each.difference
         low, high = (None if end is None else places * end for end in (gap.low, gap.high))
-        scaled = Estimate(places * gap.value, low, high, gap.n, gap.level, gap.note)
+        scaled = Estimate(places * gap.value, low=low, high=high, n=gap.n, level=gap.level, note=gap.note)
         row = verdict_of("off-policy", each.estimator, "clicks a list", scaled, self.list_truth)
         own = found.weights.effective if each.effective is None else each.effective
         row = replace(row, effective=own, objections=found.objections, value=each)
@@ -209,7 +209,8 @@ def four_verdicts(
 def first_day_lists(world: World, arm: Arm) -> np.ndarray:
     """The lists of a strategy that is fitted to the history, for each user on the first day, padded with -1."""
     n_users, n_items = world.users.height, world.items.height
-    arm.strategy.fit(Consumed(*world.history, n_users, n_items, 0))
+    past = world.history
+    arm.strategy.fit(Consumed(users=past[0], items=past[1], days=past[2], n_users=n_users, n_items=n_items, day=0))
     width = min(max(arm.policy.pool, 3 * arm.policy.k), n_items)
     lists = np.asarray(arm.strategy.recommend(np.arange(n_users), width), np.int32).copy()
     item = np.maximum(lists, 0)

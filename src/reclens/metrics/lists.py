@@ -43,7 +43,7 @@ class Profiles:
         return Profiles(indptr, self.items[at])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Catalogue:
     """What is known of the items, by item code.
 
@@ -106,7 +106,7 @@ class Catalogue:
         return tail
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Lists:
     """The lists of n users, as rectangles of depth d.
 

@@ -45,7 +45,7 @@ Family = Literal["accuracy", "diversity", "novelty", "popularity", "exposure", "
 CatalogueMetric = Callable[[Exposure], float]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Metric(Tabular):
     """A metric: its function and its definition. ``ndcg @ 10`` and ``ndcg.at(10)`` are the metric with a cut-off.
 
@@ -234,7 +234,19 @@ def metric(
         taken = _REGISTERED.get(name)
         if taken is not None and taken.function.__module__ != function.__module__:
             raise UsageError(f"a metric named '{name}' exists already, in {taken.function.__module__}: choose another.")
-        made = Metric(name, title, kind, function, higher_is_better, low, high, unit, cut, needs, family)
+        made = Metric(
+            name=name,
+            title=title,
+            kind=kind,
+            function=function,
+            higher_is_better=higher_is_better,
+            low=low,
+            high=high,
+            unit=unit,
+            cut=cut,
+            needs=needs,
+            family=family,
+        )
         # The name of the function in its module is that of the metric now; by this one a pickle finds the function.
         function.__qualname__ = f"{function.__qualname__}.function"
         _REGISTERED[name] = made

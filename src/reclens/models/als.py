@@ -39,7 +39,7 @@ def _half_noise(model: ALS, train: Dataset) -> float:
     return 0.5 * edge / (weight**2 * data.per_user * data.per_item) ** (model.frequency / 2)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Sides:
     """The matrix from both sides, with the weights of a fit.
 
@@ -63,8 +63,8 @@ class _Sides:
         cells = weights.cells.astype(np.float32)
         other = UserItemMatrix(seen.indptr, seen.indices, cells, seen.n_columns).transposed
         if weights.of == "user":
-            return cls(other, seen, other.values, None, weights.users)
-        return cls(other, seen, other.values, cells)
+            return cls(by_item=other, by_user=seen, item_cells=other.values, user_cells=None, mass=weights.users)
+        return cls(by_item=other, by_user=seen, item_cells=other.values, user_cells=cells)
 
 
 @dataclass(kw_only=True)
@@ -154,7 +154,7 @@ class ALS(FactorModel):
             raise UsageError(f"frequency is {self.frequency}, expected a number, 0 to 1 as a rule.")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        self._alternate(_Sides(self.seen_.transposed, self.seen_), engine, progress)
+        self._alternate(_Sides(by_item=self.seen_.transposed, by_user=self.seen_), engine, progress)
 
     def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
         self._alternate(_Sides.weighted(self.seen_, weights), engine, progress)
@@ -189,7 +189,11 @@ class ALS(FactorModel):
     def _problems(self) -> list[FitProblem]:
         found = vanishing(self.user_factors_, self.item_factors_, self.seen_)
         if self.moved_ > _SETTLED and not found:
-            found.append(FitProblem("not_converged", self.moved_, _SETTLED, self.iterations, self.iterations))
+            found.append(
+                FitProblem(
+                    code="not_converged", value=self.moved_, limit=_SETTLED, n=self.iterations, of=self.iterations
+                )
+            )
         return found
 
     def _improve(

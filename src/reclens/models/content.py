@@ -129,7 +129,12 @@ class Content(Recommender):
                 f"content needs attributes of the items, and '{train.name}' has none. Read them too: read(…, items=…)."
             )
         options = FeatureOptions(
-            self._asked(), self.weights, self.bins, self.min_items, self.sublinear, check_stop_words(self.stop_words)
+            features=self._asked(),
+            weights=self.weights,
+            bins=self.bins,
+            min_items=self.min_items,
+            sublinear=self.sublinear,
+            stop_words=check_stop_words(self.stop_words),
         )
         table = item_features(train.items, self.items_, options, progress)
         self.vectors_, self.feature_names_ = table.vectors, table.names

@@ -230,7 +230,14 @@ class Knowledge(Recommender):
         made = self._changed(require=require, prefer=prefer, when_nothing_fits="nothing")
         made.scores_[[row, *self._seen_by(user)]] = 0
         n_items = int((made.scores_ > 0).sum())
-        return Critiqued(item, critique, tuple(map(str, made.required_)), prefer, n_items, made.best(k=k))
+        return Critiqued(
+            item=item,
+            critique=critique,
+            require=tuple(map(str, made.required_)),
+            prefer=prefer,
+            n_items=n_items,
+            table=made.best(k=k),
+        )
 
     def possible(self, item: Any, *, size: int = 2, user: Any = None) -> pl.DataFrame:
         """The critiques that an item allows, and how many items each leaves.

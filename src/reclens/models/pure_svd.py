@@ -162,7 +162,7 @@ class PureSVD(FactorModel):
 
     def _problems(self) -> list[FitProblem]:
         n, of = self.unsettled_, self.unsettled_ + len(self.singular_values_)
-        return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
+        return [FitProblem(code="not_converged", value=n / of, limit=0.0, n=n, of=of)] if n else []
 
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         kept, factors = len(self.singular_values_), self.in_use("factors")

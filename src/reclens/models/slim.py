@@ -122,7 +122,7 @@ class SLIM(ItemWeights):
 
     def _problems(self) -> list[FitProblem]:
         n, of = self.unsettled_, len(self.items_)
-        return [FitProblem("not_converged", n / of, 0.0, n, of)] if n else []
+        return [FitProblem(code="not_converged", value=n / of, limit=0.0, n=n, of=of)] if n else []
 
     def _state(self) -> dict[str, np.ndarray]:
         return super()._state() | {"unsettled": np.array(self.unsettled_)}

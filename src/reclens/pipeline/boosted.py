@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.kept import Kept
+from reclens.data.manifest import VerifiedFolder
 from reclens.engine import need
 from reclens.errors import DataError, UsageError
 from reclens.models._core.factors import MOST_PASSES, check_whole
@@ -141,7 +141,7 @@ class BoostedRanker:
         pl.DataFrame({USER: self.features_.users.ids}).write_parquet(folder / "users.parquet")
         pl.DataFrame({ITEM: self.features_.items.ids}).write_parquet(folder / "items.parquet")
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: VerifiedFolder) -> None:
         """Take back what :meth:`save` wrote.
 
         Raises:

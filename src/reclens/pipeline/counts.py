@@ -39,7 +39,7 @@ class PipelineWarning(UserWarning):
     """The pipeline and the request do not fit; ``card["problems"]`` has the codes."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Step:
     """One stage of a run.
 
@@ -69,15 +69,15 @@ class Step:
         """The same stage over more users."""
         rows_in = self.rows_in if self.stage == "retrieve" else self.rows_in + other.rows_in
         return Step(
-            self.stage,
-            self.label,
-            self.users + other.users,
-            rows_in,
-            self.rows_out + other.rows_out,
-            self.seconds + other.seconds,
-            self.asked,
-            self.without + other.without,
-            self.short + other.short,
+            stage=self.stage,
+            label=self.label,
+            users=self.users + other.users,
+            rows_in=rows_in,
+            rows_out=self.rows_out + other.rows_out,
+            seconds=self.seconds + other.seconds,
+            asked=self.asked,
+            without=self.without + other.without,
+            short=self.short + other.short,
         )
 
 
@@ -114,11 +114,23 @@ class Recorder:
         seconds = time.perf_counter() - started
         length, asked = list_lengths(table, self.n_users), asked or self.k
         without, short = int((length == 0).sum()), int(((length > 0) & (length < asked)).sum())
-        self.steps.append(Step(stage, label, self.n_users, rows_in, table.height, seconds, asked, without, short))
+        self.steps.append(
+            Step(
+                stage=stage,
+                label=label,
+                users=self.n_users,
+                rows_in=rows_in,
+                rows_out=table.height,
+                seconds=seconds,
+                asked=asked,
+                without=without,
+                short=short,
+            )
+        )
         return table
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Counts:
     """What a run counted.
 
@@ -150,16 +162,16 @@ class Counts:
         """The counts of both groups of users."""
         steps = tuple(ours + theirs for ours, theirs in zip(self.steps, other.steps, strict=True))
         return Counts(
-            self.k,
-            self.keep,
-            steps,
-            self.anybody,
-            self.unknown + other.unknown,
-            self.withheld + other.withheld,
-            self.unscored + other.unscored,
-            self.capped + other.capped,
-            self.cold + other.cold,
-            self.shown + other.shown,
+            k=self.k,
+            keep=self.keep,
+            steps=steps,
+            anybody=self.anybody,
+            unknown=self.unknown + other.unknown,
+            withheld=self.withheld + other.withheld,
+            unscored=self.unscored + other.unscored,
+            capped=self.capped + other.capped,
+            cold=self.cold + other.cold,
+            shown=self.shown + other.shown,
         )
 
     @property

@@ -17,7 +17,7 @@ from reclens.schema import ITEM, RATING, TIMESTAMP, USER, Vocabulary
 __all__ = ["CandidateFeatures"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class CandidateFeatures:
     """Features of candidates, from the training data alone.
 
@@ -54,7 +54,7 @@ class CandidateFeatures:
         }
         labels = _labels(train, items)
         by_user, profiles = _of_histories(matrix, popularity, labels)
-        return cls(users, items, by_user, by_item, profiles, labels)
+        return cls(users=users, items=items, user_values=by_user, item_values=by_item, profiles=profiles, labels=labels)
 
     def told(self, users: Vocabulary, histories: UserItemMatrix, items: Vocabulary) -> CandidateFeatures:
         """The same with what is known of some users now: their histories, by the codes of ``items``."""
@@ -111,7 +111,14 @@ class CandidateFeatures:
         by_user, by_item = (
             {name[5:]: arrays[name] for name in arrays if name.startswith(kind)} for kind in ("user/", "item/")
         )
-        return cls(users, items, by_user, by_item, arrays["profiles"], arrays["labels"])
+        return cls(
+            users=users,
+            items=items,
+            user_values=by_user,
+            item_values=by_item,
+            profiles=arrays["profiles"],
+            labels=arrays["labels"],
+        )
 
 
 def _of_histories(

@@ -21,7 +21,7 @@ def ranker_findings(results: Mapping[str, Evaluation]) -> list[Finding]:
         worse = tuple(row for row in result.card.get("ranker", ()) if row["verdict"] == "worse")
         if worse:
             first = worse[0]
-            loss = Estimate(first["value"], first["low"], first["high"], n=first["n"], level=first["level"])
+            loss = Estimate(first["value"], low=first["low"], high=first["high"], n=first["n"], level=first["level"])
             found.append(
                 Finding(
                     severity="warning",

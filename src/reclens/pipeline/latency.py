@@ -26,7 +26,7 @@ _WARM: int = 20
 """Requests before the first one that is timed: they load what all others find loaded."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Latency(Tabular):
     """How long a stage takes to serve one user, one request at a time.
 
@@ -116,8 +116,12 @@ def measure_latency(
         cells = table.filter(pl.col(name).is_not_null()).group_by("stage", "label", name, maintain_order=True)
         for (stage, label, segment), cell in cells:
             ms = cell["ms"].to_numpy()
-            quantiles = (quantile(ms, q, level=level) for q in (0.5, 0.95, 0.99))
-            found.append(Latency(str(stage), str(label), name, str(segment), *quantiles))
+            median, p95, p99 = (quantile(ms, q, level=level) for q in (0.5, 0.95, 0.99))
+            found.append(
+                Latency(
+                    stage=str(stage), label=str(label), by=name, segment=str(segment), median=median, p95=p95, p99=p99
+                )
+            )
     return tuple(found)
 
 

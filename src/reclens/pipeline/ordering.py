@@ -72,7 +72,7 @@ def rerank_lists(
     parts: list[pl.DataFrame] = []
     for part in chunk_ranges(len(listed), max(len(listed), 1) if reranker.together else _LISTS_AT_A_TIME):
         at = slice(part.start, part.stop)
-        lists = rerankers.RankedLists(owners[at], codes[at], scores[at], seen, k)
+        lists = rerankers.RankedLists(users=owners[at], items=codes[at], scores=scores[at], seen=seen, k=k)
         found = reranker.rerank(lists)
         filled = found.items >= 0
         parts.append(

@@ -150,7 +150,9 @@ class Pipeline:
         Warns:
             PipelineWarning: If ``keep`` of the ranker is below k, so that no list can be whole.
         """
-        request = Request(exclude, candidates, history, history_mode, cold_users)
+        request = Request(
+            exclude=exclude, candidates=candidates, history=history, history_mode=history_mode, cold_users=cold_users
+        )
         run = self._run(self._wanted(users, request), k, threads, progress, request)
         _warn(run.final.card)
         return run
@@ -174,7 +176,9 @@ class Pipeline:
             The lists. The card says what each stage took in and gave out (``stages``), what each filter left out
             (``filters``) and what a reader has to know (``rules``), each counted.
         """
-        request = Request(exclude, candidates, history, history_mode, cold_users)
+        request = Request(
+            exclude=exclude, candidates=candidates, history=history, history_mode=history_mode, cold_users=cold_users
+        )
         runs = self.batches(users, k=k, request=request, threads=threads, progress=progress)
         (final,) = self._collect(runs, k, lambda run: (run.final,))
         _warn(final.card)
@@ -300,15 +304,15 @@ class Pipeline:
     ) -> PipelineRun:
         self._need_fit()
         stages = Stages(
-            self.name,
-            self._spec(),
-            self.exclude_seen,
-            self.retrievers_,
-            self.ranker_,
-            self.rerankers_,
-            self.users_,
-            self.items_,
-            self.seen_,
+            name=self.name,
+            spec=self._spec(),
+            exclude_seen=self.exclude_seen,
+            retrievers=self.retrievers_,
+            ranker=self.ranker_,
+            rerankers=self.rerankers_,
+            users=self.users_,
+            items=self.items_,
+            seen=self.seen_,
         )
         return stages.run(users, request.about(users), k=k, card=self._card(k), threads=threads, progress=progress)
 

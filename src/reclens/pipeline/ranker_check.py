@@ -25,7 +25,7 @@ RankerVerdict = Literal["better", "worse", "undecided"]
 """``better`` or ``worse`` where the interval of the difference lies on one side of 0."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RankerGain(Tabular):
     """The ranker against reciprocal-rank fusion of the same candidates, for the same users, by one metric.
 
@@ -83,7 +83,18 @@ def hold_ranker(ranker: str, ranked: Evaluation, fused: Evaluation, *, level: fl
         for cell in ranked.summary.cells:
             gain, _ = difference(ranked.summary, fused.summary, cell, metric, level=level)
             plain, ours = (cell_mean(each, cell, metric) for each in (fused, ranked))
-            found.append(RankerGain(ranker, metric, *cell, plain, ours, gain, _verdict(gain, sign)))
+            found.append(
+                RankerGain(
+                    ranker=ranker,
+                    metric=metric,
+                    by=cell[0],
+                    segment=cell[1],
+                    fusion=plain,
+                    ranked=ours,
+                    gain=gain,
+                    verdict=_verdict(gain, sign),
+                )
+            )
     return tuple(found)
 
 

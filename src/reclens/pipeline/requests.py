@@ -17,7 +17,7 @@ from reclens.schema import ITEM, USER, Vocabulary
 __all__ = ["Known", "Request", "in_order"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Request:
     """What comes with a request beside the users; the arguments of :meth:`Pipeline.recommend`."""
 

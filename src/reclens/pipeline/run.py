@@ -16,7 +16,7 @@ from reclens.tabular import Tabular
 __all__ = ["PipelineRun"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PipelineRun(Tabular):
     """The lists of every stage.
 

@@ -17,7 +17,7 @@ __all__ = ["PipelineSpec", "check_spec"]
 _KEEP = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PipelineSpec:
     """The stages, each as the spec of what it is made from.
 
@@ -70,7 +70,9 @@ def check_spec(
     for about in rerank:
         rerankers.build(about)
     if rank is None:
-        return PipelineSpec(models, ks, None, None, FUSION, None, rerank)
+        return PipelineSpec(
+            retrievers=models, ks=ks, ranker=None, boosted=None, rank_label=FUSION, keep=None, rerankers=rerank
+        )
     ranker = dict(rank)
     keep = _count(ranker.pop("keep"), "keep of the ranker") if "keep" in ranker else None
     name = ranker.get("model")
@@ -78,9 +80,19 @@ def check_spec(
         raise UsageError("the ranker has no model: say which, such as rank = { model = 'ease' } or 'boosted'.")
     if name == "boosted":
         del ranker["model"]
-        return PipelineSpec(models, ks, {}, _boosted(ranker), "boosted", keep, rerank)
+        return PipelineSpec(
+            retrievers=models,
+            ks=ks,
+            ranker={},
+            boosted=_boosted(ranker),
+            rank_label="boosted",
+            keep=keep,
+            rerankers=rerank,
+        )
     build("rank", ranker)
-    return PipelineSpec(models, ks, ranker, None, str(name), keep, rerank)
+    return PipelineSpec(
+        retrievers=models, ks=ks, ranker=ranker, boosted=None, rank_label=str(name), keep=keep, rerankers=rerank
+    )
 
 
 def _expect(retrieve: object, rank: object, rerank: object) -> None:

@@ -29,7 +29,7 @@ __all__ = ["StageEvaluation", "StageLoss", "evaluate_stages"]
 PERFECT, CEILING, RANKED = "perfect", "retrieval ceiling", "ranked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StageLoss(Tabular):
     """What one stage of a pipeline costs, by one metric in one segment.
 
@@ -58,7 +58,7 @@ class StageLoss(Tabular):
         return [row | {"before": self.before, "after": self.after} | asdict(self.loss)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StageEvaluation(Tabular):
     """A pipeline, measured stage by stage.
 
@@ -180,7 +180,16 @@ def evaluate_stages(
         fused = measure(run.fused, FUSION, asked)
         gains = hold_ranker(run.ranked.name, evaluations[RANKED], fused, level=level)
     final = with_ranker(measure(run.final, run.name, asked), gains)
-    return StageEvaluation(run.name, run.k, evaluations, retrievers, losses, gains, final, tuple(run.to_dicts()))
+    return StageEvaluation(
+        name=run.name,
+        k=run.k,
+        stages=evaluations,
+        retrievers=retrievers,
+        losses=losses,
+        gains=gains,
+        final=final,
+        steps=tuple(run.to_dicts()),
+    )
 
 
 def _stage_name(evaluation: str) -> str:
@@ -199,7 +208,15 @@ def _losses(stage: str, before: Evaluation, after: Evaluation, level: float) -> 
         for cell in before.summary.cells:
             loss, _ = difference(before.summary, after.summary, cell, metric, level=level)
             found.append(
-                StageLoss(stage, metric, *cell, cell_mean(before, cell, metric), cell_mean(after, cell, metric), loss)
+                StageLoss(
+                    stage=stage,
+                    metric=metric,
+                    by=cell[0],
+                    segment=cell[1],
+                    before=cell_mean(before, cell, metric),
+                    after=cell_mean(after, cell, metric),
+                    loss=loss,
+                )
             )
     return found
 

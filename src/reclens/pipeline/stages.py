@@ -25,7 +25,7 @@ from reclens.schema import RANK, Recommendations, Vocabulary
 __all__ = ["Stages"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Stages:
     """Everything that was fitted, in the order in which it works.
 
@@ -92,27 +92,27 @@ class Stages:
         final = last.filter(pl.col(RANK) <= k)
         progress(f"{self.name}: done", total, total)
         counts = Counts(
-            k,
-            keep,
-            tuple(recorder.steps),
-            tuple(label for label, model in self.retrievers.items() if not model.is_personalized),
-            known.n_strangers,
-            known.n_items if self.exclude_seen else 0,
-            unscored[0],
-            int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0,
-            n_cold,
-            final.height,
+            k=k,
+            keep=keep,
+            steps=tuple(recorder.steps),
+            anybody=tuple(label for label, model in self.retrievers.items() if not model.is_personalized),
+            unknown=known.n_strangers,
+            withheld=known.n_items if self.exclude_seen else 0,
+            unscored=unscored[0],
+            capped=int((list_lengths(candidates, len(users)) > keep).sum()) if keep < k else 0,
+            cold=n_cold,
+            shown=final.height,
         )
         return PipelineRun(
-            self.name,
-            k,
-            retrieved,
-            candidates,
-            Recommendations(ranked, self.spec.rank_label, about | {"k": keep, "stage": "rank"}),
-            reranked,
-            Recommendations(final, self.name, about | card_of(counts)),
-            counts.steps,
-            counts,
+            name=self.name,
+            k=k,
+            retrieved=retrieved,
+            candidates=candidates,
+            ranked=Recommendations(ranked, self.spec.rank_label, about | {"k": keep, "stage": "rank"}),
+            reranked=reranked,
+            final=Recommendations(final, self.name, about | card_of(counts)),
+            steps=counts.steps,
+            counts=counts,
         )
 
     def _retrieve(

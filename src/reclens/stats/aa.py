@@ -30,7 +30,7 @@ __all__ = ["SplitTests", "aa_tests"]
 _BLOCK = 64  # splits a product: with 10,000 units a block of doubles stays near the cache
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SplitTests(Tabular):
     """The tests of all random splits.
 
@@ -147,7 +147,7 @@ def aa_tests(
                 p = job.tested_shares(totals[part] - second[:, part], n - sizes, second[:, part], sizes)
             p_values[job.name][start : start + size] = p
             lifts[job.name][start : start + size] = gap
-    return SplitTests(p_values, lifts, n, share, level)
+    return SplitTests(p_values=p_values, lifts=lifts, n=n, share=share, level=level)
 
 
 def _splits(generator: np.random.Generator, size: int, n: int, share: float) -> np.ndarray:
@@ -158,7 +158,7 @@ def _splits(generator: np.random.Generator, size: int, n: int, share: float) -> 
     return (generator.random((size, n), dtype=np.float32) < share).astype(np.float64)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Job:
     """One metric: its centred columns with their products, and what its tests need to know."""
 
@@ -188,14 +188,14 @@ class _Job:
         linear = centred @ slope
         spread = float((linear**2).mean())
         return cls(
-            name,
-            of,
-            tuple(covariates),
-            names,
-            moments.mean,
-            theta,
-            np.hstack([centred, centred[:, i] * centred[:, j]]),
-            float((linear**3).mean()) / spread**1.5 if spread > 0 else 0.0,
+            name=name,
+            of=of,
+            covariates=tuple(covariates),
+            names=names,
+            centre=moments.mean,
+            theta=theta,
+            table=np.hstack([centred, centred[:, i] * centred[:, j]]),
+            skewness=float((linear**3).mean()) / spread**1.5 if spread > 0 else 0.0,
         )
 
     def tested(

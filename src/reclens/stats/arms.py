@@ -193,7 +193,7 @@ def theta_of(strata: Strata, of: Quantity, covariates: Sequence[Quantity], *, ho
     return found / scale
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Arm:
     """Weighted column means of an arm, and the moments of the columns in each stratum."""
 
@@ -216,12 +216,12 @@ class _Arm:
         )
         thirds = [part.third for part in parts if part.third is not None]
         return cls(
-            int(sizes.sum()),
-            weights @ np.stack([part.mean for part in parts]),
-            weights,
-            sizes,
-            covariances,
-            np.stack(thirds) if len(thirds) == len(parts) else None,
+            n=int(sizes.sum()),
+            mean=weights @ np.stack([part.mean for part in parts]),
+            weights=weights,
+            sizes=sizes,
+            covariances=covariances,
+            thirds=np.stack(thirds) if len(thirds) == len(parts) else None,
         )
 
     def pieces(self, g: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from reclens.tabular import Tabular
 __all__ = ["Posterior", "beta_binomial", "normal_posterior"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Posterior(Tabular):
     """What is believed of a difference after the data.
 
@@ -83,11 +83,12 @@ def normal_posterior(
     win, losses = (chance, (gain - mean, gain)) if sign > 0 else (1 - chance, (gain, gain - mean))
     what = "relative lift" if relative else "difference"
     return Posterior(
-        Estimate(mean, mean - z * sd, mean + z * sd, estimate.n, estimate.level),
-        win,
-        *losses,
-        sd,
-        f"normal posterior of the {what} under {words}",
+        value=Estimate(mean, low=mean - z * sd, high=mean + z * sd, n=estimate.n, level=estimate.level),
+        p_win=win,
+        loss_treatment=losses[0],
+        loss_control=losses[1],
+        se=sd,
+        method=f"normal posterior of the {what} under {words}",
     )
 
 
@@ -152,12 +153,12 @@ def beta_binomial(
     low, high = (_root(below, tail, ends) for tail in ((1 - level) / 2, (1 + level) / 2))
     what = "relative lift" if relative else "difference"
     return Posterior(
-        Estimate(mean, low, high, control[1] + treatment[1], level),
-        1 - below(0.0),
-        loss,
-        loss + mean,
-        math.sqrt(max(square - mean**2, 0.0)),
-        f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares",
+        value=Estimate(mean, low=low, high=high, n=control[1] + treatment[1], level=level),
+        p_win=1 - below(0.0),
+        loss_treatment=loss,
+        loss_control=loss + mean,
+        se=math.sqrt(max(square - mean**2, 0.0)),
+        method=f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares",
     )
 
 

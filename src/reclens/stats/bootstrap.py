@@ -58,15 +58,15 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
     i, j = summary.index(cell, column)
     n, total = int(summary.n[i, j]), float(summary.total[i, j])
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "no_value")
+        return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
     mean = total / n
     if share and math.isclose(total, summary.squares[i, j], rel_tol=1e-12):  # x = x² for all, as 0 ≤ x ≤ 1
         return proportion(round(total), n, level=level)
     if n < 2:
-        return Estimate(mean, None, None, n, level, "one_unit")
+        return Estimate(mean, low=None, high=None, n=n, level=level, note="one_unit")
     means = replicate_means(summary, cell, column)
     if _constant(means, abs(mean)):
-        return Estimate(mean, None, None, n, level, "no_variation")
+        return Estimate(mean, low=None, high=None, n=n, level=level, note="no_variation")
     variance = summary.squares[i, j] / n - mean**2
     skewness = 0.0
     if variance > (_SMOOTH * mean) ** 2:
@@ -74,20 +74,20 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
         skewness = float(third / variance**1.5)
     skewed = abs(skewness) > (_SKEWED if n <= _FEW else _VERY_SKEWED)
     if skewed and n < min(_COVERED):
-        return Estimate(mean, None, None, n, level, "skewed_too_few")
+        return Estimate(mean, low=None, high=None, n=n, level=level, note="skewed_too_few")
     ends = interval(means, mean, n=n, level=level, acceleration=skewness / (6 * np.sqrt(n)))
     if ends is None:
-        return Estimate(mean, None, None, n, level, "too_few_replicates")
+        return Estimate(mean, low=None, high=None, n=n, level=level, note="too_few_replicates")
     low, high = ends
     if variance > (_SMOOTH * mean) ** 2:
         further = skewed_interval(mean, float(variance), skewness, n=n, level=level)
         low, high = min(low, further[0]), max(high, further[1])
     if share:
-        return Estimate(mean, max(low, 0.0), min(high, 1.0), n, level)
+        return Estimate(mean, low=max(low, 0.0), high=min(high, 1.0), n=n, level=level)
     covered = _COVERED[max(size for size in _COVERED if size <= n)] if skewed else 1.0
     if covered >= level - 0.02:
-        return Estimate(mean, low, high, n, level)
-    return Estimate(mean, low, high, n, level, "skewed_few", coverage=covered)
+        return Estimate(mean, low=low, high=high, n=n, level=level)
+    return Estimate(mean, low=low, high=high, n=n, level=level, note="skewed_few", coverage=covered)
 
 
 _FEW = 50
@@ -192,19 +192,19 @@ def difference(
     a, b = theirs.index(cell, column)
     n, m = int(ours.n[i, j]), int(theirs.n[a, b])
     if not n or not m:
-        return Estimate(float("nan"), None, None, min(n, m), level, "no_value"), np.zeros(0)
+        return Estimate(float("nan"), low=None, high=None, n=min(n, m), level=level, note="no_value"), np.zeros(0)
     value = float(ours.total[i, j] / n - theirs.total[a, b] / m)
     if n != m or ours.seed != theirs.seed or not np.array_equal(ours.weights[i, j], theirs.weights[a, b]):
-        return Estimate(value, None, None, min(n, m), level, "different_users"), np.zeros(0)
+        return Estimate(value, low=None, high=None, n=min(n, m), level=level, note="different_users"), np.zeros(0)
     replicates = replicate_means(ours, cell, column) - replicate_means(theirs, cell, column)
     if n < 2:
-        return Estimate(value, None, None, n, level, "one_unit"), replicates
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_unit"), replicates
     if _constant(replicates, max(abs(float(ours.total[i, j])), abs(float(theirs.total[a, b]))) / n):
-        return Estimate(value, None, None, n, level, "no_variation"), replicates
+        return Estimate(value, low=None, high=None, n=n, level=level, note="no_variation"), replicates
     ends = interval(replicates, value, n=n, level=level)
     if ends is None:
-        return Estimate(value, None, None, n, level, "too_few_replicates"), replicates
-    return Estimate(value, *ends, n, level), replicates
+        return Estimate(value, low=None, high=None, n=n, level=level, note="too_few_replicates"), replicates
+    return Estimate(value, low=ends[0], high=ends[1], n=n, level=level), replicates
 
 
 def simultaneous_intervals(

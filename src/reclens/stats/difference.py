@@ -40,7 +40,7 @@ arm showed too few rows."""
 _FAR = 5.0  # standard errors between the control and zero from which on the delta method is as good as Fieller
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Difference(Tabular):
     """Treatment minus control, absolute and relative, and how it was tested.
 
@@ -217,7 +217,6 @@ def difference_of(
         raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
     if relative not in RELATIVE:
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
-    units = n[0] + n[1]
     if pivot is None and not spread.gap > 0:
         few = min(n) < 2
         made = untestable(
@@ -233,10 +232,10 @@ def difference_of(
         return replace(made, df=spread.df, details=details)
     variances, z = (spread.gap, spread.control, spread.covariance), normal_quantile(level)
     se, q = math.sqrt(spread.gap), t_quantile(z, spread.df if spread.relative_df is None else spread.relative_df)
-    lift, lift_se = _relative(control, gap, variances, q, relative, units, level)
+    lift, lift_se = _relative(control, gap, variances, q, relative, sum(n), level)
     inverted = pivot is not None or relative == "fieller"
     if pivot is None:
-        pivot = TPivot(control, gap, variances, spread.df, skew)
+        pivot = TPivot(control=control, gap=gap, variances=variances, df=spread.df, skew=skew)
         statistic = gap / math.sqrt(spread.test if spread.test is not None and spread.test > 0 else spread.gap)
         p_value = two_sided(hall(statistic, skew), spread.df)
     else:
@@ -245,23 +244,24 @@ def difference_of(
     if inverted and lift.value == lift.value:  # the interval of the lift inverts the test of the difference
         low, high = pivot.within(z, z, relative=True)
         lift = replace(lift, low=low, high=high, note="control_reaches_zero" if low is None or high is None else None)
-    ends = pivot.within(z, z)
+    low, high = pivot.within(z, z)
     return Difference(
-        control,
-        control + gap,
-        Estimate(gap, *ends, units, level),
-        lift,
-        se,
-        lift_se,
-        statistic,
-        spread.df,
-        p_value,
-        *n,
-        method,
-        (*notes, *((lift.note,) if lift.note else ())),
-        pivot,
-        details,
-        skew,
+        control=control,
+        treatment=control + gap,
+        absolute=Estimate(gap, low=low, high=high, n=sum(n), level=level),
+        relative=lift,
+        se=se,
+        relative_se=lift_se,
+        statistic=statistic,
+        df=spread.df,
+        p_value=p_value,
+        n_control=n[0],
+        n_treatment=n[1],
+        method=method,
+        notes=(*notes, *((lift.note,) if lift.note else ())),
+        pivot=pivot,
+        details=details,
+        skew=skew,
     )
 
 
@@ -288,22 +288,23 @@ def untestable(
         level: Confidence level that was asked for.
         notes: What else to keep in mind.
     """
-    missing = Estimate(gap, None, None, sum(n), level, note)
+    missing = Estimate(gap, low=None, high=None, n=sum(n), level=level, note=note)
     lift = replace(missing, value=gap / abs(control) if control else math.nan)
     nan = math.nan
     return Difference(
-        control,
-        control + gap,
-        missing,
-        lift,
-        nan,
-        nan,
-        nan,
-        math.inf,
-        nan,
-        *n,
-        method,
-        (*notes, note),
+        control=control,
+        treatment=control + gap,
+        absolute=missing,
+        relative=lift,
+        se=nan,
+        relative_se=nan,
+        statistic=nan,
+        df=math.inf,
+        p_value=nan,
+        n_control=n[0],
+        n_treatment=n[1],
+        method=method,
+        notes=(*notes, note),
         reason=reason,
     )
 
@@ -341,7 +342,7 @@ def _relative(
     r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)) (Fieller 1954, Some problems in interval estimation).
     """
     if control == 0:
-        return Estimate(math.nan, None, None, units, level, "control_is_zero"), math.nan
+        return Estimate(math.nan, low=None, high=None, n=units, level=level, note="control_is_zero"), math.nan
     spread, of_control, shared = variances
     negative = control < 0
     if negative:  # relative to |control|, so that up stays up
@@ -352,11 +353,11 @@ def _relative(
     note: EstimateNote | None = None
     low, high = lift - q * se, lift + q * se
     if how == "fieller":
-        return Estimate(lift, None, None, units, level), se  # inverts the test
+        return Estimate(lift, low=None, high=None, n=units, level=level), se  # inverts the test
     if how == "log":
         ratio = 1 + lift
         if negative or ratio <= 0:
-            return Estimate(lift, None, None, units, level, "mean_not_positive"), se
+            return Estimate(lift, low=None, high=None, n=units, level=level, note="mean_not_positive"), se
         width = q * se / ratio
         low, high = ratio * math.exp(-width) - 1, ratio * math.exp(width) - 1
     elif distance < q:
@@ -364,4 +365,4 @@ def _relative(
         low = high = None
     elif distance < _FAR:
         note = "control_near_zero"
-    return Estimate(lift, low, high, units, level, note), se
+    return Estimate(lift, low=low, high=high, n=units, level=level, note=note), se

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -73,13 +73,14 @@ class Estimate(Tabular):
             where they keep it.
 
     Example:
-        >>> print(Estimate(0.258, 0.239, 0.276, n=591))
+        >>> print(Estimate(0.258, low=0.239, high=0.276, n=591))
         0.258 [0.239, 0.276]
-        >>> print(Estimate(0.7, None, None, n=591, note="catalogue_metric"))
+        >>> print(Estimate(0.7, low=None, high=None, n=591, note="catalogue_metric"))
         0.7
     """
 
     value: float
+    _: KW_ONLY
     low: float | None
     high: float | None
     n: int
@@ -117,9 +118,9 @@ def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: EstimateNote
 
     n, value = len(values), float(values.mean()) if len(values) else float("nan")
     if n < 2:
-        return Estimate(value, None, None, n, level, "one_unit")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_unit")
     half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / math.sqrt(n))
-    return Estimate(value, value - half, value + half, n, level, note)
+    return Estimate(value, low=value - half, high=value + half, n=n, level=level, note=note)
 
 
 def normal_estimate(value: float, se: float, *, n: int, level: float = 0.95) -> Estimate:
@@ -132,4 +133,4 @@ def normal_estimate(value: float, se: float, *, n: int, level: float = 0.95) -> 
     from scipy.special import ndtri
 
     half = float(ndtri((1 + level) / 2)) * se
-    return Estimate(value, value - half, value + half, n, level)
+    return Estimate(value, low=value - half, high=value + half, n=n, level=level)

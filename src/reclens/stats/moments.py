@@ -27,7 +27,7 @@ __all__ = ["Moments"]
 _BLOCK = 16384  # rows a step: a block of a dozen columns stays in the second-level cache
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Moments:
     """The first three moments of several columns over the units of a sample. Add two with ``+``.
 
@@ -94,13 +94,19 @@ class Moments:
         third = np.empty((len(columns),) * 3)
         third[i, j] = third[j, i] = (centred[:, i] * centred[:, j]).T @ centred
         cross = centred.T @ centred - len(block) * np.outer(left, left)
-        return cls(columns, len(block), mean + left, cross, third)
+        return cls(columns=columns, n=len(block), mean=mean + left, cross=cross, third=third)
 
     @classmethod
     def nothing(cls, columns: Sequence[str]) -> Moments:
         """The moments of no unit: what ``+`` leaves as it is."""
         size = len(columns)
-        return cls(tuple(columns), 0, np.zeros(size), np.zeros((size, size)), np.zeros((size, size, size)))
+        return cls(
+            columns=tuple(columns),
+            n=0,
+            mean=np.zeros(size),
+            cross=np.zeros((size, size)),
+            third=np.zeros((size, size, size)),
+        )
 
     @classmethod
     def of_sums(
@@ -148,7 +154,7 @@ class Moments:
         cross = raw - n * np.outer(apart, apart)
         diagonal = np.diag_indices(len(columns))
         cross[diagonal] = np.maximum(cross[diagonal], 0.0)  # rounding may leave a constant column just below zero
-        return cls(columns, n, shift + apart, cross, third)
+        return cls(columns=columns, n=n, mean=shift + apart, cross=cross, third=third)
 
     @classmethod
     def total(cls, parts: Iterable[Moments]) -> Moments:
@@ -229,7 +235,9 @@ class Moments:
         """The moments of some of the columns, in the order given."""
         at = [self.index(name) for name in columns]
         third = None if self.third is None else self.third[np.ix_(at, at, at)]
-        return Moments(tuple(columns), self.n, self.mean[at], self.cross[np.ix_(at, at)], third)
+        return Moments(
+            columns=tuple(columns), n=self.n, mean=self.mean[at], cross=self.cross[np.ix_(at, at)], third=third
+        )
 
 
 def _tree_sum(parts: list[Moments]) -> Moments:

@@ -68,7 +68,7 @@ class Pivot(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TPivot:
     """Student's t, or the normal distribution, about an estimate: (gap - b) ÷ its standard error.
 

@@ -39,13 +39,15 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     if not 0 < level < 1:
         raise UsageError(f"level is {level}, expected a number between 0 and 1.")
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "no_value")
+        return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
     z = float(ndtri(0.5 + level / 2))
     share = successes / n
     middle = share + z * z / (2 * n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return Estimate(share, max(low, 0.0) if successes else 0.0, min(high, 1.0) if successes < n else 1.0, n, level)
+    return Estimate(
+        share, low=max(low, 0.0) if successes else 0.0, high=min(high, 1.0) if successes < n else 1.0, n=n, level=level
+    )
 
 
 def exact_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:

@@ -82,16 +82,16 @@ def quantile(values: np.ndarray, q: float, *, level: float = 0.95) -> Estimate:
     ordered = np.sort(values[~np.isnan(values)])
     n, tail = len(ordered), (1 - level) / 2
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "no_value")
+        return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
     value = float(np.quantile(ordered, q))
     # P(count < low) <= tail and P(count >= high) <= tail, for the count of values below the quantile.
     low, high = int(binom.ppf(tail, n, q)), int(binom.isf(tail, n, q)) + 1
     if low < 1 or high > n:
-        return Estimate(value, None, None, n, level, "quantile_too_few")
-    return Estimate(value, float(ordered[low - 1]), float(ordered[high - 1]), n, level)
+        return Estimate(value, low=None, high=None, n=n, level=level, note="quantile_too_few")
+    return Estimate(value, low=float(ordered[low - 1]), high=float(ordered[high - 1]), n=n, level=level)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MidQuantile:
     """The mid-quantile of one arm, and the mid-distribution function around it.
 
@@ -129,7 +129,7 @@ class MidQuantile:
         """The mid-quantile with its interval; without one where :meth:`untestable` says so."""
         reason, note = self.untestable(level)
         low, high = (None, None) if reason else self.ends(level)
-        return Estimate(self.value, low, high, self.n, level, note)
+        return Estimate(self.value, low=low, high=high, n=self.n, level=level, note=note)
 
     def spread(self, level: float = 0.95) -> float:
         """The standard error in units of the values: width of the interval ÷ that of a standard normal; NaN without."""
@@ -184,7 +184,10 @@ def mid_quantiles(
     support = np.unique(np.concatenate([each[_kept(len(each), q)] for each in ordered]))
     if len(support) < 2:  # a single value, or none: nothing to test
         value = float(support[0]) if len(support) else math.nan
-        return [MidQuantile(q, value, support, np.full(len(support), 0.5), 0.0, len(each)) for each in rows]
+        return [
+            MidQuantile(q=q, value=value, support=support, below=np.full(len(support), 0.5), se=0.0, n=len(each))
+            for each in rows
+        ]
     sides = [
         [np.searchsorted(each, support, side) / max(len(each), 1) for side in ("left", "right")] for each in ordered
     ]
@@ -208,7 +211,7 @@ def _mid_quantile(
     rows: np.ndarray, clusters: np.ndarray | None, q: float, support: np.ndarray, below: np.ndarray, atoms: np.ndarray
 ) -> MidQuantile:
     if not len(rows):
-        return MidQuantile(q, math.nan, support, below, 0.0, 0)
+        return MidQuantile(q=q, value=math.nan, support=support, below=below, se=0.0, n=0)
     value = float(np.interp(q, below, support))
     at = min(max(int(np.searchsorted(support, value, "right")) - 1, 0), len(support) - 2)
     low, high = support[at], support[at + 1]
@@ -225,7 +228,7 @@ def _mid_quantile(
     variance = n / (n - 1) * float(left @ left) / len(rows) ** 2 if n > 1 else math.inf
     pair = atoms[at : at + 2]
     uneven = float(pair.max()) if pair.max() > _UNEVEN * pair.min() else 0.0
-    return MidQuantile(q, value, support, below, math.sqrt(variance), n, uneven)
+    return MidQuantile(q=q, value=value, support=support, below=below, se=math.sqrt(variance), n=n, uneven=uneven)
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ Cell = tuple[str, str]
 _FIELDS = ("n", "total", "squares", "cubes", "weights", "sums")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
     """Sums over units, by cell and column. Make one with :meth:`of`; add two with ``+``.
 
@@ -150,7 +150,18 @@ class Summary:
         n, total, squares, cubes = np.split(plain, 4, axis=1)
         weights = drawn[:, mask_of, :]
         sums = drawn[:, masks.shape[1] :, :]
-        return cls(tuple(cells), columns, n.astype(np.int64), total, squares, cubes, weights, sums.copy(), seed, units)
+        return cls(
+            cells=tuple(cells),
+            columns=columns,
+            n=n.astype(np.int64),
+            total=total,
+            squares=squares,
+            cubes=cubes,
+            weights=weights,
+            sums=sums.copy(),
+            seed=seed,
+            units=units,
+        )
 
     @property
     def replicates(self) -> int:

@@ -69,7 +69,13 @@ def make_lists(
         length=np.array([len(listed) for listed in items], np.int32),
         n_relevant=np.array([len(liked) for liked in relevant], np.int64),
         ideal=ideal[:, :depth],
-        catalogue=Catalogue(counts, n_users or len(items), np.ones(len(counts), bool), matrix, shares),
+        catalogue=Catalogue(
+            popularity=counts,
+            n_users=n_users or len(items),
+            in_catalogue=np.ones(len(counts), bool),
+            features=matrix,
+            distributions=shares,
+        ),
         profiles=profiles,
     )
 

@@ -57,7 +57,7 @@ class TriedWeights(Tabular):
         return [{f"weight of {label}": weight for label, weight in self.weights.items()} | asdict(self.value)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TunedWeights(Tabular):
     """Weights that were chosen on validation data.
 
@@ -121,7 +121,16 @@ class TunedWeights(Tabular):
             )
             value, gain = (Estimate(**header[name]) for name in ("value", "gain"))
             model = WeightedHybrid.load(path / "model")
-            return cls(header["weights"], header["metric"], value, header["single"], gain, curve, model, header["card"])
+            return cls(
+                weights=header["weights"],
+                metric=header["metric"],
+                value=value,
+                single=header["single"],
+                gain=gain,
+                curve=curve,
+                model=model,
+                card=header["card"],
+            )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not the whole outcome of a search for weights ({error})",
@@ -180,7 +189,6 @@ def tune_weights(
         Burke (2002), Hybrid recommender systems: survey and experiments.
     """
     spec = _metric_of(metric)
-    metric = spec.text
     points = _points(list(models), search, step, draws, rng)
     repeats = task_of(train.card.get("split")) == "with_repeats"
     users, truth = _validation_of(train, validation, most_users, rng, repeats=repeats)
@@ -192,21 +200,18 @@ def tune_weights(
             _table(hybrid, users, listed),
             truth,
             train=train,
-            metrics=[metric],
+            metrics=[spec.text],
             convention=convention,
             level=level,
             replicates=replicates,
             rng=rng,
             threads=threads,
         )
-        found.append((result[metric].overall, result.summary))  # and not the rest, which is large
+        found.append((result[spec.text].overall, result.summary))  # and not the rest, which is large
         progress("evaluate weights", len(found), len(points))
-    values = np.array([value.value for value, _ in found])
-    values = values if spec.info.higher_is_better else -values
-    best = int(np.argmax(values))
-    alone = [at for at, point in enumerate(points) if max(point) == 1]
-    single = alone[int(np.argmax(values[alone]))]
-    gain, _ = difference(found[best][1], found[single][1], OVERALL, metric, level=level)
+    sign = 1 if spec.info.higher_is_better else -1
+    best, single = _best(points, sign * np.array([value.value for value, _ in found]))
+    gain, _ = difference(found[best][1], found[single][1], OVERALL, spec.text, level=level)
     curve = tuple(
         TriedWeights(dict(zip(models, point, strict=True)), value)
         for point, (value, _) in zip(points, found, strict=True)
@@ -216,16 +221,23 @@ def tune_weights(
         "train": {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint},
         "validation": {"rows": truth.height, "users": len(users), "hash": fingerprint(truth)},
         "models": {label: dict(about) for label, about in models.items()},
-        "metric": metric,
+        "metric": spec.text,
         "scale": scale,
         "search": search,
         "points": len(points),
         "seed": rng,
         "synthetic": bool(train.card.get("synthetic")),
     }
-    label = list(models)[int(np.argmax(points[single]))]
-    gain = replace(gain, note=gain.note or "chosen_as_best")
-    return TunedWeights(curve[best].weights, metric, curve[best].value, label, gain, curve, hybrid, card)
+    return TunedWeights(
+        weights=curve[best].weights,
+        metric=spec.text,
+        value=curve[best].value,
+        single=list(models)[int(np.argmax(points[single]))],
+        gain=replace(gain, note=gain.note or "chosen_as_best"),
+        curve=curve,
+        model=hybrid,
+        card=card,
+    )
 
 
 def _metric_of(metric: Asked) -> MetricSpec:
@@ -236,6 +248,12 @@ def _metric_of(metric: Asked) -> MetricSpec:
             "such as ndcg@10."
         )
     return spec
+
+
+def _best(points: Sequence[tuple[float, ...]], values: np.ndarray) -> tuple[int, int]:
+    """The point of the highest value, and the best one that uses a single model."""
+    alone = [at for at, point in enumerate(points) if max(point) == 1]
+    return int(np.argmax(values)), alone[int(np.argmax(values[alone]))]
 
 
 def _points(labels: Sequence[str], search: str, step: float, draws: int, rng: int) -> list[tuple[float, ...]]:

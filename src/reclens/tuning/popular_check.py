@@ -56,6 +56,6 @@ def hold_against_popular(model: Recommender, split: Split, *, threads: int | Non
     gap = means[0] - means[1]
     if not gap < 0:
         return None
-    problem = FitProblem("below_popular", gap, 0.0, len(some), len(users))
+    problem = FitProblem(code="below_popular", value=gap, limit=0.0, n=len(some), of=len(users))
     model.problems_ = (*(each for each in model.problems_ if each.code != problem.code), problem)
     return problem

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One configuration, fitted on a share of the training users and measured on the validation part.
 
@@ -123,7 +123,7 @@ def grouped(cautions: Sequence[Caution]) -> tuple[CautionGroup, ...]:
     return tuple(CautionGroup(kind, mine) for kind, mine in kinds.items() if mine)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Tuned:
     """The best configuration of one model, fitted on the whole training part.
 
@@ -160,7 +160,7 @@ class Tuned:
     stopped: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Tuning(Tabular):
     """The result of a search, best model first. ``tuning["ease"].parameters`` are the best parameters.
 
@@ -290,7 +290,15 @@ class Tuning(Tabular):
             )
             notes = tuple(each for each in header["notes"] if each in get_args(TuningNote))
             cautions = tuple(Caution(each["kind"], each["model"], each.get("facts", {})) for each in header["cautions"])
-            return cls(header["metric"], header["method"], best, trials, cautions, notes, header["card"])
+            return cls(
+                metric=header["metric"],
+                method=header["method"],
+                best=best,
+                trials=trials,
+                cautions=cautions,
+                notes=notes,
+                card=header["card"],
+            )
         except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
             raise DataError(
                 f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."

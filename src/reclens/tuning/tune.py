@@ -164,7 +164,7 @@ def plan_search(
         "relevance": relevance,
         "convention": convention,
     }
-    return Search(spec, taking_part, rungs, drafts, about)
+    return Search(spec=spec, candidates=taking_part, rungs=rungs, drafts=drafts, about=about)
 
 
 def _check(spec: MetricSpec, *, method: str, trials: int, seconds: float | None, level: float, seed: Any) -> None:

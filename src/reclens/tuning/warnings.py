@@ -29,7 +29,7 @@ RISING: Final = 0.01
 """A best value that half of the configurations would miss by more than this share of it was still rising."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SearchDiagnostics:
     """Everything that the cautions look at.
 

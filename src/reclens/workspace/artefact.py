@@ -58,7 +58,7 @@ _AGAIN: Final[Mapping[str, str]] = {
 """Kind -> the command that makes one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Artefact(Tabular):
     """What the workspace knows of one artefact.
 
@@ -173,7 +173,9 @@ def _read(folder: Path) -> Artefact:
     with suppress(OSError), os.scandir(folder) as files:
         size = sum(each.stat().st_size for each in files if each.is_file())
     summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
-    return Artefact(folder.parent.name, folder.name, created, size, folder, summary, card)
+    return Artefact(
+        kind=folder.parent.name, name=folder.name, created=created, bytes=size, path=folder, summary=summary, card=card
+    )
 
 
 def same_folder(folder: Path, opened: tuple[int, int] | None, *, make: bool = False) -> tuple[int, int]:

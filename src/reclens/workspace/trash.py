@@ -31,7 +31,7 @@ READING: Final = timedelta(seconds=10)
 _STAMP: Final = "%Y%m%dT%H%M%S%f"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Removed(Tabular):
     """An artefact in the trash.
 
@@ -153,7 +153,7 @@ def _read(entry: os.DirEntry[str]) -> Removed | None:
     except (ValueError, FileNotFoundError):  # not ours; or gone
         return None
     path = Path(entry.path)
-    return Removed(path.parent.name, name, when, size, path)
+    return Removed(kind=path.parent.name, name=name, removed=when, bytes=size, path=path)
 
 
 def _files(folder: Path) -> list[Path]:

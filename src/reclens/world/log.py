@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Day", "DayLog"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Day:
     """One day of everybody, as the kernel writes it: see ``reclens.world._kernels.live``."""
 

@@ -27,7 +27,7 @@ _CHUNK: Final = 4_096
 _LIST: Final = 10
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class World:
     """Users and items before the first day. Immutable; a simulation changes copies.
 
@@ -207,18 +207,18 @@ def build_world(
     )
     nothing = np.zeros(0, np.int32)
     world = World(
-        settings,
-        users,
-        items,
-        tastes,
-        vectors,
-        appeal.astype(np.float32),
-        topics.astype(np.int32),
-        born.astype(np.int32),
-        traits,
-        np.zeros((n, words), np.uint64),
-        (nothing, nothing, nothing),
-        {**card, "settings": settings.model_dump(mode="json")},
+        settings=settings,
+        users=users,
+        items=items,
+        tastes=tastes,
+        vectors=vectors,
+        appeal=appeal.astype(np.float32),
+        topics=topics.astype(np.int32),
+        born=born.astype(np.int32),
+        traits=traits,
+        consumed=np.zeros((n, words), np.uint64),
+        history=(nothing, nothing, nothing),
+        card={**card, "settings": settings.model_dump(mode="json")},
     )
     _set_nothing(world, rng)
     history = _live_before(world, activity, seed=seed)

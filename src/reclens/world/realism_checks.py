@@ -59,7 +59,7 @@ RealismNote = Literal[
 """What a measure of realism means, or why it could not be measured; ``report/lab/realism_words.py`` says it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Check:
     """One measure.
 
@@ -98,13 +98,13 @@ def effect_size_checks(ours: Dataset, reference: Dataset) -> list[Check]:
             note="held_out_auc",
         ),
         Check(
-            "classifier: AUC",
-            apart,
-            None,
-            0.0,
-            0.7,
-            bool(apart <= 0.7),
-            "told_apart",
+            measure="classifier: AUC",
+            simulated=apart,
+            reference=None,
+            low=0.0,
+            high=0.7,
+            passed=bool(apart <= 0.7),
+            note="told_apart",
         ),
     ]
 
@@ -113,17 +113,19 @@ def visit_check(impressions: pl.DataFrame, reference: Dataset) -> Check:
     """Days from one visit to the next: Kolmogorov-Smirnov distance."""
     name, found = "visits: KS distance of gaps", gap_distance(impressions, reference)
     if found is None:
-        return Check(name, float("nan"), None, None, None, None, "no_gaps")
+        return Check(
+            measure=name, simulated=float("nan"), reference=None, low=None, high=None, passed=None, note="no_gaps"
+        )
     distance, ours, theirs = found
     return Check(
-        name,
-        distance,
-        None,
-        0.0,
-        0.2,
-        bool(distance <= 0.2),
-        "gap_days",
-        {"world": ours, "data": theirs},
+        measure=name,
+        simulated=distance,
+        reference=None,
+        low=0.0,
+        high=0.2,
+        passed=bool(distance <= 0.2),
+        note="gap_days",
+        facts={"world": ours, "data": theirs},
     )
 
 
@@ -132,7 +134,15 @@ def _band(
 ) -> Check:
     room = within * abs(reference) if relative else within
     low, high = reference - room, reference + room
-    return Check(measure, simulated, reference, low, high, bool(low <= simulated <= high), note)
+    return Check(
+        measure=measure,
+        simulated=simulated,
+        reference=reference,
+        low=low,
+        high=high,
+        passed=bool(low <= simulated <= high),
+        note=note,
+    )
 
 
 def popularity_checks(ours: Dataset, reference: Dataset) -> list[Check]:
@@ -161,7 +171,15 @@ def activity_checks(ours: Dataset, reference: Dataset) -> list[Check]:
     distance = float(np.abs(shares[0] - shares[1]).max())
     mean, mean0 = (float(each.mean()) for each in counts)
     return [
-        Check("activity: KS distance", distance, None, 0.0, 0.1, bool(distance <= 0.1), "interactions_a_user"),
+        Check(
+            measure="activity: KS distance",
+            simulated=distance,
+            reference=None,
+            low=0.0,
+            high=0.1,
+            passed=bool(distance <= 0.1),
+            note="interactions_a_user",
+        ),
         _band("activity: mean", mean, mean0, within=0.15, relative=True, note="interactions_a_user"),
     ]
 
@@ -186,7 +204,9 @@ def entropy_check(world: World, ours: Dataset, reference: Dataset) -> Check:
     topics = world.items.select(ITEM, "topic")
     values = [_bits(data, topics) if known else float("nan") for data in (ours, reference)]
     if np.isnan(values[1]):
-        return Check(name, values[0], None, None, None, None, "unknown_items")
+        return Check(
+            measure=name, simulated=values[0], reference=None, low=None, high=None, passed=None, note="unknown_items"
+        )
     return _band(name, values[0], values[1], within=0.15, relative=True, note="topics_a_user")
 
 
@@ -208,14 +228,14 @@ def spectrum_check(ours: Dataset, reference: Dataset) -> Check:
     values = [singular_values(data.matrix(), k) for data in (ours, reference)]
     distance = float(np.abs(np.log(values[0] / values[1])).mean())
     return Check(
-        "co-occurrence: spectrum",
-        distance,
-        None,
-        0.0,
-        0.25,
-        bool(distance <= 0.25),
-        "singular_values",
-        {"last": k + 1},
+        measure="co-occurrence: spectrum",
+        simulated=distance,
+        reference=None,
+        low=0.0,
+        high=0.25,
+        passed=bool(distance <= 0.25),
+        note="singular_values",
+        facts={"last": k + 1},
     )
 
 
@@ -244,7 +264,17 @@ def place_checks(ours: pl.DataFrame, reference: pl.DataFrame | None) -> list[Che
                 _band(name, curve[place], theirs[place], within=0.25, relative=True, note="relative_click_rate")
             )
         else:
-            checks.append(Check(name, curve[place], None, None, None, None, "no_reference_lists"))
+            checks.append(
+                Check(
+                    measure=name,
+                    simulated=curve[place],
+                    reference=None,
+                    low=None,
+                    high=None,
+                    passed=None,
+                    note="no_reference_lists",
+                )
+            )
     return checks
 
 

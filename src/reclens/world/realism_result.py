@@ -174,14 +174,14 @@ def order_check(
     best = max(names, key=lambda name: simulated[name])
     same = best == max(names, key=lambda name: reference[name])
     return Check(
-        f"order of algorithms by {metric}",
-        tau,
-        None,
-        least,
-        1.0,
-        bool(tau >= least),
-        "rank_correlation",
-        {"over": names, "same_best": same},
+        measure=f"order of algorithms by {metric}",
+        simulated=tau,
+        reference=None,
+        low=least,
+        high=1.0,
+        passed=bool(tau >= least),
+        note="rank_correlation",
+        facts={"over": names, "same_best": same},
     )
 
 
@@ -212,12 +212,12 @@ def past_test_check(
         progress=progress,
     )
     return Check(
-        f"lift of a past test ({treatment.name} over {control.name})",
-        truth.value,
-        lift.value,
-        lift.low,
-        lift.high,
-        passed,
-        "past_test",
-        {"metric": metric, "low": truth.low, "high": truth.high},
+        measure=f"lift of a past test ({treatment.name} over {control.name})",
+        simulated=truth.value,
+        reference=lift.value,
+        low=lift.low,
+        high=lift.high,
+        passed=passed,
+        note="past_test",
+        facts={"metric": metric, "low": truth.low, "high": truth.high},
     )

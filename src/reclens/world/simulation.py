@@ -32,7 +32,7 @@ _FITTED: Final = 16_384
 """Users that a strategy is asked for at a time."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Run(Tabular):
     """The results of the simulation.
 
@@ -155,7 +155,15 @@ def simulate(
     )
     if clusters is not None and assignment is None:
         users = users.with_columns(pl.Series("cluster", taste_clusters(world, clusters, seed=seed), pl.Int32))
-    return Run(tuple(names), users, pl.concat(state.by_day), state.exposures, state.tastes, log.folder, card)
+    return Run(
+        arms=tuple(names),
+        users=users,
+        days=pl.concat(state.by_day),
+        exposures=state.exposures,
+        tastes=state.tastes,
+        folder=log.folder,
+        card=card,
+    )
 
 
 class _State:
@@ -190,7 +198,9 @@ class _State:
             if self.training != "shared":
                 own = self.arm_of[users] == at
                 own |= (days < 0) & (self.training == "diverted")
-            arm.strategy.fit(Consumed(users[own], items[own], days[own], n_users, n_items, day))
+            arm.strategy.fit(
+                Consumed(users=users[own], items=items[own], days=days[own], n_users=n_users, n_items=n_items, day=day)
+            )
             mine = np.flatnonzero(self.arm_of == at)
             for part in chunk_ranges(len(mine), _FITTED):
                 some = mine[part.start : part.stop]
@@ -244,7 +254,7 @@ class _State:
         chances = np.concatenate([part[1] for part in parts], axis=1)
         totals, organic = np.concatenate([part[2] for part in parts]), np.concatenate([part[3] for part in parts])
         self._keep(day, rows, totals, organic)
-        return Day(day, rows, chances, totals, organic)
+        return Day(day=day, rows=rows, chances=chances, totals=totals, organic=organic)
 
     def _keep(self, day: int, rows: np.ndarray, totals: np.ndarray, organic: np.ndarray) -> None:
         clicked = rows[3] == 1

@@ -21,7 +21,7 @@ __all__ = ["Consumed", "Oracle", "Popular", "Random", "Strategy"]
 _BLOCK: Final = 1_024
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Consumed:
     """The training data of a strategy.
 

@@ -31,7 +31,7 @@ METRICS: Final = ("clicks", "expected_clicks", "visits", "lists", "clicks_per_li
 """What is compared: totals a user, and clicks over lists."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrueEffect:
     """The effect on one metric.
 
@@ -171,10 +171,10 @@ def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned
     control, treatment = (float(side) for side in means.mean(axis=0))
     difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level, learned)
     if not control > 0:
-        none = Estimate(float("nan"), None, None, len(means), level, "control_is_zero")
-        return TrueEffect(metric, control, treatment, difference, none)
+        none = Estimate(float("nan"), low=None, high=None, n=len(means), level=level, note="control_is_zero")
+        return TrueEffect(metric=metric, control=control, treatment=treatment, difference=difference, lift=none)
     lift = lift_over_pairs(means[:, 0], means[:, 1], level, learned=learned)
-    return TrueEffect(metric, control, treatment, difference, lift)
+    return TrueEffect(metric=metric, control=control, treatment=treatment, difference=difference, lift=lift)
 
 
 def lift_over_pairs(
@@ -207,13 +207,19 @@ def _over_pairs(value: float, found: np.ndarray, level: float, learned: bool) ->
     """The mean over pairs of lives, with the interval of true_effect; of one pair without."""
     n = len(found)
     if n < 2:
-        return Estimate(value, None, None, 1, level, "one_replicate")
+        return Estimate(value, low=None, high=None, n=1, level=level, note="one_replicate")
     if not learned:
         return replace(mean_estimate(found, level=level, note="over_replicates"), value=value)
     half = _skewed_quantile(n, level) * float(found.std(ddof=1)) / math.sqrt(n)
     coverage = next((round(level - less, 4) for most, less in _SHORT if n <= most), None)
     return Estimate(
-        value, value - half, value + half, n, level, "over_learning_replicates", coverage if half > 0 else None
+        value,
+        low=value - half,
+        high=value + half,
+        n=n,
+        level=level,
+        note="over_learning_replicates",
+        coverage=coverage if half > 0 else None,
     )
 
 

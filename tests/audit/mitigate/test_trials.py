@@ -190,7 +190,7 @@ def test_the_choice_is_made_on_validation_and_reported_once(shop: dict[str, Any]
     assert whole.accuracy_lost.high is not None
     enough = whole.accuracy_lost.high / none.accuracy.value + 1e-9
     chosen = choose(found, most_lost=max(enough, 0.0))
-    assert chosen == Choice("prices", 1.0, "budget", max(enough, 0.0), 4)
+    assert chosen == Choice(mitigation="prices", strength=1.0, rule="budget", most_lost=max(enough, 0.0), looked_at=4)
     assert choose(found, most_lost=0.0).mitigation in ("none", "prices")
     if found.knee is not None:
         assert choose(found, rule="knee").strength == found.trials[found.knee].strength
@@ -209,7 +209,12 @@ def test_the_choice_is_made_on_validation_and_reported_once(shop: dict[str, Any]
     assert trial.gap_closed.value == pytest.approx(whole.gap_closed.value)  # exposure does not look at the truth
     assert trial.accuracy.value != pytest.approx(whole.accuracy.value, abs=1e-6)
     with pytest.raises(UsageError, match="no mitigation was chosen"):
-        confirm(Choice("none", 0.0, "budget", 0.0, 4), shop["lists"], lambda: None, test)
+        confirm(
+            Choice(mitigation="none", strength=0.0, rule="budget", most_lost=0.0, looked_at=4),
+            shop["lists"],
+            lambda: None,
+            test,
+        )
 
 
 @pytest.mark.parametrize(

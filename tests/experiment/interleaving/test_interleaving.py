@@ -321,7 +321,9 @@ def test_sensitivity_is_measured_in_a_world(rate_error) -> None:
     everybody = np.arange(world.users.height)
     lists = []
     for strategy in (Oracle(world), Popular()):
-        strategy.fit(Consumed(*world.history, world.users.height, world.items.height, 0))
+        users, items, days = world.history
+        n_users, n_items = world.users.height, world.items.height
+        strategy.fit(Consumed(users=users, items=items, days=days, n_users=n_users, n_items=n_items, day=0))
         lists.append(strategy.recommend(everybody, 10))
     found = measure_sensitivity(world, *lists, k=5, lists=10)
     for method in METHODS:

@@ -219,9 +219,13 @@ def test_a_log_of_the_world_tells_the_value_of_another_strategy(tmp_path) -> Non
     # The target: what the oracle likes best of the same candidates, so that the log has seen all of it.
     users, items, days = world.history
     popular = Popular()
-    popular.fit(Consumed(users, items, days, world.users.height, world.items.height, 0))
+    popular.fit(
+        Consumed(users=users, items=items, days=days, n_users=world.users.height, n_items=world.items.height, day=0)
+    )
     oracle = Oracle(world)
-    oracle.fit(Consumed(users, items, days, world.users.height, world.items.height, 0))
+    oracle.fit(
+        Consumed(users=users, items=items, days=days, n_users=world.users.height, n_items=world.items.height, day=0)
+    )
     everybody = np.arange(world.users.height)
     pool, best = popular.recommend(everybody, 12), oracle.recommend(everybody, world.items.height)
     rank = np.argsort(best, axis=1)
@@ -319,7 +323,7 @@ def test_a_policy_from_a_table() -> None:
     from reclens.experiment.off_policy.common import read_common_policy
 
     log = Raw(
-        pl.DataFrame(
+        frame=pl.DataFrame(
             {
                 "user_id": [1, 1],
                 "item_id": [7, 9],
@@ -329,12 +333,12 @@ def test_a_policy_from_a_table() -> None:
                 "request_id": [4, 4],
             }
         ),
-        "log",
-        "log",
+        where="log",
+        name="log",
     )
 
     def policy(**columns) -> Raw:
-        return Raw(pl.DataFrame(columns), "the policy", "policy")
+        return Raw(frame=pl.DataFrame(columns), where="the policy", name="policy")
 
     by_place = policy(item_id=[7, 9, 8], position=[1, 1, 2], probability=[0.25, 0.75, 1.0])
     decisions, target = read_common_policy(log, by_place)

@@ -191,7 +191,7 @@ def test_a_fit_that_was_cut_off_says_so(nine: Dataset) -> None:
 def test_a_user_with_room_for_exactly_k_items_can_have_a_short_list() -> None:
     # 30 users could be shown 10 items each, 3 of whom got 9; 10 more users have room for 9, and cannot be short.
     lengths, room = np.array([9] * 3 + [10] * 27 + [5] * 10), np.array([10] * 30 + [9] * 10)
-    assert short_lists(lengths, room, 10) == [FitProblem("short_lists", 0.1, 0.05, 3, 30)]
+    assert short_lists(lengths, room, 10) == [FitProblem(code="short_lists", value=0.1, limit=0.05, n=3, of=30)]
 
 
 def test_short_lists_are_counted_at_the_fit_and_in_the_lists(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ def test_short_lists_are_counted_at_the_fit_and_in_the_lists(tmp_path: Path) -> 
     # A list of 2 at most: 12 items of 14 are had. So all 40 are short of 10.
     with pytest.warns(FitWarning, match="item_knn: 40 of 40 users"):
         model = models.ItemKNN().fit(data)
-    assert model.problems_ == (FitProblem("short_lists", 1.0, 0.05, 40, 40),)
+    assert model.problems_ == (FitProblem(code="short_lists", value=1.0, limit=0.05, n=40, of=40),)
     with warnings.catch_warnings():
         warnings.simplefilter("error", FitWarning)  # it was said at the fit
         card = model.recommend(k=2).card

@@ -28,7 +28,7 @@ SHOP = pl.DataFrame(
 def shop(**options) -> models.Knowledge:
     """A fitted model; user 1 has a and b, user 2 has a."""
     seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
-    return models.Knowledge(**options).fit(Dataset(seen, None, SHOP))
+    return models.Knowledge(**options).fit(Dataset(seen, users=None, items=SHOP))
 
 
 def test_critiques() -> None:
@@ -45,7 +45,7 @@ def test_critiques() -> None:
     assert found.prefer == {"price low": 1.0} and found.table["item_id"].to_list() == ["c"]
     assert asked.critique("c", "cheaper").n_items == 0
     seen = pl.DataFrame({"user_id": [1], "item_id": ["a"]})
-    roomier = models.Knowledge(critiques={"roomier": "higher price"}).fit(Dataset(seen, None, SHOP))
+    roomier = models.Knowledge(critiques={"roomier": "higher price"}).fit(Dataset(seen, users=None, items=SHOP))
     assert roomier.critique("f", "roomier").table["item_id"].to_list() == ["a"]
 
 

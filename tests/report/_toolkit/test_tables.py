@@ -74,16 +74,22 @@ def test_every_form_has_the_same_numbers(measured) -> None:
 def test_cells_cannot_break_out() -> None:
     from reclens.report import Table
 
-    table = Table("t", ("a|b",), (("x|y\nz",),), ({"a": "=cmd()", "b": float("nan")},))
+    table = Table(title="t", columns=("a|b",), rows=(("x|y\nz",),), records=({"a": "=cmd()", "b": float("nan")},))
     assert "| x\\|y z |" in to_markdown(table)
     assert "'=cmd()" in to_csv(table)
-    head = Table("t", ("=cmd|x",), (("x",),), ({"=cmd|x": "x", "@a": 1, "b": -1},))
+    head = Table(title="t", columns=("=cmd|x",), rows=(("x",),), records=({"=cmd|x": "x", "@a": 1, "b": -1},))
     assert to_csv(head) == "'=cmd|x,'@a,b\nx,1,-1\n", "heads are run too; numbers stay numbers"
     assert json.loads(to_json(table))["rows"] == [{"a": "=cmd()", "b": None}]
 
 
 def test_a_name_of_the_data_is_no_tag_in_markdown() -> None:
-    table = Table("t", ("system", "n < 5"), (("<script>alert(1)</script>", "a|b < c"),), (), ("<img src=x>, p <.001",))
+    table = Table(
+        title="t",
+        columns=("system", "n < 5"),
+        rows=(("<script>alert(1)</script>", "a|b < c"),),
+        records=(),
+        notes=("<img src=x>, p <.001",),
+    )
     written = to_markdown(table)
     assert "&lt;script>alert(1)&lt;/script>" in written and "&lt;img src=x>" in written
     assert "a\\|b < c" in written and "p <.001" in written and "n < 5" in written  # signs of comparison stay
@@ -119,7 +125,9 @@ def test_the_raw_p_stands_beside_the_adjusted_one_with_its_reason(measured) -> N
         "tests": 54,
         "family": "primary",
     }
-    differences = tuple(PairedDifference(name, "popular", **shared, **own) for name, own in rows.items())
+    differences = tuple(
+        PairedDifference(system=name, baseline="popular", **shared, **own) for name, own in rows.items()
+    )
     card = {**whole.card, "families": {"primary": 54}}  # these three rows are a part of what was tested together
     table = comparison_table(replace(whole, differences=differences, card=card))
     cells = {row[0]: dict(zip(table.columns, row, strict=True)) for row in table.rows}
@@ -144,14 +152,14 @@ def test_numbers_are_read_from_the_right_and_words_from_the_left() -> None:
         ("a", "< 0.001 *", "+0.1 [-0.2, +0.4]", "±3.00%", "–", "holds", "200 (of 220)"),
         ("b", "0.020", "–", "−1", "yes", "–", "7"),
     )
-    table = Table("t", tuple("abcdefg"), rows, ())
+    table = Table(title="t", columns=tuple("abcdefg"), rows=rows, records=())
     assert table.numeric == (False, True, True, True, False, False, True)
     assert to_markdown(table).splitlines()[1] == "| --- | --: | --: | --: | --- | --- | --: |"
     found = Table(
-        "t",
-        ("check", "finding", "units", "gap"),
-        (("weeks", "14 days: 2 whole weeks.", "7 users", "+1.20 pp [+0.30, +2.10]"),),
-        (),
+        title="t",
+        columns=("check", "finding", "units", "gap"),
+        rows=(("weeks", "14 days: 2 whole weeks.", "7 users", "+1.20 pp [+0.30, +2.10]"),),
+        records=(),
     )
     assert found.numeric == (False, False, True, True), "a sentence that begins with a number is a sentence"
 

@@ -39,7 +39,7 @@ HOSTILE = "<script>alert(1)</script>"
 
 
 def about(value: float, half: float, n: int = 100) -> Estimate:
-    return Estimate(value, value - half, value + half, n)
+    return Estimate(value, low=value - half, high=value + half, n=n)
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +70,9 @@ def made(design: str, *, bias: Estimate, wrong: float = 0.0) -> DesignResult:
         estimate=about(truth.value + bias.value, 0.1),
         bias=bias,
         spread=0.1,
-        wrong_sign=Estimate(wrong, 0.0, 0.32, 8),
-        misled=Estimate(0.0, 0.0, 0.32, 8),
-        coverage=Estimate(0.75, 0.4, 0.9, 8),
+        wrong_sign=Estimate(wrong, low=0.0, high=0.32, n=8),
+        misled=Estimate(0.0, low=0.0, high=0.32, n=8),
+        coverage=Estimate(0.75, low=0.4, high=0.9, n=8),
     )
 
 

@@ -22,7 +22,9 @@ from reclens.world.realism_checks import Check, RealismNote
     ],
 )
 def test_measures_in_words(note: RealismNote, facts: dict, said: str) -> None:
-    assert said in realism_text(Check("m", 0.1, 0.1, 0.0, 1.0, True, note, facts))
+    assert said in realism_text(
+        Check(measure="m", simulated=0.1, reference=0.1, low=0.0, high=1.0, passed=True, note=note, facts=facts)
+    )
 
 
 def test_every_note_has_its_words() -> None:

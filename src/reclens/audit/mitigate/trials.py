@@ -91,7 +91,7 @@ class Trial(Tabular):
         return [{**row, "share_closed": self.share_closed, **codes, "seconds": self.seconds}]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Sweep(Tabular):
     """All trials on one part of the data.
 
@@ -119,7 +119,7 @@ class Sweep(Tabular):
         return tuple(sorted((each for each in self.trials if each.on_front), key=lambda each: each.accuracy_lost.value))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Choice:
     """The trial that was chosen on validation data, to be reported once on test data by :func:`confirm`.
 
@@ -187,7 +187,7 @@ def sweep(
     knee = knee_of(lost[front], closed[front])
     marked = tuple(replace(each, on_front=at in front) for at, each in enumerate(trials))
     n = before.n(column=bench.metric)
-    return Sweep(gap, bench.metric, marked, None if knee is None else int(front[knee]), n)
+    return Sweep(gap=gap, metric=bench.metric, trials=marked, knee=None if knee is None else int(front[knee]), n=n)
 
 
 def choose(found: Sweep, *, rule: Rule = "budget", most_lost: float = 0.02) -> Choice:
@@ -215,7 +215,7 @@ def choose(found: Sweep, *, rule: Rule = "budget", most_lost: float = 0.02) -> C
         able = [each for each in found.trials[1:] if _affordable(each, bound)]
         best = min(able, key=lambda each: (abs(each.gap.value), each.accuracy_lost.value), default=None)
     name, strength = (_NOTHING, 0.0) if best is None else (best.mitigation, best.strength)
-    return Choice(name, strength, rule, most_lost, len(found.trials) - 1)
+    return Choice(mitigation=name, strength=strength, rule=rule, most_lost=most_lost, looked_at=len(found.trials) - 1)
 
 
 def confirm(choice: Choice, lists: Any, mitigated: MakeLists, truth: Any, **settings: Any) -> Trial:
@@ -259,7 +259,7 @@ def reranked(candidates: pl.DataFrame, spec: Mapping[str, Any], *, train: Datase
     return moved.filter(pl.col(RANK) <= k)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Bench:
     """What all trials are measured with."""
 
@@ -289,7 +289,7 @@ class _Bench:
             by=tuple(dict.fromkeys(each for each in named if each)),
             attributes=tuple(attributes),
         )
-        return cls(train, gap, truth, wanted, metrics[0])
+        return cls(train=train, gap=gap, truth=truth, settings=wanted, metric=metrics[0])
 
     def measure(self, lists: Any) -> AuditMeasures:
         """The sums of some lists."""

@@ -17,7 +17,7 @@ __all__ = ["TrainingWeights", "group_weights", "inverse_propensity", "popularity
 WeightsOf = Literal["interaction", "user"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingWeights:
     """Weights with a mean of 1, and what they do to the size of the sample.
 
@@ -161,4 +161,6 @@ def _made(
     scaled = weights / np.average(weights, weights=sizes)
     table = keys.with_columns(pl.Series(WEIGHT, scaled))
     effective = float(scaled.sum() ** 2 / (scaled**2).sum())
-    return TrainingWeights(table, of, effective, len(scaled), clipped, float(scaled.max()))
+    return TrainingWeights(
+        table=table, of=of, effective_size=effective, n=len(scaled), clipped=clipped, largest=float(scaled.max())
+    )

@@ -147,7 +147,9 @@ def off_policy(
 
     with working(f"read {log} and estimate"):
         if holds_open_bandit(log):
-            raw = Raw(read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, log, "log")
+            raw = Raw(
+                frame=read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, where=log, name="log"
+            )
         else:
             refuse_unused(ctx, f"with {log}, which is not the Open Bandit Dataset", "behavior", "campaign")
             raw = load_raw(log, reading, table="log")

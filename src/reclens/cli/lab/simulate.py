@@ -200,7 +200,7 @@ def _past(text: str) -> tuple[str, str, Estimate]:
             raise UnknownNameError("model of --past-test", name, [*models.names(), "oracle"])
     if not -1 < low < high < float("inf"):
         raise UsageError(f"--past-test is '{text}': expected a lift with its interval, low before high.")
-    return treatment, control, Estimate((low + high) / 2, low, high, 0)
+    return treatment, control, Estimate((low + high) / 2, low=low, high=high, n=0)
 
 
 def _offline(data: Dataset, progress: Progress) -> dict[str, float]:

@@ -191,4 +191,4 @@ _PARTS: Final[Mapping[str, Callable[[Audit, str], None]]] = {
 """What each part draws; the last two need the workspace and are drawn by functions of their own."""
 
 
-PAGE = Page("Audit", ":material/balance:", "Diagnose", 35, show, "audit")
+PAGE = Page(title="Audit", icon=":material/balance:", section="Diagnose", order=35, show=show, path="audit")

@@ -227,4 +227,4 @@ def _where(what: str, by: str) -> str:
     return f"{what}, {'all users' if by == 'overall' else by}"
 
 
-PAGE = Page("Compare", ":material/compare_arrows:", "Diagnose", 15, show, "compare")
+PAGE = Page(title="Compare", icon=":material/compare_arrows:", section="Diagnose", order=15, show=show, path="compare")

@@ -124,4 +124,4 @@ def _problems(found: Described) -> None:
         table(shape.rules_table(found.profile.rules), key="rules")
 
 
-PAGE = Page("Data", ":material/database:", "Data", 40, show, "data")
+PAGE = Page(title="Data", icon=":material/database:", section="Data", order=40, show=show, path="data")

@@ -108,4 +108,6 @@ def _scene(workspace: Workspace, chosen: list[str], baseline: str | None, correc
         return scene_of(workspace, chosen)
 
 
-PAGE = Page("Diagnostics", ":material/monitoring:", "Diagnose", 10, show, "diagnostics")
+PAGE = Page(
+    title="Diagnostics", icon=":material/monitoring:", section="Diagnose", order=10, show=show, path="diagnostics"
+)

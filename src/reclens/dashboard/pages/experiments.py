@@ -32,4 +32,6 @@ def show(workspace: Workspace) -> None:
     _VIEWS[choose_view(tuple(_VIEWS))](workspace)
 
 
-PAGE = Page("Experiments", ":material/science:", "Experiment", 60, show, "experiments")
+PAGE = Page(
+    title="Experiments", icon=":material/science:", section="Experiment", order=60, show=show, path="experiments"
+)

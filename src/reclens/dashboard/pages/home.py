@@ -105,4 +105,4 @@ def _first_run(workspace: Workspace, *, running: bool) -> None:
         st.rerun()
 
 
-PAGE = Page("Home", ":material/home:", "", 0, show, "home")
+PAGE = Page(title="Home", icon=":material/home:", section="", order=0, show=show, path="home")

@@ -108,4 +108,4 @@ def _one(scope: Drilldown, code: object, k: int) -> None:
         folded("What is known of it", lambda: frame(about, key="about"), key="about")
 
 
-PAGE = Page("Item", ":material/inventory_2:", "Diagnose", 30, show, "items")
+PAGE = Page(title="Item", icon=":material/inventory_2:", section="Diagnose", order=30, show=show, path="items")

@@ -317,4 +317,4 @@ def _say_alone(workspace: Workspace, kept: Upload, others: Sequence[str]) -> Non
         st.warning(f"It stands apart, because it was not measured alike: {plain(why)}.", icon=":material/warning:")
 
 
-PAGE = Page("Upload", ":material/upload:", "Data", 50, show, "upload")
+PAGE = Page(title="Upload", icon=":material/upload:", section="Data", order=50, show=show, path="upload")

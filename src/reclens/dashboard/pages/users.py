@@ -148,4 +148,4 @@ def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
     folded("In a sentence", lambda: st.text(explanation_text(explained)), key="sentence")
 
 
-PAGE = Page("User", ":material/person:", "Diagnose", 20, show, "users")
+PAGE = Page(title="User", icon=":material/person:", section="Diagnose", order=20, show=show, path="users")

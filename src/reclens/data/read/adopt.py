@@ -83,7 +83,7 @@ def _table(name: str, given: Any, cleaner: Cleaner) -> pl.DataFrame:
     if isinstance(given, pl.DataFrame) and set(keys) <= set(frame.columns):
         ids = [clean_ids(frame[key], cleaner, column=key) for key in keys]
         return frame.with_columns(each.alias(key) for each, key in zip(ids, keys, strict=True))
-    raw = Raw(frame, f"the {type(given).__name__} of {name}", name)
+    raw = Raw(frame=frame, where=f"the {type(given).__name__} of {name}", name=name)
     wanted = INTERACTIONS if USER in keys and ITEM in keys else keys
     found = columns_of(raw, wanted, keys, None)
     others = [column for column in frame.columns if column not in found.values()]

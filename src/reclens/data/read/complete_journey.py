@@ -90,7 +90,7 @@ def read_complete_journey(path: str | Path) -> Dataset:
         pl.col("transaction_timestamp").alias(TIMESTAMP),
     )
     return make_dataset(
-        Raw(rows, where, "complete_journey", text=True),
+        Raw(frame=rows, where=where, name="complete_journey", text=True),
         users=users,
         items=items,
         name="complete_journey",
@@ -147,4 +147,4 @@ def _attributes(table: pl.DataFrame, where: str, key: str) -> tuple[pl.DataFrame
     """Attributes by clean ids; sizes such as ``5+`` are text in every file, whether it has such a one or not."""
     whole = as_integers(table[key])
     typed = table if whole is None else table.with_columns(whole.alias(key))
-    return clean_attributes(Raw(typed, where, key), key)
+    return clean_attributes(Raw(frame=typed, where=where, name=key), key)

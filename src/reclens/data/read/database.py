@@ -68,7 +68,7 @@ def read_table(source: Any, where: str, table: str | None) -> Raw:
         raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:
         connection.close()
-    return Raw(frame, f"{where}, table {name}", name)
+    return Raw(frame=frame, where=f"{where}, table {name}", name=name)
 
 
 def read_query(source: Any, query: str, params: Any, *, where: str, rows: pl.DataFrame | None = None) -> Raw:
@@ -97,7 +97,7 @@ def read_query(source: Any, query: str, params: Any, *, where: str, rows: pl.Dat
         relation = connection.sql(query, params=values)
         if relation is None:
             raise DataError("the SQL returns no rows", source=where, fix="Expected one SELECT.")
-        return Raw(pl.DataFrame(ArrowStream(relation)), where, "query")
+        return Raw(frame=pl.DataFrame(ArrowStream(relation)), where=where, name="query")
     except pl.exceptions.PolarsError as error:  # such as two columns of one name
         raise DataError(f"its rows cannot be used: {first_line(error)}", source=where, fix="Mend the SQL.") from None
     except duckdb.Error as error:

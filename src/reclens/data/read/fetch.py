@@ -71,7 +71,13 @@ def fetch(name: str, *, folder: str | Path = ".", progress: Progress = quiet, ba
     if not base_url.startswith(("https://", "http://")):
         raise UsageError(f"base_url is {base_url!r}, expected an address that begins with https://.")
     target = Path(folder).expanduser() / f"{name}.zip"
-    job = _Job(name, base_url.rstrip("/") + f"/{name}.zip", target, target.with_name(target.name + ".part"), progress)
+    job = _Job(
+        name=name,
+        url=base_url.rstrip("/") + f"/{name}.zip",
+        target=target,
+        part=target.with_name(target.name + ".part"),
+        progress=progress,
+    )
     if target.exists():
         return _checked_target(job)
     try:
@@ -96,7 +102,7 @@ def fetch(name: str, *, folder: str | Path = ".", progress: Progress = quiet, ba
     return target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Job:
     name: str
     url: str

@@ -170,14 +170,14 @@ def _ratings(members: Members, layout: str, prefix: str) -> Raw:
             if header
             else None,
         )
-        return Raw(frame, where, prefix)
+        return Raw(frame=frame, where=where, name=prefix)
     except pl.exceptions.PolarsError:
         frame = read_delimited(data, source=where, delimiter=delimiter, header=header)
     if not header:
         if frame.width != len(_TYPES):
             raise DataError(f"the rows have {frame.width} fields, expected {len(_TYPES)}", source=where)
         frame = frame.rename(dict(zip(frame.columns, _TYPES, strict=True)))
-    return Raw(frame, where, prefix, text=True)
+    return Raw(frame=frame, where=where, name=prefix, text=True)
 
 
 def _users(members: Members, layout: str, prefix: str) -> tuple[pl.DataFrame, Cleaner] | None:
@@ -193,7 +193,7 @@ def _users(members: Members, layout: str, prefix: str) -> tuple[pl.DataFrame, Cl
         raise DataError(f"the rows have {frame.width} fields, expected {len(names)}: {', '.join(names)}", source=where)
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     zips = frame["zip"]
-    table, cleaner = clean_attributes(Raw(frame.drop("zip"), where, "users", text=True), USER)
+    table, cleaner = clean_attributes(Raw(frame=frame.drop("zip"), where=where, name="users", text=True), USER)
     if table.height != frame.height:
         zips = zips.gather(frame[USER].is_first_distinct().arg_true())
     table = table.with_columns(zips)  # a zip code is a name, also where all of them look like numbers
@@ -223,7 +223,7 @@ def _items(members: Members, layout: str, prefix: str, *, tags: bool) -> tuple[p
         .str.strip_chars()
         .alias("title"),
     ).select(ITEM, "title", "year", "genres")
-    table, cleaner = clean_attributes(Raw(split, where, "items"), ITEM)
+    table, cleaner = clean_attributes(Raw(frame=split, where=where, name="items"), ITEM)
     table = table.with_columns(table[ITEM].cast(pl.Int64)) if table[ITEM].dtype != pl.Int64 else table
     cleaner.note("films_without_genre", unknown, table=where)
     if tags:

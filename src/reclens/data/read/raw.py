@@ -12,7 +12,7 @@ from reclens.data.rules import AppliedRule
 __all__ = ["Raw"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Raw:
     """Rows as they were found.
 

@@ -167,7 +167,7 @@ def _read_file(path: Path, separator: str, form: Mapping[str, Any]) -> Raw:
         else:
             parts = values.fill_null("").str.split(separator).list.eval(pl.element().filter(pl.element() != ""))
             made.append(parts if kind == "token_seq" else _numbers(parts, frame[header], source, field))
-    return Raw(pl.DataFrame(made), source, path.stem)
+    return Raw(frame=pl.DataFrame(made), where=source, name=path.stem)
 
 
 def _token(values: pl.Series) -> pl.Series:

@@ -54,7 +54,7 @@ _OF_LISTS: Final = ("rank", "score")
 _OF_SIDES: Final = ("encoding", "decimal", "bad_rows")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Reading:
     """How the files of one command are read.
 
@@ -133,7 +133,7 @@ class Reading:
         for name, between in lists.items():
             if not between:
                 raise UsageError(f"{label['lists']}: say what is between the values of '{name}', as {name}=|.")
-        made = cls(paths, said, lists, ids, words, units)  # type: ignore[arg-type]
+        made = cls(paths=paths, said=said, lists=lists, ids=ids, words=words, units=units)  # type: ignore[arg-type]
         made._check()
         return made
 

@@ -138,7 +138,7 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
             f"cannot read a {type(source).__name__}; expected a path, a frame (Polars, pandas, PyArrow, DuckDB, or "
             "anything with __arrow_c_stream__), a mapping of columns, or a query."
         )
-    return Raw(from_frame(source), f"the {type(source).__name__}", "data")
+    return Raw(frame=from_frame(source), where=f"the {type(source).__name__}", name="data")
 
 
 class _Form:
@@ -206,7 +206,7 @@ class _Form:
 
     def raw(self, frame: pl.DataFrame, where: str, name: str, *, text: bool) -> Raw:
         doubtful = values_among_names(frame) if text and self.header is None else ()
-        return Raw(frame, where, name, text, self.how.get("decimal"), doubtful)
+        return Raw(frame=frame, where=where, name=name, text=text, decimal=self.how.get("decimal"), doubtful=doubtful)
 
 
 def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
@@ -215,13 +215,13 @@ def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
     if form.how.get("form") == "adjacency":
         form.refuse("these are lines of ids", besides="encoding")
         frame = adjacency(data, source=where, encoding=form.how.get("encoding"), between=form.how.get("between"))
-        return Raw(frame, where, name, text=True)
+        return Raw(frame=frame, where=where, name=name, text=True)
     if data[:4] == b"PAR1":
         form.refuse(f"{where} is Parquet")
-        return Raw(_guarded(lambda: pl.read_parquet(data), where), where, name)
+        return Raw(frame=_guarded(lambda: pl.read_parquet(data), where), where=where, name=name)
     if data[:6] == b"ARROW1":
         form.refuse(f"{where} is an Arrow file")
-        return Raw(_guarded(lambda: pl.read_ipc(data), where), where, name)
+        return Raw(frame=_guarded(lambda: pl.read_ipc(data), where), where=where, name=name)
     return form.raw(form.read(data, where), where, name, text=json_kind(data) is None)
 
 
@@ -261,7 +261,7 @@ def _from_file(place: Path, where: str, name: str, table: str | None, form: _For
         raise DataError("the file is empty", source=where, fix="Expected CSV or Parquet.")
     if head[:4] == b"PAR1":
         form.refuse(f"{where} is Parquet")
-        return Raw(_parquet(str(place), where), where, name)
+        return Raw(frame=_parquet(str(place), where), where=where, name=name)
     if place.suffix.lower() in PARQUET:
         raise DataError("this is not a Parquet file (it does not begin with PAR1)", source=where, fix="Write it again.")
     frame = form.read_in_place(place, where)
@@ -277,7 +277,11 @@ def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
         # A folder may be partitioned (day=2024-01-01/…): its columns then stand in the paths.
         hive = folder.is_dir() and any("=" in part for part in files[0].relative_to(folder).parts[:-1])
         try:
-            return Raw(pl.read_parquet([str(file) for file in files], hive_partitioning=hive, glob=False), path, name)
+            return Raw(
+                frame=pl.read_parquet([str(file) for file in files], hive_partitioning=hive, glob=False),
+                where=path,
+                name=name,
+            )
         except _BROKEN as error:
             raise _broken_among(files, error, path) from None
     parts: list[Raw] = []

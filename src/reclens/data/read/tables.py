@@ -194,7 +194,14 @@ def make_dataset(
         **(card or {}),
         "rules": cleaner.rules,
     }
-    return Dataset(merged, tables[USER], tables[ITEM], name or raw.name, made, log=None if merged is log else log)
+    return Dataset(
+        merged,
+        users=tables[USER],
+        items=tables[ITEM],
+        name=name or raw.name,
+        card=made,
+        log=None if merged is log else log,
+    )
 
 
 def read_recommendations(

@@ -52,7 +52,7 @@ _FOREIGN: Final = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Limits:
     """How large an upload may be.
 
@@ -104,22 +104,24 @@ def open_upload(
     """
     unpacked, short = unpack_upload(data, name, limits=limits), Path(name).name.split(".")[0] or "upload"
     if data.startswith(b"PAR1"):
-        return Raw(_parquet(data, name, limits), name, short)
+        return Raw(frame=_parquet(data, name, limits), where=name, name=short)
     kind = json_kind(unpacked)
     if adjacent:
         _within(unpacked.count(b"\n"), limits.rows, "lines", name)
-        return Raw(adjacency(unpacked, source=name, encoding=form.get("encoding")), name, short, text=True)
+        return Raw(
+            frame=adjacency(unpacked, source=name, encoding=form.get("encoding")), where=name, name=short, text=True
+        )
     if kind is not None:
         refuse_text_options(_said(form, decimal), f"{name} is JSON", besides="encoding")
         frame = read_json(as_utf8(unpacked, name, form.get("encoding")), kind, source=name)
         _within(frame.height, limits.rows, "rows", name)
         _within(frame.width, limits.columns, "columns", name)
         _cells_within(frame, limits, name)
-        return Raw(frame, name, short)
+        return Raw(frame=frame, where=name, name=short)
     frame = _delimited(unpacked, name, limits, form)
     _cells_within(frame, limits, name)
     doubtful = values_among_names(frame) if form.get("header") is None else ()
-    return Raw(frame, name, short, text=True, decimal=decimal, doubtful=doubtful)
+    return Raw(frame=frame, where=name, name=short, text=True, decimal=decimal, doubtful=doubtful)
 
 
 def unpack_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> bytes:

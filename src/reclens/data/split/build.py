@@ -195,7 +195,9 @@ def make_split(
     # it states the hashes of the parts.
     full: dict[str, Any] = {}
     train = with_card(train, duplicates=data.card.get("duplicates") or "last", split=full)
-    split = Split(train, tables["test"], full, tables.get("validation"), tables.get("fold_in"))
+    split = Split(
+        train=train, test=tables["test"], card=full, validation=tables.get("validation"), fold_in=tables.get("fold_in")
+    )
     said = {**card, "task": task, "notes": [*card.get("notes", []), *found.notes]}
     full.update({**said, "counts": sizes | found.counts, "rules": found.rules, "hashes": _hashes(split)})
     check_leaks(split)

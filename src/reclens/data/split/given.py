@@ -97,10 +97,10 @@ def given(
     rules = [*base.card.get("rules", []), *cleaner.rules]
     whole = Dataset(
         log,
-        _with_ids_of(log, base.users, USER),
-        _with_ids_of(log, base.items, ITEM),
-        name or base.name,
-        {**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules},
+        users=_with_ids_of(log, base.users, USER),
+        items=_with_ids_of(log, base.items, ITEM),
+        name=name or base.name,
+        card={**base.card, "duplicates": base.card.get("duplicates") or "last", "rules": rules},
         log=log,
     )
     made = make_split(

@@ -28,7 +28,7 @@ def task_of(card: Mapping[str, Any] | None) -> Task | None:
     return None if not card else card.get("task", "new_items")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Split:
     """A data set divided into a training and a test part: ``train, test = split``.
 
@@ -134,7 +134,13 @@ class Split:
             segments=tables.get("segments"),
             log=tables.get("train_log"),
         )
-        split = Split(train, tables["test"], card, tables.get("validation"), tables.get("fold_in"))
+        split = Split(
+            train=train,
+            test=tables["test"],
+            card=card,
+            validation=tables.get("validation"),
+            fold_in=tables.get("fold_in"),
+        )
         found, wanted = _hashes(split), card.get("hashes", {})
         for part, value in found.items():
             if part in wanted and wanted[part] != value:

@@ -18,7 +18,7 @@ from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageEr
 __all__ = ["Table", "opened", "present", "run"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """Rows within an open DuckDB: what stands after FROM, its columns, and those of them that are whole numbers."""
 
@@ -102,7 +102,7 @@ def opened(
             )
         kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
         whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
-        yield Table(connection, sql, tuple(kinds), where, whole)
+        yield Table(connection=connection, sql=sql, columns=tuple(kinds), where=where, whole=whole)
     except duckdb.Error as error:
         raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:

@@ -208,14 +208,14 @@ def diluted_ratio(
         mine = [f**2 * g @ cov @ g for f, g, (_, cov) in zip((by_control, by_treated), own, sides, strict=True)]
         far = critical_value * float(sum(mine) + both @ noise @ both) ** 0.5
         return (
-            Estimate(value, None, None, units, note=_ALONE)
+            Estimate(value, low=None, high=None, n=units, note=_ALONE)
             if math.isnan(far)
-            else (Estimate(value, value - far, value + far, units))
+            else (Estimate(value, low=value - far, high=value + far, n=units))
         )
 
     low, high = values
     if not low:
-        return low, estimate(high - low, -1, 1), Estimate(math.nan, None, None, units, note=_NOTHING)
+        return low, estimate(high - low, -1, 1), Estimate(math.nan, low=None, high=None, n=units, note=_NOTHING)
     return (low, estimate(high - low, -1, 1), estimate((high - low) / abs(low), -high / low / abs(low), 1 / abs(low)))
 
 

@@ -258,14 +258,14 @@ def score_estimate(scores: np.ndarray, *, level: float = 0.95) -> tuple[Estimate
     n, m = len(x), int((np.abs(x) > _EQUAL).sum())
     value = float(x.mean()) if n else math.nan
     if m < 2:
-        return Estimate(value, None, None, n, level, "no_spread"), 1.0
+        return Estimate(value, low=None, high=None, n=n, level=level, note="no_spread"), 1.0
     t = abs(float(x.sum())) / math.sqrt(float((x**2).sum()))
     p_value = min(1.0, 2 * float(stdtr(m - 1, -t)))
     q, spread = float(stdtrit(m - 1, (1 + level) / 2)), float(x.std())
     if n <= q**2 or spread <= _EQUAL:
-        return Estimate(value, None, None, n, level, "one_credit"), p_value
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_credit"), p_value
     half = q * spread / math.sqrt(n - q**2)
-    return Estimate(value, value - half, value + half, n, level), p_value
+    return Estimate(value, low=value - half, high=value + half, n=n, level=level), p_value
 
 
 def _share(wins: int, losses: int, level: float) -> Estimate:
@@ -273,8 +273,8 @@ def _share(wins: int, losses: int, level: float) -> Estimate:
 
     n = wins + losses
     if not n:
-        return Estimate(float("nan"), None, None, 0, level, "no_preference")
+        return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_preference")
     tail = (1 - level) / 2
     low = float(betaincinv(wins, losses + 1, tail)) if wins else 0.0
     high = float(betaincinv(wins + 1, losses, 1 - tail)) if losses else 1.0
-    return Estimate(wins / n, low, high, n, level)
+    return Estimate(wins / n, low=low, high=high, n=n, level=level)

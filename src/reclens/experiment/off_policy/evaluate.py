@@ -238,11 +238,11 @@ def policy_values(
             value, difference = (
                 Estimate(
                     float(each.values(decisions.rewards).mean()),
-                    None,
-                    None,
-                    decisions.n_units,
-                    level,
-                    "biased",
+                    low=None,
+                    high=None,
+                    n=decisions.n_units,
+                    level=level,
+                    note="biased",
                 )
                 for each in (parts[name], gap)
             )

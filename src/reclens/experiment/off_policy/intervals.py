@@ -128,9 +128,9 @@ def _transformed(
 
     n = len(errors)
     if not math.isfinite(value):
-        return Estimate(math.nan, None, None, n, level, "zero_weights")
+        return Estimate(math.nan, low=None, high=None, n=n, level=level, note="zero_weights")
     if n < _FEW:
-        return Estimate(value, None, None, n, level, "one_unit")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_unit")
     square = errors * errors
     sums = np.array([square.sum(), (square * errors).sum(), (square * square).sum()])
     freedom, chosen = float(n - 1), sums
@@ -141,12 +141,12 @@ def _transformed(
         freedom = min(freedom, max(2 / max(1 / rests - 1 / n, 1e-12), 1.0))
         chosen = max(every, key=lambda each: each[0])
     if chosen[0] <= 1e-24 * max(1.0, value**2) * n:
-        return Estimate(value, None, None, n, level, "no_variation")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="no_variation")
     se = math.sqrt((n - 1) / n * float(chosen[0])) / total
     skewness = 0.0 if predicted is None else float(chosen[1]) / float(chosen[0]) ** 1.5
     quantile = float(stdtrit(freedom, 0.5 + level / 2))
     low, high = (value - se * float(hall_inverse(side * quantile, skewness)) for side in (1, -1))
-    return Estimate(value, low, high, n, level)
+    return Estimate(value, low=low, high=high, n=n, level=level)
 
 
 def _about_rewards(moments: np.ndarray, decisions: Decisions) -> np.ndarray:

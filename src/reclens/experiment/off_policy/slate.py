@@ -155,7 +155,7 @@ def _never_repeats(decisions: Decisions) -> bool:
 
 
 def _without_value(found: PolicyValue) -> PolicyValue:
-    none = Estimate(math.nan, None, None, found.value.n, found.value.level, "repeats")
+    none = Estimate(math.nan, low=None, high=None, n=found.value.n, level=found.value.level, note="repeats")
     return replace(found, value=none, difference=none, refused="repeats")
 
 

@@ -105,8 +105,8 @@ def simulate_power(
     share = proportion(int(found.sum()), len(found))
     return Estimate(
         share.value,
-        share.low,
-        share.high,
+        low=share.low,
+        high=share.high,
         n=len(found),
         level=share.level,
     )

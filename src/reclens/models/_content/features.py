@@ -45,7 +45,7 @@ Cells = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Rows (int64), columns (int64) and values (float64) of the cells of a sparse matrix, each cell once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureOptions:
     """How columns become features; see :class:`reclens.models.Content` for what each means."""
 

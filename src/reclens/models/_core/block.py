@@ -14,7 +14,7 @@ from reclens.schema import Vocabulary
 __all__ = ["Block", "encode_where_possible", "popular_scores", "rows_of", "top_of_scores"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Block:
     """A block of users to be served.
 
@@ -42,7 +42,7 @@ class Block:
         cls, users: np.ndarray, seen: UserItemMatrix, keys: np.ndarray, *, k: int = 1, exclude_seen: bool = False
     ) -> Block:
         """A block of users of the training data, or of strangers (-1), served from what was learned."""
-        return cls(users, seen, False, keys, k, exclude_seen, users)
+        return cls(users=users, seen=seen, from_history=False, keys=keys, k=k, exclude_seen=exclude_seen, trained=users)
 
     def take(self, rows: np.ndarray | slice) -> Block:
         """A block of some of the users: a mask, places, or a stretch."""

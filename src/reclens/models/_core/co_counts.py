@@ -40,7 +40,7 @@ PAIRS: Final = (
 """The type of :attr:`Pairs.lists`."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
     """What :func:`common_of_row` needs. *Places* count rows by popularity; the head is the places below ``head``.
 
@@ -110,17 +110,17 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
     for done, _ in enumerate(engine.map(lambda part: _count(part.start, part.stop, bits, counts), parts), 1):
         progress(f"{what}: popular pairs", done, len(parts))
     return Pairs(
-        order.astype(np.int32),
-        matrix.indptr,
-        matrix.indices,
-        matrix.values,
-        ends,
-        places,
-        cells,
-        tail_ends,
-        tail,
-        counts,
-        head,
+        order=order.astype(np.int32),
+        indptr=matrix.indptr,
+        indices=matrix.indices,
+        values=matrix.values,
+        ends=ends,
+        places=places,
+        cells=cells,
+        tail_ends=tail_ends,
+        tail=tail,
+        counts=counts,
+        head=head,
     )
 
 

@@ -23,7 +23,7 @@ _DENSE: Final = 0.25
 _SMALLER: Final = "Use a sparse model (item_knn, rp3beta), or a smaller catalogue: leave out items with few users."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Gram:
     """The co-occurrence of items: dense, or without its zeros and by place, items in the order of popularity.
 
@@ -68,8 +68,14 @@ def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, 
     share = _share(pairs)
     if share > _DENSE:
         require_memory(4 * n * n, f"{what}: the dense co-occurrence of {n:,} items in float32", advice=_SMALLER)
-        none = np.zeros(0, np.int64), np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return Gram(np.arange(n, dtype=np.int32), users, _dense(pairs, engine, progress, what), *none)
+        return Gram(
+            order=np.arange(n, dtype=np.int32),
+            users=users,
+            dense=_dense(pairs, engine, progress, what),
+            indptr=np.zeros(0, np.int64),
+            near=np.zeros(0, np.int32),
+            common=np.zeros(0, np.float32),
+        )
     cells = int(share * n * n)
     require_memory(8 * cells, f"{what}: about {cells:,} pairs of items with a common user", advice=_SMALLER)
     parts = chunk_ranges(n, _ROWS_A_TASK)
@@ -84,7 +90,14 @@ def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, 
     for part in reversed(parts):
         at = slice(indptr[part.start], indptr[part.stop])
         near[at], common[at], _ = found.pop()
-    return Gram(pairs.order, users[pairs.order], np.zeros((0, 0), np.float32), indptr, near, common)
+    return Gram(
+        order=pairs.order,
+        users=users[pairs.order],
+        dense=np.zeros((0, 0), np.float32),
+        indptr=indptr,
+        near=near,
+        common=common,
+    )
 
 
 def weighted_co_occurrence(matrix: UserItemMatrix, *, what: str) -> np.ndarray:
@@ -116,7 +129,14 @@ def weighted_gram(matrix: UserItemMatrix, *, what: str) -> Gram:
     found.sort_indices()
     values, indptr = found.data.astype(np.float32), found.indptr.astype(np.int64)
     empty = np.zeros((0, 0), np.float32)
-    return Gram(order, found.diagonal(), empty, indptr, found.indices.astype(np.int32), values)
+    return Gram(
+        order=order,
+        users=found.diagonal(),
+        dense=empty,
+        indptr=indptr,
+        near=found.indices.astype(np.int32),
+        common=values,
+    )
 
 
 def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:

@@ -80,7 +80,7 @@ class FitWarning(UserWarning):
         return cls(f"{name}: {said[problem['code']].format(**problem)}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FitProblem:
     """Something that is wrong with a fit.
 
@@ -118,7 +118,7 @@ def vanishing(users: np.ndarray, items: np.ndarray, seen: UserItemMatrix) -> lis
     weights = np.linalg.svd(left.T @ right, compute_uv=False)
     alive = 0 if score < _FAINT else int((weights > _DEAD * weights[0]).sum())
     if alive < min(2, users.shape[1], len(users), len(items)):
-        return [FitProblem("vanishing_factors", score, _FAINT, alive, users.shape[1])]
+        return [FitProblem(code="vanishing_factors", value=score, limit=_FAINT, n=alive, of=users.shape[1])]
     return []
 
 
@@ -139,7 +139,11 @@ def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProble
     """
     able = room >= k
     n, of = int((lengths[able] < k).sum()), int(able.sum())
-    return [FitProblem("short_lists", n / of, _MANY_SHORT, n, of)] if of >= _FEWEST and n / of > _MANY_SHORT else []
+    return (
+        [FitProblem(code="short_lists", value=n / of, limit=_MANY_SHORT, n=n, of=of)]
+        if of >= _FEWEST and n / of > _MANY_SHORT
+        else []
+    )
 
 
 def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: int) -> list[FitProblem]:

@@ -10,7 +10,7 @@ from reclens.tabular import Tabular
 __all__ = ["Explanation"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Explanation(Tabular):
     """Why an item was recommended to a user.
 

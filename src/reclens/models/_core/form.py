@@ -22,7 +22,7 @@ __all__ = ["Form", "bytes_", "check_arrays", "codes", "flags", "numbers", "point
 _SIZE: Final = re.compile(r"([a-z_]+|\d+)(?:\+(\d+))?")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Form:
     """What an array has to be; made by :func:`numbers`, :func:`codes`, :func:`pointers` and their like.
 
@@ -47,32 +47,32 @@ class Form:
 
 def numbers(*shape: str, dtype: str = "float32", low: float | None = None, high: float | str | None = None) -> Form:
     """Finite numbers, from ``low`` to ``high`` where given."""
-    return Form(dtype, shape, low=low, high=high)
+    return Form(dtype=dtype, shape=shape, low=low, high=high)
 
 
 def codes(*shape: str, of: str) -> Form:
     """Codes from 0 to below the size named ``of``: int32."""
-    return Form("int32", shape, low=0, below=of)
+    return Form(dtype="int32", shape=shape, low=0, below=of)
 
 
 def pointers(rows: str, *, cells: str) -> Form:
     """Where each of the rows begins, and the end of the last, in a list of ``cells``: int64, rising from 0."""
-    return Form("int64", (f"{rows}+1",), ends_at=cells)
+    return Form(dtype="int64", shape=(f"{rows}+1",), ends_at=cells)
 
 
 def flags(*shape: str) -> Form:
     """True or false."""
-    return Form("bool", shape)
+    return Form(dtype="bool", shape=shape)
 
 
 def bytes_(size: str) -> Form:
     """The bytes of a text or a file; who reads them checks what they say."""
-    return Form("uint8", (size,))
+    return Form(dtype="uint8", shape=(size,))
 
 
 def word(*words: str) -> Form:
     """One of some texts, without a dimension."""
-    return Form("str", (), words=words)
+    return Form(dtype="str", shape=(), words=words)
 
 
 def check_arrays(

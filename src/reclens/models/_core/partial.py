@@ -15,7 +15,7 @@ from reclens.schema import Vocabulary
 __all__ = ["Joined", "Together"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Joined:
     """Histories before and after more interactions, by the users and items of both.
 
@@ -53,7 +53,7 @@ class Joined:
         both = np.union1d(old, new)
         before, after = _matrix(old, shape), _matrix(both, shape)
         changed = np.flatnonzero(np.diff(after.indptr) > np.diff(before.indptr))
-        return cls(all_users, all_items, before, after, old_items, changed)
+        return cls(users=all_users, items=all_items, before=before, after=after, old_items=old_items, changed=changed)
 
 
 @dataclass(frozen=True, eq=False)

@@ -109,7 +109,7 @@ def _ids_of(users: Any) -> pl.Series:
 _USERS: Final = "Write recommend([5, 7], k=10) for two users, and recommend(5) for one; k= is the length of a list."
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Histories:
     """Histories that came with a request.
 
@@ -162,7 +162,7 @@ class Histories:
             changed = (np.bincount(cells // width, minlength=len(own)) > lengths) | (trained < 0)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(cells // width, minlength=len(own)))]).astype(np.int64)
         matrix = UserItemMatrix(indptr, (cells % width).astype(np.int32), np.ones(len(cells), np.float32), len(items))
-        return cls(own, matrix, trained, changed, int((~known).sum()), mode)
+        return cls(users=own, matrix=matrix, trained=trained, changed=changed, unknown=int((~known).sum()), mode=mode)
 
     def places(self, users: pl.Series, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where each user is served from.
@@ -181,7 +181,7 @@ class Histories:
         return rows, np.where(rows >= 0, nothing, trained if self.mode == "add" else nothing)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Limits:
     """Which items may be shown.
 
@@ -237,7 +237,7 @@ class Limits:
                 shown[codes[codes >= 0]] = False
             else:
                 barred = _rows(owners, codes, len(users), len(items))
-        return cls(shown, only, barred, card, rules)
+        return cls(shown=shown, only=only, barred=barred, card=card, rules=rules)
 
     def __bool__(self) -> bool:
         return self.shown is not None or self.only is not None or self.barred is not None

@@ -88,7 +88,9 @@ class Scoring(Automatic, ABC):
         if told is None:
             return [(everybody, Block.of_training(trained, self.seen_, keys, k=k, exclude_seen=exclude_seen))]
         rows, own = told.places(users, trained)
-        block = Block(rows, told.matrix, True, keys, k, exclude_seen, trained)
+        block = Block(
+            users=rows, seen=told.matrix, from_history=True, keys=keys, k=k, exclude_seen=exclude_seen, trained=trained
+        )
         left = Block.of_training(own, self.seen_, keys, k=k, exclude_seen=exclude_seen)
         return [part_of((everybody, left), rows < 0), part_of((everybody, block), rows >= 0)]
 

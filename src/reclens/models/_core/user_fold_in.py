@@ -15,7 +15,7 @@ from reclens.models._core.topk import top_of_row
 __all__ = ["TrainingUsers"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingUsers:
     """The training users as the columns that a history is multiplied with.
 
@@ -46,7 +46,7 @@ class TrainingUsers:
         squares = np.bincount(owners, values.astype(np.float64) ** 2, seen.n_rows)
         cells: Any = csr_array((values, seen.indices, seen.indptr), shape=(seen.n_rows, seen.n_columns))
         sizes = squares if similarity == "jaccard" else np.sqrt(squares)
-        return cls(cells.T.tocsr(), sizes, n_users, mean, weighting)
+        return cls(by_item=cells.T.tocsr(), sizes=sizes, n_users=n_users, mean_length=mean, weighting=weighting)
 
     def neighbors(self, block: Block, *, neighbors: int, similarity: str, shrinkage: float) -> Neighbors:
         """The most similar training users of each user of a block, equal ones by id, without the user."""

@@ -44,7 +44,7 @@ WORDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
 _DIRECTIONS: Final = ("lower", "higher", "same", "like", "other")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Critiqued(Tabular):
     """What a critique of an item leaves.
 

@@ -19,7 +19,7 @@ from reclens.schema import ITEM, Vocabulary
 __all__ = ["RankedLists", "Reranker", "check_weight", "item_labels", "named_labels", "places_of", "scaled"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RankedLists:
     """The lists of a block of users, best first, by code.
 

@@ -42,7 +42,7 @@ class Figure:
     tall: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """A part of the report: text, then figures, then tables; some tables may be folded away.
 

@@ -33,7 +33,7 @@ NOTHING = "–"
 """What stands where there is no number."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Table:
     """A table as text, from rows of numbers.
 

@@ -149,7 +149,7 @@ def formula_part(measures: Iterable[str]) -> DocumentPart:
     taken = [code for code in FORMULAS if code in named]
     cells = tuple((measure_name(code), *FORMULAS[code]) for code in taken)
     records = tuple({"measure": code, "formula": FORMULAS[code][0], "reference": FORMULAS[code][1]} for code in taken)
-    table = Table("Formulas", ("measure", "formula", "reference"), cells, records)
+    table = Table(title="Formulas", columns=("measure", "formula", "reference"), rows=cells, records=records)
     return DocumentPart(
         title="Annex: formulas",
         lead="Intervals and tests are of the bootstrap over users; metrics of lists are as in the documentation of "
@@ -168,8 +168,18 @@ def rules_part(counted: Table) -> DocumentPart:
         "is worse off; 0.80 is the four-fifths rule.",
         tables=(
             counted,
-            Table("Severity", ("severity", "when"), grades, tuple({"severity": a, "when": b} for a, b in grades)),
-            Table("Opinion", ("opinion", "when"), opinions, tuple({"opinion": a, "when": b} for a, b in opinions)),
+            Table(
+                title="Severity",
+                columns=("severity", "when"),
+                rows=grades,
+                records=tuple({"severity": a, "when": b} for a, b in grades),
+            ),
+            Table(
+                title="Opinion",
+                columns=("opinion", "when"),
+                rows=opinions,
+                records=tuple({"opinion": a, "when": b} for a, b in opinions),
+            ),
         ),
     )
 
@@ -183,5 +193,5 @@ def crosswalk_part() -> DocumentPart:
         title="Annex: crosswalk to rules",
         lead="This report is evidence and not legal advice. Whether a rule applies, and whether it is met, is for "
         "counsel to say.",
-        tables=(Table("Crosswalk", heads, cells, records),),
+        tables=(Table(title="Crosswalk", columns=heads, rows=cells, records=records),),
     )

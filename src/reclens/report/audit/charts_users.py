@@ -166,7 +166,7 @@ def waterfall_chart(gap: AdjustedGap) -> Any:
     rows: list[dict[str, Any]] = [_step("raw", 0.0, gap.raw, whole=True)]
     at = gap.raw.value
     for name, part in gap.explained.items():
-        rows.append(_step(name, at, Estimate(-part.value, None, None, part.n, part.level), told=part))
+        rows.append(_step(name, at, Estimate(-part.value, low=None, high=None, n=part.n, level=part.level), told=part))
         at -= part.value
     rows.append(_step("left", 0.0, gap.left, whole=True))
     base = base_of(rows, height=ROW_HEIGHT * len(rows) + 10)

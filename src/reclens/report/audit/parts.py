@@ -113,7 +113,9 @@ def groups_part(audit: Audit) -> DocumentPart:
         points.append(f"Training data: {train['name']}, {count_of(train['rows'], 'interaction')}.")
     points += [sentence(text) + "." for text in _odd(card)]
     points.append("Users and items without a value are a group of their own, which is named.")
-    table = Table("Groups of users", ("groups", "group", "users with a number", "share"), rows, records)
+    table = Table(
+        title="Groups of users", columns=("groups", "group", "users with a number", "share"), rows=rows, records=records
+    )
     return DocumentPart(title="Data and groups", points=tuple(points), tables=(table,) if rows else ())
 
 
@@ -184,7 +186,9 @@ def actions_part(audit: Audit, about: AuditAbout) -> DocumentPart:
     advised = [(ADVICE[code], BLANK, BLANK, subject_text(rows[0])) for code, rows in _advised(audit).items()]
     cells = tuple(own or advised)
     heads = ("action", "owner", "date", "for")
-    table = Table("Actions", heads, cells, tuple(dict(zip(heads, row, strict=True)) for row in cells))
+    table = Table(
+        title="Actions", columns=heads, rows=cells, records=tuple(dict(zip(heads, row, strict=True)) for row in cells)
+    )
     lead = "Each action has an owner and a date; what is still to be named stands so." if cells else "None."
     return DocumentPart(title="Actions", lead=lead, tables=(table,) if cells else ())
 
@@ -205,7 +209,7 @@ def thresholds_part(audit: Audit, gate: GateResult | None) -> DocumentPart:
     )
     heads = ("group", "measure", "against", "impact ratio now", "warn below", "alarm below")
     records = tuple(row.to_dicts()[0] for row in declared[:30])
-    table = Table("Thresholds", heads, cells, records)
+    table = Table(title="Thresholds", columns=heads, rows=cells, records=records)
     lead = (
         "For monitoring: warn where the whole interval of the impact ratio lies below 0.90, and raise an alarm where "
         "it lies below 0.80. The groups that were declared."
@@ -228,7 +232,7 @@ def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
         told = tuple(map(_graded, again))
         about = f"{measure_name(row.measure)}, {reference_name(row.reference)}"
         cells.append((subject_text(row), about, _graded(row), *told))
-    table = Table(title, ("group", "measure", "as audited", *others), tuple(cells), ())
+    table = Table(title=title, columns=("group", "measure", "as audited", *others), rows=tuple(cells), records=())
     moved = {
         name: sum(other.opinions[section] != opinion for section, opinion in audit.opinions.items())
         for name, other in others.items()

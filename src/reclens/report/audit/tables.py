@@ -47,14 +47,14 @@ def opinion_table(audit: Audit) -> Table:
         rows.append((SECTIONS[section], OPINIONS[opinion], *(f"{counts[level]:,}" for level in LEVELS)))
         records.append({"criterion": section, "opinion": opinion, **counts})
     heads = ("criterion", "opinion", *(SEVERITIES[level] for level in LEVELS))
-    return Table(f"Opinion on {audit.system}", heads, tuple(rows), tuple(records))
+    return Table(title=f"Opinion on {audit.system}", columns=heads, rows=tuple(rows), records=tuple(records))
 
 
 def finding_table(audit: Audit, rows: Sequence[AuditRow], *, title: str = "Findings") -> Table:
     """Findings in words, the gravest first."""
     cells = tuple((SEVERITIES[row.severity], claim(row), f"{row.n:,}", _p(row)) for row in rows)
     records = tuple(row.to_dicts()[0] for row in rows)
-    return Table(title, ("severity", "finding", "n", "adjusted p"), cells, records)
+    return Table(title=title, columns=("severity", "finding", "n", "adjusted p"), rows=cells, records=records)
 
 
 def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: int = _SHOWN) -> Table:
@@ -84,7 +84,9 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
     heads = ("group", "measure", "against", "n", "value", "reference", "ratio", "adjusted p", "asked", "severity")
     left = len(rows) - len(chosen)
     notes = (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
-    return Table(title, heads, cells, tuple(row.to_dicts()[0] for row in chosen), notes)
+    return Table(
+        title=title, columns=heads, rows=cells, records=tuple(row.to_dicts()[0] for row in chosen), notes=notes
+    )
 
 
 def hypothesis_table(audit: Audit) -> Table:
@@ -110,7 +112,12 @@ def hypothesis_table(audit: Audit) -> Table:
                 "worst": worst.severity,
             }
         )
-    return Table("Declared", ("measure", "of", "against", "groups", "gravest"), tuple(cells), tuple(records))
+    return Table(
+        title="Declared",
+        columns=("measure", "of", "against", "groups", "gravest"),
+        rows=tuple(cells),
+        records=tuple(records),
+    )
 
 
 def not_measured_table(audit: Audit) -> Table:
@@ -120,7 +127,7 @@ def not_measured_table(audit: Audit) -> Table:
         for each in audit.not_measured
     )
     records = tuple(each.to_dicts()[0] for each in audit.not_measured)
-    return Table("Not measured", ("criterion", "what", "what it would need"), cells, records)
+    return Table(title="Not measured", columns=("criterion", "what", "what it would need"), rows=cells, records=records)
 
 
 def preflight_table(audit: Audit) -> Table:
@@ -137,7 +144,7 @@ def preflight_table(audit: Audit) -> Table:
         for check in audit.preflight.checks
     )
     heads = ("ranker", "measure", "has to be", "is", "tolerance", "")
-    return Table("Preflight", heads, cells, tuple(audit.preflight.to_dicts()))
+    return Table(title="Preflight", columns=heads, rows=cells, records=tuple(audit.preflight.to_dicts()))
 
 
 def tier_table(audit: Audit) -> Table:
@@ -153,7 +160,13 @@ def tier_table(audit: Audit) -> Table:
     )
     heads = ("measure", "n", "value", "head", "middle", "tail")
     notes = ("0 is parity. Head, middle and tail: the chance of an item of the tier. Candidates are unseen items.",)
-    return Table("Parity of tiers", heads, cells, tuple(row for each in audit.bias for row in each.to_dicts()), notes)
+    return Table(
+        title="Parity of tiers",
+        columns=heads,
+        rows=cells,
+        records=tuple(row for each in audit.bias for row in each.to_dicts()),
+        notes=notes,
+    )
 
 
 def change_table(found: AuditComparison, *, most: int = 60) -> Table:
@@ -177,7 +190,7 @@ def change_table(found: AuditComparison, *, most: int = 60) -> Table:
     left = len(changes) - len(cells)
     notes = ("Impact ratios: 1 is parity, below 1 the group is worse off.",)
     notes += (f"{left:,} more could not be told apart or tested.",) if left else ()
-    return Table("Changes", heads, cells, tuple(found.to_dicts()), notes)
+    return Table(title="Changes", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=notes)
 
 
 def plan_table(found: AuditPlan) -> Table:
@@ -199,7 +212,7 @@ def plan_table(found: AuditPlan) -> Table:
         ),
     )
     heads = ("group", "users", "others", "smallest difference that is found", "as a ratio")
-    return Table("What could be found", heads, cells, tuple(found.to_dicts()), notes)
+    return Table(title="What could be found", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=notes)
 
 
 def _changed(each: AuditChange) -> str:

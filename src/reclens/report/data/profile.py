@@ -31,7 +31,7 @@ def profile_table(profile: Profile) -> Table:
     records = [row for row in profile_rows(profile) if row["section"] not in ("problems", "rules applied")]
     rows = tuple((row["section"], row["measure"], _cell(row["value"]), row["detail"]) for row in records)
     heads = ("of", "measure", "value", "what it is")
-    return Table(f"Profile of {profile.name}", heads, rows, tuple(records))
+    return Table(title=f"Profile of {profile.name}", columns=heads, rows=rows, records=tuple(records))
 
 
 def problems_table(problems: Iterable[Problem]) -> Table:
@@ -40,14 +40,14 @@ def problems_table(problems: Iterable[Problem]) -> Table:
         {"problem": problem_name(each), "rows": each.rows, "detail": problem_detail(each)} for each in problems
     )
     rows = tuple((str(each["problem"]), f"{each['rows']:,}", str(each["detail"])) for each in records)
-    return Table("Problems", ("problem", "rows", "what it leads to"), rows, records)
+    return Table(title="Problems", columns=("problem", "rows", "what it leads to"), rows=rows, records=records)
 
 
 def rules_table(rules: Iterable[Mapping[str, Any]]) -> Table:
     """The rules that were applied to rows, with their counts."""
     records = tuple({"rule": rule_name(each), "rows": each["count"], "detail": rule_detail(each)} for each in rules)
     rows = tuple((str(each["rule"]), _cell(each["rows"]), str(each["detail"])) for each in records)
-    return Table("Rules applied", ("rule", "rows", "what it does"), rows, records)
+    return Table(title="Rules applied", columns=("rule", "rows", "what it does"), rows=rows, records=records)
 
 
 def frame_table(title: str, frame: pl.DataFrame) -> Table:
@@ -60,7 +60,7 @@ def frame_table(title: str, frame: pl.DataFrame) -> Table:
         )
         for row in frame.iter_rows()
     )
-    return Table(title, tuple(frame.columns), rows, records)
+    return Table(title=title, columns=tuple(frame.columns), rows=rows, records=records)
 
 
 def tail_chart(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Any:

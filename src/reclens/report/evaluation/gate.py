@@ -28,7 +28,9 @@ _HOW: Final = (
 def gate_table(found: GateResult) -> Table:
     """One row per rule, system and segment."""
     heads = ("system", "outcome", "metric", "segment", "value", "bound", "n")
-    return Table("Gate", heads, tuple(map(_cells, found.rows)), tuple(found.to_dicts()), _HOW)
+    return Table(
+        title="Gate", columns=heads, rows=tuple(map(_cells, found.rows)), records=tuple(found.to_dicts()), notes=_HOW
+    )
 
 
 def gate_in_words(found: GateResult) -> str:

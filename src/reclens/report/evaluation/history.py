@@ -73,4 +73,6 @@ def history_table(rows: Sequence[Mapping[str, Any]], *, system: str, metric: str
     )
     note = "pass and fail: the whole interval lies on that side of the bound; cannot tell: it holds the bound."
     heads = ("run", "written (UTC)", metric, "gate", "n")
-    return Table(f"{metric} of {system}, run by run", heads, cells, tuple(ordered), (note,))
+    return Table(
+        title=f"{metric} of {system}, run by run", columns=heads, rows=cells, records=tuple(ordered), notes=(note,)
+    )

@@ -108,8 +108,8 @@ def _sections(
     primary = averaged[:2]
     return [
         Section(
-            "All users",
-            "Means over users, each with its interval; the best system comes first.",
+            title="All users",
+            lead="Means over users, each with its interval; the best system comes first.",
             figures=tuple(
                 figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system")
                 for name in averaged[:7]
@@ -129,7 +129,7 @@ def _sections(
 def _gate(found: GateResult | None) -> Section | None:
     if found is None:
         return None
-    return Section("Gate", gate_in_words(found).capitalize() + ".", tables=(gate_table(found),))
+    return Section(title="Gate", lead=gate_in_words(found).capitalize() + ".", tables=(gate_table(found),))
 
 
 def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Section | None:
@@ -146,8 +146,8 @@ def _against_baseline(comparison: Comparison | None, primary: list[str]) -> Sect
     )
     said = comparison_text(comparison)
     return Section(
-        f"Against {comparison.baseline}",
-        lead,
+        title=f"Against {comparison.baseline}",
+        lead=lead,
         points=said,
         figures=figures,
         folded=(tables.comparison_table(comparison),),
@@ -170,7 +170,7 @@ def _who_loses(results: Mapping[str, Evaluation], comparison: Comparison | None,
     ]
     figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
     title = f"Who gains and who loses with {system}"
-    return Section(title, _unknown_users(next(iter(results.values()))), figures=figures, tables=(table,))
+    return Section(title=title, lead=_unknown_users(next(iter(results.values()))), figures=figures, tables=(table,))
 
 
 def _unknown_users(result: Evaluation) -> str:
@@ -210,7 +210,7 @@ def _by_segment(
         ]
         found += [replace(each, notes=()) for each in against[:-1]] + against[-1:]  # how to read them stands once
     lead = "Faded dots are of segments with too few users to conclude from."
-    return Section("By segment", lead, figures=figures, folded=tuple(found))
+    return Section(title="By segment", lead=lead, figures=figures, folded=tuple(found))
 
 
 def _gaps(results: Mapping[str, Evaluation], primary: list[str]) -> Section | None:
@@ -223,7 +223,9 @@ def _gaps(results: Mapping[str, Evaluation], primary: list[str]) -> Section | No
         "Faded dots: the interval includes zero, so that no gap can be concluded."
     )
     found = (tables.gap_table(results, metric=name) for name in primary)
-    return Section("Gaps between segments", lead, figures=figures, tables=tuple(each for each in found if each))
+    return Section(
+        title="Gaps between segments", lead=lead, figures=figures, tables=tuple(each for each in found if each)
+    )
 
 
 def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section | None:
@@ -238,7 +240,7 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
     )
     figures = [figure_of(chart, "Lorenz curve of exposure", tall=True)]
     figures += [figure_of(charts.leaderboard_chart(results, metric=name), f"{name} of every system") for name in names]
-    return Section("Long tail and coverage", lead, figures=tuple(figures))
+    return Section(title="Long tail and coverage", lead=lead, figures=tuple(figures))
 
 
 def _coverage(results: Mapping[str, Evaluation]) -> str:
@@ -260,7 +262,9 @@ def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Sectio
         figure_of(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
         for other in others
     )
-    return Section("Accuracy against diversity and novelty", "Bars are intervals in both directions.", figures=figures)
+    return Section(
+        title="Accuracy against diversity and novelty", lead="Bars are intervals in both directions.", figures=figures
+    )
 
 
 def _card_rows(result: Evaluation) -> list[tuple[str, str]]:

@@ -18,7 +18,7 @@ _WIDTH, _HEIGHT = 84, 30
 """Of a picture, in pixels: as high as a cell, which scales pictures to its height and cuts what is too wide."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RunTable:
     """Rows for a grid.
 
@@ -98,7 +98,7 @@ def run_table(
             )
             for run, (value, low, high) in zip(runs, cells, strict=True)
         ]
-    return RunTable(tuple(runs), rows, tuple(metrics), tuple(pictures), best)
+    return RunTable(runs=tuple(runs), rows=rows, numbers=tuple(metrics), pictures=tuple(pictures), best=best)
 
 
 def _place(found: tuple[float, float | None, float | None] | None, metric: str) -> tuple[bool, float]:

@@ -48,7 +48,9 @@ def leaderboard(
             f"▲ better, ▼ worse, ≠ different from {comparison.baseline}: paired randomisation test, the main "
             f"question and the other metrics corrected each by itself ({comparison.correction})."
         )
-    return Table("All users", ("system", *metrics), tuple(rows), tuple(records), tuple(notes))
+    return Table(
+        title="All users", columns=("system", *metrics), rows=tuple(rows), records=tuple(records), notes=tuple(notes)
+    )
 
 
 def best_first(results: Mapping[str, Evaluation], metric: str) -> list[str]:
@@ -86,7 +88,9 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     heads = [f"{segment} (n = {sizes[segment]:,})" for segment in segments]
     notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
     notes += tuple(_undercover(records))
-    return Table(f"{metric} by {by}", ("system", *heads), tuple(rows), tuple(records), notes)
+    return Table(
+        title=f"{metric} by {by}", columns=("system", *heads), rows=tuple(rows), records=tuple(records), notes=notes
+    )
 
 
 def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:
@@ -114,11 +118,11 @@ def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:
         "gain nor a loss is shown, which is no proof of equality."
     )
     return Table(
-        f"{metric} of {system} against {comparison.baseline}, by segment",
-        ("segment", "verdict", "difference", "relative", "adjusted p", "n"),
-        rows,
-        tuple(dict(vars(row)) for row in shown),
-        (note, *_undercover([dict(vars(row)) for row in shown])),
+        title=f"{metric} of {system} against {comparison.baseline}, by segment",
+        columns=("segment", "verdict", "difference", "relative", "adjusted p", "n"),
+        rows=rows,
+        records=tuple(dict(vars(row)) for row in shown),
+        notes=(note, *_undercover([dict(vars(row)) for row in shown])),
     )
 
 
@@ -147,11 +151,11 @@ def gap_table(results: Mapping[str, Evaluation], *, metric: str) -> Table | None
     )
     note = "The interval of a gap allows for having looked at every pair of segments."
     return Table(
-        f"Largest gaps in {metric}",
-        ("segmentation", "system", "highest", "lowest", "gap", "verdict"),
-        rows,
-        tuple({**gap.to_dicts()[0], "system": system} for system, gap in found),
-        (note,),
+        title=f"Largest gaps in {metric}",
+        columns=("segmentation", "system", "highest", "lowest", "gap", "verdict"),
+        rows=rows,
+        records=tuple({**gap.to_dicts()[0], "system": system} for system, gap in found),
+        notes=(note,),
     )
 
 
@@ -194,7 +198,13 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
         for at in same:
             del cells[at]
     title = f"Against {comparison.baseline}" if metric is None else f"{metric} against {comparison.baseline}"
-    return Table(title, tuple(heads), tuple(map(tuple, rows)), tuple(records), _how_compared(comparison, shown))
+    return Table(
+        title=title,
+        columns=tuple(heads),
+        rows=tuple(map(tuple, rows)),
+        records=tuple(records),
+        notes=_how_compared(comparison, shown),
+    )
 
 
 def _from_best(row: PairedDifference) -> tuple[bool, float]:

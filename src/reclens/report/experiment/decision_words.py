@@ -103,7 +103,7 @@ def _fact(effect: Effect, corrected: bool) -> str:
 
 def _lift(metric: Metric, lift: Estimate, gap: float) -> str:
     """A lift with its interval; the difference where there is no lift."""
-    return span(lift, "+.2%") if lift.value == lift.value else gap_text(metric, Estimate(gap, None, None, n=0))
+    return span(lift, "+.2%") if lift.value == lift.value else gap_text(metric, Estimate(gap, low=None, high=None, n=0))
 
 
 def _guardrail(effect: Effect) -> str:

@@ -76,7 +76,9 @@ def assignment_check_table(checks: Sequence[AssignmentCheck]) -> Table:
         for each in checks
     )
     records = tuple(row for each in checks for row in each.to_dicts())
-    return Table("Checks", ("check", "chi²", "df", "p", "units", "as it should be"), rows, records)
+    return Table(
+        title="Checks", columns=("check", "chi²", "df", "p", "units", "as it should be"), rows=rows, records=records
+    )
 
 
 def layer_text(pair: LayerPair) -> str:

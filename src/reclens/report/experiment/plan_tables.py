@@ -25,7 +25,7 @@ def arm_table(plan: Plan) -> Table:
         {"arm": arm, "share": share, "control": arm == plan.control} for arm, share in plan.arms.items()
     ]
     rows = tuple((row["arm"], f"{row['share']:.2%}", "control" if row["control"] else "treatment") for row in records)
-    return Table("Arms", ("arm", "share", "role"), rows, tuple(records))
+    return Table(title="Arms", columns=("arm", "share", "role"), rows=rows, records=tuple(records))
 
 
 def metric_table(plan: Plan) -> Table:
@@ -52,7 +52,7 @@ def metric_table(plan: Plan) -> Table:
     heads = ("metric", "role", "kind", "made from", "better", "worth finding", "margin", "covariates")
     note = "Effects and margins in percent are relative to control; a margin is what a guardrail may lose, with ± what "
     note += "it may move, or what does not matter of another metric; covariates were measured before (CUPED)."
-    return Table("Metrics", heads, tuple(rows), tuple(records), (note,))
+    return Table(title="Metrics", columns=heads, rows=tuple(rows), records=tuple(records), notes=(note,))
 
 
 def size_table(sizing: Sizing) -> Table:
@@ -96,7 +96,7 @@ def size_table(sizing: Sizing) -> Table:
             f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
             "the true loss that would still be confirmed to be within its margin."
         )
-    return Table("Sizes", heads, tuple(rows), tuple(sizing.to_dicts()), tuple(notes))
+    return Table(title="Sizes", columns=heads, rows=tuple(rows), records=tuple(sizing.to_dicts()), notes=tuple(notes))
 
 
 def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
@@ -133,7 +133,13 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
         "formula",
         {"size": "units", "effect": "effect", "power": "power"}[asked],
     )
-    return Table("The same question by other formulas", heads, rows, tuple(records), tuple(sources))
+    return Table(
+        title="The same question by other formulas",
+        columns=heads,
+        rows=rows,
+        records=tuple(records),
+        notes=tuple(sources),
+    )
 
 
 def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]] = ()) -> Table:
@@ -185,7 +191,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
         notes.append(
             f"Power: to have found what is planned for {of} by then; at the last look it is its power as planned."
         )
-    return Table("Looks", heads, rows, tuple(records), tuple(notes))
+    return Table(title="Looks", columns=heads, rows=rows, records=tuple(records), notes=tuple(notes))
 
 
 def price_table(prices: Sequence[Price]) -> Table:
@@ -216,7 +222,7 @@ def price_table(prices: Sequence[Price]) -> Table:
         "Power: with the sample that one look needs. The other columns are multiples of that sample.",
         "Peeking without a plan is held to no level, so that its power means nothing.",
     )
-    return Table("What looking early costs", heads, rows, tuple(records), notes)
+    return Table(title="What looking early costs", columns=heads, rows=rows, records=tuple(records), notes=notes)
 
 
 def _count(value: int | None) -> str:

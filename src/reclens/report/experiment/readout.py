@@ -145,7 +145,15 @@ def check_number_tables(readout: Readout) -> list[Table]:
             )
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
             more = (f"{len(numbers) - 40:,} further rows are in the appendix.",) if len(numbers) > 40 else ()
-            found.append(Table(f"Numbers of the check: {CHECK_NAMES[check.code]}", heads, rows, numbers, more))
+            found.append(
+                Table(
+                    title=f"Numbers of the check: {CHECK_NAMES[check.code]}",
+                    columns=heads,
+                    rows=rows,
+                    records=numbers,
+                    notes=more,
+                )
+            )
     return found
 
 
@@ -169,7 +177,12 @@ def _guardrails(readout: Readout) -> list[DocumentPart]:
     lead = "Tests of non-inferiority: a guardrail holds when its interval excludes a loss beyond the margin."
     if any(e.metric.equivalence for e in rails):
         lead += " With ±, of equivalence: it holds when its interval lies within the margin."
-    table = Table("Guardrails", ("metric", "arm", "lift", "margin", "p", "verdict"), rows, tuple(_records(rails)))
+    table = Table(
+        title="Guardrails",
+        columns=("metric", "arm", "lift", "margin", "p", "verdict"),
+        rows=rows,
+        records=tuple(_records(rails)),
+    )
     return [DocumentPart(title="Guardrails", lead=lead, tables=(table,))]
 
 
@@ -205,7 +218,9 @@ def _diluted(readout: Readout) -> list[DocumentPart]:
     records = tuple(row for each in readout.diluted for row in each.to_dicts())
     return [
         DocumentPart(
-            title="Triggered units and all units", lead=lead, tables=(Table("Diluted effects", heads, rows, records),)
+            title="Triggered units and all units",
+            lead=lead,
+            tables=(Table(title="Diluted effects", columns=heads, rows=rows, records=records),),
         )
     ]
 
@@ -252,7 +267,9 @@ def _power(readout: Readout) -> DocumentPart:
     )
     heads = ("metric", "arm", "worth finding", "power", "detectable")
     return DocumentPart(
-        title="Power achieved", lead=lead, tables=(Table("Power", heads, rows, tuple(readout.to_dicts())),)
+        title="Power achieved",
+        lead=lead,
+        tables=(Table(title="Power", columns=heads, rows=rows, records=tuple(readout.to_dicts())),),
     )
 
 

@@ -75,7 +75,7 @@ def effect_table(readout: Readout) -> Table:
     )
     # The decision is on an arm: beside a metric it would read as what that metric says.
     notes = (*map(_decided, readout.decisions), *_effect_notes(readout))
-    return Table("Effects", heads, tuple(rows), tuple(readout.to_dicts()), notes)
+    return Table(title="Effects", columns=heads, rows=tuple(rows), records=tuple(readout.to_dicts()), notes=notes)
 
 
 def decision_table(readout: Readout) -> Table:
@@ -91,7 +91,12 @@ def decision_table(readout: Readout) -> Table:
         for each in readout.decisions
     )
     heads = ("arm", "decision", "by", "guardrails not shown to hold", "failed checks")
-    return Table("Decisions", heads, rows, tuple(row for each in readout.decisions for row in each.to_dicts()))
+    return Table(
+        title="Decisions",
+        columns=heads,
+        rows=rows,
+        records=tuple(row for each in readout.decisions for row in each.to_dicts()),
+    )
 
 
 def _decided(decision: Decision) -> str:
@@ -131,7 +136,7 @@ def check_table(readout: Readout, named: Named = in_python) -> Table:
         for check in readout.trust_checks
     )
     rows = tuple((row["check"], row["status"], row["finding"]) for row in records)
-    return Table("Trust checks", ("check", "status", "finding"), rows, records)
+    return Table(title="Trust checks", columns=("check", "status", "finding"), rows=rows, records=records)
 
 
 def segment_table(readout: Readout) -> Table:
@@ -151,7 +156,7 @@ def segment_table(readout: Readout) -> Table:
         for each in readout.segments
     )
     heads = ("by", "segment", "metric", "arm", "n", "lift", "p", "adjusted p")
-    return Table("Effects by segment", heads, rows, tuple(records))
+    return Table(title="Effects by segment", columns=heads, rows=rows, records=tuple(records))
 
 
 def posterior_table(readout: Readout) -> Table:
@@ -168,11 +173,16 @@ def posterior_table(readout: Readout) -> Table:
         for each in readout.posteriors
     )
     heads = ("metric", "arm", "lift", "better than control", "expected loss if shipped", "expected loss if not")
-    return Table("Posterior", heads, rows, tuple(row for each in readout.posteriors for row in each.to_dicts()))
+    return Table(
+        title="Posterior",
+        columns=heads,
+        rows=rows,
+        records=tuple(row for each in readout.posteriors for row in each.to_dicts()),
+    )
 
 
 def unknown_table(readout: Readout) -> Table:
     """What the table of the experiment cannot tell."""
     records = [{**row, "not_known": unknown_text(each)} for each in readout.unknown for row in each.to_dicts()]
     rows = tuple((row["not_known"],) for row in records)
-    return Table("Not known", ("not known",), rows, tuple(records))
+    return Table(title="Not known", columns=("not known",), rows=rows, records=tuple(records))

@@ -49,5 +49,6 @@ def definitions(*names: str) -> DocumentPart:
     rows = tuple((in_words(name), _TERMS[name]) for name in sorted(names, key=str.lower))
     records = tuple({"word": name, "meaning": text} for name, text in rows)
     return DocumentPart(
-        title="What the words mean", tables=(Table("What the words mean", ("word", "meaning"), rows, records),)
+        title="What the words mean",
+        tables=(Table(title="What the words mean", columns=("word", "meaning"), rows=rows, records=records),),
     )

@@ -157,7 +157,7 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         for row in rows
     )
     told = tuple(f"{at}: {note.removesuffix('.')}." for at, note in enumerate(notes, 1))
-    return Table("Verdicts", heads, cells, tuple(rows), footnotes=told)
+    return Table(title="Verdicts", columns=heads, rows=cells, records=tuple(rows), footnotes=told)
 
 
 def _method(row: Mapping[str, Any]) -> str:
@@ -175,4 +175,4 @@ def _sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         )
         for row in mine
     )
-    return Table("Users needed", ("method", "users", "gain over A/B"), cells, tuple(mine))
+    return Table(title="Users needed", columns=("method", "users", "gain over A/B"), rows=cells, records=tuple(mine))

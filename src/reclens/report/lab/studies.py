@@ -245,10 +245,10 @@ def _lift_table(found: OfflineOnline) -> Table:
     segments = list(cells[0][1])
     rows = tuple((name, *(share(own[each]) for each in segments)) for name, own in cells)
     return Table(
-        f"Lift over {found.lifts.control}",
-        ("strategy", *(_who(each) for each in segments)),
-        rows,
-        tuple(found.lifts.to_dicts()),
+        title=f"Lift over {found.lifts.control}",
+        columns=("strategy", *(_who(each) for each in segments)),
+        rows=rows,
+        records=tuple(found.lifts.to_dicts()),
     )
 
 
@@ -261,7 +261,9 @@ def _happened(found: Simulation) -> Table:
         )
         for row in records
     )
-    return Table("What happened", tuple(in_words(name) for name in records[0]), rows, tuple(records))
+    return Table(
+        title="What happened", columns=tuple(in_words(name) for name in records[0]), rows=rows, records=tuple(records)
+    )
 
 
 def _figures(drawn: Sequence[tuple[Any, str]]) -> tuple[Figure, ...]:

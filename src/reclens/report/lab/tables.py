@@ -44,7 +44,13 @@ def correlation_table(found: OfflineOnline, *, segments: bool = True) -> Table:
         "regret: lift of the best strategy minus that of the one the metric puts first.",
         "Intervals are over strategies, each for itself.",
     )
-    return Table("Offline metrics against true lifts, by rank", heads, rows, tuple(records), notes)
+    return Table(
+        title="Offline metrics against true lifts, by rank",
+        columns=heads,
+        rows=rows,
+        records=tuple(records),
+        notes=notes,
+    )
 
 
 def interference_table(found: Interference) -> Table:
@@ -67,7 +73,9 @@ def interference_table(found: Interference) -> Table:
         f"{in_words(found.metric)} a user, {found.seeds} worlds; intervals are over worlds.",
         "misled: significant with the wrong sign. covers: the interval of the test holds the truth of its world.",
     )
-    return Table("Designs against the truth", heads, rows, tuple(found.to_dicts()), notes)
+    return Table(
+        title="Designs against the truth", columns=heads, rows=rows, records=tuple(found.to_dicts()), notes=notes
+    )
 
 
 def long_run_tables(found: LongRun) -> list[Table]:
@@ -90,7 +98,7 @@ def _power_table(found: LongRun) -> Table:
     )
     heads = ("month", "users", "standard error", "power", "detectable lift")
     note = f"Power for a lift of {found.lift or 0:.2%}; detectable lift: found with a power of {found.goal:.0%}."
-    return Table("Power of the holdout", heads, rows, found.power, (note,))
+    return Table(title="Power of the holdout", columns=heads, rows=rows, records=found.power, notes=(note,))
 
 
 def _surrogate_table(found: LongRun, study: SurrogateStudy) -> Table:
@@ -106,11 +114,11 @@ def _surrogate_table(found: LongRun, study: SurrogateStudy) -> Table:
         "residual: what treatment does beyond the surrogates; 0 if they carry all of it.",
     )
     return Table(
-        f"Effect on {in_words(found.metric)} a user after {found.long} days",
-        ("what", "effect"),
-        tuple((name, between(each)) for name, each in named),
-        tuple(study.to_dicts()),
-        notes,
+        title=f"Effect on {in_words(found.metric)} a user after {found.long} days",
+        columns=("what", "effect"),
+        rows=tuple((name, between(each)) for name, each in named),
+        records=tuple(study.to_dicts()),
+        notes=notes,
     )
 
 
@@ -128,7 +136,13 @@ def _age_table(found: LongRun) -> Table:
     )
     note = "Days of the first week, then one a week; CSV, JSON and the appendix hold every day."
     heads = ("days since first exposure", "users", "control", "treatment", "difference")
-    return Table(f"Effect on {in_words(found.metric)} by days since first exposure", heads, rows, found.ages, (note,))
+    return Table(
+        title=f"Effect on {in_words(found.metric)} by days since first exposure",
+        columns=heads,
+        rows=rows,
+        records=found.ages,
+        notes=(note,),
+    )
 
 
 def simulation_table(found: Simulation) -> Table:
@@ -152,8 +166,14 @@ def simulation_table(found: Simulation) -> Table:
         )
     heads = ("arm", "metric", "control", "treated", "A/B lift", "p", "true lift", "covers")
     note = "covers: the interval of the A/B test holds the true lift."
-    return Table("A/B estimate and truth, as lifts over control", heads, tuple(rows), tuple(records), (note,))
+    return Table(
+        title="A/B estimate and truth, as lifts over control",
+        columns=heads,
+        rows=tuple(rows),
+        records=tuple(records),
+        notes=(note,),
+    )
 
 
 def _difference(row: Mapping[str, Any]) -> str:
-    return between(Estimate(row["difference"], row["low"], row["high"], row["users"]))
+    return between(Estimate(row["difference"], low=row["low"], high=row["high"], n=row["users"]))

@@ -19,7 +19,7 @@ _BOX, _TALL, _GAP, _ROW = 176, 44, 24, 108
 """Width and height of a box, the gap between boxes, and the height of a row, in pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Node:
     key: str
     title: str
@@ -81,24 +81,26 @@ def _layout(steps: Sequence[Mapping[str, Any]], k: int) -> tuple[list[_Node], li
     others = [step for step in steps if step["stage"] != "retrieve"]
     columns = max(len(retrievers), 1)
     middle = 1 + (columns - 1) * (_BOX + _GAP) / 2
-    users = _Node("users", f"{retrievers[0]['users']:,} users", "end", middle, 1)
+    users = _Node(key="users", title=f"{retrievers[0]['users']:,} users", kind="end", x=middle, y=1)
     nodes, arrows = [users], []
     brought = [
-        _Node(f"retrieve{at}", step["label"], "stage", 1 + at * (_BOX + _GAP), 1 + _ROW)
+        _Node(key=f"retrieve{at}", title=step["label"], kind="stage", x=1 + at * (_BOX + _GAP), y=1 + _ROW)
         for at, step in enumerate(retrievers)
     ]
     arrows += [_Arrow(users, node, f"{step['rows_in']:,} items", 1.5) for node, step in zip(brought, retrievers)]  # noqa: B905
     nodes += brought
-    merged = _Node("candidates", "candidates", "store", middle, 1 + 2 * _ROW)
+    merged = _Node(key="candidates", title="candidates", kind="store", x=middle, y=1 + 2 * _ROW)
     arrows += [_arrow(node, merged, step) for node, step in zip(brought, retrievers)]  # noqa: B905
     nodes.append(merged)
     last, before = merged, others[0]
     for row, step in enumerate(others[1:], 3):
-        node = _Node(f"stage{row}", f"{step['stage']}: {step['label']}", "stage", middle, 1 + row * _ROW)
+        node = _Node(
+            key=f"stage{row}", title=f"{step['stage']}: {step['label']}", kind="stage", x=middle, y=1 + row * _ROW
+        )
         arrows.append(_arrow(last, node, before))
         nodes.append(node)
         last, before = node, step
-    final = _Node("shown", f"the first {k}", "end", middle, last.y + _ROW)
+    final = _Node(key="shown", title=f"the first {k}", kind="end", x=middle, y=last.y + _ROW)
     arrows.append(_arrow(last, final, before))
     return [*nodes, final], arrows
 

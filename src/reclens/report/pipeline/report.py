@@ -50,7 +50,13 @@ def loss_table(found: StageEvaluation, *, metric: str, by: str | None = "overall
     )
     heads = ("stage", *([] if by == "overall" else ["users"]), "before", "after", "loss", "n")
     note = "A loss is before less after, user by user, with its interval; a negative loss is a gain. Losses add up."
-    return Table(f"What each stage loses: {metric}", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,))
+    return Table(
+        title=f"What each stage loses: {metric}",
+        columns=heads,
+        rows=cells,
+        records=tuple(each.to_dicts()[0] for each in rows),
+        notes=(note,),
+    )
 
 
 def stage_table(found: StageEvaluation) -> Table:
@@ -63,7 +69,9 @@ def stage_table(found: StageEvaluation) -> Table:
         "perfect: the held-out items themselves. retrieval ceiling: the candidates with the relevant ones first, what "
         "a perfect ranker would reach."
     )
-    return Table("After every stage", ("stage", *metrics), cells, tuple(records), (note,))
+    return Table(
+        title="After every stage", columns=("stage", *metrics), rows=cells, records=tuple(records), notes=(note,)
+    )
 
 
 def retriever_table(found: StageEvaluation) -> Table:
@@ -79,7 +87,13 @@ def retriever_table(found: StageEvaluation) -> Table:
         for row in records
     )
     note = "Recall of the whole list that a retriever brings: a ranker can only order what is there."
-    return Table("Retrieval", ("retriever", "recall", "items a user"), cells, tuple(records), (note,))
+    return Table(
+        title="Retrieval",
+        columns=("retriever", "recall", "items a user"),
+        rows=cells,
+        records=tuple(records),
+        notes=(note,),
+    )
 
 
 def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table:
@@ -104,7 +118,11 @@ def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table
     )
     name = found.gains[0].ranker if found.gains else "none"
     return Table(
-        f"The ranker {name} against plain fusion", heads, cells, tuple(each.to_dicts()[0] for each in rows), (note,)
+        title=f"The ranker {name} against plain fusion",
+        columns=heads,
+        rows=cells,
+        records=tuple(each.to_dicts()[0] for each in rows),
+        notes=(note,),
     )
 
 
@@ -117,7 +135,9 @@ def stage_counts(found: StageEvaluation) -> Table:
     ]
     notes = tuple(filter_line(row) for row in card["filters"] if row["count"])
     heads = ("stage", "places in", "places out", "users with nothing", "users with less than asked")
-    return Table("What went in and out", heads, tuple(rows), tuple(card["stages"]), notes)
+    return Table(
+        title="What went in and out", columns=heads, rows=tuple(rows), records=tuple(card["stages"]), notes=notes
+    )
 
 
 def latency_table(rows: Sequence[Latency]) -> Table:
@@ -138,7 +158,7 @@ def latency_table(rows: Sequence[Latency]) -> Table:
         "One request at a time with one thread on the machine that wrote this, warm, by the wall clock; the whole "
         "request holds what lies between the stages too. Intervals between order statistics."
     )
-    return Table("Time to serve one user", heads, cells, tuple(records), (note,))
+    return Table(title="Time to serve one user", columns=heads, rows=cells, records=tuple(records), notes=(note,))
 
 
 def build_pipeline_report(
@@ -160,17 +180,17 @@ def build_pipeline_report(
     segmentations = list(dict.fromkeys(each.by for each in found.losses if each.by != "overall"))
     sections = [
         Section(
-            "What each stage loses",
-            "Loss of every stage, with its interval. The longest bar is where to work.",
+            title="What each stage loses",
+            lead="Loss of every stage, with its interval. The longest bar is where to work.",
             figures=(
                 figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by="overall"), f"{metric}, all users"),
             ),
             tables=(loss_table(found, metric=metric),),
         ),
-        Section("After every stage", tables=(stage_table(found), retriever_table(found), stage_counts(found))),
+        Section(title="After every stage", tables=(stage_table(found), retriever_table(found), stage_counts(found))),
     ]
     if found.gains:
-        sections.insert(1, Section("Is the ranker worth its place?", tables=(ranker_table(found),)))
+        sections.insert(1, Section(title="Is the ranker worth its place?", tables=(ranker_table(found),)))
     if segmentations:
         figures = [
             figure_of(charts.loss_chart(found.to_dicts(), metric=metric, by=by), f"{metric} by {by}")
@@ -178,8 +198,8 @@ def build_pipeline_report(
         ]
         sections.append(
             Section(
-                "For whom",
-                "The same losses by segment.",
+                title="For whom",
+                lead="The same losses by segment.",
                 figures=tuple(figures),
                 folded=(
                     loss_table(found, metric=metric, by=None),
@@ -188,7 +208,7 @@ def build_pipeline_report(
             )
         )
     if latency:
-        sections.append(Section("How long it takes", tables=(latency_table(latency),)))
+        sections.append(Section(title="How long it takes", tables=(latency_table(latency),)))
     synthetic = bool(final.card.get("synthetic"))
     page: dict[str, Any] = {
         "title": f"{heading} (synthetic data)" if synthetic else heading,

@@ -58,7 +58,7 @@ def msprt(estimate: float, se: float, *, tau2: float, n: int, level: float = 0.9
     x = tau2 / se**2
     width = se * float(_bound(x, alpha=1 - level))
     return (
-        Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="msprt"),
+        Estimate(estimate, low=estimate - width, high=estimate + width, n=n, level=level, note="msprt"),
         always_valid_p(estimate / se, x),
     )
 
@@ -91,7 +91,7 @@ def confidence_sequence(
     x = n * _rho2(tuning, 1 - level)
     width = se * float(_bound(x, alpha=1 - level))
     return (
-        Estimate(estimate, estimate - width, estimate + width, n=n, level=level, note="confidence_sequence"),
+        Estimate(estimate, low=estimate - width, high=estimate + width, n=n, level=level, note="confidence_sequence"),
         always_valid_p(estimate / se, x),
     )
 

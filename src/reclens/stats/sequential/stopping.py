@@ -112,4 +112,6 @@ def repeated_interval(*, estimate: float, se: float, bound: float, n: int, level
         >>> print(repeated_interval(estimate=0.3, se=0.1, bound=2.68, n=1000))
         0.3 [0.032, 0.568]
     """
-    return Estimate(estimate, estimate - bound * se, estimate + bound * se, n=n, level=level, note="repeated_interval")
+    return Estimate(
+        estimate, low=estimate - bound * se, high=estimate + bound * se, n=n, level=level, note="repeated_interval"
+    )
