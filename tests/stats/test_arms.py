@@ -333,7 +333,7 @@ def test_the_skewness_of_an_adjusted_difference_is_that_of_what_is_left(rng: np.
     for y, heavy in ((x + e, False), (e + 0.0 * x, False), (rng.lognormal(0, 1, 4000) + 0.5 * e, True)):
         sides = [Moments.of({"y": y[side], "x": (x if not heavy else e)[side]}) for side in (first, ~first)]
         found = compare_arms(*sides, "y", covariates=["x"])
-        theta = dict(found.details)["theta of x"]
+        theta = dict(found.details)["theta:x"]
         left = y - theta * (x if not heavy else e)
         parts = [
             left[side] - left[side].mean() for side in (first, ~first)

@@ -138,7 +138,7 @@ def test_cuped_by_hand(cases) -> None:
     x, y, arm = (np.array(case["inputs"][name], np.float64) for name in ("x", "y", "variant"))
     control, treatment = (Moments.of({"x": x[arm == a], "y": y[arm == a]}) for a in (0, 1))
     found = compare_arms(control, treatment, "y", covariates=["x"])
-    got = [dict(found.details)["theta of x"], found.absolute.value, found.p_value]
+    got = [dict(found.details)["theta:x"], found.absolute.value, found.p_value]
     assert got == pytest.approx(case["expected"], abs=case["tolerance"])
 
 

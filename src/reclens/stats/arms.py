@@ -67,7 +67,8 @@ def compare_arms(
         level: Confidence level.
 
     Returns:
-        The difference; ``details`` holds θ of each covariate and the share of variance that the adjustment removed.
+        The difference; ``details`` holds θ of each covariate (``theta:COLUMN``) and ``variance_removed``, the share of
+        variance that the adjustment removed.
 
     Raises:
         IncomparableError: If the arms have other columns.
@@ -122,7 +123,7 @@ def compare_strata(
     details: list[tuple[str, float]] = []
     if covariates:
         before = sum(arm.variance(g) for arm, g in zip(arms, plain, strict=True))
-        details = [(f"theta of {_name(x)}", float(t)) for x, t in zip(covariates, coefficients, strict=True)]
+        details = [(f"theta:{_name(x)}", float(t)) for x, t in zip(covariates, coefficients, strict=True)]
         details.append(("variance_removed", 1 - variance / before if before > 0 else math.nan))
     skew = _skew(control, treatment, full)
     return difference_of(

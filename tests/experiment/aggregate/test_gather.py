@@ -15,7 +15,7 @@ from reclens.errors import DataError, IncomparableError, UnknownNameError, Usage
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.readout import read_experiment
 
 N = 1_000_000
@@ -236,8 +236,8 @@ def test_missing_covariates_are_indicated() -> None:
     found = gather(small(clicks_before=[1.0, None, 2.0, 3.0, None, 2.0]), plan())
     assert found.indicators == ("clicks_before",)
     assert (found.rules[0].column, found.rules[0].count) == ("clicks_before", 2)
-    place = measures(plan().metrics, indicators=found.indicators)["clicks"]
-    assert place.covariates == ("clicks_before", "clicks_before is missing")
+    columns = metric_columns_of(plan().metrics, indicators=found.indicators)["clicks"]
+    assert columns.covariates == ("clicks_before", "clicks_before is missing")
     assert found.arm("old").value("clicks_before") == 1.0  # (1 + 2 + 0) ÷ 3
     assert found.arm("new").value("clicks_before is missing") == pytest.approx(1 / 3)
     with pytest.raises(IncomparableError, match="indicators=True"):
@@ -323,7 +323,7 @@ def test_tails_keep_their_digits_far_from_zero() -> None:
     assert found is not None
     cut = np.minimum(y, found.caps["y"])
     assert found.caps["y"] == np.sort(y)[int(np.ceil(0.999 * 4000)) - 1]
-    column = found.places["y"].columns[0]
+    column = found.metric_columns["y"].columns[0]
     for arm, values in (("old", cut[::2]), ("new", cut[1::2])):
         assert found.arms[arm].variance(column) == pytest.approx(values.var(ddof=1), rel=1e-6)
         assert found.arms[arm].value(column) == pytest.approx(values.mean(), rel=1e-15)

@@ -10,7 +10,7 @@ import pytest
 from reclens.errors import DataError
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather_events
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.stats.arms import compare_arms
 
 
@@ -82,8 +82,8 @@ def test_clusters_are_the_unit_where_the_plan_says_so() -> None:
     clustered = plan(metrics=({"name": "clicks", "value": "clicks"},), cluster="home")
     found = gather_events(rows, clustered, time=None)
     assert found.rows == "units" and found.arm("old").n == 2
-    place = measures(clustered.metrics, rows=found.rows)["clicks"]
-    gap = compare_arms(found.arm("old"), found.arm("new"), place.of)
+    columns = metric_columns_of(clustered.metrics, rows=found.rows)["clicks"]
+    gap = compare_arms(found.arm("old"), found.arm("new"), columns.of)
     assert (gap.control, gap.treatment) == pytest.approx((3.0, 7.0))
 
 
@@ -107,10 +107,10 @@ def test_clusters_of_a_log_are_counted_in_units_and_not_in_events() -> None:
     found = gather_events(rows, clustered, time=None)
     old, new = found.arm("old"), found.arm("new")
     assert (old.n, old.sum("units"), old.sum("events"), new.sum("units")) == (2, 3.0, 6.0, 2.0)
-    places = measures(clustered.metrics, rows=found.rows)
+    metric_columns = metric_columns_of(clustered.metrics, rows=found.rows)
     by_hand = {"clicks": (3 / 3, 6 / 2), "returned": (1 / 3, 1 / 2), "ctr": (3 / 6, 6 / 3)}
     for name, (control, treatment) in by_hand.items():
-        gap = compare_arms(old, new, places[name].of)
+        gap = compare_arms(old, new, metric_columns[name].of)
         assert (gap.control, gap.treatment) == pytest.approx((control, treatment)), name
 
 

@@ -14,7 +14,7 @@ from reclens.errors import DataError, IncomparableError, UsageError
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.aggregate.tally import Counted, Tally
 from reclens.experiment.analysis.readout import Readout, read_sums
 from reclens.experiment.check_result import TrustCheck
@@ -190,23 +190,25 @@ def test_units_without_any_value_are_left_out_of_the_mean_alone() -> None:
     bare = plan(metrics=metrics, start=None)
     found = gather_events(ROWS, bare, time=None)
     assert found.arm("old").n == 3
-    places = measures(bare.metrics, indicators=found.indicators)
+    metric_columns = metric_columns_of(bare.metrics, indicators=found.indicators)
 
-    def both(sums: Aggregates, places: dict[str, Any]) -> dict[str, tuple[float, float]]:
-        gaps = {name: compare_arms(sums.arm("old"), sums.arm("new"), place.of) for name, place in places.items()}
+    def both(sums: Aggregates, metric_columns: dict[str, Any]) -> dict[str, tuple[float, float]]:
+        gaps = {
+            name: compare_arms(sums.arm("old"), sums.arm("new"), columns.of) for name, columns in metric_columns.items()
+        }
         return {name: (gap.control, gap.treatment) for name, gap in gaps.items()}
 
     expected = {"clicks": (3.0, 5.0), "ctr": (4 / 6, 10 / 18), "each": (6 / 3, 5.0), "views": (18 / 3, 17 / 2)}
-    seen = both(found, places)
+    seen = both(found, metric_columns)
     assert all(seen[name] == pytest.approx(pair) for name, pair in expected.items()), seen
     homes = bare.model_copy(update={"cluster": "home"})
     grouped = gather_events(ROWS, homes, time=None)
-    seen = both(grouped, measures(bare.metrics, rows=grouped.rows, indicators=grouped.indicators))
+    seen = both(grouped, metric_columns_of(bare.metrics, rows=grouped.rows, indicators=grouped.indicators))
     expected |= {"views": (20 / 3, 18 / 2)}  # a cap of 9 is on the sum of a home then
     assert all(seen[name] == pytest.approx(pair) for name, pair in expected.items() if name != "views"), seen
     zero = bare.model_copy(update={"metrics": tuple(m.model_copy(update={"missing": "zero"}) for m in bare.metrics)})
     found = gather_events(ROWS, zero, time=None)
-    seen = both(found, measures(zero.metrics, indicators=found.indicators))
+    seen = both(found, metric_columns_of(zero.metrics, indicators=found.indicators))
     assert seen["clicks"] == pytest.approx((6 / 3, 5.0)) and seen["ctr"] == pytest.approx((6 / 20, 10 / 18))
 
 
@@ -218,8 +220,8 @@ def test_a_table_with_a_row_a_unit_knows_the_same_words() -> None:
     for said, control in (("leave_out", 1.5), ("zero", 1.0)):
         asked = plan(metrics=(metric | {"missing": said},))
         found = gather(table, asked)
-        place = measures(asked.metrics, indicators=found.indicators)["clicks"]
-        assert compare_arms(found.arm("old"), found.arm("new"), place.of).control == pytest.approx(control)
+        columns = metric_columns_of(asked.metrics, indicators=found.indicators)["clicks"]
+        assert compare_arms(found.arm("old"), found.arm("new"), columns.of).control == pytest.approx(control)
         assert found.tallies[0].arms["old"] == Counted(3, 1, 1.0, 3.0, 1.0, 1.0)
     left_out = plan(metrics=({"name": "clicks", "value": "clicks", "missing": "leave_out"},))
     parts = (
@@ -328,10 +330,10 @@ def test_a_log_ends_with_its_last_event(rng: np.random.Generator) -> None:
     # 28 days are planned, and nobody new comes in after day 20.
     frame = log(rng)
     found = read(frame)
-    assert max(gather_events(frame[:-1], plan()).days) < "2026-01-26" and found.look.information == 1
+    assert max(gather_events(frame[:-1], plan()).days) < "2026-01-26" and found.interim.information == 1
     assert check(found, "peeking").status == "pass" and check(found, "weeks").status == "pass"
     half = frame.filter(pl.col("timestamp") < pl.datetime(2026, 1, 21))
-    assert read(half).look.information == 16 / 28 and check(read(half), "peeking").status == "fail"
+    assert read(half).interim.information == 16 / 28 and check(read(half), "peeking").status == "fail"
     assert check(read(half), "weeks").status == "warn"
     # The start counts although the first event comes a day later; parts of a log add up to the whole span.
     late = frame.filter(pl.col("timestamp") >= pl.datetime(2026, 1, 6))

@@ -77,7 +77,7 @@ def test_counts_of_shares_read_as_their_units(share: float, more: dict[str, Any]
     whole = read_experiment(asked, rows, day="day")
     made = read_aggregated(asked, counted(rows, *by), day="day")
     same(known(made), known(whole))
-    assert len(made.effects) == 2 and made.cumulative and made.look.to_dicts() == whole.look.to_dicts()
+    assert len(made.effects) == 2 and made.cumulative and made.interim.to_dicts() == whole.interim.to_dicts()
     assert [each.code for each in made.unknown] == [*NO_IDS, "missing_values"] and whole.unknown == ()
     rows_check = next(each for each in made.trust_checks if each.code == "rows")
     assert rows_check.status == "skipped" and rows_check.reason == "not_known"

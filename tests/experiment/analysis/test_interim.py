@@ -58,7 +58,7 @@ def check(found: Readout, name: str) -> Any:
 def test_an_early_win_under_planned_looks_ships() -> None:
     # z = 5 after a quarter: far beyond the bound of 4.33. The power for 3 % is small now and as planned at the end.
     found = read_sums(plan(metrics=({**CLICKS, "effect": 0.065},), **OBF), sums(n=2000, b=16.0), days=7)
-    assert found.look.early and found.effects[0].found.statistic == pytest.approx(16 / 10**0.5)
+    assert found.interim.early and found.effects[0].found.statistic == pytest.approx(16 / 10**0.5)
     assert found.decisions[0].code == "ship" and found.decisions[0].metrics == ("clicks",)
     # At the planned sample the standard error is half as large: 6.5 % is z = 4.11, and the looks cost 1.7 %.
     power = stats.norm.sf(1.96 - 0.065 / (10**0.5 / 100 / 2 * 1.0165**0.5))
@@ -75,7 +75,7 @@ def test_a_stop_is_told_just_where_the_verdict_stands(gap: float) -> None:
     # The first bound of 4.33 is 4.34 by t, crossed at 13.72; the lift over the delta method's error would cross it
     # much later.
     effect = (found := read_sums(plan(**OBF), sums(n=2000, b=gap), days=7)).effects[0]
-    stopped = found.look.stopped(effect.found)
+    stopped = found.interim.stopped(effect.found)
     assert (stopped is not None) == (effect.verdict == "better") == (gap > as_t(BOUNDS[0], 3998) * 10**0.5)
     if stopped is not None:  # at the first look it is the plain interval: the lifts that a z of 1.96 does not reject
         for end, t in ((stopped.low, as_t(1.959964, 3998)), (stopped.high, -as_t(1.959964, 3998))):
@@ -124,8 +124,8 @@ def test_what_comes_next_depends_on_the_looks_that_are_left(days: int, code: str
 @pytest.mark.parametrize(("day", "look"), [(7, 0), (14, 1), (20.7, 2), (21, 2), (21.3, 2), (28, 3)])
 def test_a_look_near_a_planned_one_has_its_bound(day: float, look: int) -> None:
     found = read_sums(plan(**OBF), sums(b=1.0), planned_units=2000 * 28 / day)
-    assert found.look.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
-    assert check(found, "peeking").status == "pass" and found.look.early == (day < 28)
+    assert found.interim.bound() == pytest.approx(BOUNDS[look], abs=2e-3)
+    assert check(found, "peeking").status == "pass" and found.interim.early == (day < 28)
 
 
 def test_the_whole_day_nearest_to_a_look_is_that_look() -> None:
@@ -139,7 +139,7 @@ def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None
     # 100 days of a plan of four looks, read every day; days that the trust check blocks decide nothing.
     looked, rng = plan(days=100, sequential={"looks": 4}), np.random.default_rng(3)
     reads = [read_sums(looked, sums(b=1.0), days=day) for day in range(1, 101)]
-    bound = np.array([each.look.bound() if check(each, "peeking").status == "pass" else np.inf for each in reads])
+    bound = np.array([each.interim.bound() if check(each, "peeking").status == "pass" else np.inf for each in reads])
     z = np.cumsum(rng.normal(size=(40_000, 100)), axis=1) / np.sqrt(np.arange(1, 101))
     assert 0.045 < (np.abs(z) > bound).any(axis=1).mean() < 0.06
 
@@ -147,14 +147,14 @@ def test_reading_every_day_finds_little_more_than_reading_at_the_looks() -> None
 def test_a_look_between_the_planned_ones_blocks_and_looks_really_taken_do_not() -> None:
     found = read_sums(plan(**OBF), sums(b=30.0), days=17)
     assert check(found, "peeking").status == "fail" and found.decisions[0].code == "blocked"
-    assert check(found, "peeking").reason == "off_plan" and found.look.information == pytest.approx(17 / 28)
+    assert check(found, "peeking").reason == "off_plan" and found.interim.information == pytest.approx(17 / 28)
     taken = read_sums(plan(**OBF), sums(n=2000, b=30.0), days=14, looks_taken=[0.2, 0.3, 0.4])
     assert taken.decisions[0].code == "ship" and check(taken, "peeking").status == "pass"
     # The error that is spent up to half of the sample does not depend on how many looks it was spent at: simulated.
     rng = np.random.default_rng(0)
     times = np.array([0.2, 0.3, 0.4, 0.5])
     z = np.cumsum(rng.normal(size=(400_000, 4)) * np.sqrt(np.diff(times, prepend=0)), axis=1) / np.sqrt(times)
-    crossed = (np.abs(z) > np.array(taken.look.bounds())).any(axis=1).mean()
+    crossed = (np.abs(z) > np.array(taken.interim.bounds())).any(axis=1).mean()
     spent = 4 * stats.norm.sf(stats.norm.isf(0.0125) / 0.5**0.5)
     assert abs(crossed - spent) < 4 * (spent / 400_000) ** 0.5
     with pytest.raises(UsageError, match=r"rise from above 0 to below 0\.5"):
@@ -313,7 +313,7 @@ def test_a_late_look_says_where_the_plan_would_have_stopped() -> None:
     # Nobody stopped: one lift, the plain one over all data. That of a stop at the last look would be far off.
     effect = found.effects[0]
     assert effect.stopped is None and effect.lift == effect.relative and effect.lift.value == pytest.approx(0.12)
-    assert effect.to_dicts()[0]["lift_basis"] == "plain" and found.look.stopped(effect.found) is not None
+    assert effect.to_dicts()[0]["lift_basis"] == "plain" and found.interim.stopped(effect.found) is not None
     assert [(each.metric, each.arm) for each in found.adjustments if each.code == "crossed_before"] == [("clicks", "b")]
     record = found.record()["crossings"]
     assert [row["look"] for row in record] == [1]
@@ -338,8 +338,8 @@ def test_the_ends_after_a_stop_leave_as_much_in_the_tail_of_each_side() -> None:
     # Of a stop at the second of two looks, in the order of stages (Tsiatis, Rosner and Mehta 1984): as extreme upwards
     # is to cross the first bound, or to come to the second look and reach as far. Each end puts 2.5 % in its tail.
     found = read_sums(plan(sequential={"looks": 2, "spending": "pocock"}, days=28), by_day({"early": 1.0, "late": 3.6}))
-    effect, first = found.effects[0], found.look.bounds()[0]
-    assert effect.stopped is not None and found.look.times == (0.5, 1.0)
+    effect, first = found.effects[0], found.interim.bounds()[0]
+    assert effect.stopped is not None and found.interim.times == (0.5, 1.0)
     z = effect.found.z
 
     def upwards(drift: float) -> float:

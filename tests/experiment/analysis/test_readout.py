@@ -166,7 +166,7 @@ def test_one_user_who_makes_the_effect_blocks() -> None:
 def test_a_look_without_a_plan_for_it_blocks() -> None:
     found = read(users(lift=0.05), plan(days=28))
     assert check(found, "peeking").status == "fail" and found.decisions[0].code == "blocked"
-    assert check(found, "peeking").reason == "too_early" and found.look.information == pytest.approx(0.5)
+    assert check(found, "peeking").reason == "too_early" and found.interim.information == pytest.approx(0.5)
 
 
 def test_too_little_power_blocks() -> None:
@@ -181,7 +181,7 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     looked = plan(days=35, sequential={"looks": 5})
     found = read(users(lift=0.018), looked)
     effect = found.effects[0]
-    assert found.look.times == pytest.approx((0.2, 0.4)) and check(found, "peeking").status == "pass"
+    assert found.interim.times == pytest.approx((0.2, 0.4)) and check(found, "peeking").status == "pass"
     reach = (effect.absolute.high - effect.absolute.low) / 2 / effect.found.se
     assert reach == pytest.approx(3.357, abs=2e-3)
     assert effect.found.statistic > 3.357 and found.decisions[0].code == "ship"
@@ -189,26 +189,26 @@ def test_looks_on_the_way_widen_the_interval_by_the_published_bound() -> None:
     assert 1.96 < lesser.effects[0].found.statistic < 3.357 and lesser.decisions[0].code == "undecided"
     assert lesser.decisions[0].early
     # Stopping here, the plain lift is too large: the median-unbiased one is nearer to zero, within its own interval.
-    stopped = found.look.stopped(effect.found)
+    stopped = found.interim.stopped(effect.found)
     assert stopped is not None and 0 < stopped.low < stopped.median_unbiased < effect.relative.value < stopped.high
     # It is the one lift that is recommended: in the table and beside the decision. The plain one is explained.
     assert effect.stopped == stopped and effect.lift.value == stopped.median_unbiased
     row = effect.to_dicts()[0]
     assert (row["lift"], row["lift_plain"]) == (stopped.median_unbiased, effect.relative.value)
-    assert row["lift_basis"] == "median-unbiased"
+    assert row["lift_basis"] == "median_unbiased"
     assert [each["plain"] for each in found.adjustments if each.code == "stopped_here"] == [effect.relative.value]
     # The p-value that holds at this look is where the bound of another level meets the statistic.
     assert effect.p_value > effect.found.p_value
     z = abs(effect.found.statistic)
     assert (effect.p_value <= 0.05) == (z >= 3.357)
-    assert found.look.bound(1 - effect.p_value) == pytest.approx(z, rel=1e-2)
+    assert found.interim.bound(1 - effect.p_value) == pytest.approx(z, rel=1e-2)
 
 
 @pytest.mark.parametrize("method", ["confidence_sequence", "msprt"])
 def test_always_valid_looks_are_wider_and_agree_with_their_p_value(method: str) -> None:
     looked = plan(days=28, sequential={"method": method})
     found = read(users(lift=0.012), looked, planned_units=40_000)
-    assert found.look.information == 0.5
+    assert found.interim.information == 0.5
     effect = found.effects[0]
     plain = effect.found.absolute
     assert effect.absolute.low < plain.low and effect.absolute.high > plain.high

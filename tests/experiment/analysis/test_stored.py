@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.data.kept import write_manifest
+from reclens.data.manifest import write_manifest
 from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan, read_aggregated
 from reclens.experiment.analysis.readout import Readout, read_experiment
@@ -100,6 +100,21 @@ def test_a_kept_readout_is_the_one_that_was_read(made, tmp_path: Path) -> None:
     assert listed.summary.startswith(f"{found.plan.name}: ")
     assert listed.card["decisions"] == {each.arm: each.code for each in found.decisions}
     assert place.sql("SELECT count(*) AS n FROM readout_week_1_effects")["n"].item() == len(found.effects)
+
+
+def test_a_readout_of_an_older_version_can_be_read(tmp_path: Path) -> None:
+    """Its interim analysis was called ``look``, and the coefficient of a covariate ``theta of x``."""
+    place = Workspace(tmp_path)
+    folder = place.save(units(), "old")
+    file = folder / "readout.json"
+    text = file.read_text(encoding="utf-8")
+    assert '"interim": {' in text and '"theta:before"' in text
+    file.write_text(text.replace('"interim": {', '"look": {').replace("theta:", "theta of "), encoding="utf-8")
+    write_manifest(folder)
+    again = place.load("readout", "old")
+    assert repr(again.interim) == repr(units().interim)
+    said = build_readout(again).markdown
+    assert "theta of before = " in said and "theta of theta" not in said
 
 
 def test_a_plan_is_kept_as_it_is_written(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
-from reclens.report._toolkit.document import Written
+from reclens.report._toolkit.document import RenderedDocument
 from reclens.report.experiment.readout import build_readout, check_number_tables
 from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
 from reclens.report.experiment.readout_tables import effect_table
@@ -76,11 +76,11 @@ def readout() -> Readout:
 
 
 @pytest.fixture(scope="module")
-def written(readout: Readout) -> Written:
+def written(readout: Readout) -> RenderedDocument:
     return build_readout(readout)
 
 
-def test_every_part_stands_in_both_forms_the_decision_first(written: Written) -> None:
+def test_every_part_stands_in_both_forms_the_decision_first(written: RenderedDocument) -> None:
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
     assert heads == [
         "Decision",
@@ -101,11 +101,10 @@ def test_every_part_stands_in_both_forms_the_decision_first(written: Written) ->
     assert written.markdown.split("## Decision")[1].lstrip().startswith("**Ship new: it improves clicks")
 
 
-def test_what_was_adjusted_is_said(written: Written, readout: Readout) -> None:
+def test_what_was_adjusted_is_said(written: RenderedDocument, readout: Readout) -> None:
     removed = dict(readout.effects[0].found.details)["variance_removed"]
     assert (
-        f"(CUPED, theta of before = {dict(readout.effects[0].found.details)['theta of before']:.4g})"
-        in written.markdown
+        f"(CUPED, theta of before = {dict(readout.effects[0].found.details)['theta:before']:.4g})" in written.markdown
     )
     # Half of the variance of clicks is that of the past: gamma(2) plus gamma(2).
     assert removed == pytest.approx(0.5, abs=0.04)
@@ -140,7 +139,7 @@ def test_numbers_of_a_guard_have_every_column(readout: Readout) -> None:
     assert table.columns == tuple(key.replace("_", " ") for key in check.rows[0])
 
 
-def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> None:
+def test_the_appendix_holds_every_number(written: RenderedDocument, readout: Readout) -> None:
     fenced = re.search(r"```json\n(.*?)```", written.markdown, re.S)
     assert fenced is not None
     numbers = json.loads(fenced[1])
@@ -149,7 +148,7 @@ def test_the_appendix_holds_every_number(written: Written, readout: Readout) -> 
     assert len(numbers["cumulative"]) == 14 and {row["segment"] for row in numbers["segments"]} == {"light", "heavy"}
 
 
-def test_a_p_value_has_no_more_digits_than_a_test_can_hold(written: Written, readout: Readout) -> None:
+def test_a_p_value_has_no_more_digits_than_a_test_can_hold(written: RenderedDocument, readout: Readout) -> None:
     assert readout.effects[0].p_adjusted < 1e-4
     words = written.markdown.split("## Appendix")[0]
     assert "p \\< 0.0001" in words and not re.search(r"\d[eE][-−+]\d", words)
@@ -166,7 +165,7 @@ def test_counts_of_a_guard_are_whole_and_codes_are_words() -> None:
     assert {"duplicate rows", "400"} <= cells and not any(re.search(r"\.0+$|_", cell) for cell in cells)
 
 
-def test_no_sentence_of_a_decision_is_set_small(written: Written) -> None:
+def test_no_sentence_of_a_decision_is_set_small(written: RenderedDocument) -> None:
     assert 'class="scope"' not in written.html.html
 
 
@@ -194,7 +193,7 @@ def test_names_are_data() -> None:
 
 
 @pytest.mark.browser
-def test_a_browser_draws_every_chart(written: Written, tmp_path: Path, browser_page) -> None:
+def test_a_browser_draws_every_chart(written: RenderedDocument, tmp_path: Path, browser_page) -> None:
     written.save(tmp_path / "readout")
     browser_page.goto((tmp_path / "readout.html").as_uri())
     drawn = written.html.html.count('class="chart"')
@@ -203,7 +202,7 @@ def test_a_browser_draws_every_chart(written: Written, tmp_path: Path, browser_p
 
 
 @pytest.mark.browser
-def test_it_reads_on_paper_and_on_a_phone(paper, written: Written) -> None:
+def test_it_reads_on_paper_and_on_a_phone(paper, written: RenderedDocument) -> None:
     first = paper(written.html, "readout")
     for said in ("Lift", "Who loses", "Cost", "How sure"):
         assert said in first, f"page 1 does not say {said}"

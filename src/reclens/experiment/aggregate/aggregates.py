@@ -94,7 +94,7 @@ class OutlierSummary:
             more than one unit in a thousand may be a bot.
         largest: Metric and arm -> largest value of a user in the arm.
         top10_sum: Metric and arm -> sum of the ten largest.
-        places: Metric -> where it stands in ``arms``.
+        metric_columns: Metric -> its columns in ``arms``.
         arms: Arm -> moments with the values cut off.
         below: Ratio -> value at which its denominator is cut off: cut off above alone, a busy unit would seem to fail.
         extremes: Units with extreme values of a metric or an extreme number of events, by arm.
@@ -103,7 +103,7 @@ class OutlierSummary:
     caps: Mapping[str, float]
     largest: Mapping[tuple[str, str], float]
     top10_sum: Mapping[tuple[str, str], float]
-    places: Mapping[str, MetricColumns]
+    metric_columns: Mapping[str, MetricColumns]
     arms: Mapping[str, Moments]
     below: Mapping[str, float]
     extremes: tuple[Tally, ...] = ()

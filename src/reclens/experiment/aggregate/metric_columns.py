@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reclens.experiment.planning.metric import Metric
 from reclens.stats.arms import Quantity
 
-__all__ = ["MetricColumns", "capped", "complete", "effective", "measures", "missing", "there"]
+__all__ = ["MetricColumns", "capped", "complete", "effective", "metric_columns_of", "missing", "there"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MetricColumns:
         return tuple(dict.fromkeys(parts))
 
 
-def measures(
+def metric_columns_of(
     metrics: Iterable[Metric], *, rows: str | None = None, indicators: Sequence[str] = ()
 ) -> dict[str, MetricColumns]:
     """Where each metric stands in the sums; those of kinds that need more than sums are left out.

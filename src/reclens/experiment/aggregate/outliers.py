@@ -9,7 +9,7 @@ from typing import Any
 
 from reclens.data.quoting import quoted
 from reclens.experiment.aggregate.aggregates import Aggregates, OutlierSummary
-from reclens.experiment.aggregate.metric_columns import capped, effective, measures
+from reclens.experiment.aggregate.metric_columns import capped, effective, metric_columns_of
 from reclens.experiment.aggregate.missing_values import known, tally_of
 from reclens.experiment.aggregate.query import Layout, layout, sums_query
 from reclens.experiment.aggregate.source import Table, run
@@ -55,12 +55,12 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
         else read.model_copy(update={"cap": caps[m.name], "per": capped(read.per or "", below[m.name])})
         for m in looked
     )
-    places = measures(cut, rows=sums.rows, indicators=sums.indicators)
-    asked = layout(cut, places, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
+    metric_columns = metric_columns_of(cut, rows=sums.rows, indicators=sums.indicators)
+    asked = layout(cut, metric_columns, indicators=sums.indicators, rows=sums.rows, skewness=plan.uneven)
     lower = {capped(read.per or "", below[name]): (read.per or "", below[name]) for name, read in ratios.items()}
     base = {
-        place.columns[0]: effective(metric, sums.indicators).value or ""
-        for place, metric in zip(places.values(), looked, strict=True)
+        each.columns[0]: effective(metric, sums.indicators).value or ""
+        for each, metric in zip(metric_columns.values(), looked, strict=True)
     }
     base |= {name: column for name, (column, _) in lower.items()}
     arms = _cut_moments(rows, plan, sums, asked, base, lower, arm=arm)
@@ -68,7 +68,7 @@ def outlier_summary(rows: Table, plan: Plan, sums: Aggregates, *, arm: str) -> O
         caps=caps,
         largest=largest,
         top10_sum=top10_sum,
-        places=places,
+        metric_columns=metric_columns,
         arms=arms,
         below=below,
         extremes=_extremes(rows, plan, limits, arm=arm),

@@ -9,7 +9,7 @@ from typing import Any
 
 from reclens.errors import DataError, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
-from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
+from reclens.experiment.aggregate.metric_columns import MetricColumns, metric_columns_of
 from reclens.experiment.aggregate.missing_values import (
     with_gaps_filled,
 )
@@ -84,13 +84,13 @@ def summed(rows: Table, plan: Plan, of: Summing) -> Aggregates:
     lacking: tuple[str, ...] = ()
     shifts: dict[str, dict[str, float]] = {}
     absent: dict[str, int] = {}
-    places: dict[str, MetricColumns] = {}
+    metric_columns: dict[str, MetricColumns] = {}
     for _ in range(3):
         marked = (*markers, *lacking)
-        places = measures(plan.metrics, rows=rows_name, indicators=marked)
+        metric_columns = metric_columns_of(plan.metrics, rows=rows_name, indicators=marked)
         asked = layout(
             plan.metrics,
-            places,
+            metric_columns,
             counts=of.counts,
             indicators=marked,
             rows=rows_name,
@@ -115,7 +115,7 @@ def summed(rows: Table, plan: Plan, of: Summing) -> Aggregates:
         raise AssertionError("the passes do not settle")
     rules += [Rule(code="missing_covariate", count=absent[name], column=name) for name in lacking if absent.get(name)]
     found = outlier_summary(rows, plan, sums, arm=arm) if of.tails else None
-    return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, places)), tails=found, tallies=tallies)
+    return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, metric_columns)), tails=found, tallies=tallies)
 
 
 def _missing(rows: Table, asked: Layout) -> dict[str, int]:
@@ -188,7 +188,7 @@ def _far_means(sums: Aggregates) -> dict[str, dict[str, float]]:
     }
 
 
-def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule]:
+def flags_of(sums: Aggregates, metric_columns: Mapping[str, MetricColumns]) -> list[Rule]:
     """What can be summed up and not be compared."""
     found: list[Rule] = []
     for arm in sums.arms:
@@ -197,7 +197,9 @@ def flags_of(sums: Aggregates, places: Mapping[str, MetricColumns]) -> list[Rule
             found.append(Rule(code="one_unit", count=1, arm=arm))
             continue
         flat = [
-            name for name, place in places.items() if not place.counted and not moments.variance(place.columns[0]) > 0
+            name
+            for name, each in metric_columns.items()
+            if not each.counted and not moments.variance(each.columns[0]) > 0
         ]
         found += [Rule(code="no_variance", count=moments.n, arm=arm, metric=name) for name in flat]
     return found

@@ -13,7 +13,7 @@ from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
 from reclens.errors import Advice, DataError, Setting
 from reclens.experiment.aggregate.aggregates import Rule
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.aggregate.query import Layout, Window, layout
 from reclens.experiment.aggregate.source import Table, run
 from reclens.experiment.planning.plan import Plan
@@ -42,7 +42,7 @@ def sound(rows: Table, plan: Plan, counts: Sequence[str], window: Window) -> Non
     """Refuse events with a negative count or with a share other than 0 and 1, which sums over events would hide."""
     shares = [m for m in plan.metrics if m.kind == "proportion"]
     ratios = [m for m in plan.metrics if m.kind == "ratio"]
-    asked = layout((*shares, *ratios), measures((*shares, *ratios)), counts=counts, whole=rows.whole)
+    asked = layout((*shares, *ratios), metric_columns_of((*shares, *ratios)), counts=counts, whole=rows.whole)
     asked = replace(
         asked, **{kind: tuple(n for n in getattr(asked, kind) if n in rows.columns) for kind in ("counts", "shares")}
     )

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import DataError, UnknownNameError, UsageError
-from reclens.experiment.aggregate.metric_columns import capped, measures
+from reclens.experiment.aggregate.metric_columns import capped, metric_columns_of
 from reclens.experiment.planning.plan import Plan
 from reclens.stats.aa import aa_tests
 
@@ -35,18 +35,18 @@ def aa_of_plan(
         UnknownNameError: If a column is missing.
         DataError: If a value is missing or infinite.
     """
-    places = measures(plan.metrics)
-    if not places:
+    metric_columns = metric_columns_of(plan.metrics)
+    if not metric_columns:
         raise UsageError(f"no metric of '{plan.name}' is a mean, a proportion or a ratio of units.")
     columns: dict[str, np.ndarray] = {}
-    for name in dict.fromkeys(part for place in places.values() for part in place.metric.columns):
+    for name in dict.fromkeys(part for each in metric_columns.values() for part in each.metric.columns):
         if name not in units.columns:
             raise UnknownNameError("column of the units", name, units.columns)
         columns[name] = units[name].cast(pl.Float64).to_numpy()
         if not np.isfinite(columns[name]).all():
             raise DataError("a value is missing or infinite", column=name, fix="Mend or leave out those units before.")
-    for place in places.values():
-        metric = place.metric
+    for each in metric_columns.values():
+        metric = each.metric
         if metric.cap is not None and metric.value is not None:
             columns[capped(metric.value, metric.cap)] = np.minimum(columns[metric.value], metric.cap)
     stream, done = np.random.default_rng(rng), dict[float, list[dict[str, Any]]]()
@@ -56,13 +56,13 @@ def aa_of_plan(
         if share not in done:
             done[share] = aa_tests(
                 columns,
-                {name: place.of for name, place in places.items()},
+                {name: each.of for name, each in metric_columns.items()},
                 splits=splits,
                 rng=stream,
                 level=plan.level,
                 share=share,
-                covariates={name: place.covariates for name, place in places.items()},
-                proportions=[name for name, place in places.items() if place.counted],
+                covariates={name: each.covariates for name, each in metric_columns.items()},
+                proportions=[name for name, each in metric_columns.items() if each.counted],
             ).to_dicts()
         rows += [{"arm": arm, "share": share, **row} for row in done[share]]
-    return rows, tuple(metric.name for metric in plan.metrics if metric.name not in places)
+    return rows, tuple(metric.name for metric in plan.metrics if metric.name not in metric_columns)

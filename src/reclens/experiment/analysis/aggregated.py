@@ -25,7 +25,7 @@ from reclens.data.quoting import quoted
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates, Cell, Rule
 from reclens.experiment.aggregate.arm_column import arm_column
-from reclens.experiment.aggregate.metric_columns import capped, measures
+from reclens.experiment.aggregate.metric_columns import capped, metric_columns_of
 from reclens.experiment.aggregate.source import Table, opened, present, run
 from reclens.experiment.aggregate.summing import flags_of
 from reclens.experiment.aggregate.units import OnFault, strangers_left_out
@@ -388,4 +388,4 @@ def _unknown(plan: Plan, names: _Names, segments: Sequence[str]) -> tuple[Unknow
 
 
 def _flagged(sums: Aggregates, plan: Plan) -> Aggregates:
-    return replace(sums, rules=(*sums.rules, *flags_of(sums, measures(_readable(plan).metrics))))
+    return replace(sums, rules=(*sums.rules, *flags_of(sums, metric_columns_of(_readable(plan).metrics))))

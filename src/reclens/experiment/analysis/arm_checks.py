@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.check_facts import Compared, ComparedArm, RatioPart, SampleRatio
 from reclens.experiment.analysis.effects import compare_metric
 from reclens.experiment.check_result import (
@@ -38,8 +38,8 @@ def check_triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
         facts = Compared(of="metric")
         return [ratio, TrustCheck(code="untriggered", status="skipped", reason="no_others", facts=facts)]
     found = [
-        (name, arm, compare_metric(rest, place, plan.control, arm, level=plan.level))
-        for name, place in measures(plan.metrics, rows=rest.rows, indicators=rest.indicators).items()
+        (name, arm, compare_metric(rest, columns, plan.control, arm, level=plan.level))
+        for name, columns in metric_columns_of(plan.metrics, rows=rest.rows, indicators=rest.indicators).items()
         for arm in plan.treatments
         if min(rest.arm(plan.control).n, rest.arm(arm).n) > 1
     ]
@@ -48,8 +48,8 @@ def check_triggered(plan: Plan, sums: Aggregates) -> list[TrustCheck]:
 
 def check_balance(plan: Plan, sums: Aggregates) -> TrustCheck:
     """A/A test on what was measured before: treatment cannot have changed it."""
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
-    before = dict.fromkeys(x for place in places.values() for x in place.covariates)
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    before = dict.fromkeys(x for columns in metric_columns.values() for x in columns.covariates)
     if not before:
         return TrustCheck(code="balance", status="skipped", reason="no_covariates", facts=Compared(of="covariate"))
     found = [

@@ -221,7 +221,7 @@ class SharedIds(Tabular):
 class Progress(Tabular):
     """How far the experiment is, as its interim analysis has it."""
 
-    look: InterimAnalysis
+    interim: InterimAnalysis
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """No row: the readout shows the interim analysis by itself."""

@@ -96,7 +96,7 @@ def decide(
     plan: Plan,
     effects: Sequence[Effect],
     checks: Sequence[TrustCheck],
-    look: InterimAnalysis,
+    interim: InterimAnalysis,
     *,
     between: Callable[[Metric, str, str], Difference | None] | None = None,
 ) -> tuple[Decision, ...]:
@@ -107,7 +107,7 @@ def decide(
     Where several arms may be shipped, each says so, and how the one that is ahead compares with the others: ``between``
     gives the difference of the arm named last to the one named before.
     """
-    found = [_decide(plan, arm, [e for e in effects if e.arm == arm], checks, look) for arm in plan.treatments]
+    found = [_decide(plan, arm, [e for e in effects if e.arm == arm], checks, interim) for arm in plan.treatments]
     winners = tuple(decision.arm for decision in found if decision.code == "ship")
     if len(winners) < 2:
         return tuple(found)
@@ -122,9 +122,9 @@ def decide(
                 Rival(
                     arm=arm,
                     metric=metric.name,
-                    lift=look.interval(gap, relative=True),
+                    lift=interim.interval(gap, relative=True),
                     difference=gap.absolute.value,
-                    p_value=look.p_value(gap),
+                    p_value=interim.p_value(gap),
                 )
             )
     return tuple(
@@ -134,7 +134,7 @@ def decide(
 
 
 def _decide(
-    plan: Plan, arm: str, effects: Sequence[Effect], checks: Sequence[TrustCheck], look: InterimAnalysis
+    plan: Plan, arm: str, effects: Sequence[Effect], checks: Sequence[TrustCheck], interim: InterimAnalysis
 ) -> Decision:
     failed: tuple[TrustCheckCode, ...] = tuple(check.code for check in checks if check.status == "fail")
     asked = [e for e in effects if e.metric.role == "primary"]
@@ -154,7 +154,7 @@ def _decide(
             unmeasured=unseen,
             failed_checks=failed,
             futility_bound=bound,
-            early=look.early,
+            early=interim.early,
         )
 
     names = [e.metric.name for e in asked]
@@ -164,7 +164,7 @@ def _decide(
         return found("do_not_ship", (*worse, *broken))
     if not unsafe and asked and all(e.verdict == "no_material_difference" for e in asked):
         return found("no_material_difference", names)
-    bound = look.futility_bound
+    bound = interim.futility_bound
     if bound is not None and asked and all(e.metric.sign * e.found.z < bound for e in asked):
         return found("stop_for_futility", names, bound)
     return found("ship" if better and not unsafe else "undecided", better)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from reclens.experiment.aggregate.aggregates import Aggregates, OutlierSummary
-from reclens.experiment.aggregate.metric_columns import effective, measures
+from reclens.experiment.aggregate.metric_columns import effective, metric_columns_of
 from reclens.experiment.analysis.effect_facts import (
     OutlierEffect,
     Outliers,
@@ -26,7 +26,7 @@ _TOP_SHARE = 0.01  # of a metric's sum in one unit's hands
 
 
 def check_outliers(
-    plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool
+    plan: Plan, sums: Aggregates, interim: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool
 ) -> TrustCheck:
     """What the largest units hold, and what the effect is when values are cut off at the 99.9 % quantile.
 
@@ -36,9 +36,9 @@ def check_outliers(
     if tails is None:
         return TrustCheck(code="outliers", status="skipped", reason="not_gathered", facts=Outliers())
     found = [
-        (effect, _cut(plan, sums, tails, look, effect, stratified))
+        (effect, _cut(plan, sums, tails, interim, effect, stratified))
         for effect in effects
-        if effect.metric.name in tails.places and effect.found.se > 0
+        if effect.metric.name in tails.metric_columns and effect.found.se > 0
     ]
     moved = [(effect, each) for effect, each in found if each.flips or abs(each.moved_se) > 1]
     notable = tuple(each for _, each in found if each.held_by_one > _TOP_SHARE or abs(each.moved_se) > 1 or each.flips)
@@ -50,18 +50,18 @@ def check_outliers(
 
 
 def _cut(
-    plan: Plan, sums: Aggregates, tails: OutlierSummary, look: InterimAnalysis, effect: Effect, stratified: bool
+    plan: Plan, sums: Aggregates, tails: OutlierSummary, interim: InterimAnalysis, effect: Effect, stratified: bool
 ) -> OutlierEffect:
     """An effect beside the same with values cut off."""
     name = effect.metric.name
-    place, found = tails.places[name], effect.found
+    columns, found = tails.metric_columns[name], effect.found
     if stratified:
-        own = measures((effect.metric,), rows=sums.rows, indicators=sums.indicators)[name]
+        own = metric_columns_of((effect.metric,), rows=sums.rows, indicators=sums.indicators)[name]
         found = compare_metric(sums, own, plan.control, effect.arm, level=plan.level)
     cut = compare_arms(
-        tails.arms[plan.control], tails.arms[effect.arm], place.of, covariates=place.covariates, level=plan.level
+        tails.arms[plan.control], tails.arms[effect.arm], columns.of, covariates=columns.covariates, level=plan.level
     )
-    p, p_cut = look.p_value(found), look.p_value(cut)
+    p, p_cut = interim.p_value(found), interim.p_value(cut)
     column = effective(effect.metric, sums.indicators).value or ""
     held = {
         arm: tails.largest[name, arm] / total
@@ -87,7 +87,7 @@ def _cut(
     )
 
 
-def check_power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) -> TrustCheck:
+def check_power(plan: Plan, interim: InterimAnalysis, effects: Sequence[Effect]) -> TrustCheck:
     """Whether the planned effect could have been seen; on the way, whether it can be at the end."""
     found = tuple(
         PowerOfEffect(
@@ -103,8 +103,8 @@ def check_power(plan: Plan, look: InterimAnalysis, effects: Sequence[Effect]) ->
     known = [each.power for each in found if not math.isnan(each.power)]
     low = min(known, default=math.nan)
     # A crossed bound is evidence at any look: less power than this is no reason to distrust it.
-    later = low < LEAST_POWER and plan.sequential is not None and (look.early or not look.known)
-    facts = Power(planned=plan.power, at_planned_sample=look.early, effects=found, more_units=later)
+    later = low < LEAST_POWER and plan.sequential is not None and (interim.early or not interim.known)
+    facts = Power(planned=plan.power, at_planned_sample=interim.early, effects=found, more_units=later)
     status: TrustCheckStatus = "skipped"
     reason: CheckReason = "no_effect_planned"
     if known:

@@ -11,7 +11,7 @@ import numpy as np
 
 from reclens.errors import UnknownNameError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates
-from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
+from reclens.experiment.aggregate.metric_columns import MetricColumns, metric_columns_of
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.planning.looks import inflation_of
 from reclens.experiment.planning.metric import Metric
@@ -132,7 +132,7 @@ class Effect(Tabular):
                 "lift_plain": self.relative.value,
                 "lift_plain_low": self.relative.low,
                 "lift_plain_high": self.relative.high,
-                "lift_basis": "plain" if self.stopped is None else "median-unbiased",
+                "lift_basis": "plain" if self.stopped is None else "median_unbiased",
                 "p_value": self.p_value,
                 "p_adjusted": self.p_adjusted,
                 "family": self.family,
@@ -148,7 +148,7 @@ class Effect(Tabular):
 
 def compare_metric(
     sums: Aggregates,
-    place: MetricColumns,
+    columns: MetricColumns,
     control: str,
     arm: str,
     *,
@@ -170,20 +170,20 @@ def compare_metric(
             for name in (control, arm)
         ]
         return post_stratified(
-            parts[0], parts[1], place.of, covariates=place.covariates, level=level, relative="fieller"
+            parts[0], parts[1], columns.of, covariates=columns.covariates, level=level, relative="fieller"
         )
     sides = [sums.arm(name, by=by, segment=segment, days=days) for name in (control, arm)]
-    if place.counted and isinstance(place.of, str):
-        hits = [(round(side.sum(place.of)), side.n) for side in sides]
+    if columns.counted and isinstance(columns.of, str):
+        hits = [(round(side.sum(columns.of)), side.n) for side in sides]
         if all(n for _, n in hits):
             return proportion_difference(hits[0], hits[1], relative="fieller", level=level)
-    return compare_arms(sides[0], sides[1], place.of, covariates=place.covariates, level=level, relative="fieller")
+    return compare_arms(sides[0], sides[1], columns.of, covariates=columns.covariates, level=level, relative="fieller")
 
 
 def effects_of(
     plan: Plan,
     sums: Aggregates,
-    look: InterimAnalysis,
+    interim: InterimAnalysis,
     *,
     others: Others | None = None,
     stratify: str | None = None,
@@ -201,20 +201,20 @@ def effects_of(
     """
     if intervals not in INTERVALS:
         raise UnknownNameError("kind of intervals", intervals, INTERVALS)
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     found: list[tuple[Metric, str, Difference]] = []
     for metric in plan.metrics:
         for arm in plan.treatments:
-            if metric.name in places:
+            if metric.name in metric_columns:
                 difference = compare_metric(
-                    sums, places[metric.name], plan.control, arm, level=plan.level, stratify=stratify
+                    sums, metric_columns[metric.name], plan.control, arm, level=plan.level, stratify=stratify
                 )
             elif (metric.name, arm) in (others or {}):
                 difference = (others or {})[metric.name, arm]
             else:
                 continue
             found.append((metric, arm, difference))
-    p = np.array([look.p_value(difference) for _, _, difference in found])
+    p = np.array([interim.p_value(difference) for _, _, difference in found])
     families = [metric.role for metric, _, _ in found]
     adjusted = adjust_families(
         p, families, correction={"primary": plan.correction, "secondary": "bh", "guardrail": "none"}
@@ -224,7 +224,7 @@ def effects_of(
     return tuple(
         _effect(
             plan,
-            look,
+            interim,
             metric,
             arm,
             difference,
@@ -241,7 +241,7 @@ def effects_of(
 
 def _effect(
     plan: Plan,
-    look: InterimAnalysis,
+    interim: InterimAnalysis,
     metric: Metric,
     arm: str,
     found: Difference,
@@ -266,33 +266,33 @@ def _effect(
     together = intervals == "simultaneous" and metric.role != "guardrail" and plan.correction != "none" and asked > 1
     level = 1 - plan.alpha / asked if together else None
     stops = metric.role == "primary" and crossing is None
-    power, detectable = _power(plan, look, metric, found, inflation)
+    power, detectable = _power(plan, interim, metric, found, inflation)
     return Effect(
         metric=metric,
         arm=arm,
         found=found,
-        absolute=look.interval(found, level=level),
-        relative=look.interval(found, relative=True, level=level),
+        absolute=interim.interval(found, level=level),
+        relative=interim.interval(found, relative=True, level=level),
         p_value=p,
         p_adjusted=p_adjusted,
         p_equivalence=p_equivalence,
-        verdict=_verdict(plan, look, metric, found, p_adjusted),
+        verdict=_verdict(plan, interim, metric, found, p_adjusted),
         power=power,
         detectable=detectable,
         family=metric.role,
         family_size=asked,
         simultaneous=together,
-        stopped=look.stopped(found) if stops else None,
+        stopped=interim.stopped(found) if stops else None,
         crossing=crossing,
     )
 
 
-def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
+def _verdict(plan: Plan, interim: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
     """What may be said, by the critical value of this look, as its interval says."""
     if not found.testable:
         return "not_testable"
     loss, relative = metric.loss
-    critical_value = look.critical_value(found)
+    critical_value = interim.critical_value(found)
     # How far the difference is shown to lie above the lower margin and below the upper one, in normal deviates.
     inside = [found.z_at(-loss, relative=relative), -found.z_at(loss, relative=relative)] if loss else []
     if metric.role != "guardrail":
@@ -313,7 +313,7 @@ def _verdict(plan: Plan, look: InterimAnalysis, metric: Metric, found: Differenc
 
 
 def _power(
-    plan: Plan, look: InterimAnalysis, metric: Metric, found: Difference, inflation: float
+    plan: Plan, interim: InterimAnalysis, metric: Metric, found: Difference, inflation: float
 ) -> tuple[float, float]:
     """Power for the planned effect, and the smallest effect with the planned power, at the standard error observed.
 
@@ -326,7 +326,7 @@ def _power(
         return float("nan"), float("nan")
     tests = len(plan.treatments) * len(plan.primary) if metric.role == "primary" else 1
     alpha = corrected_alpha(plan.alpha, comparisons=tests, correction=plan.correction)
-    se = found.se / abs(found.control) * (inflation * (look.information if look.early else 1.0)) ** 0.5
+    se = found.se / abs(found.control) * (inflation * (interim.information if interim.early else 1.0)) ** 0.5
     detectable = smallest_detectable(se, level=1 - alpha, power=plan.power)
     if metric.effect is None:
         return float("nan"), detectable

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TypedDict
 
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.effects import compare_metric
 from reclens.experiment.analysis.interim import Crossing, InterimAnalysis
 from reclens.experiment.planning.plan import Plan
@@ -46,20 +46,20 @@ class DailyValue(TypedDict):
     value: float
 
 
-def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[CumulativeEffect, ...]:
+def cumulative_effects(plan: Plan, sums: Aggregates, interim: InterimAnalysis) -> tuple[CumulativeEffect, ...]:
     """The effect on each primary metric as days of first exposure come in; see :class:`~.read.Readout`."""
-    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    metric_columns = metric_columns_of(plan.primary, rows=sums.rows, indicators=sums.indicators)
     rows: list[CumulativeEffect] = []
     for arm in plan.treatments:
         for at in range(1, len(sums.days) + 1):
             days = sums.days[:at]
             if min(sums.arm(name, days=days).n for name in (plan.control, arm)) < 2:
                 continue
-            share = look.share_of(sums, days)
-            here = look.at(share) if plan.sequential else None
+            share = interim.share_of(sums, days)
+            here = interim.at(share) if plan.sequential else None
             planned = here is not None and not here.off_plan  # bounds are made for looks: days in between have none
-            for name, place in places.items():
-                found = compare_metric(sums, place, plan.control, arm, level=plan.level, days=days)
+            for name, columns in metric_columns.items():
+                found = compare_metric(sums, columns, plan.control, arm, level=plan.level, days=days)
                 valid = here.interval(found, relative=True) if here is not None and planned else None
                 at_look = here is not None and planned and here.grouped and found.testable
                 rows.append(
@@ -83,19 +83,19 @@ def cumulative_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> t
 
 
 def earlier_crossings(
-    plan: Plan, look: InterimAnalysis, cumulative: Sequence[CumulativeEffect]
+    plan: Plan, interim: InterimAnalysis, cumulative: Sequence[CumulativeEffect]
 ) -> tuple[Crossing, ...]:
     """The first crossing of each metric and arm at a look of the plan before this one.
 
     Where several days are near a look, the one nearest to it is that look.
     """
-    if not look.grouped:
+    if not interim.grouped:
         return ()
     found: list[Crossing] = []
     for metric in plan.primary:
         for arm in plan.treatments:
             rows = [row for row in cumulative if row["metric"] == metric.name and row["arm"] == arm and row["look"]]
-            for at, time in enumerate(look.times[:-1], 1):
+            for at, time in enumerate(interim.times[:-1], 1):
                 near = [row for row in rows if row["look"] == at]
                 row = min(near, key=lambda each: abs(each["information"] - time), default=None)
                 if (
@@ -122,7 +122,7 @@ def earlier_crossings(
 
 def daily_values(plan: Plan, sums: Aggregates) -> tuple[DailyValue, ...]:
     """Values of the primary metrics by arm and day of first exposure: rows ``metric, arm, day, n, value``."""
-    places = measures(plan.primary, rows=sums.rows, indicators=sums.indicators)
+    metric_columns = metric_columns_of(plan.primary, rows=sums.rows, indicators=sums.indicators)
     rows: list[DailyValue] = []
     for day in sums.days:
         for arm in sums.arms:
@@ -134,9 +134,9 @@ def daily_values(plan: Plan, sums: Aggregates) -> tuple[DailyValue, ...]:
                         arm=arm,
                         day=day,
                         n=moments.n,
-                        value=value_of(moments.mean, moments.columns, place.of),
+                        value=value_of(moments.mean, moments.columns, columns.of),
                     )
-                    for name, place in places.items()
-                    if isinstance(place.of, str) or moments.value(place.of[1])
+                    for name, columns in metric_columns.items()
+                    if isinstance(columns.of, str) or moments.value(columns.of[1])
                 ]
     return tuple(rows)

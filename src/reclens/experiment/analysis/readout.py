@@ -14,7 +14,7 @@ from reclens.experiment.aggregate.arm_column import NAME_UNITS
 from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
 from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
 from reclens.experiment.aggregate.gather import gather, gather_events
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.aggregate.units import OnFault
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision, decide
@@ -84,7 +84,7 @@ class Readout(Tabular):
 
     Attributes:
         plan: The plan.
-        look: Progress of the experiment.
+        interim: Progress of the experiment.
         decisions: One a treated arm.
         effects: Every metric of every treated arm.
         trust_checks: The trust checks, in the order to read them.
@@ -108,7 +108,7 @@ class Readout(Tabular):
     """
 
     plan: Plan
-    look: InterimAnalysis
+    interim: InterimAnalysis
     decisions: tuple[Decision, ...]
     effects: tuple[Effect, ...]
     trust_checks: tuple[TrustCheck, ...]
@@ -159,7 +159,7 @@ class Readout(Tabular):
         return {
             "experiment": self.plan.name,
             "plan": self.plan.to_dicts()[0],
-            "look": self.look.to_dicts()[0],
+            "interim": self.interim.to_dicts()[0],
             "units": dict(self.units),
             **{name: [row for each in rows for row in each.to_dicts()] for name, rows in parts.items()},
             "check_rows": {check.code: list(check.rows) for check in self.trust_checks},
@@ -296,28 +296,30 @@ def read_sums(
     Raises:
         UnknownNameError: If there are no such intervals.
     """
-    look = interim_analysis(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
-    cumulative = cumulative_effects(plan, sums, look)
-    crossings = earlier_crossings(plan, look, cumulative)
-    effects = effects_of(plan, sums, look, others=others, stratify=stratify, intervals=intervals, crossings=crossings)
-    checks = run_checks(plan, sums, look, effects, stratified=stratify is not None)
-    segments = segment_effects(plan, sums, look)
+    interim = interim_analysis(plan, sums, planned_units=planned_units, days=days, looks_taken=looks_taken)
+    cumulative = cumulative_effects(plan, sums, interim)
+    crossings = earlier_crossings(plan, interim, cumulative)
+    effects = effects_of(
+        plan, sums, interim, others=others, stratify=stratify, intervals=intervals, crossings=crossings
+    )
+    checks = run_checks(plan, sums, interim, effects, stratified=stratify is not None)
+    segments = segment_effects(plan, sums, interim)
     differing = heterogeneity_of(segments)
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     decisions = decide(
         plan,
         effects,
         checks,
-        look,
+        interim,
         between=lambda metric, arm, other: (
-            compare_metric(sums, places[metric.name], arm, other, level=plan.level, stratify=stratify)
-            if metric.name in places
+            compare_metric(sums, metric_columns[metric.name], arm, other, level=plan.level, stratify=stratify)
+            if metric.name in metric_columns
             else None
         ),
     )
     return Readout(
         plan=plan,
-        look=look,
+        interim=interim,
         decisions=decisions,
         effects=effects,
         trust_checks=checks,
@@ -332,8 +334,8 @@ def read_sums(
         ),
         posteriors=_posteriors(effects),
         caveats=caveats_of(plan, effects, checks, differing, small_segments(plan, sums), sums.unknown),
-        next_steps=next_steps_of(look, decisions, checks, effects),
-        diluted=dilute(plan, sums, look, effects),
+        next_steps=next_steps_of(interim, decisions, checks, effects),
+        diluted=dilute(plan, sums, interim, effects),
         units={arm: sums.arm(arm).n for arm in sums.arms},
         rules=sums.rules,
         unknown=sums.unknown,
@@ -344,11 +346,11 @@ def _novelty(plan: Plan, ages: Mapping[int, Aggregates]) -> tuple[EffectByAge, .
     rows: list[EffectByAge] = []
     bare = tuple(metric_by_age(metric) for metric in plan.primary)
     for age, sums in sorted(ages.items()):
-        for name, place in measures(bare, rows=sums.rows).items():
+        for name, columns in metric_columns_of(bare, rows=sums.rows).items():
             for arm in plan.treatments:
                 if min(sums.arm(each).n for each in (plan.control, arm)) < 30:
                     continue
-                lift = compare_metric(sums, place, plan.control, arm, level=plan.level).relative
+                lift = compare_metric(sums, columns, plan.control, arm, level=plan.level).relative
                 rows.append(
                     {
                         "metric": name,

@@ -263,7 +263,7 @@ def _crossed(crossing: Crossing) -> Remark:
 
 
 def next_steps_of(
-    look: InterimAnalysis, decisions: Sequence[Decision], checks: Sequence[TrustCheck], effects: Sequence[Effect]
+    interim: InterimAnalysis, decisions: Sequence[Decision], checks: Sequence[TrustCheck], effects: Sequence[Effect]
 ) -> tuple[Remark, ...]:
     """What to do next."""
     found = [Remark(code="fix_check", names=(check.code,)) for check in checks if check.status == "fail"]
@@ -290,7 +290,7 @@ def next_steps_of(
             ]
             found.append(
                 Remark(
-                    code="go_on" if look.early else "keep_control_at_the_end",
+                    code="go_on" if interim.early else "keep_control_at_the_end",
                     names=tuple(name for name, _ in needed),
                     numbers=tuple(Number(name, ratio**2, "times") for name, ratio in needed),
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.effects import compare_metric
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.planning.plan import Plan
@@ -104,15 +104,15 @@ def small_segments(plan: Plan, sums: Aggregates) -> tuple[str, ...]:
     )
 
 
-def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tuple[SegmentEffect, ...]:
+def segment_effects(plan: Plan, sums: Aggregates, interim: InterimAnalysis) -> tuple[SegmentEffect, ...]:
     """Effects on the primary metrics within every segment that was gathered, as they hold at a look.
 
     Segments with fewer than 30 units in an arm are left out: they could show nothing but chance.
     """
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
     found: list[tuple[str, str, str, str, Difference]] = []
     for metric in plan.primary:
-        if metric.name not in places:
+        if metric.name not in metric_columns:
             continue
         for arm in plan.treatments:
             for by in sums.segmentations:
@@ -120,10 +120,16 @@ def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tupl
                     sizes = [sums.arm(name, by=by, segment=segment).n for name in (plan.control, arm)]
                     if min(sizes) >= _FEWEST:
                         difference = compare_metric(
-                            sums, places[metric.name], plan.control, arm, level=plan.level, by=by, segment=segment
+                            sums,
+                            metric_columns[metric.name],
+                            plan.control,
+                            arm,
+                            level=plan.level,
+                            by=by,
+                            segment=segment,
                         )
                         found.append((metric.name, arm, by, segment, difference))
-    p_values = [look.p_value(each[-1]) for each in found]
+    p_values = [interim.p_value(each[-1]) for each in found]
     adjusted = adjust(np.array(p_values), correction="bh") if found else []
     return tuple(
         SegmentEffect(
@@ -132,8 +138,8 @@ def segment_effects(plan: Plan, sums: Aggregates, look: InterimAnalysis) -> tupl
             by=by,
             segment=segment,
             found=difference,
-            absolute=look.interval(difference),
-            relative=look.interval(difference, relative=True),
+            absolute=interim.interval(difference),
+            relative=interim.interval(difference, relative=True),
             p_value=p,
             p_adjusted=float(after),
         )

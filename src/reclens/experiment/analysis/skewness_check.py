@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.metric_columns import MetricColumns, measures
+from reclens.experiment.aggregate.metric_columns import MetricColumns, metric_columns_of
 from reclens.experiment.analysis.effect_facts import Skewness, SkewOfEffect, ToleratedSkew, UnknownSkewness
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.check_result import TrustCheck, TrustCheckStatus
@@ -52,9 +52,9 @@ def check_skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> T
     nothing = Skewness(limit=TOO_SKEWED)
     if not plan.uneven:
         return TrustCheck(code="skewness", status="pass", reason="equal_arms", facts=nothing)
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
-    tested = [e for e in effects if e.metric.name in places and e.found.testable]
-    untold = [e for e in tested if _unknown(sums, e, places)]
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    tested = [e for e in effects if e.metric.name in metric_columns and e.found.testable]
+    untold = [e for e in tested if _unknown(sums, e, metric_columns)]
     if untold:
         return _of_unknown(untold)
     if not tested:
@@ -77,9 +77,9 @@ def check_skewness(plan: Plan, sums: Aggregates, effects: Sequence[Effect]) -> T
     return TrustCheck(code="skewness", status=status, reason="allowed_for", facts=facts)
 
 
-def _unknown(sums: Aggregates, effect: Effect, places: Mapping[str, MetricColumns]) -> bool:
+def _unknown(sums: Aggregates, effect: Effect, metric_columns: Mapping[str, MetricColumns]) -> bool:
     """Whether the sums do not tell how skewed the values are; of a share its test knows."""
-    of = places[effect.metric.name].of
+    of = metric_columns[effect.metric.name].of
     if effect.metric.kind == "proportion":
         return False
     for moments in map(sums.arm, sums.arms):

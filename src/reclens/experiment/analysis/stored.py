@@ -28,6 +28,9 @@ _TYPE: Final = "type"
 _PIVOTS: Final = (TPivot, ScorePivot, ExactPivot, QuantilePivot)
 """The classes that stand behind the protocol ``Pivot``, which no annotation names."""
 
+_RENAMED: Final[Mapping[str, Mapping[str, str]]] = {"Readout": {"look": "interim"}, "Progress": {"look": "interim"}}
+"""Class -> its fields that an older version wrote by another name: old name -> new one."""
+
 
 def to_plain(value: Any) -> Any:
     """A readout, or a part of one, as values that JSON can hold; NaN stays NaN.
@@ -87,7 +90,8 @@ def _record(value: Any) -> Any:
     record = _records()[name]
     if issubclass(record, BaseModel):
         return record.model_validate(fields)
-    made = {each: _record(inner) for each, inner in fields.items()}
+    renamed = _RENAMED.get(str(name), {})
+    made = {renamed.get(str(each), str(each)): _record(inner) for each, inner in fields.items()}
     for each, codes in _codes(record).items():
         if made.get(each) is not None and made[each] not in codes:
             raise DataError(f"{each} of a {name} is '{made[each]}', expected one of {', '.join(map(str, codes))}")

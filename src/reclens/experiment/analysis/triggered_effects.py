@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.metric_columns import measures
+from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.planning.plan import Plan
@@ -70,32 +70,32 @@ class Diluted(Tabular):
         ]
 
 
-def dilute(plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: tuple[Effect, ...]) -> tuple[Diluted, ...]:
+def dilute(plan: Plan, sums: Aggregates, interim: InterimAnalysis, effects: tuple[Effect, ...]) -> tuple[Diluted, ...]:
     """The effects over all units, of metrics that sums tell; empty where nothing was triggered or all were.
 
     Args:
         plan: The plan.
         sums: Sums of the triggered units, with those of the others.
-        look: The look; intervals reach as far as it says.
+        interim: The interim analysis; intervals reach as far as it says.
         effects: The effects among triggered units, with their adjustment by covariates.
     """
     rest = sums.untriggered
     if rest is None:
         return ()
-    places = measures(plan.metrics, rows=sums.rows, indicators=sums.indicators)
-    others = measures(plan.metrics, rows=rest.rows, indicators=rest.indicators)
+    metric_columns = metric_columns_of(plan.metrics, rows=sums.rows, indicators=sums.indicators)
+    others = metric_columns_of(plan.metrics, rows=rest.rows, indicators=rest.indicators)
     found: list[Diluted] = []
     for effect in effects:
         name = effect.metric.name
-        if name not in places or not effect.found.testable:
+        if name not in metric_columns or not effect.found.testable:
             continue
         arms = (plan.control, effect.arm)
         inside = [sums.arm(arm) for arm in arms]
         outside = rest.arm(arms[0]) + rest.arm(arms[1])
         n = sum(each.n for each in inside)
         share, units = n / (n + outside.n), n + outside.n
-        critical_value = look.critical_value(effect.found)
-        of, of_rest = places[name].of, others[name].of
+        critical_value = interim.critical_value(effect.found)
+        of, of_rest = metric_columns[name].of, others[name].of
         if isinstance(of, str) and isinstance(of_rest, str):
             ends = (effect.absolute, effect.relative)
             made = diluted_mean(

@@ -36,7 +36,7 @@ CHECKED = frozenset(_CHECKS)
 
 
 def run_checks(
-    plan: Plan, sums: Aggregates, look: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool = False
+    plan: Plan, sums: Aggregates, interim: InterimAnalysis, effects: Sequence[Effect], *, stratified: bool = False
 ) -> tuple[TrustCheck, ...]:
     """Every check, in the order to read them; ``stratified`` says that the effects are post-stratified."""
     found = (
@@ -45,10 +45,10 @@ def run_checks(
         _rows(plan, sums),
         *row_checks(sums),
         check_balance(plan, sums),
-        check_outliers(plan, sums, look, effects, stratified=stratified),
+        check_outliers(plan, sums, interim, effects, stratified=stratified),
         check_skewness(plan, sums, effects),
-        _peeking(plan, look),
-        check_power(plan, look, effects),
+        _peeking(plan, interim),
+        check_power(plan, interim, effects),
         _weeks(sums),
     )
     return _with_unknown(found, sums.unknown) if sums.unknown else found
@@ -87,22 +87,22 @@ def _rows(plan: Plan, sums: Aggregates) -> TrustCheck:
     )
 
 
-def _peeking(plan: Plan, look: InterimAnalysis) -> TrustCheck:
+def _peeking(plan: Plan, interim: InterimAnalysis) -> TrustCheck:
     """Whether the experiment is looked at when the plan says; without an answer it is never fine."""
     looks = plan.sequential
     units = Setting("planned_units")
 
     def found(status: TrustCheckStatus, reason: CheckReason, advice: Advice | None = None) -> TrustCheck:
-        return TrustCheck(code="peeking", status=status, reason=reason, facts=Progress(look), advice=advice)
+        return TrustCheck(code="peeking", status=status, reason=reason, facts=Progress(interim), advice=advice)
 
-    if look.peeking:
+    if interim.peeking:
         return found("fail", "too_early", Advice("say_days", (Setting("days"),)))
     if looks is not None and looks.method == "group":
-        if not look.known:
+        if not interim.known:
             return found("fail", "look_unknown", Advice("say_progress", (Setting("days"), units)))
-        if look.off_plan:
+        if interim.off_plan:
             return found("fail", "off_plan", Advice("say_looks", (Setting("looks_taken"),)))
-    if looks is None and not look.known:
+    if looks is None and not interim.known:
         told = (Setting("days"), units) if plan.days else (units,)
         return found("skipped", "length_unknown", Advice("say_progress" if plan.days else "say_units", told))
     return found("pass", "on_schedule")

@@ -236,8 +236,8 @@ def _unknown_skewness(check: TrustCheck, facts: UnknownSkewness) -> str:
 
 
 def _progress(check: TrustCheck, facts: Progress) -> str:
-    look, plan = facts.look, facts.look.plan
-    share = percent(look.information, 0)
+    interim, plan = facts.interim, facts.interim.plan
+    share = percent(interim.information, 0)
     times = ", ".join(percent(time, 0) for time in plan.sequential.times) if plan.sequential is not None else ""
     if check.reason == "too_early":
         return (
@@ -259,7 +259,7 @@ def _progress(check: TrustCheck, facts: Progress) -> str:
         told = f"The plan is for {said}, and nothing tells how many have passed" if said else "The plan names no length"
         told += "" if said else " and no looks"
         return f"{told}: that this is the end is taken on trust."
-    return f"{sentence(look_text(look))}."
+    return f"{sentence(look_text(interim))}."
 
 
 def _power(check: TrustCheck, facts: Power) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from reclens.errors import in_python
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
 from reclens.report._toolkit.format import in_words, p_text, p_value, percent, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
@@ -34,7 +34,7 @@ from reclens.report.experiment.words import CHECK_NAMES, amount, gap_text, look_
 __all__ = ["build_readout", "check_number_tables", "heterogeneity_sentences"]
 
 
-def build_readout(readout: Readout, *, bayes: bool = False, named: Named = in_python) -> Written:
+def build_readout(readout: Readout, *, bayes: bool = False, named: Named = in_python) -> RenderedDocument:
     """Write the readout of an experiment.
 
     Args:
@@ -81,7 +81,7 @@ def build_readout(readout: Readout, *, bayes: bool = False, named: Named = in_py
     units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
     return write_document(
         title=f"Readout: {plan.name}",
-        subject=f"{units} · unit {plan.unit} · {look_text(readout.look)}",
+        subject=f"{units} · unit {plan.unit} · {look_text(readout.interim)}",
         heading="Decision",
         summary=(),
         card=readout_in_words(readout, named),
@@ -125,7 +125,7 @@ def _figures(readout: Readout) -> tuple[Figure, ...]:
 
 
 def _level(readout: Readout) -> str:
-    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {look_text(readout.look)}."
+    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {look_text(readout.interim)}."
 
 
 def check_number_tables(readout: Readout) -> list[Table]:

@@ -106,4 +106,4 @@ def _sure(readout: Readout) -> str:
         if failed
         else "no trust check fails" + (f", {count_of(warned, 'check')} to look at" if warned else "")
     )
-    return f"{readout.plan.level:.0%} intervals; {checks}; {look_text(readout.look)}"
+    return f"{readout.plan.level:.0%} intervals; {checks}; {look_text(readout.interim)}"

@@ -49,7 +49,11 @@ def _guardrails(readout: Readout, remark: Remark) -> str:
 
 
 def _cuped(readout: Readout, remark: Remark) -> str:
-    thetas = ", ".join(f"{each.name} = {each.value:.4g}" for each in remark.numbers if each.unit == "coefficient")
+    thetas = ", ".join(
+        f"{each.name.replace('theta:', 'theta of ', 1)} = {each.value:.4g}"
+        for each in remark.numbers
+        if each.unit == "coefficient"
+    )
     return (
         f"{remark.metric}, {remark.arm}: adjusted by what was measured before (CUPED, {thetas}), which removes "
         f"{percent(remark['variance_removed'], 0)} of the variance."
@@ -77,7 +81,7 @@ _ADJUSTMENTS: Final[dict[str, Callable[[Readout, Remark], str]]] = {
     ),
     "guardrails_not_corrected": _guardrails,
     "valid_at_this_look": lambda readout, _: (
-        f"Intervals and p-values of all metrics hold at this look: {look_text(readout.look)}."
+        f"Intervals and p-values of all metrics hold at this look: {look_text(readout.interim)}."
     ),
     "lost_by_correction": lambda _, remark: (
         f"{remark.metric}, {remark.arm}: its interval excludes zero by itself ({p_text(remark['p_value'])}); corrected "
