@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 
 from reclens import models
-from reclens.data.kept import MANIFEST, write_manifest
+from reclens.data.manifest import MANIFEST, write_manifest
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import DataError
 from reclens.models import Recommender

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reclens.data.kept import MANIFEST, write_manifest
+from reclens.data.manifest import MANIFEST, write_manifest
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import DataError
 from reclens.pipeline import Pipeline

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from reclens.data.dataset import Dataset
-from reclens.data.kept import write_manifest
+from reclens.data.manifest import write_manifest
 from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import EASE, ItemKNN, Popular
 from reclens.pipeline import Pipeline

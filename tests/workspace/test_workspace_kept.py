@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.data.kept import MANIFEST, write_manifest
+from reclens.data.manifest import MANIFEST, write_manifest
 from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import DataError

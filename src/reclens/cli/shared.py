@@ -20,7 +20,7 @@ from reclens.errors import RecLensError, UsageError, WorkspaceError
 if TYPE_CHECKING:
     from reclens.engine import Progress
     from reclens.report import Table
-    from reclens.report._toolkit.document import Written
+    from reclens.report._toolkit.document import RenderedDocument
     from reclens.stats.gate import GateResult
 
 __all__ = [
@@ -231,7 +231,7 @@ def put(text: str, out: Path | None = None, *, format: Format = Format.table) ->
     sys.stdout.flush()
 
 
-def save_report(document: Written, name: Path, *, quiet: bool) -> None:
+def save_report(document: RenderedDocument, name: Path, *, quiet: bool) -> None:
     """Write a document as Markdown and HTML, and print the paths."""
     text, page = document.save(name)
     say(f"report: {text}, {page}", quiet=quiet)

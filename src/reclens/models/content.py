@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.data.kept import mapping
+from reclens.data.manifest import mapping
 from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
+from reclens.data.manifest import VerifiedFolder, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
 from reclens.models import Recommender, get
 from reclens.models._core.saving import read_matrix, read_model, write_histories, write_model
@@ -97,10 +97,10 @@ def load_pipeline(cls: type[Kind], folder: Path) -> Kind:
         DataError: If the folder does not hold a whole pipeline.
     """
     with reading(folder, "pipeline", fix="Fit it again and save it."):
-        return _read(cls, Kept.open(folder))
+        return _read(cls, VerifiedFolder.open(folder))
 
 
-def _read(cls: type[Kind], kept: Kept) -> Kind:
+def _read(cls: type[Kind], kept: VerifiedFolder) -> Kind:
     header = kept.json("pipeline.json")
     if header["format"] != FORMAT:
         raise DataError(f"it has format {header['format']}, expected {FORMAT}")

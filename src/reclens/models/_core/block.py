@@ -68,7 +68,7 @@ def encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
 
 
 def top_of_scores(
-    rows: np.ndarray, block: Block, floor: float, *, zeros_say_nothing: bool = True
+    rows: np.ndarray, block: Block, min_score: float, *, zeros_say_nothing: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best items of a block by its scores, which are changed; as ``Recommender._recommend`` gives them.
 
@@ -78,7 +78,14 @@ def top_of_scores(
     codes = np.empty((len(block.users), block.k), np.int32)
     scores = np.empty((len(block.users), block.k), np.float32)
     top_of_dense(
-        block.users, rows, block.seen.indptr, block.seen.indices, block.exclude_seen, np.float32(floor), codes, scores
+        block.users,
+        rows,
+        block.seen.indptr,
+        block.seen.indices,
+        block.exclude_seen,
+        np.float32(min_score),
+        codes,
+        scores,
     )
     # Only where the best score is 0 can all of them be; seen items are -inf by now.
     for row in np.flatnonzero((codes[:, 0] >= 0) & (scores[:, 0] == 0)) if zeros_say_nothing else ():

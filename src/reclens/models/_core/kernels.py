@@ -111,13 +111,13 @@ def neighbours_of_counts(
     "int32[::1], int32[:,::1], float32[:,::1])"
 )
 def top_of_product(
-    users: Any, left: Any, right: Any, seen: Any, exclude: Any, floor: Any, order: Any, codes: Any, scores: Any
+    users: Any, left: Any, right: Any, seen: Any, exclude: Any, min_score: Any, order: Any, codes: Any, scores: Any
 ) -> None:
     """The best items of users by the product of two sparse matrices: their row, and the rows of another.
 
     ``left`` is the first by rows: indptr, indices, values. ``right`` is the other: where each row begins and ends, the
     places of its cells in ``order``, a permutation of the items, and their values. ``seen``: indptr, indices. Items
-    without any contribution have a score of 0; only scores above ``floor`` count.
+    without any contribution have a score of 0; only scores above ``min_score`` count.
     """
     (indptr, indices, values), (begins, ends, other, weights), (seen_indptr, seen_items) = left, right, seen
     n_items = len(order)
@@ -136,7 +136,7 @@ def top_of_product(
         if exclude:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
                 row[places[seen_items[p]]] = -np.inf
-        found = top_of_row(row, order, floor, scores[at], codes[at], keys)
+        found = top_of_row(row, order, min_score, scores[at], codes[at], keys)
         for rank in range(found, codes.shape[1]):
             codes[at, rank] = -1
 
@@ -159,7 +159,7 @@ def product_rows(
 
 @kernel("void(int64[::1], float32[:,::1], int64[::1], int32[::1], boolean, float32, int32[:,::1], float32[:,::1])")
 def top_of_dense(
-    users: Any, rows: Any, seen_indptr: Any, seen: Any, exclude: Any, floor: Any, codes: Any, scores: Any
+    users: Any, rows: Any, seen_indptr: Any, seen: Any, exclude: Any, min_score: Any, codes: Any, scores: Any
 ) -> None:
     """The best items of users by dense scores, which are overwritten where an item was seen; -1 fills up."""
     n_items = rows.shape[1]
@@ -171,7 +171,7 @@ def top_of_dense(
         if exclude and user >= 0:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
                 rows[at, seen[p]] = -np.inf
-        found = top_of_row(rows[at], names, floor, scores[at], codes[at], keys)
+        found = top_of_row(rows[at], names, min_score, scores[at], codes[at], keys)
         for rank in range(found, codes.shape[1]):
             codes[at, rank] = -1
 

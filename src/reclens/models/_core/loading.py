@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reclens.data.kept import Kept, reading
+from reclens.data.manifest import VerifiedFolder, reading
 from reclens.errors import DataError
 from reclens.models._core.saving import load_model
 
@@ -38,7 +38,7 @@ def load_any_model(folder: str | Path) -> Recommender:
     with reading(place, "model", fix=_FIX):
         if (place / "pipeline.json").is_file():
             raise DataError("it holds a pipeline: read it with Pipeline.load(folder)")
-        name = Kept.open(place).json("header.json")["model"]
+        name = VerifiedFolder.open(place).json("header.json")["model"]
         if name not in names():
             raise DataError(f"it holds a '{name}', which is none of RecLens: read it with the load of its own class")
     return load_model(get(name), place)

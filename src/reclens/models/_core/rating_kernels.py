@@ -71,7 +71,7 @@ _MATRIX: Final = "Tuple((int64[::1], int32[::1], float64[::1], int64[::1], int32
 @kernel(f"void(int64, int64, {_MEASURE}, {_MATRIX}, int32[:,::1], float32[:,::1], int64[::1])")
 def rating_neighbours(first: Any, stop: Any, measure: Any, matrix: Any, codes: Any, weights: Any, lengths: Any) -> None:
     """The most similar rows of rows ``first`` to ``stop``, itself left out; see ``_MEASURE`` and ``_MATRIX``."""
-    (kind, shrinkage, min_support, floor), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
+    (kind, shrinkage, min_support, min_score), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
     row, keys, names = np.empty(n, np.float32), np.empty(n, np.int64), np.arange(n).astype(np.int32)
@@ -80,7 +80,7 @@ def rating_neighbours(first: Any, stop: Any, measure: Any, matrix: Any, codes: A
         for other in range(n):
             row[other] = _similarity(kind, sums[other], norms[target], norms[other], shrinkage, min_support)
         row[target] = np.nan
-        lengths[target] = top_of_row(row, names, np.float32(floor), weights[target], codes[target], keys)
+        lengths[target] = top_of_row(row, names, np.float32(min_score), weights[target], codes[target], keys)
 
 
 @kernel(
@@ -102,10 +102,10 @@ def predict_groups(
 
     ``asked`` is targets, begins, columns: ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``;
     ``deviations`` are the d of ``rows``. Of equal similarities the smaller row comes first. Where no row has a
-    similarity above ``floor`` the answer is NaN.
+    similarity above ``min_score`` the answer is NaN.
     """
     targets, begins, columns = asked
-    (kind, shrinkage, min_support, floor), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
+    (kind, shrinkage, min_support, min_score), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
     near, parts = np.empty(n, np.float64), np.empty(n, np.float64)
@@ -118,7 +118,7 @@ def predict_groups(
                 other = rows[q]
                 if other != target:
                     s = _similarity(kind, sums[other], norms[target], norms[other], shrinkage, min_support)
-                    if s > floor:
+                    if s > min_score:
                         near[m], parts[m] = s, deviations[q]
                         m += 1
             order = np.argsort(-near[:m], kind="mergesort")

@@ -181,8 +181,8 @@ class RatingNeighbors(Recommender):
         require_neighbors(n, kept, f"fit {self.name}")
         codes, weights = np.zeros((n, kept), np.int32), np.zeros((n, kept), np.float32)
         lengths = np.zeros(n, np.int64)
-        *others, floor = self._options()
-        measure = (*others, max(floor, 0.0))
+        *others, min_score = self._options()
+        measure = (*others, max(min_score, 0.0))
 
         def task(part: range) -> None:
             rating_neighbours(part.start, part.stop, measure, matrix, codes, weights, lengths)

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
-from reclens.data.kept import Kept, mapping, reading, start_writing, write_manifest
+from reclens.data.manifest import VerifiedFolder, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
 from reclens.models._core.defaults import Rule
 from reclens.models._core.degenerate import FitProblem, read_problems
@@ -105,10 +105,10 @@ def load_model(cls: type[Model], folder: Path) -> Model:
         DataError: If the folder does not hold a whole model of this kind.
     """
     with reading(folder, f"'{cls.name}' model", fix=_FIX):
-        return read_model(cls, Kept.open(folder))
+        return read_model(cls, VerifiedFolder.open(folder))
 
 
-def read_model(cls: type[Model], kept: Kept) -> Model:
+def read_model(cls: type[Model], kept: VerifiedFolder) -> Model:
     """Read a model from a folder that was opened."""
     from reclens.models import get
 
@@ -140,7 +140,7 @@ def read_model(cls: type[Model], kept: Kept) -> Model:
     return model
 
 
-def read_matrix(kept: Kept, users: Vocabulary, items: Vocabulary) -> UserItemMatrix:
+def read_matrix(kept: VerifiedFolder, users: Vocabulary, items: Vocabulary) -> UserItemMatrix:
     """The histories of a folder; each user has an item, and the items of each ascend.
 
     Raises:

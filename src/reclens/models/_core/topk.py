@@ -82,10 +82,10 @@ def _bound(row: Any, k: Any) -> Any:
 
 
 @kernel("int64(float32[::1], int32[::1], float32, float32[::1], int32[::1], int64[::1])")
-def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: Any) -> Any:
+def top_of_row(row: Any, names: Any, min_score: Any, scores: Any, codes: Any, keys: Any) -> Any:
     """The best of a row into ``scores`` and ``codes``, best first; equal scores stand by code. Returns how many.
 
-    ``names`` are the codes of the columns, all different, in any order. Only values above ``floor`` count, and NaN
+    ``names`` are the codes of the columns, all different, in any order. Only values above ``min_score`` count, and NaN
     never does. ``keys`` is room to work in, as long as the row. A key is the score in the upper half, its bits turned
     so that they are ordered as integers, and the code below it, so that one comparison of integers settles ties too.
     """
@@ -107,7 +107,7 @@ def top_of_row(row: Any, names: Any, floor: Any, scores: Any, codes: Any, keys: 
             first = part * _SEGMENT
             segment = row[first : first + _SEGMENT]
             for at in range(len(segment)):
-                if segment[at] >= bound and segment[at] > floor:
+                if segment[at] >= bound and segment[at] > min_score:
                     ordered = np.int64(bits[first + at] ^ ((bits[first + at] >> 31) & 0x7FFFFFFF))
                     if segment[at] == 0:
                         ordered = np.int64(0)  # minus zero equals zero

@@ -14,7 +14,7 @@ from reclens.report._toolkit.format import unlinked
 from reclens.report._toolkit.html import Document, Figure, reading_of, render
 from reclens.report._toolkit.tables import Table, to_markdown
 
-__all__ = ["SYNTHETIC", "DocumentPart", "Stamp", "Written", "appendix", "write_document"]
+__all__ = ["SYNTHETIC", "DocumentPart", "RenderedDocument", "Stamp", "appendix", "write_document"]
 
 
 SYNTHETIC: Final = "Nobody in it exists and no item in it was made; the numbers say nothing about real people or items."
@@ -66,7 +66,7 @@ class Stamp:
 
 
 @dataclass(frozen=True)
-class Written:
+class RenderedDocument:
     """A finished document in both forms.
 
     Attributes:
@@ -104,7 +104,7 @@ def write_document(
     scoped: bool = False,
     cover: Sequence[tuple[str, str]] = (),
     stamps: Sequence[Stamp] = (),
-) -> Written:
+) -> RenderedDocument:
     """Lay out a document.
 
     Args:
@@ -139,7 +139,7 @@ def write_document(
     top = [*(f"- {_plain(name)}: {_plain(value)}" for name, value in cover), *([""] if cover else [])]
     told = [f"- **{_plain(each.title)}**: {_plain(each.verdict)}{_noted(each)}" for each in stamps]
     texts = _markdown(title, subject, heading, summary, parts, synthetic, card, reading, top=top, stamps=told)
-    return Written(render("written.html.j2", page), texts)
+    return RenderedDocument(render("written.html.j2", page), texts)
 
 
 def _noted(stamp: Stamp) -> str:

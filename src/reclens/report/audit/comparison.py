@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reclens.audit import AuditComparison
-from reclens.report._toolkit.document import DocumentPart, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report._toolkit.format import count_of, sentence
 from reclens.report._toolkit.html import figure_of
 from reclens.report.audit.charts import change_chart
@@ -23,7 +23,7 @@ def comparison_sentence(found: AuditComparison) -> str:
     return f"{found.after} against {found.before}: of {count_of(len(found.changes), 'number')}, {told}"
 
 
-def build_audit_comparison(found: AuditComparison, *, synthetic: bool = False) -> Written:
+def build_audit_comparison(found: AuditComparison, *, synthetic: bool = False) -> RenderedDocument:
     """Write what became of every number that both audits have.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Final
 
 from reclens.audit import Audit
 from reclens.audit.rows import Severity
-from reclens.report._toolkit.document import Stamp, Written, write_document
+from reclens.report._toolkit.document import RenderedDocument, Stamp, write_document
 from reclens.report._toolkit.format import count_of
 from reclens.report._toolkit.pdf import Printed, print_pdf
 from reclens.report._toolkit.tables import Table, to_csv
@@ -57,7 +57,7 @@ class AuditReport:
         trials: Every number of the mitigation trials as CSV; None where there were none.
     """
 
-    written: Written
+    written: RenderedDocument
     numbers: str
     trials: str | None = None
 

@@ -9,7 +9,7 @@ from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.power_question import effect_by_days, power_curve
 from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.document import DocumentPart, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.method_words import FORMULA_TITLES, adjustment_text
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
@@ -29,7 +29,7 @@ from reclens.stats.sequential import price_in_power
 __all__ = ["build_plan_document", "figures_of", "summary_of"]
 
 
-def build_plan_document(sizing: Sizing) -> Written:
+def build_plan_document(sizing: Sizing) -> RenderedDocument:
     """Write the plan of an experiment.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from reclens.lab.method_comparison import MethodComparison
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.charts import dots, rows_of, zero
-from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
 from reclens.report._toolkit.format import in_words
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
@@ -26,7 +26,7 @@ from reclens.report.lab.words import (
 __all__ = ["build_verdicts_report", "summary_of_verdicts", "verdict_chart", "verdict_rows", "verdict_table"]
 
 
-def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> Written:
+def build_verdicts_report(found: MethodComparison, *, fitted: bool = False) -> RenderedDocument:
     """The verdicts side by side.
 
     Args:

@@ -1,4 +1,4 @@
-"""Folders that are kept: a manifest with the hash of every file, written last, and reading that trusts nothing.
+"""A manifest with the hash of every file of a folder, written last, and reading that checks files against it.
 
 A folder without a manifest was not written to its end. A file that is not what the manifest says, was changed or
 damaged. And since whoever changes a file can write its hash anew, what is in the files is checked as well: by
@@ -22,7 +22,7 @@ from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, f
 from reclens.files import write_text
 from reclens.schema import Vocabulary, read_arrays
 
-__all__ = ["MANIFEST", "Kept", "mapping", "reading", "start_writing", "write_manifest"]
+__all__ = ["MANIFEST", "VerifiedFolder", "mapping", "reading", "start_writing", "write_manifest"]
 
 MANIFEST: Final = "manifest.json"
 """The file that states the size and the SHA-256 of every other file of the folder and the folders in it."""
@@ -43,7 +43,7 @@ def write_manifest(folder: Path) -> None:
     write_text(folder / MANIFEST, json.dumps({"files": files}, indent=1))
 
 
-class Kept:
+class VerifiedFolder:
     """A folder whose files are as its manifest says; files are read through it, by their names.
 
     Args:
