@@ -58,7 +58,7 @@ Where = Mapping[str, Any]
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreCard:
     """What the vectors of a store are, kept in the store: vectors of another model are refused by it.
 
@@ -77,7 +77,7 @@ class StoreCard:
     attributes: Mapping[str, AttributeKind] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreDescription:
     """What a store says of itself.
 
@@ -185,7 +185,7 @@ class VectorStore(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EncoderCard:
     """What an encoder of texts is.
 

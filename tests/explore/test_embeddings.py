@@ -135,7 +135,9 @@ class Counting:
 
     def __init__(self, *, die_at: int | None = None, revision: str = "1") -> None:
         self.seen, self.die_at = [], die_at
-        self.card = EncoderCard("counting", revision, 8, "mean", {"tokens": 256})
+        self.card = EncoderCard(
+            model="counting", revision=revision, dimension=8, pooling="mean", settings={"tokens": 256}
+        )
 
     def encode(self, texts):
         if self.die_at is not None and len(self.seen) >= self.die_at:
@@ -169,7 +171,7 @@ def test_a_killed_run_goes_on_and_no_text_is_embedded_twice(films, tmp_path, mon
 
 def test_a_cache_survives_merging_and_broken_files(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(texts_module, "_FILES", 3)
-    card = EncoderCard("m", "1", 2, "mean")
+    card = EncoderCard(model="m", revision="1", dimension=2, pooling="mean")
     cache = VectorCache(tmp_path, card)
     for word in ("a", "b", "c", "d"):
         cache.put([word], np.full((1, 2), ord(word), np.float32))
@@ -178,12 +180,12 @@ def test_a_cache_survives_merging_and_broken_files(tmp_path, monkeypatch) -> Non
     (cache.folder / "broken.npz").write_bytes(b"PK half a file")
     again = VectorCache(tmp_path, card)
     assert {at: vector.tolist() for at, vector in again.get(["c", "z", "a"]).items()} == {0: [99, 99], 2: [97, 97]}
-    assert not VectorCache(tmp_path, EncoderCard("m", "1", 3, "mean")).get(["a"])
+    assert not VectorCache(tmp_path, EncoderCard(model="m", revision="1", dimension=3, pooling="mean")).get(["a"])
 
 
 def test_an_encoder_of_another_dimension_is_refused(films) -> None:
     wrong = Counting()
-    wrong.card = EncoderCard("counting", "1", 9, "mean")
+    wrong.card = EncoderCard(model="counting", revision="1", dimension=9, pooling="mean")
     with pytest.raises(DataError, match=r"gave vectors of the shape \(90, 8\), expected \(90, 9\)"):
         embed_texts(films, columns=["item_id"], encoder=wrong)
 

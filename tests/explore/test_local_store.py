@@ -24,7 +24,7 @@ from reclens.explore.vectors import unit_vectors
 from reclens.protocols import StoreCard, VectorStore, adapter
 from reclens.testing import check_store
 
-CARD = StoreCard("m", "1", 4, attributes={"n": "number"})
+CARD = StoreCard(model="m", revision="1", dimension=4, attributes={"n": "number"})
 
 
 def test_the_embedded_store_keeps_the_contract(tmp_path) -> None:

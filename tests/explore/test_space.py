@@ -13,11 +13,11 @@ from reclens.explore.space import EmbeddingCard, EmbeddingSpace
 from reclens.explore.vectors import unit_vectors
 from reclens.workspace import Workspace
 
-CARD = EmbeddingCard("by_hand", "1", 3, "file", normalized=False)
+CARD = EmbeddingCard(model="by_hand", revision="1", dimension=3, source="file", normalized=False)
 
 
 def space_of(ids, vectors, **more) -> EmbeddingSpace:
-    return EmbeddingSpace(pl.Series(ids), np.asarray(vectors), more.pop("card", CARD), **more)
+    return EmbeddingSpace(ids=pl.Series(ids), vectors=np.asarray(vectors), card=more.pop("card", CARD), **more)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_attributes_and_lengths_are_held_against_the_card() -> None:
     with pytest.raises(DataError, match="an attribute is called 'id'"):
         space_of(["a"], [[1, 0, 0]], attributes=pl.DataFrame({"id": [1]}))
     with pytest.raises(DataError, match="vectors have length 1, and one has 2"):
-        space_of(["a"], [[2, 0, 0]], card=EmbeddingCard("by_hand", "1", 3, "file"))
+        space_of(["a"], [[2, 0, 0]], card=EmbeddingCard(model="by_hand", revision="1", dimension=3, source="file"))
 
 
 def test_what_has_no_direction_is_left_out_with_the_reason() -> None:
@@ -109,9 +109,9 @@ def test_what_has_no_direction_is_left_out_with_the_reason() -> None:
 
 
 def test_spaces_of_two_models_are_not_compared() -> None:
-    CARD.check_same_model(EmbeddingCard("by_hand", "1", 3, "text"))
+    CARD.check_same_model(EmbeddingCard(model="by_hand", revision="1", dimension=3, source="text"))
     with pytest.raises(IncomparableError, match="revision 1 and 2"):
-        CARD.check_same_model(EmbeddingCard("by_hand", "2", 3, "file"))
+        CARD.check_same_model(EmbeddingCard(model="by_hand", revision="2", dimension=3, source="file"))
 
 
 def test_the_revision_tells_content_and_order(space) -> None:

@@ -188,7 +188,9 @@ def _grown(
         value=mean_estimate(value, level=level),
         reference_value=mean_estimate(other, level=level),
         difference=mean_estimate(value - other, level=level),
-        ratio=Estimate(math.exp(log.value) if math.isfinite(log.value) else math.nan, ends[0], ends[1], n, level),
+        ratio=Estimate(
+            math.exp(log.value) if math.isfinite(log.value) else math.nan, low=ends[0], high=ends[1], n=n, level=level
+        ),
         p_value=p_value,
         p_equivalent=p_equivalent,
         reason=None if math.isfinite(p_value) else "few_runs" if n < 2 else "not_defined",
@@ -211,8 +213,8 @@ def _tests(logs: np.ndarray, band: float) -> tuple[float, float]:
 
 
 def _slope(by: str, segment: str, measure: str, slope: Estimate) -> AuditRow:
-    nothing = Estimate(0.0, None, None, slope.n, slope.level)
-    undefined = Estimate(math.nan, None, None, slope.n, slope.level)
+    nothing = Estimate(0.0, low=None, high=None, n=slope.n, level=slope.level)
+    undefined = Estimate(math.nan, low=None, high=None, n=slope.n, level=slope.level)
     return AuditRow(
         section="loop",
         measure=f"loop_{measure}_slope",

@@ -27,7 +27,7 @@ _TRAINING: Final = 40
 """Vectors for each list that its centre is learned from."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class IndexPlan:
     """The parameters of an index, and what was measured with them.
 
@@ -117,7 +117,19 @@ class ApproximateIndex:
             index.add(np.ascontiguousarray(vectors[start : start + 65_536]))
         progress("index: vectors added", 2, 3)
         asked = sample_queries(vectors, 2 * _SAMPLE, k=k, seed=seed) if queries is None else unit_vectors(queries)
-        made = cls(index, IndexPlan(lists, 1, target, Estimate(0.0, None, None, 0), k, n, faiss.__version__), vectors)
+        made = cls(
+            index,
+            IndexPlan(
+                lists=lists,
+                probes=1,
+                target=target,
+                recall=Estimate(0.0, low=None, high=None, n=0),
+                k=k,
+                rows=n,
+                library=faiss.__version__,
+            ),
+            vectors,
+        )
         made.plan = made._chosen(asked, target, k)
         progress("index: probes chosen", 3, 3)
         return made
@@ -135,7 +147,15 @@ class ApproximateIndex:
             low, high = (low, middle) if reached else (middle, high)
         recalls = self._recalls(second, top_k(second, self._vectors, k)[0], high) if len(second) else np.zeros(0)
         plan = self.plan
-        return IndexPlan(plan.lists, high, target, _mean(recalls), k, plan.rows, plan.library)
+        return IndexPlan(
+            lists=plan.lists,
+            probes=high,
+            target=target,
+            recall=_mean(recalls),
+            k=k,
+            rows=plan.rows,
+            library=plan.library,
+        )
 
     def _recalls(self, queries: np.ndarray, truth: np.ndarray, probes: int) -> np.ndarray:
         found, _ = self.search(queries, truth.shape[1], probes=probes)
@@ -238,10 +258,10 @@ def measure_recall(found: np.ndarray, truth: np.ndarray) -> Estimate:
 def _mean(values: np.ndarray) -> Estimate:
     values = values[np.isfinite(values)]
     if len(values) < 2:
-        return Estimate(float(values.mean()) if len(values) else float("nan"), None, None, len(values))
+        return Estimate(float(values.mean()) if len(values) else float("nan"), low=None, high=None, n=len(values))
     half = 1.96 * float(values.std(ddof=1)) / len(values) ** 0.5
     mean = float(values.mean())
-    return Estimate(mean, max(mean - half, 0.0), min(mean + half, 1.0), len(values))
+    return Estimate(mean, low=max(mean - half, 0.0), high=min(mean + half, 1.0), n=len(values))
 
 
 def _lower(values: np.ndarray) -> float:

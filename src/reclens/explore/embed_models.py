@@ -89,7 +89,13 @@ def embed_model(
     digest = hashlib.blake2b(np.ascontiguousarray(of_items).view(np.uint8).data, digest_size=8).hexdigest()
     settings = {**told, "train": model.train_["hash"], "synthetic": model.train_["synthetic"]}
     card = EmbeddingCard(
-        model.name, digest, of_items.shape[1], "model", normalized=False, similarity="dot", settings=settings
+        model=model.name,
+        revision=digest,
+        dimension=of_items.shape[1],
+        source="model",
+        normalized=False,
+        similarity="dot",
+        settings=settings,
     )
     label = name or model.name
 

@@ -52,7 +52,7 @@ class LocalStore:
     Example:
         >>> import tempfile
         >>> store = LocalStore(tempfile.mkdtemp())
-        >>> store.create(StoreCard("by_hand", "1", 2, attributes={"year": "number"}))
+        >>> store.create(StoreCard(model="by_hand", revision="1", dimension=2, attributes={"year": "number"}))
         >>> store.upsert(["a", "b"], np.array([[1.0, 0.0], [0.6, 0.8]]), pl.DataFrame({"year": [1999, 2001]}))
         >>> store.query(np.array([[1.0, 0.0]]), 2, where={"year": {"gte": 2000}})[0]
         [['b']]
@@ -147,7 +147,15 @@ class LocalStore:
         plan = self._manifest.index if self._manifest else {}
         details = {"segments": len(self._segments), "index": plan or None}
         exact = not plan or count <= EXACT_UP_TO
-        return StoreDescription("local", versions()["reclens"], str(self.folder), count, exact, self._card, details)
+        return StoreDescription(
+            backend="local",
+            version=versions()["reclens"],
+            place=str(self.folder),
+            count=count,
+            exact=exact,
+            card=self._card,
+            details=details,
+        )
 
     def build_index(
         self,

@@ -45,7 +45,7 @@ class Manifest:
     index: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Segment:
     """What one call wrote.
 
@@ -156,7 +156,14 @@ class SegmentFiles:
                 source=str(home / "vectors.npy"),
                 fix="Make the store again.",
             )
-        return Segment(name, home / "rows.parquet", ids, vectors, deleted, np.ones(len(ids), bool))
+        return Segment(
+            name=name,
+            rows=home / "rows.parquet",
+            ids=ids,
+            vectors=vectors,
+            deleted=deleted,
+            alive=np.ones(len(ids), bool),
+        )
 
     def attributes(self, segment: Segment, rows: Sequence[int] | np.ndarray) -> pl.DataFrame:
         """Some rows of the attributes of a segment."""

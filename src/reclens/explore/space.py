@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.data.kept import reading
+from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, IncomparableError
 from reclens.explore.vectors import as_vectors, check_vectors, unit_vectors, unusable_rows
@@ -34,7 +34,7 @@ _LENGTH_1: Final = 1e-4
 _SAMPLE: Final = 10_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class EmbeddingCard:
     """What made the vectors.
 
@@ -76,7 +76,7 @@ class EmbeddingCard:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class EmbeddingSpace(Tabular):
     """Vectors by id.
 
@@ -93,8 +93,8 @@ class EmbeddingSpace(Tabular):
         DataError: If an id repeats or is missing, the shapes do not fit, or a vector is 0 or not finite.
 
     Example:
-        >>> card = EmbeddingCard("by_hand", "1", 2, "file")
-        >>> space = EmbeddingSpace(pl.Series(["a", "b"]), np.eye(2), card)
+        >>> card = EmbeddingCard(model="by_hand", revision="1", dimension=2, source="file")
+        >>> space = EmbeddingSpace(ids=pl.Series(["a", "b"]), vectors=np.eye(2), card=card)
         >>> space.rows(["b", "z"]).tolist()
         [1, -1]
     """
@@ -181,9 +181,9 @@ class EmbeddingSpace(Tabular):
         kept = np.flatnonzero(~gone.to_numpy())
         whole = len(kept) == len(ids)
         return cls(
-            ids if whole else ids.gather(kept),
-            vectors if whole else vectors[kept],
-            card,
+            ids=ids if whole else ids.gather(kept),
+            vectors=vectors if whole else vectors[kept],
+            card=card,
             entity=entity,
             name=name,
             attributes=pl.DataFrame() if attributes is None else attributes[kept],
@@ -226,13 +226,13 @@ class EmbeddingSpace(Tabular):
     def take(self, rows: np.ndarray) -> EmbeddingSpace:
         """A space of some rows, in this order; ``left_out`` goes along."""
         return EmbeddingSpace(
-            self.ids.gather(rows),
-            self.vectors[rows],
-            self.card,
-            self.entity,
-            self.name,
-            self.attributes[rows] if self.attributes.width else self.attributes,
-            self.left_out,
+            ids=self.ids.gather(rows),
+            vectors=self.vectors[rows],
+            card=self.card,
+            entity=self.entity,
+            name=self.name,
+            attributes=self.attributes[rows] if self.attributes.width else self.attributes,
+            left_out=self.left_out,
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -289,4 +289,12 @@ class EmbeddingSpace(Tabular):
                 )
             attributes = table.drop(_ID)
             left_out = read_parquet(path / "left_out.parquet")
-            return cls(table[_ID], vectors, card, head["entity"], head["name"], attributes, left_out)
+            return cls(
+                ids=table[_ID],
+                vectors=vectors,
+                card=card,
+                entity=head["entity"],
+                name=head["name"],
+                attributes=attributes,
+                left_out=left_out,
+            )

@@ -70,7 +70,7 @@ def conditions(where: Where | None, card: StoreCard) -> list[Condition]:
         UsageError: If a value is not of the kind of the attribute, or a list is empty.
 
     Example:
-        >>> card = StoreCard("m", "1", 2, attributes={"year": "number"})
+        >>> card = StoreCard(model="m", revision="1", dimension=2, attributes={"year": "number"})
         >>> [(each.operator, each.value) for each in conditions({"year": {"gte": 1990, "lt": 2000}}, card)]
         [('gte', 1990), ('lt', 2000)]
     """
@@ -147,7 +147,13 @@ def card_of(space: EmbeddingSpace, *, attributes: Sequence[str] | None = None) -
         elif attributes is not None:
             raise UsageError(f"the attribute '{name}' is {schema[name]}: no store filters by that.")
     id_type = "integer" if space.ids.dtype.is_integer() else "text"
-    return StoreCard(space.card.model, space.card.revision, space.dimension, id_type, kinds)
+    return StoreCard(
+        model=space.card.model,
+        revision=space.card.revision,
+        dimension=space.dimension,
+        id_type=id_type,
+        attributes=kinds,
+    )
 
 
 def card_to_json(card: StoreCard) -> str:

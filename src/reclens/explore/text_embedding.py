@@ -88,12 +88,12 @@ def embed_texts(
     vectors = np.zeros((len(texts), about.dimension), np.float32)
     vectors[~blank] = _encoded(maker, wanted, kept, progress)
     card = EmbeddingCard(
-        about.model,
-        about.revision,
-        about.dimension,
-        "text",
-        tuple(columns),
-        about.pooling,
+        model=about.model,
+        revision=about.revision,
+        dimension=about.dimension,
+        source="text",
+        text_columns=tuple(columns),
+        pooling=about.pooling,
         normalized=True,
         settings={**about.settings, "address": about.address} if about.address else dict(about.settings),
     )

@@ -91,10 +91,12 @@ def read_vectors(
         vectors = unit_vectors(vectors)
     label = model or ("array" if where is None else Path(where).stem)
     digest = hashlib.blake2b(np.ascontiguousarray(vectors).view(np.uint8).data, digest_size=8).hexdigest()
-    card = EmbeddingCard(label, revision or digest, vectors.shape[1], "file", normalized=normalize)
+    card = EmbeddingCard(
+        model=label, revision=revision or digest, dimension=vectors.shape[1], source="file", normalized=normalize
+    )
     table = table.rename({"id": "id_"}) if "id" in table.columns else table
     make = EmbeddingSpace.of_usable if invalid == "leave_out" else EmbeddingSpace
-    return make(known, vectors, card, entity=entity, name=name or label, attributes=table)
+    return make(ids=known, vectors=vectors, card=card, entity=entity, name=name or label, attributes=table)
 
 
 def _read(source: str | Path, tensor: str | None) -> np.ndarray | pl.DataFrame:

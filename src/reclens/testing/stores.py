@@ -20,7 +20,11 @@ from reclens.protocols import StoreCard, VectorStore
 __all__ = ["check_store"]
 
 _CARD = StoreCard(
-    "contract", "1", 8, "text", {"language": "text", "year": "number", "adult": "boolean", "genres": "texts"}
+    model="contract",
+    revision="1",
+    dimension=8,
+    id_type="text",
+    attributes={"language": "text", "year": "number", "adult": "boolean", "genres": "texts"},
 )
 _IDS = [f"ид-{n} 🎬/{chr(97 + n % 26)}" for n in range(300)]
 

@@ -109,9 +109,9 @@ def test_claims_say_the_numbers(audit: Audit) -> None:
 
 
 def test_ratios_are_short() -> None:
-    assert ratio_text(Estimate(0.8617, 0.79, 0.934, n=9)) == "0.86 [0.79, 0.93]"
-    assert ratio_text(Estimate(0.0234, None, None, n=9)) == "0.023"
-    assert ratio_text(Estimate(float("nan"), None, None, n=0)) == "–"
+    assert ratio_text(Estimate(0.8617, low=0.79, high=0.934, n=9)) == "0.86 [0.79, 0.93]"
+    assert ratio_text(Estimate(0.0234, low=None, high=None, n=9)) == "0.023"
+    assert ratio_text(Estimate(float("nan"), low=None, high=None, n=0)) == "–"
 
 
 def test_stages_are_shares_that_add_up(audit: Audit) -> None:
@@ -164,7 +164,7 @@ def test_the_waterfall_ends_at_what_is_left(audit: Audit) -> None:
 
 def test_the_curve_of_attention_stands_where_there_was_a_log(audit: Audit) -> None:
     assert charts.examination_chart(audit) is None
-    curve = tuple(Estimate(value, value - 0.1, value + 0.1, n=99) for value in (1.0, 0.6, 0.4))
+    curve = tuple(Estimate(value, low=value - 0.1, high=value + 0.1, n=99) for value in (1.0, 0.6, 0.4))
     known = PositionBias(method="harvest", examination=curve, clicks=(1.0, 0.5, 0.3), impressions=(9, 9, 9), pairs=4)
     titles = [part.title for part in finding_parts(dataclasses.replace(audit, position=known))]
     assert titles[-1] == section_title("position") and titles[:-1] == [part.title for part in finding_parts(audit)]

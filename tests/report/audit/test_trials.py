@@ -22,7 +22,7 @@ from reclens.stats.estimate import Estimate
 
 
 def near(value: float) -> Estimate:
-    return Estimate(value, value - 0.01, value + 0.01, n=99)
+    return Estimate(value, low=value - 0.01, high=value + 0.01, n=99)
 
 
 def trial(name: str, strength: float, lost: float, closed: float, **more: Any) -> Trial:
@@ -64,14 +64,14 @@ def tried() -> Mitigation:
             strength=0.5,
             measure="consumption",
             without=2.0,
-            value=Estimate(2.0 + change, 1.9, 2.1, n=5),
-            change=Estimate(change, change - 0.05, change + 0.05, n=5),
+            value=Estimate(2.0 + change, low=1.9, high=2.1, n=5),
+            change=Estimate(change, low=change - 0.05, high=change + 0.05, n=5),
         )
         for name, change in (("none", 0.0), ("xquad", 0.06), ("dual_prices", -0.06))
     )
     return Mitigation(
-        validation=Sweep(ItemGap("seller", "small"), "ndcg@10", swept, 3, 99),
-        choice=Choice("dual_prices", 0.5, "budget", 0.05, 4),
+        validation=Sweep(gap=ItemGap("seller", "small"), metric="ndcg@10", trials=swept, knee=3, n=99),
+        choice=Choice(mitigation="dual_prices", strength=0.5, rule="budget", most_lost=0.05, looked_at=4),
         test=trial("dual_prices", 0.5, 0.008, 0.11),
         held_out="users",
         left_out=(LeftOut("det_cons", "several_labels"),),
@@ -122,7 +122,9 @@ def test_a_price_is_that_of_test_for_what_was_chosen_and_of_validation_for_the_r
     # xQuAD 0.5 loses 0.03 of 0.4, more than 5 %: the weaker one is the price.
     assert "on validation: xQuAD 0.25" in str(priced["rerank_popularity"])
     assert "no strength" in str(priced["weight_training"])  # it only levels down
-    nothing = dataclasses.replace(tried, test=None, choice=Choice("none", 0.0, "budget", 0.05, 4))
+    nothing = dataclasses.replace(
+        tried, test=None, choice=Choice(mitigation="none", strength=0.0, rule="budget", most_lost=0.05, looked_at=4)
+    )
     assert "on validation" in str(trials.price_sentence(nothing, "rerank_exposure"))
     assert "nothing was chosen" in trials.choice_sentence(nothing)
 
