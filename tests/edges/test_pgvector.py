@@ -15,7 +15,7 @@ from reclens.errors import DataError, MissingExtraError, StoreError, UsageError
 from reclens.protocols import StoreCard, VectorStore, adapter
 from reclens.testing import check_store
 
-CARD = StoreCard("m", "1", 4, attributes={'odd "name"; --': "text"})
+CARD = StoreCard(model="m", revision="1", dimension=4, attributes={'odd "name"; --': "text"})
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,18 @@ def space_of() -> Callable[..., EmbeddingSpace]:
     def made(vectors, *, dot: bool = False, **options) -> EmbeddingSpace:
         vectors = as_vectors(np.asarray(vectors, float))
         d = vectors.shape[1]
-        card = EmbeddingCard("m", "1", d, "file", normalized=not dot, similarity="dot" if dot else "cosine")
+        card = EmbeddingCard(
+            model="m",
+            revision="1",
+            dimension=d,
+            source="file",
+            normalized=not dot,
+            similarity="dot" if dot else "cosine",
+        )
         return EmbeddingSpace(
-            options.pop("ids", pl.Series(range(len(vectors)))),
-            vectors if dot else unit_vectors(vectors),
-            card,
+            ids=options.pop("ids", pl.Series(range(len(vectors)))),
+            vectors=vectors if dot else unit_vectors(vectors),
+            card=card,
             **options,
         )
 

@@ -156,10 +156,10 @@ def test_turning_and_shuffling_change_nothing(seed) -> None:
     vectors = rng.normal(size=(60, 6))
     turn, _ = np.linalg.qr(rng.normal(size=(6, 6)))
     order = rng.permutation(60)
-    card = EmbeddingCard("m", "1", 6, "file")
+    card = EmbeddingCard(model="m", revision="1", dimension=6, source="file")
     ids = pl.Series([f"i{at}" for at in range(60)])
-    first = EmbeddingSpace(ids, unit_vectors(as_vectors(vectors)), card)
-    second = EmbeddingSpace(ids.gather(order), unit_vectors(as_vectors((vectors @ turn)[order])), card)
+    first = EmbeddingSpace(ids=ids, vectors=unit_vectors(as_vectors(vectors)), card=card)
+    second = EmbeddingSpace(ids=ids.gather(order), vectors=unit_vectors(as_vectors((vectors @ turn)[order])), card=card)
     graphs = [neighbour_graph(each, k=8) for each in (first, second)]
     counts = [hubness(space, graph, k=5).counts for space, graph in zip((first, second), graphs, strict=True)]
     assert np.array_equal(counts[0][order], counts[1])

@@ -59,7 +59,7 @@ PROFILE_POPULARITY: Final = "profile_popularity"
 """Column: the same over the user's own history."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuredPart:
     """What a chunk gives."""
 
@@ -122,7 +122,9 @@ class MeasuringPlan:
         if coded.scores is not None and coded.length.any():
             given = coded.scores[:, : self.k][np.arange(self.k) < coded.length[:, None]]
             ends = float(given.min()), float(given.max())
-        return MeasuredPart(values, summary, shown, items if self.keeps_items else None, ends)
+        return MeasuredPart(
+            values=values, summary=summary, shown=shown, items=items if self.keeps_items else None, scores=ends
+        )
 
     def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
         """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""

@@ -158,7 +158,13 @@ class LanceStore:
         card = self._card()
         details = {} if card is None else {"table_version": int(self._opened().version)}
         return StoreDescription(
-            "lance", self._lance.__version__, self._service.place, self.count(), True, card, details
+            backend="lance",
+            version=self._lance.__version__,
+            place=self._service.place,
+            count=self.count(),
+            exact=True,
+            card=card,
+            details=details,
         )
 
     def _opened(self) -> Any:

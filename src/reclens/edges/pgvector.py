@@ -202,13 +202,13 @@ class PgVectorStore:
         indexed = "SELECT count(*) FROM pg_indexes WHERE tablename = %s AND indexdef LIKE '%%USING hnsw%%'"
         has_index = bool(self._ask("describe", lambda: self._connected().execute(indexed, [self._name]).fetchone()[0]))
         return StoreDescription(
-            "pgvector",
-            f"{extension} of PostgreSQL {server}",
-            self._service.place,
-            self.count(),
-            not has_index,
-            self._card(),
-            {"index": "hnsw" if has_index else None},
+            backend="pgvector",
+            version=f"{extension} of PostgreSQL {server}",
+            place=self._service.place,
+            count=self.count(),
+            exact=not has_index,
+            card=self._card(),
+            details={"index": "hnsw" if has_index else None},
         )
 
     def build_index(self) -> None:

@@ -138,7 +138,13 @@ def _coded(ground: EvaluationContext, chunk: Chunk, depth: int, scores: bool) ->
     if SCORE in listed.columns:
         scored = np.full(items.shape, np.nan)
         scored[inside] = listed[SCORE].cast(pl.Float64).to_numpy()
-    return CodedLists(codes[evaluated].astype(np.int64), items, length, scored, int((~evaluated).sum()))
+    return CodedLists(
+        users=codes[evaluated].astype(np.int64),
+        items=items,
+        length=length,
+        scores=scored,
+        strangers=int((~evaluated).sum()),
+    )
 
 
 def _require_places(n: int, depth: int) -> None:

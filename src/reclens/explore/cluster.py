@@ -22,7 +22,7 @@ _MOST: Final = 60
 _SAMPLE: Final = 20_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Regions(Tabular):
     """Which region each item is in.
 
@@ -159,7 +159,7 @@ def _regions(labels: np.ndarray, space: EmbeddingSpace, noise: np.ndarray, metho
     number = np.empty(len(used), np.int64)
     number[order] = np.arange(len(used))
     fine = number[labels]
-    return Regions(fine, _coarser(space, fine, len(used)), noise, method)
+    return Regions(fine=fine, coarse=_coarser(space, fine, len(used)), noise=noise, method=method)
 
 
 def _coarser(space: EmbeddingSpace, fine: np.ndarray, count: int) -> np.ndarray:

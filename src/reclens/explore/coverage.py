@@ -54,7 +54,7 @@ class Suspect:
     strength: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RegionCoverage:
     """One region: how much is in it, shown of it and wanted from it.
 
@@ -85,7 +85,7 @@ class RegionCoverage:
     suspects: tuple[Suspect, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CoverageCurve(Tabular):
     """How many items are in the lists of so many users, and how many would be in those of more.
 
@@ -119,7 +119,7 @@ class CoverageCurve(Tabular):
         return [{"users": n, "items": found} for n, found in zip(self.users, self.items, strict=True)]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Coverage(Tabular):
     """What is shown and wanted, region by region.
 
@@ -258,7 +258,15 @@ def measure_coverage(
         )
     found.sort(key=lambda each: (not each.blind, -np.nan_to_num(each.unshown), -np.nan_to_num(each.gap.value)))
     users = lists[USER].n_unique()
-    return Coverage(tuple(found), exposures, wants, coverage_curve(exposures, users), users, shown[2], level)
+    return Coverage(
+        regions=tuple(found),
+        exposures=exposures,
+        wants=wants,
+        curve=coverage_curve(exposures, users),
+        users=users,
+        outside=shown[2],
+        level=level,
+    )
 
 
 def _rows_of(space: EmbeddingSpace, table: pl.DataFrame) -> tuple[pl.Series, np.ndarray, int]:
@@ -288,7 +296,7 @@ def _gaps(
         cells = np.bincount(own[inside] * count + region[inside], minlength=n * count).reshape(n, count)
         tables.append((cells.astype(np.float64), np.bincount(own, minlength=n).astype(np.float64)))
     if not len(wanted[1]):
-        return [Estimate(float("nan"), None, None, 0, level, "no_value")] * count
+        return [Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")] * count
     (a, all_a), (b, all_b) = tables
     value = b.sum(axis=0) / all_b.sum() - a.sum(axis=0) / all_a.sum()
     # The delta method on the two ratios, a term a user.
@@ -298,9 +306,9 @@ def _gaps(
     width = float(ndtri(1 - (1 - level) / (2 * max(count, 1))))
     both = int(((all_a > 0) & (all_b > 0)).sum())
     if both < 2:
-        return [Estimate(float(each), None, None, both, level, "one_unit") for each in value]
+        return [Estimate(float(each), low=None, high=None, n=both, level=level, note="one_unit") for each in value]
     return [
-        Estimate(float(v), float(v - width * e), float(v + width * e), both, level)
+        Estimate(float(v), low=float(v - width * e), high=float(v + width * e), n=both, level=level)
         for v, e in zip(value, error, strict=True)
     ]
 

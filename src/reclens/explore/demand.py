@@ -41,7 +41,7 @@ class Hole:
     similarity: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class SupplyDemand(Tabular):
     """Items and queries by how far the other side is.
 

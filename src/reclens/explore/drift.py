@@ -24,7 +24,7 @@ _TRUSTED: Final = 0.8
 """Share of the items that the rotation is fitted on after the first round: those that fit best."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RegionDrift:
     """How far the items of a region moved.
 
@@ -47,7 +47,7 @@ class RegionDrift:
     changed: bool
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Drift(Tabular):
     """What changed from one version of a space to the next, of the items in both.
 
@@ -207,13 +207,13 @@ def _by_region(
         share = float((moved[mine] > fence).mean())
         found.append(
             RegionDrift(
-                int(region),
-                names[int(region)] if names else str(region),
-                int(mine.sum()),
-                mean_estimate(moved[mine], level=level),
-                float(lost[mine].mean()),
-                share,
-                share >= 0.5,
+                region=int(region),
+                name=names[int(region)] if names else str(region),
+                items=int(mine.sum()),
+                moved=mean_estimate(moved[mine], level=level),
+                lost=float(lost[mine].mean()),
+                share_moved=share,
+                changed=share >= 0.5,
             )
         )
     return tuple(sorted(found, key=lambda each: (-each.share_moved, -each.moved.value)))

@@ -106,7 +106,7 @@ def near_duplicates(
     return Duplicates(tuple(groups), threshold, items, items / n if n else 0.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SpaceShape(Tabular):
     """Numbers of a whole space, of vectors of length 1.
 

@@ -29,7 +29,7 @@ _CANDIDATES: Final = 100
 _SAMPLE: Final = 2_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Occurrence:
     """How unevenly items occur as neighbours.
 
@@ -52,7 +52,7 @@ class Occurrence:
     most: int
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Hubness(Tabular):
     """The k-occurrences of a space.
 
@@ -131,7 +131,9 @@ def hubness(space: EmbeddingSpace, graph: NeighbourGraph, *, k: int = 10) -> Hub
     counts = np.bincount(rows[rows >= 0], minlength=len(space))
     ranked = np.lexsort((np.arange(len(counts)), -counts))
     hubs = ranked[counts[ranked] >= _HUB * counts.mean()] if counts.any() else ranked[:0]
-    return Hubness(k, counts, occurrence(counts), hubs, np.flatnonzero(counts == 0), space.ids)
+    return Hubness(
+        k=k, counts=counts, total=occurrence(counts), hubs=hubs, anti_hubs=np.flatnonzero(counts == 0), ids=space.ids
+    )
 
 
 def remedies(

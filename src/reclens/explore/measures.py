@@ -77,7 +77,7 @@ def _sampled(found: Exploration, level: float) -> Iterator[Measure]:
     if found.retrieval is not None:
         recall = found.retrieval.recall
         yield Measure("recall", recall, False)
-        worst = Estimate(found.retrieval.worst, None, None, recall.n, level, "chosen_as_best")
+        worst = Estimate(found.retrieval.worst, low=None, high=None, n=recall.n, level=level, note="chosen_as_best")
         yield Measure("worst_recall", worst, False)
     if found.coverage is not None and found.coverage.wants.any():
         wants, shown = found.coverage.wants, found.coverage.shown
@@ -103,7 +103,7 @@ def _whole(found: Exploration, level: float) -> Iterator[Measure]:
 
 
 def _plain(value: float, n: int, level: float) -> Estimate:
-    return Estimate(float(value), None, None, n, level, "catalogue_metric")
+    return Estimate(float(value), low=None, high=None, n=n, level=level, note="catalogue_metric")
 
 
 def _aligned(space: EmbeddingSpace, users: EmbeddingSpace, truth: pl.DataFrame, level: float) -> Estimate:
@@ -111,7 +111,7 @@ def _aligned(space: EmbeddingSpace, users: EmbeddingSpace, truth: pl.DataFrame, 
     items, people = space.rows(truth[ITEM]), _rows_as(users, truth[USER])
     both = (items >= 0) & (people >= 0)
     if not both.any():
-        return Estimate(float("nan"), None, None, 0, level, "no_value")
+        return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
     return alignment(users.unit[people[both]], space.unit[items[both]], owners=people[both], level=level)
 
 

@@ -43,7 +43,7 @@ _MOST_TOPICS: Final = 40
 _COMMON: Final = "story family night world journey secret friend home"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PlantedSpace:
     """A space with a fault.
 
@@ -126,7 +126,11 @@ def planted_space(
     vectors, people = unit_vectors(as_vectors(vectors)), unit_vectors(as_vectors(people))
     items = _space(vectors, topics, draw)
     users = EmbeddingSpace(
-        pl.Series([f"u{at}" for at in range(n_users)]), people, items.card, entity="user", name="planted users"
+        ids=pl.Series([f"u{at}" for at in range(n_users)]),
+        vectors=people,
+        card=items.card,
+        entity="user",
+        name="planted users",
     )
     store = HidingStore(items, planted if fault == "unreachable" else np.zeros(0, np.int64))
     near, _ = top_k(people, vectors, _NEAR)
@@ -136,7 +140,17 @@ def planted_space(
     lists = shown.with_columns((pl.int_range(pl.len()).over(USER) + 1).alias(RANK))
     truth = pl.DataFrame({USER: users.ids, ITEM: [items.ids.gather(each).to_list() for each in wanted]}).explode(ITEM)
     later = _later(items, planted if fault == "drift" else np.zeros(0, np.int64), draw)
-    return PlantedSpace(items, users, lists, truth, store, later, fault, planted, topics)
+    return PlantedSpace(
+        items=items,
+        users=users,
+        lists=lists,
+        truth=truth,
+        store=store,
+        later=later,
+        fault=fault,
+        planted=planted,
+        topics=topics,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,8 +190,10 @@ def _later(items: EmbeddingSpace, moved: np.ndarray, draw: np.random.Generator) 
         elsewhere, middle = draw.normal(size=d), vectors[moved].mean(axis=0)
         vectors[moved] += np.linalg.norm(middle) * elsewhere / np.linalg.norm(elsewhere) - middle
     turn, _ = np.linalg.qr(draw.normal(size=(d, d)))
-    card = EmbeddingCard("planted", "2", d, "file")
-    return EmbeddingSpace(items.ids, unit_vectors(as_vectors(vectors @ turn)), card, name="planted, later")
+    card = EmbeddingCard(model="planted", revision="2", dimension=d, source="file")
+    return EmbeddingSpace(
+        ids=items.ids, vectors=unit_vectors(as_vectors(vectors @ turn)), card=card, name="planted, later"
+    )
 
 
 def _space(vectors: np.ndarray, topics: np.ndarray, draw: np.random.Generator) -> EmbeddingSpace:
@@ -190,9 +206,11 @@ def _space(vectors: np.ndarray, topics: np.ndarray, draw: np.random.Generator) -
         for row, name, is_marked in zip(words, names, marked, strict=True)
     ]
     return EmbeddingSpace(
-        pl.Series([f"i{at}" for at in range(len(topics))]),
-        vectors,
-        EmbeddingCard("planted", "1", vectors.shape[1], "file", text_columns=("text",)),
+        ids=pl.Series([f"i{at}" for at in range(len(topics))]),
+        vectors=vectors,
+        card=EmbeddingCard(
+            model="planted", revision="1", dimension=vectors.shape[1], source="file", text_columns=("text",)
+        ),
         name="planted",
         attributes=pl.DataFrame({"topic": names, "text": texts}),
     )
@@ -247,5 +265,7 @@ class HidingStore:
     def describe(self) -> StoreDescription:
         """What it is and holds."""
         card = self._space.card
-        kept = StoreCard(card.model, card.revision, card.dimension)
-        return StoreDescription("hiding", "1", "memory", len(self._space), exact=False, card=kept)
+        kept = StoreCard(model=card.model, revision=card.revision, dimension=card.dimension)
+        return StoreDescription(
+            backend="hiding", version="1", place="memory", count=len(self._space), exact=False, card=kept
+        )

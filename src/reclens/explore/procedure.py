@@ -37,7 +37,7 @@ from reclens.schema import ITEM, Recommendations
 __all__ = ["run"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class _Given:
     """What an exploration works on."""
 

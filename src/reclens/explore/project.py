@@ -32,7 +32,7 @@ _WIDTH: Final = 10.0
 _NEIGHBOURS: Final = 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PointMap(Tabular):
     """Places of the items of a space on a map.
 
@@ -83,7 +83,12 @@ def pca_map(space: EmbeddingSpace) -> PointMap:
     if points.shape[1] < 2:
         points = np.column_stack([points, np.zeros(len(points))])
     signs = np.sign(points[np.abs(points).argmax(axis=0), [0, 1]])
-    return PointMap(space.ids, (points * np.where(signs == 0, 1, signs)).astype(np.float32), "pca", space.revision)
+    return PointMap(
+        ids=space.ids,
+        points=(points * np.where(signs == 0, 1, signs)).astype(np.float32),
+        method="pca",
+        revision=space.revision,
+    )
 
 
 def umap_map(
@@ -142,7 +147,13 @@ def umap_map(
         points = model.fit_transform(space.unit)
     progress("UMAP", 1, 1)
     settings = {"seed": seed, "neighbours": graph.k, "epochs": epochs, "min_distance": min_distance}
-    return PointMap(space.ids, np.ascontiguousarray(points, np.float32), "umap", space.revision, settings)
+    return PointMap(
+        ids=space.ids,
+        points=np.ascontiguousarray(points, np.float32),
+        method="umap",
+        revision=space.revision,
+        settings=settings,
+    )
 
 
 def _with_itself(graph: NeighbourGraph) -> tuple[np.ndarray, np.ndarray]:
@@ -181,7 +192,7 @@ def extend_map(known: PointMap, space: EmbeddingSpace, *, neighbours: int = _NEI
         weights /= weights.sum(axis=1, keepdims=True)
         points[new] = np.einsum("ij,ijk->ik", weights, known.points[at[old]][near])
     settings = {**known.settings, "from": known.revision, "new": len(new)}
-    return PointMap(space.ids, points, "extended", space.revision, settings)
+    return PointMap(ids=space.ids, points=points, method="extended", revision=space.revision, settings=settings)
 
 
 def kept_map(
@@ -204,7 +215,7 @@ def kept_map(
             with np.load(path, allow_pickle=False) as held:
                 points, settings = held["points"], json.loads(str(held["settings"]))
             if points.shape == (len(space), 2) and points.dtype == np.float32:
-                return PointMap(space.ids, points, "umap", space.revision, settings)
+                return PointMap(ids=space.ids, points=points, method="umap", revision=space.revision, settings=settings)
         except (OSError, ValueError, KeyError):
             pass  # cut off by a full disk: it is made again
     made = umap_map(space, graph, progress=progress, **options)

@@ -16,7 +16,7 @@ __all__ = ["MapQuality", "map_quality"]
 _SAMPLE: Final = 1_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class MapQuality(Tabular):
     """How faithful a map is to the neighbourhoods of the space.
 
@@ -83,7 +83,15 @@ def map_quality(
         trust[at] = 1 - scale * np.maximum(in_space[first_map] - k, 0).sum()
         continuity[at] = 1 - scale * np.maximum(on_map[first_space] - k, 0).sum()
         kept[at] = (first_map & first_space).sum() / k
-    return MapQuality(k, float(trust.mean()), float(continuity.mean()), float(kept.mean()), rows, trust, kept)
+    return MapQuality(
+        k=k,
+        trustworthiness=float(trust.mean()),
+        continuity=float(continuity.mean()),
+        kept=float(kept.mean()),
+        rows=rows,
+        trust=trust,
+        kept_of=kept,
+    )
 
 
 def _ranks(distances: np.ndarray, row: int) -> np.ndarray:

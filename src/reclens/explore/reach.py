@@ -54,7 +54,7 @@ _BATCH: Final = 512
 _BLOCKERS: Final = 5
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class IndexProbe(Tabular):
     """Whether an index returns items that an exact search returns.
 
@@ -147,16 +147,16 @@ def probe_index(
         by_chance = expected * np.log(max(1 - recall, 1e-12)) > np.log(_BY_CHANCE)
     lost = (found == 0) & np.where(by_chance, self_found == 0, True)
     return IndexProbe(
-        recall,
-        expected,
-        found,
-        self_found,
-        np.flatnonzero(lost & held),
-        {name: len(each) for name, each in probes.items()},
+        recall=recall,
+        expected=expected,
+        found=found,
+        self_found=self_found,
+        unreachable=np.flatnonzero(lost & held),
+        queries={name: len(each) for name, each in probes.items()},
     )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Reach(Tabular):
     """Every item that is in no list, with the reason.
 
@@ -271,16 +271,16 @@ def reach_ladder(
     outranked = np.flatnonzero((reasons == "outranked") & (best_user >= 0))
     blockers = _blockers(vectors, people, rows[outranked], best_user[outranked], k) if people is not None else []
     return Reach(
-        rows,
-        tuple(reasons.tolist()),
-        share,
-        best_user,
-        best_rank,
-        tuple((space.ids[row], count) for row, count in blockers),
-        structure,
-        probe,
-        space.ids,
-        len(space),
+        rows=rows,
+        reasons=tuple(reasons.tolist()),
+        best_share=share,
+        best_user=best_user,
+        best_rank=best_rank,
+        blockers=tuple((space.ids[row], count) for row, count in blockers),
+        structure=structure,
+        probe=probe,
+        ids=space.ids,
+        items=len(space),
     )
 
 

@@ -41,7 +41,7 @@ class RegionRecall:
     recall: Estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FilterRecall:
     """Recall under a filter.
 
@@ -60,7 +60,7 @@ class FilterRecall:
     short: float
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RetrievalRecall(Tabular):
     """What a store finds of what exact search finds.
 
@@ -156,13 +156,13 @@ def retrieval_recall(
     worst = by_region[: max(1, round(_WORST * len(by_region)))]
     held = [_filtered(space, store, queries, k, where, level, threads) for where in filters]
     return RetrievalRecall(
-        k,
-        _mean_share(recall, level),
-        recall,
-        float(np.mean([each.recall.value for each in worst])) if worst else float("nan"),
-        float((recall < 0.5).mean()),
-        tuple(by_region),
-        tuple(sorted(held, key=lambda each: each.items)),
+        k=k,
+        recall=_mean_share(recall, level),
+        per_query=recall,
+        worst=float(np.mean([each.recall.value for each in worst])) if worst else float("nan"),
+        below_half=float((recall < 0.5).mean()),
+        regions=tuple(by_region),
+        filters=tuple(sorted(held, key=lambda each: each.items)),
     )
 
 
@@ -202,7 +202,9 @@ def _mean_share(values: np.ndarray, level: float) -> Estimate:
     found = mean_estimate(values, level=level)
     if found.low is None or found.high is None:
         return found
-    return Estimate(found.value, max(found.low, 0.0), min(found.high, 1.0), found.n, level, found.note)
+    return Estimate(
+        found.value, low=max(found.low, 0.0), high=min(found.high, 1.0), n=found.n, level=level, note=found.note
+    )
 
 
 def _recalls(
@@ -247,14 +249,26 @@ def _filtered(
 ) -> FilterRecall:
     among = np.flatnonzero(_passes(space.attributes, where))
     if not len(among):
-        return FilterRecall(where, 0, 0.0, Estimate(float("nan"), None, None, 0, level, "no_value"), 0.0)
+        return FilterRecall(
+            where=where,
+            items=0,
+            selectivity=0.0,
+            recall=Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value"),
+            short=0.0,
+        )
     recall, _ = _recalls(space, store, queries, k, threads=threads, where=where, among=among)
     depth = min(k, len(among))
     answers = [
         each for part in chunk_ranges(len(queries), _BATCH) for each in _lengths(store, queries, part, depth, where)
     ]
     short = float(np.mean(np.array(answers) < depth))
-    return FilterRecall(where, len(among), len(among) / len(space), _mean_share(recall, level), short)
+    return FilterRecall(
+        where=where,
+        items=len(among),
+        selectivity=len(among) / len(space),
+        recall=_mean_share(recall, level),
+        short=short,
+    )
 
 
 def _lengths(store: VectorStore, queries: np.ndarray, part: range, depth: int, where: Where) -> list[int]:

@@ -32,7 +32,7 @@ _TOLERANCE: Final = 1e-9
 _BLOCK: Final = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class StructuralReach(Tabular):
     """What could be shown to some user, whether there is such a user or not.
 
@@ -112,7 +112,7 @@ def structural_reach(
     for done, at in enumerate(chosen):
         status[at] = _decide(exact, int(rows[at]), k)
         progress("exact reachability", done + 1, len(chosen))
-    return StructuralReach(rows, tuple(status), share, k, len(chosen))
+    return StructuralReach(rows=rows, status=tuple(status), best_share=share, k=k, tested=len(chosen))
 
 
 def _certificates(vectors: np.ndarray, rows: np.ndarray, k: int, users: np.ndarray | None) -> np.ndarray:

@@ -49,8 +49,12 @@ def mean_users(space: EmbeddingSpace, interactions: pl.DataFrame) -> EmbeddingSp
     lengths = np.linalg.norm(sums, axis=1)
     apart = lengths > 1e-9  # items that point in opposite directions leave no direction
     card = EmbeddingCard(
-        space.card.model, space.card.revision, space.dimension, space.card.source, settings={"users": "mean of items"}
+        model=space.card.model,
+        revision=space.card.revision,
+        dimension=space.dimension,
+        source=space.card.source,
+        settings={"users": "mean of items"},
     )
     ids = vocabulary.ids.filter(pl.Series(apart))
     vectors = (sums[apart] / lengths[apart, None]).astype(np.float32)
-    return EmbeddingSpace(ids, vectors, card, entity="user", name=f"users of {space.name}")
+    return EmbeddingSpace(ids=ids, vectors=vectors, card=card, entity="user", name=f"users of {space.name}")
