@@ -138,9 +138,7 @@ def make_ground(
         card["history"] = told.card
     held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
     card["truth_pairs_in_training"] = held
-    candidates = offered if offered is not None else listed
-    in_catalogue = np.zeros(len(items), bool)
-    in_catalogue[codes if candidates is None else items.encode(candidates)] = True
+    in_catalogue = _in_catalogue(items, codes, offered if offered is not None else listed)
     matrix, shares = _feature_matrix(vectors, items)
     about = Catalogue(
         popularity=popularity, n_users=n_users, in_catalogue=in_catalogue, features=matrix, distributions=shares
@@ -318,6 +316,13 @@ def feature_names(train: Dataset) -> list[str]:
     """The attributes of the items that hold lists of labels, such as genres."""
     kinds = {} if train.items is None else train.items.schema
     return [name for name, kind in kinds.items() if isinstance(kind, pl.List)]
+
+
+def _in_catalogue(items: Vocabulary, relevant: np.ndarray, candidates: pl.Series | None) -> np.ndarray:
+    """Whether each item can be recommended: the candidates, or the relevant items where none are given."""
+    found = np.zeros(len(items), bool)
+    found[relevant if candidates is None else items.encode(candidates)] = True
+    return found
 
 
 def _feature_matrix(

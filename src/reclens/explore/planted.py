@@ -70,6 +70,16 @@ class PlantedSpace:
     topics: np.ndarray
 
 
+def _check(dimension: int, n_items: int, clusters: int, strength: float) -> None:
+    few = dimension < 2 * _INNER or n_items < 10 * clusters
+    if few or not 2 <= clusters < _MOST_TOPICS or not 0 < strength < 0.5:
+        raise UsageError(
+            f"{dimension} dimensions, {n_items:,} items, {clusters} topics and strength {strength:g}: expected "
+            f"{2 * _INNER} dimensions or more, 10 items a topic, 2 … {_MOST_TOPICS - 1} topics and a strength between "
+            "0 and 0.5."
+        )
+
+
 def planted_space(
     fault: Fault = "none",
     *,
@@ -94,13 +104,7 @@ def planted_space(
     Raises:
         UsageError: If there are too few dimensions, items or topics, or the strength is out of range.
     """
-    few = dimension < 2 * _INNER or n_items < 10 * clusters
-    if few or not 2 <= clusters < _MOST_TOPICS or not 0 < strength < 0.5:
-        raise UsageError(
-            f"{dimension} dimensions, {n_items:,} items, {clusters} topics and strength {strength:g}: expected "
-            f"{2 * _INNER} dimensions or more, 10 items a topic, 2 … {_MOST_TOPICS - 1} topics and a strength between "
-            "0 and 0.5."
-        )
+    _check(dimension, n_items, clusters, strength)
     draw = np.random.default_rng(seed)
     ground = _Ground.drawn(draw, clusters + 1, dimension)
     topics, whose = draw.integers(0, clusters, n_items), draw.integers(0, clusters, n_users)
