@@ -27,7 +27,7 @@ from reclens.testing import check_store
 client = pytest.importorskip("pinecone", reason="pinecone is not installed: pip install 'reclens[pinecone]'")
 
 KEY = "pcsk_double_S3CRET"
-CARD = StoreCard("m", "1", 4, attributes={"year": "number"})
+CARD = StoreCard(model="m", revision="1", dimension=4, attributes={"year": "number"})
 
 
 @pytest.fixture
@@ -64,13 +64,13 @@ def test_the_contract_holds_on_the_service(monkeypatch) -> None:
 
 def test_batches_keep_the_limits_and_namespaces_apart(double) -> None:
     store = adapter("pinecone:films/a", VectorStore)
-    store.create(StoreCard("m", "1", 384))
+    store.create(StoreCard(model="m", revision="1", dimension=384))
     vectors = np.random.default_rng(0).standard_normal((600, 384)).astype(np.float32)
     store.upsert([f"i{n}" for n in range(600)], vectors)
     sizes = [size for method, path, _, size in double.seen if path.endswith("upsert")][1:]
     assert len(sizes) > 2 and max(sizes) < 2_000_000
     other = adapter("pinecone:films/b", VectorStore)
-    other.create(StoreCard("m", "2", 384))
+    other.create(StoreCard(model="m", revision="2", dimension=384))
     assert (store.count(), other.count()) == (600, 0)
     assert len(store.fetch([f"i{n}" for n in range(250)]).ids) == 250
     with pytest.raises(DataError, match="has 384 dimensions, and the vectors 4"):
@@ -159,7 +159,7 @@ def test_the_limits_of_the_starter_plan_are_checked_before_the_upload(store, dou
 
 def test_attributes_that_are_too_large_are_refused_before_the_upload(double) -> None:
     store = adapter("pinecone:films/big", VectorStore)
-    store.create(StoreCard("m", "1", 4, attributes={"plot": "text"}))
+    store.create(StoreCard(model="m", revision="1", dimension=4, attributes={"plot": "text"}))
     before = len(double.log)
     with pytest.raises(DataError, match=r"the attributes of 'b' take 50,\d+ bytes, and Pinecone takes 40,000"):
         store.upsert(["a", "b"], np.eye(4)[:2], pl.DataFrame({"plot": ["x", "y" * 50_000]}))

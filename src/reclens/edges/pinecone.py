@@ -222,7 +222,15 @@ class PineconeStore:
         """What it is and holds. Pinecone's index is approximate, and says nothing of how well it finds."""
         version = f"client {self._library.__version__}"
         details = {"namespace": self._namespace, "plan": "starter" if self._starter else "standard"}
-        return StoreDescription("pinecone", version, self._service.place, self.count(), False, self._card(), details)
+        return StoreDescription(
+            backend="pinecone",
+            version=version,
+            place=self._service.place,
+            count=self.count(),
+            exact=False,
+            card=self._card(),
+            details=details,
+        )
 
     # ---------------------------------------------------------------------------------------------------- the inside
 

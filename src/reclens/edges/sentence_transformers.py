@@ -67,7 +67,14 @@ class SentenceTransformers:
         size = int(self._model.get_embedding_dimension())
         pooling = next((str(part.pooling_mode) for part in self._model if hasattr(part, "pooling_mode")), "none")
         tokens = {"tokens": int(self._model.max_seq_length)}
-        return EncoderCard(self._name, self._revision, size, pooling, tokens, self._address)
+        return EncoderCard(
+            model=self._name,
+            revision=self._revision,
+            dimension=size,
+            pooling=pooling,
+            settings=tokens,
+            address=self._address,
+        )
 
     def encode(self, texts: Sequence[str], /) -> np.ndarray:
         """Texts as vectors of length 1, float32; of each text the first tokens count that the model reads."""

@@ -110,13 +110,12 @@ def planted_space(
     topics, whose = draw.integers(0, clusters, n_items), draw.integers(0, clusters, n_users)
     size = max(1, round(strength * (n_users if fault == "hole" else n_items)))
     planted = np.sort(draw.choice(n_users if fault == "hole" else n_items, size, replace=False))
-    extra = clusters  # the cluster that a fault of its own place is in
     if fault in ("orphans", "unreachable"):
-        topics[planted] = extra
+        topics[planted] = clusters  # a cluster of its own
     if fault == "unreachable":
-        whose[np.sort(draw.choice(n_users, max(1, round(strength * n_users)), replace=False))] = extra
+        whose[np.sort(draw.choice(n_users, max(1, round(strength * n_users)), replace=False))] = clusters
     if fault == "hole":
-        whose[planted] = extra
+        whose[planted] = clusters
     vectors, people = ground.around(topics, draw), ground.around(whose, draw)
     if fault == "duplicates":
         rest = np.setdiff1d(np.arange(n_items), planted)

@@ -85,7 +85,13 @@ class TfidfSvd:
         # Rounded: the last bits of a decomposition are those of the processor.
         digest.update(np.round(self.singular_values_, 6).tobytes())
         told = {"dimension": self.dimension, "min_texts": self.min_texts_, "seed": self.seed}
-        return EncoderCard("tfidf_svd", digest.hexdigest(), self.components_.shape[1], "sum", told)
+        return EncoderCard(
+            model="tfidf_svd",
+            revision=digest.hexdigest(),
+            dimension=self.components_.shape[1],
+            pooling="sum",
+            settings=told,
+        )
 
     def encode(self, texts: Sequence[str]) -> np.ndarray:
         """Texts as vectors of length 1, float32, shape (n, dimension); 0 for a text without a known word."""

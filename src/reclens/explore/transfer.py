@@ -24,7 +24,7 @@ _SAMPLE: Final = 500
 _LISTED: Final = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Moved(Tabular):
     """What a move did.
 
@@ -112,7 +112,15 @@ def move(
     chosen = [wanted[at] for at in np.sort(rng.permutation(len(wanted))[:sample])]
     _compare(origin.fetch(chosen), target.fetch(chosen), origin.card)
     place = target.describe().place
-    return Moved(origin.place, place, count, len(missing), already, len(chosen), origin.left_out)
+    return Moved(
+        source=origin.place,
+        target=place,
+        vectors=count,
+        written=len(missing),
+        already=already,
+        compared=len(chosen),
+        left_out=origin.left_out,
+    )
 
 
 class _OfSpace:

@@ -82,7 +82,7 @@ def test_sentences_have_the_numbers(found, world) -> None:
     silent = dataclasses.replace(found, findings=(), quality=None)
     assert overall_sentence(silent).startswith("Nothing of planted needs action")
     assert quality_sentence(silent) == "No map was given."
-    assert share_text(Estimate(0.0123, 0.01, 0.02, 10)) == "1.2% [1.0%, 2.0%]" and share_text(None) == "–"
+    assert share_text(Estimate(0.0123, low=0.01, high=0.02, n=10)) == "1.2% [1.0%, 2.0%]" and share_text(None) == "–"
 
 
 def test_findings_of_every_kind_are_sentences(found) -> None:
@@ -116,7 +116,7 @@ def test_findings_of_every_kind_are_sentences(found) -> None:
             kind="x",
             code=code,
             about=("x",),
-            estimate=Estimate(0.5, 0.4, 0.6, 100),
+            estimate=Estimate(0.5, low=0.4, high=0.6, n=100),
             evidence=() if row is None else (row,),
         )
         assert expected.get(code, ".") in finding_sentence(found, each)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reclens.explore.result import Exploration
-from reclens.report._toolkit.document import DocumentPart, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report._toolkit.format import count_of
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
@@ -33,7 +33,9 @@ __all__ = ["build_exploration_report"]
 _TOP = 5
 
 
-def build_exploration_report(found: Exploration, *, gate: GateResult | None = None, synthetic: bool = False) -> Written:
+def build_exploration_report(
+    found: Exploration, *, gate: GateResult | None = None, synthetic: bool = False
+) -> RenderedDocument:
     """Write the report of an exploration.
 
     Args:
@@ -162,7 +164,12 @@ def _demand_part(found: Exploration) -> DocumentPart | None:
         (f"{len(hole.queries):,}", format_number(hole.similarity), ", ".join(map(str, hole.nearest)))
         for hole in demand.holes[:10]
     )
-    table = Table("Holes", ("queries", "cosine of the nearest item", "nearest items"), rows, tuple(demand.to_dicts()))
+    table = Table(
+        title="Holes",
+        columns=("queries", "cosine of the nearest item", "nearest items"),
+        rows=rows,
+        records=tuple(demand.to_dicts()),
+    )
     return _part("Supply against demand", points=points, tables=[table])
 
 

@@ -49,7 +49,13 @@ def exploration_table(found: Exploration) -> Table:
         "Shares of the catalogue are exact; the interval says how much the share of a catalogue of this size varies. "
         "Other intervals are over users or queries."
     )
-    return Table(f"Numbers of {found.name}", ("number", "value", "n"), rows, tuple(found.to_dicts()), notes=(note,))
+    return Table(
+        title=f"Numbers of {found.name}",
+        columns=("number", "value", "n"),
+        rows=rows,
+        records=tuple(found.to_dicts()),
+        notes=(note,),
+    )
 
 
 def _number(each: Measure) -> str:
@@ -64,7 +70,7 @@ def exploration_findings_table(found: Exploration) -> Table:
         (SEVERITIES[each.severity], FINDINGS[each.code], finding_sentence(found, each)) for each in found.findings
     )
     records = tuple({"severity": each.severity, "kind": each.kind, "code": each.code} for each in found.findings)
-    return Table("Findings", ("severity", "what", "finding"), rows, records)
+    return Table(title="Findings", columns=("severity", "what", "finding"), rows=rows, records=records)
 
 
 def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
@@ -106,7 +112,7 @@ def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
         f"The intervals of all regions hold at once with {percent(found.coverage.level, 0)}. Blind spots: the whole "
         "interval is above 0, and the region is shown at most half as much as it is wanted."
     )
-    return Table("Regions", heads, tuple(rows[:most]), tuple(records), notes=(note,))
+    return Table(title="Regions", columns=heads, rows=tuple(rows[:most]), records=tuple(records), notes=(note,))
 
 
 def reason_table(found: Exploration) -> Table | None:
@@ -120,14 +126,16 @@ def reason_table(found: Exploration) -> Table | None:
         for reason, count in counts.items()
     )
     records = tuple({"reason": reason, "items": count} for reason, count in counts.items())
-    return Table("Why items are in no list", ("reason", "items", "share", "meaning"), rows, records)
+    return Table(
+        title="Why items are in no list", columns=("reason", "items", "share", "meaning"), rows=rows, records=records
+    )
 
 
 def hub_table(found: Exploration, *, most: int = 10) -> Table:
     """The largest hubs, by name."""
     records = tuple(found.hubness.to_dicts()[:most])
     rows = tuple((str(each["id"]), f"{each['k_occurrence']:,}") for each in records)
-    return Table("Largest hubs", ("item", "neighbour of"), rows, records)
+    return Table(title="Largest hubs", columns=("item", "neighbour of"), rows=rows, records=records)
 
 
 def remedy_table(found: Exploration) -> Table | None:
@@ -146,7 +154,7 @@ def remedy_table(found: Exploration) -> Table | None:
     )
     records = tuple({"similarity": name, **asdict(each)} for name, each in found.remedies.items())
     heads = ("similarity", "skewness", "anti-hubs", "places taken by hubs", "Robin Hood index")
-    return Table("Remedies for hubs", heads, rows, records)
+    return Table(title="Remedies for hubs", columns=heads, rows=rows, records=records)
 
 
 def duplicate_table(found: Exploration, *, most: int = 10) -> Table | None:
@@ -158,7 +166,7 @@ def duplicate_table(found: Exploration, *, most: int = 10) -> Table | None:
         (", ".join(map(str, each.ids[:5])), f"{len(each.ids):,}", format_number(each.least)) for each in groups
     )
     records = tuple(found.duplicates.to_dicts()[:most])
-    return Table("Near-duplicates", ("items", "how many", "least cosine"), rows, records)
+    return Table(title="Near-duplicates", columns=("items", "how many", "least cosine"), rows=rows, records=records)
 
 
 def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
@@ -175,7 +183,10 @@ def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
         rows.append((each.name, share_text(each.recall), NOTHING))
         records.append({"region": each.name, **asdict(each.recall)})
     return Table(
-        f"Recall at {found.retrieval.k} of the index", ("where", "recall", "of the items"), tuple(rows), tuple(records)
+        title=f"Recall at {found.retrieval.k} of the index",
+        columns=("where", "recall", "of the items"),
+        rows=tuple(rows),
+        records=tuple(records),
     )
 
 
@@ -185,7 +196,12 @@ def drift_table(found: Exploration, *, most: int = _MOST) -> Table | None:
         return None
     records = tuple(found.drift.to_dicts()[:most])
     rows = tuple((str(each["id"]), format_number(each["moved"]), percent(each["lost"], 0)) for each in records)
-    return Table("Items that moved most", ("item", "cosine distance", "neighbours changed"), rows, records)
+    return Table(
+        title="Items that moved most",
+        columns=("item", "cosine distance", "neighbours changed"),
+        rows=rows,
+        records=records,
+    )
 
 
 def missing_table(found: Exploration) -> Table | None:
@@ -194,8 +210,8 @@ def missing_table(found: Exploration) -> Table | None:
         return None
     rows = tuple((MISSING[each],) for each in found.missing)
     return Table(
-        "Not given, so not measured",
-        ("what, and what it would show",),
-        rows,
-        tuple({"missing": m} for m in found.missing),
+        title="Not given, so not measured",
+        columns=("what, and what it would show",),
+        rows=rows,
+        records=tuple({"missing": m} for m in found.missing),
     )
