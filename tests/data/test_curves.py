@@ -53,7 +53,7 @@ def test_places_by_popularity(small_data) -> None:
 def test_the_parts_of_a_split_over_time() -> None:
     train = ROWS.head(4).with_columns(at((2020, 1, 1), (2020, 1, 1), (2020, 1, 2), (2020, 1, 3)).alias("timestamp"))
     test = ROWS.tail(2).with_columns(at((2020, 1, 3), (2020, 1, 5)).alias("timestamp"))
-    step, rows = over_time(Split(Dataset(train), test))
+    step, rows = over_time(Split(train=Dataset(train), test=test))
     assert step == "day"
     assert [
         (row["part"], row["start"].day, row["end"].day, row["interactions"], row["share"], row["below"]) for row in rows
@@ -98,10 +98,10 @@ def test_what_a_model_cannot_place() -> None:
     test = pl.DataFrame({"user_id": [1, 9, 9], "item_id": [10, 7, 10]})
     found = {
         problem_name(each): (each.rows, problem_detail(each).split(" that")[0])
-        for each in split_problems(Split(Dataset(ROWS), test))
+        for each in split_problems(Split(train=Dataset(ROWS), test=test))
     }
     assert found == {"test: unknown users": (2, "rows of 1 users"), "test: unknown items": (2, "rows of 1 items")}
-    assert split_problems(Split(Dataset(ROWS), ROWS.head(1).with_columns(item_id=pl.lit(7)))) == ()
+    assert split_problems(Split(train=Dataset(ROWS), test=ROWS.head(1).with_columns(item_id=pl.lit(7)))) == ()
 
 
 def test_a_side_that_does_not_exist() -> None:

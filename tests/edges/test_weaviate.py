@@ -27,7 +27,7 @@ with warnings.catch_warnings():
     pytest.importorskip("weaviate", reason="weaviate-client is not installed: pip install 'reclens[weaviate]'")
 
 KEY = "wv_double_S3CRET"
-CARD = StoreCard("m", "1", 4, attributes={"odd name-é": "text", "year": "number"})
+CARD = StoreCard(model="m", revision="1", dimension=4, attributes={"odd name-é": "text", "year": "number"})
 
 
 @pytest.fixture(scope="module")

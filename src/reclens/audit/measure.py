@@ -55,7 +55,7 @@ _FEW: Final = 30
 """Users up to which groups may be as many as they are: a toy."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class AuditMeasures:
     """The sums behind an audit of the lists of one system.
 

@@ -203,7 +203,14 @@ class WeaviateStore:
     def describe(self) -> StoreDescription:
         """What it is and holds. Weaviate's index is approximate."""
         server = str(self._ask("describe", lambda: self._connected().get_meta())["version"])
-        return StoreDescription("weaviate", server, self._service.place, self.count(), False, self._card())
+        return StoreDescription(
+            backend="weaviate",
+            version=server,
+            place=self._service.place,
+            count=self.count(),
+            exact=False,
+            card=self._card(),
+        )
 
     # ---------------------------------------------------------------------------------------------------- the inside
 

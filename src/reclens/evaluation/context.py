@@ -320,9 +320,8 @@ def feature_names(train: Dataset) -> list[str]:
 
 def _in_catalogue(items: Vocabulary, relevant: np.ndarray, candidates: pl.Series | None) -> np.ndarray:
     """Whether each item can be recommended: the candidates, or the relevant items where none are given."""
-    found = np.zeros(len(items), bool)
-    found[relevant if candidates is None else items.encode(candidates)] = True
-    return found
+    known = relevant if candidates is None else items.encode(candidates)
+    return np.bincount(known, minlength=len(items)) > 0
 
 
 def _feature_matrix(

@@ -53,7 +53,7 @@ class Retrieved:
     code: RetrievedCode
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Trace(Tabular):
     """The way of items through a pipeline, for one user.
 
@@ -132,7 +132,7 @@ def make_trace(
     table = table.with_columns(pl.Series(name, columns.get(name, ()), pl.String) for name in ("lost", "code"))
     order = [ITEM, *(label for label, _ in stages), "lost", "code", *(f"whole: {label}" for label in ceilings)]
     table = table.sort(["final", "rank", FUSED, ITEM], descending=[False, False, True, False], nulls_last=True)
-    return Trace(user, run.k, table.select(order), retrievers, run.counts.keep)
+    return Trace(user=user, k=run.k, table=table.select(order), retrievers=retrievers, keep=run.counts.keep)
 
 
 def _judge(row: Mapping[str, Any], run: PipelineRun, seen: set[Any], known: set[Any]) -> tuple[str | None, LossCode]:

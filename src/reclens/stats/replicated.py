@@ -157,13 +157,13 @@ class Replicated:
         value = float(self.value)
         spread = self._spread(scale)
         if n < 2 or spread is None:
-            return Estimate(value, None, None, n, level)
+            return Estimate(value, low=None, high=None, n=n, level=level)
         from scipy.special import stdtrit
 
         centre, error = spread
         half_width = -float(stdtrit(n - 1, (1 - level) / 2)) * math.sqrt(n / (n - 1)) * error
         low, high = (_back(scale, centre + sign * half_width) for sign in (-1, 1))
-        return Estimate(value, low, high, n, level)
+        return Estimate(value, low=low, high=high, n=n, level=level)
 
     def varies(self, scale: Scale = "identity") -> bool:
         """Whether a single number has a standard error on the scale."""

@@ -98,7 +98,7 @@ class Marketplace:
     def data(self) -> Dataset:
         """Everything that was bought, before and later; to be split by time."""
         rows = pl.concat([self.train.interactions, self.truth.select(self.train.interactions.columns)])
-        return Dataset(rows, self.train.users, self.train.items, self.train.name, self.train.card)
+        return Dataset(rows, users=self.train.users, items=self.train.items, name=self.train.name, card=self.train.card)
 
 
 def draw_marketplace(
@@ -134,10 +134,10 @@ def draw_marketplace(
     shown, later, before = _draw(appeal, partner, hit, bought, injected.exposure, rng)
     train = Dataset(
         _rows(before, -rng.integers(1, 90 * _DAY, int(bought.sum()))).sort(TIMESTAMP, USER, ITEM),
-        households,
-        products.with_columns(pl.col("department").cast(pl.String)),
-        "marketplace",
-        {"synthetic": True, "seed": seed, "injected": asdict(injected)},
+        users=households,
+        items=products.with_columns(pl.col("department").cast(pl.String)),
+        name="marketplace",
+        card={"synthetic": True, "seed": seed, "injected": asdict(injected)},
     )
     lists = pl.DataFrame({USER: np.repeat(np.arange(users), LIST), ITEM: shown.ravel()}).with_columns(
         pl.Series(RANK, np.tile(np.arange(1, LIST + 1), users))

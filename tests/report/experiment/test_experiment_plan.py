@@ -12,18 +12,18 @@ from reclens.experiment import Plan
 from reclens.experiment.planning.calculator import calculate
 from reclens.experiment.planning.plan import EXAMPLE_PLAN, load_plan
 from reclens.experiment.planning.sizing import size_plan
-from reclens.report._toolkit.document import DocumentPart, Written, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report.experiment.method_words import FORMULA_TITLES
 from reclens.report.experiment.plan import build_plan_document
 from reclens.report.experiment.plan_tables import neighbour_table
 
 
 @pytest.fixture(scope="module")
-def written() -> Written:
+def written() -> RenderedDocument:
     return build_plan_document(size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN))))
 
 
-def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
+def test_every_part_of_a_test_plan_is_there(written: RenderedDocument) -> None:
     heads = re.findall(r"^## (.+)$", written.markdown, re.M)
     assert heads == [
         "In short",
@@ -42,7 +42,7 @@ def test_every_part_of_a_test_plan_is_there(written: Written) -> None:
     assert all(f">{head}</h2>" in written.html.html for head in heads)
 
 
-def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price(written: Written) -> None:
+def test_the_numbers_of_the_sizing_stand_in_it_with_formula_neighbours_and_price(written: RenderedDocument) -> None:
     sizing = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
     size = sizing["clicks per user"].size
     assert size is not None
@@ -75,13 +75,13 @@ def test_a_plan_tells_one_power_wherever_it_stands() -> None:
         assert f"{as_planned} as planned; level 95%" in written
 
 
-def test_what_changed_a_size_is_said_once_for_all_metrics(written: Written) -> None:
+def test_what_changed_a_size_is_said_once_for_all_metrics(written: RenderedDocument) -> None:
     points = re.findall(r"^- (.+)$", written.markdown.split("## Sizes")[1].split("## Looks")[0], re.M)
     said = [point.rsplit(": ", 1)[-1] for point in points if "size ×" in point]
     assert len(said) == len(set(said)) == 1
 
 
-def test_the_formula_that_is_used_asks_for_the_units_of_the_plan(written: Written) -> None:
+def test_the_formula_that_is_used_asks_for_the_units_of_the_plan(written: RenderedDocument) -> None:
     sizing = size_plan(load_plan(tomllib.loads(EXAMPLE_PLAN)))
     for each in sizing.metrics:
         if each.size is not None:
@@ -91,13 +91,13 @@ def test_the_formula_that_is_used_asks_for_the_units_of_the_plan(written: Writte
             )
 
 
-def test_the_file_in_the_document_is_the_plan(written: Written) -> None:
+def test_the_file_in_the_document_is_the_plan(written: RenderedDocument) -> None:
     fenced = re.search(r"```toml\n(.*?)```", written.markdown, re.S)
     assert fenced is not None
     assert load_plan(tomllib.loads(fenced[1])) == load_plan(tomllib.loads(EXAMPLE_PLAN))
 
 
-def test_the_decision_rule_names_every_guardrail_with_its_margin_and_direction(written: Written) -> None:
+def test_the_decision_rule_names_every_guardrail_with_its_margin_and_direction(written: RenderedDocument) -> None:
     assert "retention after 7 days −3.00% of control; Gini of exposure +5.00% of control" in written.markdown
     assert "Ship item\\_knn if the whole 95% interval of clicks per user lies above zero" in written.markdown
 
@@ -134,7 +134,7 @@ def test_the_neighbour_table_of_a_calculation() -> None:
 
 
 @pytest.mark.browser
-def test_it_reads_on_paper_and_on_a_phone(paper, written: Written) -> None:
+def test_it_reads_on_paper_and_on_a_phone(paper, written: RenderedDocument) -> None:
     first = paper(written.html, "plan")
     for said in ("Lift", "Who loses", "Cost", "How sure"):
         assert said in first, f"page 1 does not say {said}"

@@ -294,7 +294,7 @@ def compare_arm_statistics(
             reason="too_few" if few else "too_few_rows",
             note="too_few_units" if few else "too_few_rows",
         )
-        return replace(made, details=(("users", float(min(counting))), ("rows an item", rows)))
+        return replace(made, details=(("users", float(min(counting))), ("rows_per_item", rows)))
     return difference_of(
         base,
         value - base,
@@ -308,7 +308,7 @@ def compare_arm_statistics(
         level=level,
         relative=relative,
         notes=notes,
-        details=(("simulated coverage", covered), ("rows an item", rows)),
+        details=(("simulated_coverage", covered), ("rows_per_item", rows)),
         method=replace(method, coverage=covered, rows=rows),
     )
 

@@ -227,7 +227,16 @@ class Serving(Scoring, ABC):
         score = float(parts.sum())
         rest = score - sum(part for _, part in reasons)
         title, *titles = self._titles([item, *(reason for reason, _ in reasons)] if kind == "item" else [item])
-        return Explanation(user, item, score, kind, reasons, rest, title, tuple(titles))
+        return Explanation(
+            user=user,
+            item=item,
+            score=score,
+            kind=kind,
+            reasons=reasons,
+            rest=rest,
+            item_title=title,
+            titles=tuple(titles),
+        )
 
     def _list_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
         at, block = part

@@ -108,21 +108,21 @@ def rule_text(rule: Rule) -> str:
     return f"{_RULES[rule.code]}: {where} ({rule.count:,})"
 
 
-def look_text(look: InterimAnalysis) -> str:
+def look_text(interim: InterimAnalysis) -> str:
     """How far an experiment is, and how it is looked at."""
-    looks, share = look.plan.sequential, percent(look.information, 0)
+    looks, share = interim.plan.sequential, percent(interim.information, 0)
     if looks is None:
         return {
             "unplanned": f"looked at after {share} of the sample, with no plan for that",
             "end": "one look, at the end",
-        }.get(look.state, "one look, taken for the end")
-    if look.state == "always_valid":
-        known = f"; {share} of the sample is in" if look.known else ""
+        }.get(interim.state, "one look, taken for the end")
+    if interim.state == "always_valid":
+        known = f"; {share} of the sample is in" if interim.known else ""
         return f"{looks.method.replace('_', ' ')}: valid at any look{known}"
     title = BOUND_NAMES[looks.spending]
-    if look.state == "unknown":
+    if interim.state == "unknown":
         return f"a look of a group-sequential plan ({title}) that is not known, read as the last"
-    return f"look {len(look.times)} of a group-sequential plan ({title}), at {share} of the sample"
+    return f"look {len(interim.times)} of a group-sequential plan ({title}), at {share} of the sample"
 
 
 def value_text(metric: Metric, value: float) -> str:
