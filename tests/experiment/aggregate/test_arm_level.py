@@ -181,7 +181,7 @@ def test_what_was_simulated_is_said_and_what_was_not_is_refused(rng: np.random.G
     found = compare_arm_statistics(arms[0], arms[1], "gini")
     details = dict(found.details)
     assert details["rows_per_item"] == 7.5 and details["simulated_coverage"] == dict(SIMULATED_COVERAGE["gini"])[3]
-    assert f"intervals of 95 % covered {details['simulated coverage']:.0%}" in method_text(found.method)
+    assert f"intervals of 95 % covered {details['simulated_coverage']:.0%}" in method_text(found.method)
     few = [ArmCounts.of(*log(rng, 29, 200, 5), keys(29, first=1000 * i), n_items=200) for i in range(2)]
     found = compare_arm_statistics(few[0], few[1], "gini")
     assert (found.reason, found.absolute.low, found.testable) == ("too_few", None, False)
