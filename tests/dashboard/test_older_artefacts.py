@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from reclens.dashboard.navigation import pages
-from reclens.data.kept import write_manifest
+from reclens.data.manifest import write_manifest
 from reclens.errors import DataError
 from reclens.experiment.analysis.readout import read_experiment
 from reclens.experiment.planning.plan import Plan

@@ -116,7 +116,7 @@ def test_the_front_holds_all_that_nobody_beats(points: dict[str, tuple[float, fl
 
 def test_dots_inside_a_range_are_those_on_its_edges_too() -> None:
     points = {"a": (1.0, 3.0), "b": (2.0, 2.0), "c": (1.0, 2.0), "d": (3.0, 1.0)}
-    found = TradeOff("x", "y", points, (), x_more=True, y_more=True, by_convention=())
+    found = TradeOff(x="x", y="y", points=points, front=(), x_more=True, y_more=True, by_convention=())
     assert found.inside((1.0, 2.0), (2.0, 2.5)) == ("b", "c") and found.inside((0.0, 0.5), (0.0, 9.0)) == ()
 
 

@@ -29,7 +29,7 @@ PREDICTION: Final = "prediction"
 _SUMS: Final[Mapping[str, Literal["squared", "absolute"]]] = {"rmse": "squared", "mae": "absolute"}
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PredictionEvaluation(Tabular):
     """Everything measured on one system's predictions. ``evaluation["rmse"].overall`` is an :class:`Estimate`.
 
@@ -175,7 +175,15 @@ def evaluate_predictions(
         "interval": "BCa of the Poisson bootstrap over users",
         "versions": versions(),
     }
-    return PredictionEvaluation(name, asked, estimates, summary, per_user, level, cast("PredictionCard", card))
+    return PredictionEvaluation(
+        system=name,
+        metrics=asked,
+        estimates=estimates,
+        summary=summary,
+        per_user=per_user,
+        level=level,
+        card=cast("PredictionCard", card),
+    )
 
 
 def _by_user(rows: pl.DataFrame) -> tuple[Vocabulary, dict[str, np.ndarray]]:
@@ -206,12 +214,12 @@ def _over_ratings(
     ratio = float(summary.total[i, j] / summary.total[i, at])
     value = float(finish(ratio))
     if n < 2:
-        return Estimate(value, None, None, n, level, "one_unit")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="one_unit")
     # The linear part of what a user does to the ratio; its skewness is the acceleration of BCa, whatever its scale.
     pull = columns[column][members] - ratio * columns["ratings"][members]
     spread = float(np.mean(pull**2))
     if spread <= 1e-24 * max(float(np.mean(columns[column][members])) ** 2, 1e-300):
-        return Estimate(value, None, None, n, level, "no_variation")
+        return Estimate(value, low=None, high=None, n=n, level=level, note="no_variation")
     acceleration = float(np.mean(pull**3)) / spread**1.5 / (6 * n**0.5)
     drawn = summary.sums[i, at]
     replicates = np.divide(summary.sums[i, j], drawn, out=np.full(len(drawn), np.nan), where=drawn > 0)
@@ -221,8 +229,8 @@ def _over_ratings(
     worth = int(max(min(by_sizes, by_spread, n), 2))
     ends = interval(replicates, ratio, n=worth, level=level, acceleration=acceleration)
     if ends is None:
-        return Estimate(value, None, None, n, level, "too_few_replicates")
-    return Estimate(value, float(finish(ends[0])), float(finish(ends[1])), n, level)
+        return Estimate(value, low=None, high=None, n=n, level=level, note="too_few_replicates")
+    return Estimate(value, low=float(finish(ends[0])), high=float(finish(ends[1])), n=n, level=level)
 
 
 def _table(source: Any) -> pl.DataFrame:

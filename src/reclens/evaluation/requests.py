@@ -129,7 +129,17 @@ def evaluate_requests(
     }
     nothing = pl.DataFrame(schema={ITEM: rows.schema[ITEM], "count": pl.Int64, "popularity": pl.Int64})
     about = cast("EvaluationCard", card)
-    return Evaluation(name, tuple(columns), summary, {}, per_user, segments, nothing, level, about)
+    return Evaluation(
+        system=name,
+        metrics=tuple(columns),
+        summary=summary,
+        catalogue={},
+        per_user=per_user,
+        segments=segments,
+        exposure=nothing,
+        level=level,
+        card=about,
+    )
 
 
 def _asked(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
@@ -202,7 +212,7 @@ def _by_request(rows: pl.DataFrame, starts: np.ndarray, specs: Sequence[MetricSp
     found: dict[str, list[np.ndarray]] = {spec.text: [] for spec in specs if spec.info.name != "candidate_auc"}
     clicked = rows[CLICKED].to_numpy()
     convention = convention_named("trec")
-    nothing = Catalogue(np.zeros(1, np.int64), 0, np.ones(1, bool))
+    nothing = Catalogue(popularity=np.zeros(1, np.int64), n_users=0, in_catalogue=np.ones(1, bool))
     # A rectangle is a power of two wide: sums over wider rows differ in their last bits, and so the width of a request
     # has to depend on it alone.
     widths = 2 ** np.ceil(np.log2(sizes)).astype(np.int64)

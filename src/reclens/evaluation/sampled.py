@@ -40,7 +40,7 @@ class SampledMetricsWarning(UserWarning):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SampledComparison(Tabular):
     """A metric in full and sampled.
 
@@ -133,15 +133,15 @@ def compare_sampled(
         ratio = sampled / full if full else float("nan")
         found.append(
             SampledComparison(
-                spec.text,
-                full,
-                sampled,
-                ratio,
-                n_negatives,
-                float(candidates.mean()),
-                len(before),
-                n_unscored,
-                str(doubt),
+                metric=spec.text,
+                full=full,
+                sampled=sampled,
+                inflation=ratio,
+                n_negatives=n_negatives,
+                n_candidates=float(candidates.mean()),
+                n=len(before),
+                n_unscored=n_unscored,
+                warning=str(doubt),
             )
         )
     return found

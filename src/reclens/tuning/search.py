@@ -37,7 +37,7 @@ _ALWAYS: Final = 2
 """Trials of a rung that are made whatever the time: the default and one to hold against it."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Search:
     """A search that can be run.
 
@@ -149,7 +149,9 @@ class Search:
     ) -> tuple[Trial, Summary | None]:
         part, parameters = self.rungs[rung], self.drafts[one.name][number]
         started = time.perf_counter()
-        trial = Trial(one.name, number, rung, part.share, parameters, None, 0.0)
+        trial = Trial(
+            model=one.name, number=number, rung=rung, share=part.share, parameters=parameters, value=None, seconds=0.0
+        )
         caught: list[warnings.WarningMessage] = []
         try:
             with warnings.catch_warnings(record=True) as caught:
@@ -201,17 +203,17 @@ class Search:
     def _conclude(self, done: list[Trial], summaries: Mapping[tuple[str, int], Summary], popular: Summary) -> Tuning:
         level, metric = self.about["level"], self.spec.text
         field = SearchDiagnostics(
-            metric,
-            self.sign,
-            level,
-            self.about["trials"],
-            len(self.rungs),
-            self.about["seconds"],
-            self.candidates,
-            (),
-            done,
-            summaries,
-            popular,
+            metric=metric,
+            sign=self.sign,
+            level=level,
+            trials=self.about["trials"],
+            rungs=len(self.rungs),
+            seconds=self.about["seconds"],
+            candidates=self.candidates,
+            best=(),
+            done=done,
+            summaries=summaries,
+            popular=popular,
         )
         best = [self._best(one, field) for one in self.candidates]
         best.sort(key=lambda each: -self.sign * each.value.value)
@@ -238,7 +240,15 @@ class Search:
         card["cautions"] = [row for group in grouped(cautions) for row in group.to_dicts()]
         chosen = max(each.configurations for each in best) > 1
         notes: tuple[TuningNote, ...] = ("budget", "winners_curse", "test_part") if chosen else ("budget", "test_part")
-        return Tuning(metric, self.about["method"], tuple(best), tuple(done), cautions, notes, cast("SearchCard", card))
+        return Tuning(
+            metric=metric,
+            method=self.about["method"],
+            best=tuple(best),
+            trials=tuple(done),
+            cautions=cautions,
+            notes=notes,
+            card=cast("SearchCard", card),
+        )
 
     def _best(self, one: Candidate, field: SearchDiagnostics) -> Tuned:
         mine = [trial for trial in field.done if trial.model == one.name]
@@ -253,18 +263,18 @@ class Search:
         tried = len({trial.number for trial in mine})
         share = in_unit_range(field.metric)
         return Tuned(
-            one.name,
-            {**one.fixed, **drafts[winner]},
-            winner,
-            estimate(found[winner], OVERALL, field.metric, level=field.level, share=share),
-            estimate(found[0], OVERALL, field.metric, level=field.level, share=share),
-            gain,
-            ahead,
-            optimism(list(found.values()), field.metric, sign=self.sign),
-            tried,
-            len(mine),
-            sum(trial.share for trial in mine),
-            sum(trial.seconds for trial in mine),
+            model=one.name,
+            parameters={**one.fixed, **drafts[winner]},
+            number=winner,
+            value=estimate(found[winner], OVERALL, field.metric, level=field.level, share=share),
+            default=estimate(found[0], OVERALL, field.metric, level=field.level, share=share),
+            gain=gain,
+            ahead=ahead,
+            optimism=optimism(list(found.values()), field.metric, sign=self.sign),
+            configurations=tried,
+            trials=len(mine),
+            spent=sum(trial.share for trial in mine),
+            seconds=sum(trial.seconds for trial in mine),
             exhausted=len(drafts) < planned and tried == len(drafts),
             stopped=len(mine) < sum(self.sizes(one.name)),
         )

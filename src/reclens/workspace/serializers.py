@@ -13,7 +13,7 @@ import polars as pl
 
 from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
-from reclens.data.kept import MANIFEST, Kept, mapping, reading
+from reclens.data.manifest import MANIFEST, Kept, mapping, reading
 from reclens.data.read.frames import read_parquet
 from reclens.data.split import Split
 from reclens.errors import DataError

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.data.kept import write_manifest
+from reclens.data.manifest import write_manifest
 from reclens.drafts import draft_folder, sweep
 from reclens.errors import Advice, NameTakenError, Setting, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import write_text

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reclens.lab.method_comparison import four_verdicts
-from reclens.report._toolkit.document import Written
+from reclens.report._toolkit.document import RenderedDocument
 from reclens.report.lab.four_verdicts import build_verdicts_report, verdict_chart, verdict_table
 from reclens.world.arm import Arm
 from reclens.world.policy import Policy
@@ -56,7 +56,7 @@ def test_a_note_of_several_estimates_stands_once_below_the_table() -> None:
 
 
 @pytest.fixture(scope="module")
-def written() -> Written:
+def written() -> RenderedDocument:
     world = draw_world(preset("tiny", users=200, click_rate=0.2), seed=1)
     arms = (
         Arm(name="treatment", strategy=Oracle(world), policy=Policy(k=3)),
@@ -65,13 +65,13 @@ def written() -> Written:
     return build_verdicts_report(four_verdicts(world, *arms, days=2, lists=4, methods=["team_draft"]))
 
 
-def test_a_reader_sees_words(written: Written, reader) -> None:
+def test_a_reader_sees_words(written: RenderedDocument, reader) -> None:
     assert reader.faults_of_document(written.html.html) == {}
     assert len(reader.words_of_document(written.html.html)) > 60
 
 
 @pytest.mark.browser
-def test_it_explains_itself_on_paper_and_on_a_phone(written: Written, paper) -> None:
+def test_it_explains_itself_on_paper_and_on_a_phone(written: RenderedDocument, paper) -> None:
     first = paper(written.html, "verdicts")
     for said in ("treatment is better", "off-policy", "How sure", "The ways to find out"):
         assert said in first, f"page 1 does not say {said}"

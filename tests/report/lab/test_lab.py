@@ -20,7 +20,7 @@ from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import SimulationSettings, run_simulation
 from reclens.lab.strategy_family import OVERALL, StrategyEffects
 from reclens.report._toolkit.card import DecisionWords
-from reclens.report._toolkit.document import Written
+from reclens.report._toolkit.document import RenderedDocument
 from reclens.report.lab.cards import correlation_card, holdout_card, interference_card, simulation_card
 from reclens.report.lab.charts import _spread, age_chart, correlation_chart, offline_online_chart
 from reclens.report.lab.studies import (
@@ -197,7 +197,7 @@ def test_power_from_numbers_alone_is_no_synthetic_data(long_run) -> None:
 
 
 @pytest.fixture(scope="module")
-def documents(offline, bent, long_run) -> dict[str, Written]:
+def documents(offline, bent, long_run) -> dict[str, RenderedDocument]:
     settings = SimulationSettings(size="tiny", days=5)
     return {
         "correlation": build_correlation_report(offline),

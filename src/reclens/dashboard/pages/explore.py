@@ -164,4 +164,4 @@ def _downloads(found: Exploration, space: EmbeddingSpace, name: str) -> None:
         )
 
 
-PAGE = Page("Explore", ":material/map:", "Explore", 55, show, "explore")
+PAGE = Page(title="Explore", icon=":material/map:", section="Explore", order=55, show=show, path="explore")

@@ -59,7 +59,7 @@ def examination_table(found: PositionBias) -> Table:
     )
     heads = ("position", "impressions", "attention", "clicks")
     notes = ("Both relative to the first position. Clicks mix attention with how good the items of a position are.",)
-    return Table("Attention by position", heads, cells, tuple(found.to_dicts()), notes)
+    return Table(title="Attention by position", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=notes)
 
 
 def trend_table(audit: Audit) -> Table | None:
@@ -80,7 +80,7 @@ def trend_table(audit: Audit) -> Table | None:
     notes = (f"Least squares over {count_of(audit.loop.rounds, 'round')}; intervals over the runs.",)
     records = tuple(row for each in trends for row in each.to_dicts())
     heads = ("group", *(measure_name(f"loop_{measure}") for measure in measures))
-    return Table("Change a round", heads, cells, records, notes)
+    return Table(title="Change a round", columns=heads, rows=cells, records=records, notes=notes)
 
 
 def joint_table(rows: Sequence[AuditRow]) -> Table | None:
@@ -109,7 +109,13 @@ def joint_table(rows: Sequence[AuditRow]) -> Table | None:
             "resampling users would inflate the number, as it does squares of noisy means."
         ),
     )
-    return Table("Joint measures of exposure", heads, cells, tuple(row.to_dicts()[0] for row in joint), notes)
+    return Table(
+        title="Joint measures of exposure",
+        columns=heads,
+        rows=cells,
+        records=tuple(row.to_dicts()[0] for row in joint),
+        notes=notes,
+    )
 
 
 def described_table(rows: Sequence[AuditRow]) -> Table | None:
@@ -119,7 +125,7 @@ def described_table(rows: Sequence[AuditRow]) -> Table | None:
         return None
     cells = tuple((measure_name(row.measure), subject_text(row), f"{row.n:,}", _number(row)) for row in shown)
     records = tuple(row.to_dicts()[0] for row in shown)
-    return Table("Other two-sided numbers", ("measure", "of", "n", "value"), cells, records)
+    return Table(title="Other two-sided numbers", columns=("measure", "of", "n", "value"), rows=cells, records=records)
 
 
 def disparity_rows_of(rows: Sequence[AuditRow]) -> list[AuditRow]:

@@ -143,8 +143,10 @@ def build_audit_report(
     )
     tried = None
     if audit.mitigation is not None:
-        tried = to_csv(Table("Trials", (), (), tuple(trial_records(audit.mitigation))))
-    return AuditReport(written, to_csv(Table("Numbers", (), (), tuple(audit.to_dicts()))), tried)
+        tried = to_csv(Table(title="Trials", columns=(), rows=(), records=tuple(trial_records(audit.mitigation))))
+    return AuditReport(
+        written, to_csv(Table(title="Numbers", columns=(), rows=(), records=tuple(audit.to_dicts()))), tried
+    )
 
 
 def audit_id(audit: Audit) -> str:

@@ -81,7 +81,7 @@ def trial_table(found: Sweep) -> Table:
         "Levels down: the gap is smaller because both sides have less. DPFR: distance to the middle of the Pareto "
         "frontier of NDCG and exposure that the truth allows (Rampisela et al. 2025); 0 is the best there is."
     )
-    return Table("Trials", heads, cells, tuple(found.to_dicts()), (note,))
+    return Table(title="Trials", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=(note,))
 
 
 def payer_table(trial: Trial, *, title: str = "Who pays", most: int = _SHOWN) -> Table:
@@ -110,7 +110,9 @@ def payer_table(trial: Trial, *, title: str = "Who pays", most: int = _SHOWN) ->
     left = len(trial.payers) - len(kept)
     notes = ("Users: accuracy. Items: share of the exposure.",)
     notes += (f"{left:,} groups of items that change less are left out.",) if left else ()
-    return Table(title, ("side", "group", "before", "change", ""), cells, records, notes)
+    return Table(
+        title=title, columns=("side", "group", "before", "change", ""), rows=cells, records=records, notes=notes
+    )
 
 
 def long_run_table(found: Mitigation) -> Table:
@@ -125,7 +127,13 @@ def long_run_table(found: Mitigation) -> Table:
         cells.append((f"{MITIGATIONS.get(name, name)} {strength:g}", *told))
     heads = ("mitigation", *(measure_name(f"loop_{measure}") for measure in measures))
     notes = ("First row: the loop without a mitigation. The others: what each changes, paired by run.",)
-    return Table("The long run", heads, tuple(cells), tuple(row for each in rows for row in each.to_dicts()), notes)
+    return Table(
+        title="The long run",
+        columns=heads,
+        rows=tuple(cells),
+        records=tuple(row for each in rows for row in each.to_dicts()),
+        notes=notes,
+    )
 
 
 def choice_sentence(found: Mitigation) -> str:

@@ -141,7 +141,7 @@ def _moved(title: str, frame: pl.DataFrame, note: str) -> Table:
         for row in records
     )
     heads = tuple({"n_relevant": "held-out items", "user_id": "user"}.get(name, name) for name in frame.columns)
-    return Table(title, heads, cells, tuple(records), (note,))
+    return Table(title=title, columns=heads, rows=cells, records=tuple(records), notes=(note,))
 
 
 def _rows(comparison: Comparison, system: str, metric: str, by: str) -> list[PairedDifference]:

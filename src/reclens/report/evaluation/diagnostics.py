@@ -132,7 +132,13 @@ def worst_users_table(
     beyond = "" if above is None else f" above {above:g}"
     if within is not None:
         beyond = f" from {format_number(within[0])} to {format_number(within[1])}"
-    return Table(f"{word} {metric}{beyond} of {result.system}", heads, cells, tuple(records), (note,))
+    return Table(
+        title=f"{word} {metric}{beyond} of {result.system}",
+        columns=heads,
+        rows=cells,
+        records=tuple(records),
+        notes=(note,),
+    )
 
 
 def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[str]) -> Any:
@@ -184,4 +190,4 @@ def exposure_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         "Intervals are Wilson's, over users. Chosen: the share of the same users who had the item held out.",
     )
     heads = ("system", "users", "shown to", "chosen by", "n", "left out: had it")
-    return Table("Who is shown it", heads, cells, tuple(rows), notes)
+    return Table(title="Who is shown it", columns=heads, rows=cells, records=tuple(rows), notes=notes)

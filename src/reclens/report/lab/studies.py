@@ -14,7 +14,7 @@ from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.report._toolkit.document import DocumentPart, Written, appendix, write_document
+from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
 from reclens.report._toolkit.format import in_words, rank, share
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
@@ -47,7 +47,7 @@ _SHOWN: Final = 3
 """Best and worst metrics that get a scatter."""
 
 
-def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> Written:
+def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> RenderedDocument:
     """Offline metrics against true lifts.
 
     Args:
@@ -106,7 +106,7 @@ def build_correlation_report(found: OfflineOnline, *, fitted: bool = False) -> W
     )
 
 
-def build_interference_report(found: Interference, *, arms: tuple[str, str], fitted: bool = False) -> Written:
+def build_interference_report(found: Interference, *, arms: tuple[str, str], fitted: bool = False) -> RenderedDocument:
     """Designs of A/B tests against the truth.
 
     Args:
@@ -147,7 +147,7 @@ def build_interference_report(found: Interference, *, arms: tuple[str, str], fit
     )
 
 
-def build_holdout_report(found: LongRun) -> Written:
+def build_holdout_report(found: LongRun) -> RenderedDocument:
     """The long run: power over months, the surrogate index beside the truth, the effect by age of exposure."""
     parts: list[DocumentPart] = []
     tables = iter(long_run_tables(found))
@@ -193,7 +193,7 @@ def build_holdout_report(found: LongRun) -> Written:
     )
 
 
-def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Written:
+def build_simulation_report(found: Simulation, *, fitted: bool = False) -> RenderedDocument:
     """A simulated A/B test beside its truth."""
     arms, said = found.run.arms, summary_of_simulation(found)
     drawn = [

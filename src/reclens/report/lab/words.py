@@ -135,10 +135,12 @@ def summary_of_holdout(found: LongRun) -> list[str]:
         said.append(f"Given the surrogates, treatment still does {between(residual)}: {carried}.")
     if found.ages:
         first, last = (
-            Estimate(row["difference"], row["low"], row["high"], row["users"])
+            Estimate(row["difference"], low=row["low"], high=row["high"], n=row["users"])
             for row in (found.ages[0], found.ages[-1])
         )
-        apart = above(Estimate(first.value - last.value, _less(first.low, last.high), _less(first.high, last.low), 0))
+        apart = above(
+            Estimate(first.value - last.value, low=_less(first.low, last.high), high=_less(first.high, last.low), n=0)
+        )
         fate = {True: "it fell", False: "it rose", None: "whether it fell cannot be concluded, the intervals overlap"}
         said.append(
             f"On the day of first exposure the effect was {between(first)}, {found.ages[-1]['age']} days later "
