@@ -154,14 +154,8 @@ def evaluate_predictions(
             else:
                 found = estimate(summary, cell, metric, level=level)
             estimates[(metric, *cell)] = found
-    per_user = pl.DataFrame(
-        {
-            USER: users.ids,
-            "ratings": columns["ratings"].astype(np.int64),
-            "rmse": columns["user_rmse"],
-            "mae": columns["user_mae"],
-        }
-    )
+    errors = {"rmse": columns["user_rmse"], "mae": columns["user_mae"]}
+    per_user = pl.DataFrame({USER: users.ids, "ratings": columns["ratings"].astype(np.int64), **errors})
     card = {
         "n_users": len(users),
         "n_ratings": rows.height,

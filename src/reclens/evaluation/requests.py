@@ -17,7 +17,7 @@ from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_metrics
 from reclens.evaluation.cards import EvaluationCard
-from reclens.evaluation.context import make_groups
+from reclens.evaluation.context import make_groups, segments_table
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
 from reclens.metrics.lists import Catalogue, Lists
@@ -104,18 +104,9 @@ def evaluate_requests(
     groups = make_groups(train, users, [by] if isinstance(by, str) else by)
     summary = Summary.of(stable_hash(users.ids), columns, groups=groups, replicates=replicates, seed=rng)
     sizes = np.diff(starts, append=rows.height)
-    per_user = pl.DataFrame(
-        {
-            USER: users.ids,
-            "n_relevant": np.bincount(codes, clicks[kept], len(users)).astype(np.int64),
-            "list_length": np.bincount(codes, sizes[kept], len(users)).astype(np.int64),
-            **columns,
-        }
-    )
-    segments = pl.DataFrame(
-        {USER: users.ids}
-        | {each: pl.Series(labels, dtype=pl.String).gather(places) for each, (labels, places) in groups.items()}
-    )
+    counted = (("n_relevant", clicks), ("list_length", sizes))
+    counts = {name: np.bincount(codes, each[kept], len(users)).astype(np.int64) for name, each in counted}
+    per_user = pl.DataFrame({USER: users.ids, **counts, **columns})
     card = _card(rows, clicks, sizes, train, rules) | {
         "n_users": len(users),
         "metrics": [spec.text for spec in specs],
@@ -135,7 +126,7 @@ def evaluate_requests(
         summary=summary,
         catalogue={},
         per_user=per_user,
-        segments=segments,
+        segments=segments_table(users.ids, groups),
         exposure=nothing,
         level=level,
         card=about,

@@ -13,7 +13,7 @@ import polars as pl
 
 from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
-from reclens.data.manifest import MANIFEST, Kept, mapping, reading
+from reclens.data.manifest import MANIFEST, VerifiedFolder, mapping, reading
 from reclens.data.read.frames import read_parquet
 from reclens.data.split import Split
 from reclens.errors import DataError
@@ -49,7 +49,7 @@ def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
     """
     # Artefacts of tables that were kept before there were manifests can be read: their columns are checked.
     if (folder / MANIFEST).exists():
-        Kept.open(folder)
+        VerifiedFolder.open(folder)
     tables = {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
     for name, table in tables.items():
         _check_columns(name, table)
@@ -240,7 +240,7 @@ def _write_plan(plan: Plan, folder: Path) -> dict[str, Any]:
 
 
 def _load_plan(folder: Path) -> Plan:
-    Kept.open(folder)
+    VerifiedFolder.open(folder)
     return load_plan(folder / "plan.toml")
 
 
@@ -262,7 +262,7 @@ def _write_readout(readout: Readout, folder: Path) -> dict[str, Any]:
         "decisions": decided,
         "units": sum(readout.units.values()),
         "synthetic": readout.synthetic,
-        "information": readout.look.information if readout.look.known else None,
+        "information": readout.interim.information if readout.interim.known else None,
     }
 
 
