@@ -119,6 +119,12 @@ CASES: Mapping[str, Callable[[Path], object]] = {
     "no_column": _read(b"user,item,timestamp\n1,2,\n1,3,5\n"),
     "one_item_a_row": lambda folder: load(pl.DataFrame(LISTS), wanted=("user_id", "item_id"), form="cell"),
     "other_encoding": _read(b"user\0,item\n"),
+    "pass_catalogue": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="coverage@1"),
+    "pass_features": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="diversity@1"),
+    "pass_train": lambda folder: rl.evaluate(
+        pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="mrr@1", history=pl.DataFrame(LISTS)
+    ),
+    "pass_truth": lambda folder: rl.evaluate(pl.DataFrame(LISTS), metrics="mrr@1"),
     "quote_fields": _read(b"user,item\n1,2,3\n"),
     "read_without_weights": _weights,
     "recommend_seen": lambda folder: _task("seen_items_filtered"),
@@ -182,11 +188,12 @@ def test_every_advice_is_looked_at() -> None:
         (Setting("encoding"), "--read encoding=…"),
         (Setting("header", True), "--read header=true"),
         (Setting("ids", "text"), "--ids text"),
+        (Setting("by", ["gender", "age"]), "--by gender --by age"),
         (Setting("table", "name"), "--read table=name"),
     ],
 )
 def test_settings_of_readers_as_options(setting: Setting, said: str) -> None:
-    assert named_by("options")(setting) == said
+    assert (as_option if setting.name == "by" else named_by("options"))(setting) == said
 
 
 def test_a_table_of_several_is_named() -> None:

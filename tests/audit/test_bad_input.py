@@ -66,7 +66,7 @@ def test_wrong_input_says_what_to_do(parts: dict[str, Any], options: dict[str, A
 
 
 def test_tiers_need_training_data(parts: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="pass train="):
+    with pytest.raises(UsageError, match="Pass train="):
         rl.audit.run(parts["recommendations"], parts["truth"], attributes=["popularity"])
     without = rl.audit.run(
         parts["recommendations"], parts["truth"], users=parts["train"].users, items=parts["train"].items, by="gender"

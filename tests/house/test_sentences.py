@@ -43,7 +43,7 @@ STILL = {
         "evaluation/protocol.py": 8,
         "evaluation/results.py": 1,
         "experiment/planning/plan.py": 1,
-        "metrics/lists.py": 3,
+        "metrics/lists.py": 1,
         "metrics/registry.py": 1,
         "models/_content/features.py": 1,
         "models/_core/co_occurrence.py": 1,
@@ -65,7 +65,6 @@ STILL = {
         "workspace/serializers.py": 3,
     },
     "choice": {
-        "experiment/interleaving/lists.py": 4,
         "metrics/conventions.py": 6,
         "models/_core/neighbors.py": 4,
         "models/_core/parameters.py": 1,
@@ -81,8 +80,6 @@ STILL = {
     },
     "title": {
         "data/profile.py": 1,
-        "experiment/off_policy/estimators.py": 4,
-        "experiment/off_policy/slate.py": 5,
         "lab/holdout.py": 1,
         "models/_core/serving.py": 2,
         "models/popular.py": 1,

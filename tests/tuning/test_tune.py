@@ -180,7 +180,7 @@ def test_without_a_validation_part_it_says_how_to_make_one(split: Split) -> None
         ({"rng": None}, "rng is None"),
         ({"spaces": {"item_knn": {}}}, "unknown model in this search 'item_knn'"),
         ({"spaces": {"ease": {"l": Float(1, 2)}}}, "Did you mean 'l2'"),
-        ({"shares": [0.5, 1]}, "method='random' fits on all users"),
+        ({"shares": [0.5, 1]}, "a random search fits on all users"),
         ({"method": "halving", "shares": [0.5, 0.9]}, "rise to 1"),
         ({"method": "halving", "shares": [1.0]}, "rise to 1"),
         ({"method": "halving", "trials": 5}, "expected 6 or more"),

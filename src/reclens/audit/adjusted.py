@@ -15,6 +15,7 @@ import numpy as np
 from reclens.audit.measure import AuditMeasures
 from reclens.errors import UsageError
 from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.told import PASS_TRAIN
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated
 from reclens.stats.summary import Summary
@@ -83,7 +84,7 @@ def adjusted_gaps(measures: AuditMeasures, metric: str, by: str) -> list[Adjuste
     """
     labels = [segment for name, segment in measures.cells if name == by and segment != UNKNOWN]
     if measures.context.profiles is None:
-        raise UsageError("gaps are adjusted for activity, which needs the training data: pass train=…")
+        raise UsageError("gaps are adjusted for activity, which needs the training data", advice=PASS_TRAIN)
     if len(labels) < 2:
         raise UsageError(f"'{by}' has no two groups of known users to hold against each other.")
     cells = _cells(measures, metric, by, labels)

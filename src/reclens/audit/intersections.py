@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.rows import AuditRow, audit_row
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.metrics.registry import direction, in_unit_range
 from reclens.stats.replicated import means_of_rest, replicated_means
@@ -18,6 +18,8 @@ from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
 
 __all__ = ["Intersections", "search_intersections"]
+
+_NAME_GROUPS: Final = Advice("name_groups", (Setting("by", ["gender", "age"]),), "Name them, as by {by}.")
 
 DEEPEST: Final = 3
 """Segmentations that are crossed at most."""
@@ -65,7 +67,7 @@ def search_intersections(
     """
     singles = {by: found for by, found in measures.context.groups.items() if " × " not in by}
     if len(singles) < 2:
-        raise UsageError("intersections need two segmentations or more: name them by=['gender', 'age'].")
+        raise UsageError("intersections need two segmentations or more", advice=_NAME_GROUPS)
     minimum = measures.settings.minimum if minimum is None else minimum
     values = measures.per_user[metric].to_numpy()
     groups = {

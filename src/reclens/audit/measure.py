@@ -34,6 +34,7 @@ from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.source import Source, open_lists
+from reclens.evaluation.told import PASS_TRAIN
 from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, SCORE, USER
 from reclens.stats.replicated import Replicated, replicated_means
@@ -298,7 +299,7 @@ def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, tr
 def _grouped(name: str, known: Dataset, ground: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
     popularity, inside = ground.catalogue.popularity, ground.catalogue.in_catalogue
     if name == POPULARITY and ground.profiles is None and (known.items is None or name not in known.items.columns):
-        raise UsageError("the tiers of popularity are made of the training data: pass train=…")
+        raise UsageError("the tiers of popularity are made of the training data", advice=PASS_TRAIN)
     if name == POPULARITY and ground.profiles is not None:
         return popularity_tiers(popularity, inside, head=tiers[0], tail=tiers[1])
     return item_groups(name, known.items, ground.items, inside)

@@ -10,7 +10,7 @@ import polars as pl
 
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.asked import asked_segments, with_segments_of
 from reclens.evaluation.context import UNKNOWN, make_groups
 from reclens.tabular import Tabular
@@ -105,7 +105,10 @@ def plan(
 
     by = asked_segments(settings.by)
     if not by:
-        raise UsageError("no groups of users are named: give by=['gender'].")
+        raise UsageError(
+            "no groups of users are named",
+            advice=Advice("name_groups", (Setting("by", ["gender"]),), "Name them, as by {by}."),
+        )
     given = [spread, *([] if mean is None else [mean])]
     if not all(math.isfinite(each) and each > 0 for each in given):
         raise UsageError(f"mean is {mean} and spread {spread}, expected numbers above 0.")

@@ -15,7 +15,7 @@ import polars as pl
 from reclens.audit.measure import LIST_POPULARITY, POPULARITY, PROFILE_POPULARITY, AuditMeasures
 from reclens.audit.rows import AuditRow, audit_row
 from reclens.data.dataset import Dataset, Segmenter
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.schema import USER
 from reclens.stats.estimate import Estimate
@@ -74,7 +74,14 @@ def popularity_bias(measures: AuditMeasures, *, cell: Cell = OVERALL) -> list[Po
         systems.
     """
     if POPULARITY not in measures.groups or not measures.has("candidates"):
-        raise UsageError("the tiers of popularity were not measured: pass train= and attributes=['popularity'].")
+        raise UsageError(
+            "the tiers of popularity were not measured",
+            advice=Advice(
+                "measure_tiers",
+                (Setting("train"), Setting("attributes", ["popularity"])),
+                "Pass {train} and {attributes}.",
+            ),
+        )
     kinds: list[tuple[Literal["pop_rsp", "pop_reo"], Replicated]] = [
         ("pop_rsp", _rate(measures, "shown", "candidates", cell))
     ]

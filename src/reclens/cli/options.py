@@ -22,6 +22,10 @@ _SWITCHES: Final[dict[tuple[str, Any], str]] = {
 _READ: Final = frozenset({"bad_rows", "columns", "form", "header", "timestamp_format"})
 TEXTS: Final[Mapping[str, str]] = {
     **ADVICE_TEXTS,
+    "pass_catalogue": "Pass {train}.",
+    "pass_features": "Pass {0} with --items, a table that has one list-valued attribute such as genres.",
+    "pass_shares": "Pass --items, a table that has a list-valued attribute such as genres.",
+    "measure_tiers": "Pass {train}.",
     "give_catalogue": "If they are the same ids and none was hit, pass {train}, which says that they are.",
 }
 """Code of an advice -> its sentence on the command line, where it is not that of Python."""
@@ -40,4 +44,6 @@ def as_option(setting: Setting) -> str:
     if setting.name in _READ:
         return named_by("options")(setting)
     option = f"--{setting.name.replace('_', '-')}"
+    if isinstance(setting.value, list):
+        return " ".join(f"{option} {each}" for each in setting.value)
     return option if setting.value is None else f"{option} {setting.value}"

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from reclens.data.dataset import Dataset
-from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentTypeError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.context import Features, feature_table
+from reclens.evaluation.told import PASS_TRAIN
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import Asked, MetricSpec, asked_name, parse
 from reclens.schema import USER
@@ -102,11 +103,19 @@ def check_needs(
                 "command line reclens evaluate-requests."
             )
         if "truth" in needs and not truth:
-            raise UsageError(f"{spec.text} needs truth: pass the held-out interactions as truth=…")
+            raise UsageError(
+                f"{spec.text} needs truth",
+                advice=Advice("pass_truth", (Setting("truth"),), "Pass the held-out interactions by {truth}."),
+            )
         if "profiles" in needs and not profiles:
-            raise UsageError(f"{spec.text} needs the training data: pass train=…")
+            raise UsageError(f"{spec.text} needs the training data", advice=PASS_TRAIN)
         if (spec.info.kind == "catalogue" or "catalogue" in needs) and catalogue is None:
-            raise UsageError(f"{spec.text} needs to know the catalogue: pass train=… or catalogue=…")
+            raise UsageError(
+                f"{spec.text} needs to know the catalogue",
+                advice=Advice(
+                    "pass_catalogue", (Setting("train"), Setting("catalogue")), "Pass {train} or {catalogue}."
+                ),
+            )
         if catalogue is not None and (spec.k or 0) > max(catalogue, _USUAL):
             raise UsageError(
                 f"{spec.text} looks beyond the catalogue of {catalogue:,} items: the largest useful "
@@ -114,9 +123,13 @@ def check_needs(
             )
         if ("features" in needs and not features) or ("distributions" in needs and not distributions):
             raise UsageError(
-                f"{spec.text} needs item features: pass train= with an items table that has one list-valued "
-                "attribute such as genres, name one of several with features='genres', or pass "
-                "features=(ids, matrix), without negative numbers for miscalibration."
+                f"{spec.text} needs item features",
+                advice=Advice(
+                    "pass_features",
+                    (Setting("train"), Setting("features", "genres"), Setting("features")),
+                    "Pass {0} with an items table that has one list-valued attribute such as genres, name one of "
+                    "several by {1}, or pass ids and a matrix by {2}, without negative numbers for miscalibration.",
+                ),
             )
 
 

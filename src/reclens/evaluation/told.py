@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.metrics.lists import Profiles
 from reclens.schema import ITEM, USER, fingerprint
 from reclens.vocabulary import Vocabulary
 
-__all__ = ["Told", "tell"]
+__all__ = ["PASS_TRAIN", "Told", "tell"]
+
+PASS_TRAIN: Final = Advice("pass_train", (Setting("train"),), "Pass {train}.")
+"""The advice where training data is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ def tell(
         DataError: If a column is missing, holds nulls, or has ids of another type.
     """
     if train is None or profiles is None:
-        raise UsageError("history= adds to the training data, and there is none. Pass train= too.")
+        raise UsageError("histories add to the training data, and there is none", advice=PASS_TRAIN)
     absent = [column for column in (USER, ITEM) if column not in history.columns]
     if absent:
         raise DataError(

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 
 __all__ = ["Catalogue", "Lists", "Profiles"]
 
@@ -189,17 +189,28 @@ class Lists:
         Raises:
             UsageError: Saying which argument of ``evaluate`` is missing.
         """
-        present: Mapping[str, tuple[bool, str]] = {
-            "profiles": (self.profiles is not None, "the training data: pass train=…"),
+        train, features = Setting("train"), Setting("features", "genres")
+        present: Mapping[str, tuple[bool, str, Advice]] = {
+            "profiles": (
+                self.profiles is not None,
+                "the training data",
+                Advice("pass_train", (train,), "Pass {train}."),
+            ),
             "features": (
                 self.catalogue.features is not None,
-                "item features: pass train= with items that have a list column, such as genres, or features=…",
+                "item features",
+                Advice(
+                    "pass_features",
+                    (train, features),
+                    "Pass {0} with items that have a list column, such as genres, or {1}.",
+                ),
             ),
             "distributions": (
                 self.catalogue.distributions is not None,
-                "item features that are shares or flags (none negative), such as genres: pass features='genres'",
+                "item features that are shares or flags (none negative), such as genres",
+                Advice("pass_shares", (features,), "Pass {features}."),
             ),
         }
-        there, ask = present[what]
+        there, what_of, advice = present[what]
         if not there:
-            raise UsageError(f"this metric needs {ask}.")
+            raise UsageError(f"this metric needs {what_of}", advice=advice)

@@ -14,7 +14,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import random_order
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.models import Recommender, get
 from reclens.models._core.search_space import Space
 from reclens.schema import USER, stable_hash
@@ -22,6 +22,7 @@ from reclens.tuning.results import Trial
 
 __all__ = [
     "FEWEST_USERS",
+    "USE_RANDOM",
     "Candidate",
     "UserSubsample",
     "candidate",
@@ -33,6 +34,7 @@ __all__ = [
     "seconds_left",
 ]
 
+USE_RANDOM: Final = Advice("use_random", (Setting("method", "random"),), "Or use {method}.")
 FEWEST_USERS: Final = 50
 """With fewer validation users than this a rung cannot tell configurations apart."""
 _GIVE_UP: Final = 200
@@ -184,7 +186,8 @@ def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) 
     if len(part.users) < FEWEST_USERS or not rows.any():
         raise UsageError(
             f"a share of {share:.3g} of the users has {len(part.users):,} with a validation row, expected "
-            f"{FEWEST_USERS} or more to tell configurations apart. Give larger shares, or use method='random'."
+            f"{FEWEST_USERS} or more to tell configurations apart. Give larger shares",
+            advice=USE_RANDOM,
         )
     return part
 

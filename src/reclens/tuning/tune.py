@@ -19,13 +19,13 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError, expect_type
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError, expect_type
 from reclens.metrics.registry import Asked, MetricSpec, parse
 from reclens.models import Recommender
 from reclens.models._core.search_space import Space
 from reclens.schema import USER
 from reclens.tuning.results import Tuning
-from reclens.tuning.schedule import FEWEST_USERS, UserSubsample, candidate, cut_part, rung_sizes
+from reclens.tuning.schedule import FEWEST_USERS, USE_RANDOM, UserSubsample, candidate, cut_part, rung_sizes
 from reclens.tuning.search import Search
 
 __all__ = ["plan_search", "tune"]
@@ -132,10 +132,13 @@ def plan_search(
     expect_type("split", split, Split, expected="a split with a validation part", fix=mend)
     if split.validation is None or not split.validation.height:
         raise UsageError(
-            f"{split!r} has no validation part to tune by, and the test part must not be used. Split with one: "
-            "split.random(data, validation_share=0.1), split.by_time(data, validation_share=0.1) or "
-            "split.last_n(data, validation_n=1), on the command line: reclens data split --validation-share 0.1, or "
-            "--validation-n 1; or split the training part of this split again."
+            f"{split!r} has no validation part to tune by, and the test part must not be used",
+            advice=Advice(
+                "split_with_validation",
+                (Setting("validation_share", 0.1), Setting("validation_n", 1)),
+                "Split with one, by {validation_share} at random or by time, or {validation_n} of the last; or split "
+                "the training part of this split again.",
+            ),
         )
     spec = parse(metric)
     _check(spec, method=method, trials=trials, seconds=seconds, level=level, seed=rng)
@@ -188,18 +191,22 @@ def _rungs(
 ) -> tuple[UserSubsample, ...]:
     if method == "random":
         if shares is not None:
-            raise UsageError("shares are given, but method='random' fits on all users. Leave them out, or use halving.")
+            raise UsageError(
+                "shares are given, but a random search fits on all users",
+                advice=Advice("use_halving", (Setting("method", "halving"),), "Leave them out, or use {method}."),
+            )
         return (UserSubsample(1.0, train, validation),)
     users = validation[USER].n_unique()
     chosen = list(shares) if shares is not None else [each for each in _SHARES if each * users >= 1.2 * FEWEST_USERS]
     rising = all(0 < low < high for low, high in itertools.pairwise(chosen))
     if len(chosen) < 2 or not rising or chosen[-1] != 1:
         if shares is None:
-            raise UsageError(f"{users:,} users have a validation row, too few for rungs. Use method='random'.")
+            raise UsageError(f"{users:,} users have a validation row, too few for rungs", advice=USE_RANDOM)
         raise UsageError(f"shares are {chosen}, expected two or more that rise to 1, such as [1/9, 1/3, 1].")
     if trials < 2 * len(chosen):
         raise UsageError(
             f"trials is {trials}, expected {2 * len(chosen)} or more: each of {len(chosen)} rungs spends the same, and "
-            "the last one needs two full fits. Raise it, or use method='random'."
+            "the last one needs two full fits",
+            advice=USE_RANDOM,
         )
     return tuple(cut_part(train, validation, share, seed) for share in chosen)

@@ -12,13 +12,14 @@ from reclens.errors import UnknownNameError, UsageError
 __all__ = ["METHODS", "Interleaved", "Method", "interleave", "places_in"]
 
 Method = Literal["team_draft", "balanced", "probabilistic", "optimized"]
-METHODS: Final = {
-    "team_draft": "Team-draft (Radlinski, Kurup, Joachims 2008): rankers pick in turns, a coin for each round",
-    "balanced": "Balanced (Joachims 2003): both rankings are walked down alike, a coin says who begins",
-    "probabilistic": "Probabilistic (Hofmann, Whiteson, de Rijke 2011): items are drawn from softened rankings",
-    "optimized": "Optimised (Radlinski, Craswell 2013): the mixture of lists that tells most and favours nobody",
-}
-"""Ways to mix, and where they come from."""
+METHODS: Final[tuple[Method, ...]] = ("team_draft", "balanced", "probabilistic", "optimized")
+"""Ways to mix.
+
+Team-draft (Radlinski, Kurup, Joachims 2008): rankers pick in turns, a coin for each round. Balanced (Joachims 2003):
+both rankings are walked down alike, a coin says who begins. Probabilistic (Hofmann, Whiteson, de Rijke 2011): items are
+drawn from softened rankings. Optimised (Radlinski, Craswell 2013): the mixture of lists that tells most and favours
+nobody.
+"""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

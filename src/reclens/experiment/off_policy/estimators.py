@@ -31,16 +31,10 @@ from reclens.experiment.off_policy.intervals import Linear
 
 __all__ = ["BIASED", "ESTIMATORS", "NEED_MODEL", "cut", "linear_parts", "tuned"]
 
-ESTIMATORS: Final = {
-    "ips": "inverse propensity scores",
-    "snips": "self-normalised inverse propensity scores",
-    "dm": "direct method",
-    "dr": "doubly robust",
-    "switch_dr": "doubly robust, the direct method alone where weights are above a threshold",
-    "dr_os": "doubly robust with shrunk weights",
-    "mips": "marginalised inverse propensity scores, over categories of items",
-}
-"""Names and what they stand for."""
+ESTIMATORS: Final = ("ips", "snips", "dm", "dr", "switch_dr", "dr_os", "mips")
+"""The estimators: inverse propensity scores, the same self-normalised, the direct method, doubly robust, doubly robust
+with the direct method alone where weights are above a threshold, doubly robust with shrunk weights, and marginalised
+inverse propensity scores over categories of items."""
 
 NEED_MODEL: Final = ("dm", "dr", "switch_dr", "dr_os")
 BIASED: Final = ("dm", "switch_dr", "dr_os")

@@ -37,15 +37,10 @@ if TYPE_CHECKING:
 
 __all__ = ["PLACE_BY_PLACE", "SLATE_ESTIMATORS", "evaluate_lists", "prefix_chances"]
 
-SLATE_ESTIMATORS: Final = {
-    "iips": "item-position inverse propensity scores",
-    "sn_iips": "self-normalised item-position inverse propensity scores",
-    "pi": "pseudo-inverse",
-    "rips": "reward-interaction (cascade) inverse propensity scores",
-    "sn_rips": "self-normalised cascade inverse propensity scores",
-    "sips": "inverse propensity scores of whole lists",
-}
-"""Names and what they stand for; the last three need ratios of whole beginnings of lists."""
+SLATE_ESTIMATORS: Final = ("iips", "sn_iips", "pi", "rips", "sn_rips", "sips")
+"""The estimators for lists: item-position inverse propensity scores, the same self-normalised, the pseudo-inverse,
+reward-interaction (cascade) inverse propensity scores, the same self-normalised, and inverse propensity scores of whole
+lists; the last three need ratios of whole beginnings of lists."""
 PLACE_BY_PLACE: Final = ("iips", "sn_iips")
 """Those that take an item at its place alone."""
 

@@ -17,6 +17,7 @@ __all__ = [
     "in_words",
     "is_identifier",
     "listed",
+    "p_in_words",
     "p_text",
     "p_value",
     "percent",
@@ -85,6 +86,13 @@ _NAMES: Final = frozenset(
         "item product article movie film book song track artist video ad store shop seller basket transaction"
     )
 )
+
+
+def p_in_words(p: float | None) -> str:
+    """A p-value of draws, as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
+    if p is None:
+        return NOTHING
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def p_text(p: float) -> str:

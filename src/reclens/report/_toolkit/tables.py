@@ -18,7 +18,6 @@ __all__ = [
     "Table",
     "format_estimate",
     "format_number",
-    "p_in_words",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -97,13 +96,6 @@ def format_estimate(
     if text == NOTHING or row["low"] is None or row["high"] is None:
         return text
     return f"{text} [{written(row['low'])}, {written(row['high'])}]"
-
-
-def p_in_words(p: float | None) -> str:
-    """A p-value as it follows the letter p: ``= 0.012``, ``< 0.001``, or a dash where there is none."""
-    if p is None:
-        return "–"
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
 def to_markdown(table: Table) -> str:

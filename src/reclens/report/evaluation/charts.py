@@ -8,10 +8,11 @@ from typing import Any, Final
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
+from reclens.report._toolkit.format import p_in_words
 from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
-from reclens.report._toolkit.tables import format_estimate, p_in_words
+from reclens.report._toolkit.tables import format_estimate
 from reclens.report.evaluation.tables import best_first
 from reclens.report.evaluation.words import why_not_significant
 

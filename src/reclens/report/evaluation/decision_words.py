@@ -9,8 +9,8 @@ from reclens.evaluation.decision import Decision, DecisionCode
 from reclens.evaluation.differences import PairedDifference
 from reclens.metrics import direction, family_of
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.format import count_of, listed, percent, span
-from reclens.report._toolkit.tables import format_estimate, format_number, p_in_words
+from reclens.report._toolkit.format import count_of, listed, p_in_words, percent, span
+from reclens.report._toolkit.tables import format_estimate, format_number
 
 __all__ = ["DecisionWords", "decision_in_words"]
 

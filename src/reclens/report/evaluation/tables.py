@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.metrics import direction, names
-from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number, p_in_words
+from reclens.report._toolkit.format import p_in_words
+from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
 from reclens.report.evaluation.words import how_tested
 
 __all__ = ["best_first", "comparison_table", "gap_table", "leaderboard", "segment_table", "verdict_table"]

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
+from reclens.report._toolkit.format import p_in_words
 from reclens.report._toolkit.notes import note_text
-from reclens.report._toolkit.tables import p_in_words
 
 __all__ = ["comparison_text", "how_tested", "why_not_significant"]
 

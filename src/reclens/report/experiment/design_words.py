@@ -9,7 +9,7 @@ from typing import Final
 from reclens.experiment.assignment.assign import LayerPair
 from reclens.experiment.assignment.checks import BUCKETS, AssignmentCheck
 from reclens.experiment.planning.calculator import Calculation
-from reclens.report._toolkit.format import p_value, percent
+from reclens.report._toolkit.format import p_text, p_value, percent
 from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.experiment.method_words import FORMULA_TITLES
 
@@ -58,7 +58,7 @@ def assignment_check_text(check: AssignmentCheck) -> str:
         return f"{name}: too few units to tell, expected 5 or more in every cell."
     return (
         f"{name}: {'yes' if check.fine else 'NO'} (chi² = {check.statistic:.1f}, {check.df} degrees of freedom, "
-        f"p = {check.p:.3g})."
+        f"{p_text(check.p)})."
     )
 
 

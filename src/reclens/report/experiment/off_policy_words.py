@@ -7,7 +7,7 @@ from typing import Final
 from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, Refusal
 from reclens.experiment.off_policy.reward_model import RewardModelCard
 from reclens.experiment.off_policy.weights import Objection
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import p_text, percent
 
 __all__ = ["BY_PLACE", "model_text", "objection_text", "off_policy_text", "refusal_text"]
 
@@ -83,7 +83,7 @@ def objection_text(objection: Objection) -> str:
                 else "propensities are smaller than what was done"
             )
             why += ", or they are conditional on the places above" if weights.places > 1 else ""
-            return f"The mean weight is {value:.3f} and should be 1 (p = {weights.p_value:.1g}): {why}."
+            return f"The mean weight is {value:.3f} and should be 1 ({p_text(weights.p_value)}): {why}."
 
 
 def model_text(made: RewardModelCard) -> str:
