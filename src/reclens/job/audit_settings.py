@@ -71,6 +71,16 @@ measure = "ndcg@10"
 by = "gender"
 at_least = 0.8                     # of the impact ratio
 unsure = "pass"
+
+# [model]                          # the model behind the lists, where it is one of the library
+# name = "ease"
+#
+# [mitigation]                     # sweeps re-rankers and weights against one gap, on validation
+# attribute = "popularity"
+# group = "tail"
+#
+# [loop]                           # slow: trains the model anew once a round and run
+# rounds = 6
 """
 """An audit.toml to start from."""
 

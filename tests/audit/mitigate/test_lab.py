@@ -21,7 +21,9 @@ from reclens.data.split.result import Split
 from reclens.errors import UnknownNameError, UsageError
 from reclens.lab.feedback import FeedbackLoop
 
-SETTINGS = AuditSettings(by=["gender"], attributes=["popularity", "genres"], replicates=200)
+SETTINGS = AuditSettings(
+    by=["gender"], attributes=["popularity", "genres"], protected=["gender", "genres"], replicates=200
+)
 TAIL = ItemGap("popularity", "tail")
 FEW: dict[str, Any] = {"rerank": {"xquad": [0.5], "dual_prices": [0.5, 1.0]}, "weights": {"inverse_propensity": [0.5]}}
 
@@ -152,7 +154,7 @@ def test_what_cannot_be_tried_is_said(split: Split, candidates: Candidates) -> N
     plain = dataclasses.replace(candidates, model=("popular", {}))
     found = mitigation(plain, asked, train=split.train, settings=SETTINGS)
     assert found.left_out == (LeftOut("group_weights", "takes_no_weights"),)
-    alone = dataclasses.replace(SETTINGS, by=())
+    alone = dataclasses.replace(SETTINGS, by=(), protected=())
     assert mitigation(candidates, asked, train=split.train, settings=alone).left_out == (
         LeftOut("group_weights", "no_user_group"),
     )

@@ -228,7 +228,7 @@ def mitigation(
             f"the longest list has {candidates.depth} items and {settings.k} are shown: there is nothing to choose "
             "from. Give longer ones, such as 100 for each user."
         )
-    settings = replace(settings, hypotheses=None)
+    settings = replace(settings, hypotheses=None, retrieved=0)
     lists = _first(candidates.validation, settings.k)
     goal = goal_of(train, lists, candidates.validation_truth, asked.gap, settings)
     tried, left_out = _Makers(candidates, goal, settings.k, threads).all_of(asked)

@@ -136,7 +136,7 @@ def goal_of(train: Dataset, lists: Any, truth: Any, gap: Gap, settings: AuditSet
     """
     columns = [] if train.items is None else [name for name in settings.attributes if name in train.items.columns]
     attribute = gap.attribute if isinstance(gap, ItemGap) else next(iter(columns), POPULARITY)
-    asked = replace(settings, metrics=(), by=(), attributes=(attribute,), hypotheses=None)
+    asked = replace(settings, metrics=(), by=(), attributes=(attribute,), protected=(), hypotheses=None)
     found = measure_audit(lists, truth, settings=asked, train=train)
     groups = found.groups[attribute]
     single = bool((groups.indptr[1:] - groups.indptr[:-1] <= 1).all())

@@ -333,7 +333,8 @@ class _Bench:
 
 def _crossed(train: Dataset, attribute: str, settings: AuditSettings) -> Dataset:
     """The training data, whose items have the labels of an attribute crossed with tiers of popularity."""
-    asked = replace(settings, k=1, metrics=(), by=(), attributes=(attribute, POPULARITY), attention="log")
+    alone = {"metrics": (), "by": (), "protected": (), "attributes": (attribute, POPULARITY)}
+    asked = replace(settings, k=1, attention="log", **alone)
     first = train.interactions.select(USER, ITEM).head(1).with_columns(pl.lit(1).alias(RANK))
     found = measure_audit(first, settings=asked, train=train)
     table = within_groups(found.groups[attribute], found.groups[POPULARITY], found.context.items)
