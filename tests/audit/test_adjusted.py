@@ -69,6 +69,18 @@ def test_what_activity_explains_is_taken_out(measured: AuditMeasures) -> None:
     assert [row["step"] for row in found.to_dicts()] == ["raw", "activity", "profile_popularity", "left"]
 
 
+def test_strata_weigh_by_how_surely_they_tell_the_gap(measured: AuditMeasures) -> None:
+    """Gaps of .1, .2, … at the five levels of activity, and profiles that are all alike: Σ w gap ÷ Σ w by hand."""
+    ground = measured.context
+    alike = replace(ground, catalogue=replace(ground.catalogue, popularity=np.ones_like(ground.catalogue.popularity)))
+    activity, woman = columns(measured)
+    found = women(given(replace(measured, context=alike), 0.5 - 0.05 * activity * woman))
+    levels = np.unique(activity[woman & np.isin(activity, activity[~woman])])
+    n = np.array([[(activity == level)[side].sum() for level in levels] for side in (woman, ~woman)])
+    weights = n[0] * n[1] / n.sum(axis=0)
+    assert len(levels) == 3 and found.left.value == pytest.approx(-0.05 * (weights @ levels) / weights.sum())
+
+
 def test_users_without_a_counterpart_are_counted(measured: AuditMeasures) -> None:
     """Only women have 2 items, only men 10: those strata of the others are left out, with the women in them."""
     activity, woman = columns(measured)

@@ -50,6 +50,8 @@ def test_an_audit_is_kept_and_written(run: Any, place: Path) -> None:
     assert {row["criterion"]: row["opinion"] for row in rows} == dict(kept.opinions)
     files = {file.suffix for file in (place / "workspace" / "reports").glob("mine.*")}
     assert files == {".html", ".md", ".csv", ".toml"}
+    users = pl.read_csv(place / "workspace" / "reports" / "mine.responsible-ai.csv")
+    assert users.columns == ["city", "true_y", "predicted_y"] and users.height == 30
     page = (place / "workspace" / "reports" / "mine.md").read_text()
     assert kept.card["lists"]["hash"] in page and "Somebody" in page and "K = 2" in page
     assert "audited again: k = 2" in done.stderr

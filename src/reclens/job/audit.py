@@ -26,6 +26,8 @@ from reclens.tabular import Tabular
 from reclens.workspace import Workspace
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from reclens.schema import Recommendations
 
 __all__ = ["AuditJobResult", "plan_audit_job", "run_audit_job"]
@@ -37,8 +39,8 @@ class AuditJobResult(Tabular):
 
     Attributes:
         audit: The audit.
-        files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, and ``pdf``
-            where it could be printed.
+        files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, ``pdf`` where
+            it could be printed, and ``responsible_ai``, a row a user, where there are groups of users.
         printed: What became of the PDF; None where none was asked for.
         gate: What ``[[gate]]`` came to; None where there is none.
         sensitivity: The same audit under other choices.
@@ -112,10 +114,24 @@ def run_audit_job(
         place.save_text(to_toml(settings), f"{settings.name}.toml")
         stem = place.folder / "reports" / settings.name
     files, printed = report.save(stem, pdf=settings.report.pdf)
+    table = _table_of_users(found)
+    if table is not None:
+        files["responsible_ai"] = stem.with_name(f"{stem.name}.responsible-ai.csv")
+        table.write_csv(files["responsible_ai"])
     step(f"report written: {', '.join(str(file) for file in files.values())}")
     if printed is not None and printed.path is None:
         step(_no_pdf(printed))
     return AuditJobResult(audit=found, files=files, printed=printed, gate=gate, sensitivity=again)
+
+
+def _table_of_users(found: Audit) -> pl.DataFrame | None:
+    """What the Responsible AI dashboard reads; None without a metric, or without groups of users."""
+    from reclens.edges.responsible_ai import responsible_ai_table
+
+    try:
+        return responsible_ai_table(found)
+    except UsageError:
+        return None
 
 
 def _audited(settings: AuditJobSettings, ground: Ground, step: Callable[[str], None], progress: Progress) -> Audit:
