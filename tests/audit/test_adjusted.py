@@ -131,6 +131,15 @@ def test_small_groups_are_counted(measured: AuditMeasures) -> None:
     assert found.groups == 4 + 6 + 6 + 12 and found.small > 0 and len(found.rows) == found.groups - found.small
 
 
+def test_a_group_of_exactly_the_least_size_is_tested(measured: AuditMeasures) -> None:
+    whole = search_intersections(given(measured, np.ones(800)), "ndcg@10", minimum=2)
+    size = min(row.n for row in whole.rows)
+    exact, above = (
+        search_intersections(given(measured, np.ones(800)), "ndcg@10", minimum=each) for each in (size, size + 1)
+    )
+    assert size in {row.n for row in exact.rows} and size not in {row.n for row in above.rows}
+
+
 def test_one_segmentation_has_no_intersections(measured: AuditMeasures) -> None:
     alone = replace(measured, context=replace(measured.context, groups={"gender": measured.context.groups["gender"]}))
     with pytest.raises(UsageError, match="two segmentations"):

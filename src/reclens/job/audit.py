@@ -39,8 +39,8 @@ class AuditJobResult(Tabular):
 
     Attributes:
         audit: The audit.
-        files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, ``pdf`` where
-            it could be printed, and ``responsible_ai``, a row a user, where there are groups of users.
+        files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, ``pdf``
+            where it could be printed, and ``responsible_ai``, a row a user, where there are groups of users.
         printed: What became of the PDF; None where none was asked for.
         gate: What ``[[gate]]`` came to; None where there is none.
         sensitivity: The same audit under other choices.
