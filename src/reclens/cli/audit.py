@@ -157,7 +157,7 @@ def demo(
     """
     from reclens.audit import compare as hold
     from reclens.cli.shared import prepare, progress_of
-    from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market, winner_of
+    from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market, ranked
     from reclens.job.run import run_job
     from reclens.report import leaderboard
     from reclens.report.audit.comparison import build_audit_comparison, comparison_sentence
@@ -177,24 +177,25 @@ def demo(
         )
     made_up = any(each.card.get("synthetic") for each in done.results.values())
     output.emit(leaderboard(done.results, comparison=done.comparison), synthetic=made_up)
-    winner = winner_of(done.results)
-    output.say(f"{winner} wins by NDCG: it is audited beside popular")
+    winner, *others = ranked(done.results)
+    other = others[0] if winner == "popular" else winner
+    second = f"{other}, the best of the others, is" if winner == "popular" else "it is"
+    output.say(f"{winner} wins by NDCG: {second} audited beside popular")
     audited: dict[str, AuditJobResult] = {}
-    for name, settings in audits_of(place, winner, market=injected is not None).items():
+    for name, settings in audits_of(place, other, market=injected is not None).items():
         audited[name] = _audited(settings, place, None, output, command="reclens audit demo")
         output.say(overall_sentence(audited[name].audit))
-    first, last = (audited[name].audit for name in ("popular", winner)) if winner != "popular" else (None, None)
-    _say_findings(audited[winner], output)
+    first, last = audited["popular"].audit, audited[other].audit
+    _say_findings(audited[other], output)
     if injected is not None:
         output.say("the marketplace's own lists:")
         _say_findings(audited["marketplace"], output)
         for name, (put, found) in found_of_injected(injected, audited["marketplace"].audit).items():
             output.say(f"- {name}: {put:g} was put in, {found} is measured")
-    if first is not None and last is not None:
-        found = hold(first, last)
-        page = build_audit_comparison(found, synthetic=bool(last.card.get("synthetic")))
-        written = page.save(place.folder / "reports" / "audit-demo-comparison")
-        output.say(f"{comparison_sentence(found)} ({', '.join(map(str, written))})")
+    found = hold(first, last)
+    page = build_audit_comparison(found, synthetic=bool(last.card.get("synthetic")))
+    written = page.save(place.folder / "reports" / "audit-demo-comparison")
+    output.say(f"{comparison_sentence(found)} ({', '.join(map(str, written))})")
 
 
 def _audited(

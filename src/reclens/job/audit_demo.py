@@ -23,7 +23,7 @@ from reclens.stats.estimate import Estimate
 from reclens.workspace import Workspace
 from reclens.world.marketplace import Injected, draw_marketplace
 
-__all__ = ["audits_of", "demo_job", "found_of_injected", "keep_market", "winner_of"]
+__all__ = ["audits_of", "demo_job", "found_of_injected", "keep_market", "ranked"]
 
 _NAME: Final = "audit-demo"
 _METRIC: Final = "ndcg@10"
@@ -89,13 +89,13 @@ def found_of_injected(injected: Injected, audit: Audit) -> dict[str, tuple[float
     }
 
 
-def winner_of(results: Mapping[str, Evaluation]) -> str:
-    """The system with the largest NDCG."""
-    return max(results, key=lambda name: results[name][_METRIC].overall.value)
+def ranked(results: Mapping[str, Evaluation]) -> list[str]:
+    """The systems by NDCG, the largest first."""
+    return sorted(results, key=lambda name: -results[name][_METRIC].overall.value)
 
 
-def audits_of(workspace: Workspace, winner: str, *, market: bool = False) -> dict[str, AuditJobSettings]:
-    """The audits of Popular, of the winner, and of the lists of the marketplace: system -> settings."""
+def audits_of(workspace: Workspace, other: str, *, market: bool = False) -> dict[str, AuditJobSettings]:
+    """The audits of Popular, of another system, and of the lists of the marketplace: system -> settings."""
     train = workspace.load("split", _NAME).train
     by, attributes = _user_groups(train), _item_attributes(train)
     content: dict[str, Any] = {
@@ -121,7 +121,7 @@ def audits_of(workspace: Workspace, winner: str, *, market: bool = False) -> dic
         "marketplace": "It draws products by their appeal, and the seller 'partner' less often than it is bought from.",
     }
     found = {}
-    systems = ["popular", winner, *(["marketplace"] if market else [])]
+    systems = ["popular", other, *(["marketplace"] if market else [])]
     for system in dict.fromkeys(systems):
         report = {**content["report"], "system": told.get(system), "title": f"Fairness and bias audit of {system}"}
         report["parameters"] = ["What you interacted with before.", "Items that you have are left out."]
