@@ -72,6 +72,21 @@ def test_what_improved_and_what_got_worse(audits: tuple[Audit, Audit]) -> None:
         assert (women.change.low > 1) == (outcome == "improved")
 
 
+def test_the_interval_of_a_change_is_that_of_independent_users(audits: tuple[Audit, Audit]) -> None:
+    """Half widths of the two on the logarithm, added as squares."""
+    change = next(
+        each
+        for each in rl.audit.compare(*audits).changes
+        if (each.measure, each.segment, each.reference) == ("ndcg@10", "F", "rest")
+    )
+
+    def half_width(found: object) -> float:
+        return float(np.log(found.high / found.low) / 2)  # type: ignore[attr-defined]
+
+    expected = np.hypot(half_width(change.before), half_width(change.after))
+    assert half_width(change.change) == pytest.approx(expected)
+
+
 def test_an_audit_beside_itself_changes_nothing(audits: tuple[Audit, Audit]) -> None:
     found = rl.audit.compare(audits[0], audits[0])
     assert {each.outcome for each in found.changes} <= {"undecided", "not_tested"}
