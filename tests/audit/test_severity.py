@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
+from scipy.stats import norm
 
-from reclens.audit.rows import AuditRow
+from reclens.audit.rows import AuditRow, audit_row
 from reclens.audit.severity import judged, opinion, severity
 from reclens.stats.estimate import Estimate
+from reclens.stats.replicated import Replicated
 
 
 def row(ratio: float, low: float | None, high: float | None, **about: Any) -> AuditRow:
@@ -96,3 +99,15 @@ def test_families_are_corrected_apart() -> None:
 )
 def test_opinions(kinds: list[Any], expected: str) -> None:
     assert opinion(kinds) == expected
+
+
+@pytest.mark.parametrize("ratio", [0.7, 0.9, 0.97, 1.0, 1.1, 1.4])
+def test_equivalence_is_the_larger_of_two_one_sided_tests(ratio: float) -> None:
+    """Of the logarithm of the ratio with a standard error of .05, against ln .9 and ln 1/.9 (scipy's normal)."""
+    value = Replicated(np.asarray(ratio), ratio * np.exp(0.05 * norm.ppf((np.arange(2_000) + 0.5) / 2_000)))
+    about: dict[str, Any] = {"section": "exposure", "measure": "x", "reference": "catalogue"}
+    found = audit_row(value, 1.0, n=1_000_000, **about)
+    below, above = (np.log(ratio) - np.log(0.9)) / 0.05, (np.log(ratio) + np.log(0.9)) / 0.05
+    assert found.p_equivalent == pytest.approx(max(norm.sf(below), norm.cdf(above)), abs=2e-3)
+    assert found.p_value == pytest.approx(2 * norm.sf(abs(np.log(ratio)) / 0.05), abs=2e-3)
+    assert found.smallest_detectable == pytest.approx(np.exp(-(1.96 + 0.8416) * 0.05), abs=2e-3)
