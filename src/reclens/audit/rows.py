@@ -141,8 +141,8 @@ def audit_row(
         n: Users behind the value.
         n_reference: Users behind the reference, where they are others.
         scale: Where the interval of the value is made.
-        test: Whether the ratio or the difference is tested. Ratios are, on the logarithm, where both are positive by
-            their nature; differences where either may be 0.
+        test: Whether there has to be a ratio or a difference that varies. Where there are both, each has to show a
+            difference: of skewed values in a small group one of the two alone would raise too many false alarms.
         level: Confidence level.
         minimum: With fewer users there is no test.
         band: A ratio between this and its inverse is no material difference.
@@ -163,15 +163,14 @@ def audit_row(
         "ratio": ratio.estimate(n=few, level=level, scale="log"),
     }
     row = AuditRow(n=n, n_reference=n if n_reference is None else n_reference, **estimates, **about)
-    if test == "ratio" and scale == "logit" and few >= minimum and not value.draws.any() and float(other.value) > 0:
+    if scale == "logit" and few >= minimum and not value.draws.any() and float(other.value) > 0:
         return _never(row, float(other.value), few, level)
     reason = _reason(value, other, difference if test == "difference" else ratio, few, minimum, test)
     if reason is not None:
         return replace(row, reason=reason)
-    tested = difference.p_value(n=few) if test == "difference" else ratio.p_value(1.0, n=few, scale="log")
     return replace(
         row,
-        p_value=tested,
+        p_value=_difference_of_both(difference, ratio, few),
         p_equivalent=_equivalence(ratio, few, band),
         smallest_detectable=_smallest(ratio, few, 1 - level),
     )
@@ -181,11 +180,12 @@ def _never(row: AuditRow, alike: float, n: int, level: float) -> AuditRow:
     """A share of which no user has any: bounds from the number of users alone.
 
     A user who has some has at most all of it, so that the share is at most the share of users who have some: its upper
-    end is that of 0 of n users (Clopper and Pearson), and at parity no user has any with chance (1 - parity)^n at most.
+    end is that of 0 of n users (Clopper and Pearson), and at parity no user has any with chance (1 - parity)^n at most;
+    twice that is the two-sided p-value.
     """
     high = 1 - ((1 - level) / 2) ** (1 / n)
     value, ratio = (Estimate(0.0, low=0.0, high=end, n=n, level=level) for end in (high, high / alike))
-    return replace(row, value=value, ratio=ratio, p_value=(1 - alike) ** n)
+    return replace(row, value=value, ratio=ratio, p_value=min(2 * (1 - alike) ** n, 1.0))
 
 
 def _known(value: float, like: Replicated) -> Replicated:
@@ -203,6 +203,12 @@ def _reason(
     if test == "ratio" and not float(other.value) > 0:
         return "no_reference"
     return None if tested.varies("log" if test == "ratio" else "identity") else "no_variation"
+
+
+def _difference_of_both(difference: Replicated, ratio: Replicated, n: int) -> float:
+    """The larger p-value of the difference and of the logarithm of the ratio, of those that vary."""
+    found = [difference.p_value(n=n), ratio.p_value(1.0, n=n, scale="log")]
+    return max(each for each in found if not math.isnan(each))
 
 
 def _equivalence(ratio: Replicated, n: int, band: float) -> float:
