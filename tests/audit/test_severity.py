@@ -16,7 +16,7 @@ from reclens.stats.summary import Summary
 
 
 def row(ratio: float, low: float | None, high: float | None, **about: Any) -> AuditRow:
-    one = Estimate(1.0, None, None, 100, 0.95)
+    one = Estimate(1.0, low=None, high=None, n=100, level=0.95)
     fields: dict[str, Any] = {
         "section": "users",
         "measure": "ndcg@10",
@@ -28,7 +28,7 @@ def row(ratio: float, low: float | None, high: float | None, **about: Any) -> Au
         "value": one,
         "reference_value": one,
         "difference": one,
-        "ratio": Estimate(ratio, low, high, 100, 0.95),
+        "ratio": Estimate(ratio, low=low, high=high, n=100, level=0.95),
         "p_value": 0.001,
         "p_equivalent": 0.5,
         "p_adjusted": 0.01,
