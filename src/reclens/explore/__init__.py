@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from reclens.explore.structure import structural_reach
     from reclens.explore.text_embedding import embed_texts
     from reclens.explore.tfidf import TfidfSvd
+    from reclens.explore.transfer import Moved, move
     from reclens.explore.users import mean_users
     from reclens.explore.vector_files import read_vectors
 
@@ -40,6 +41,7 @@ __all__ = [
     "ExploreSettings",
     "LocalStore",
     "ModelSpaces",
+    "Moved",
     "NeighbourGraph",
     "PlantedSpace",
     "PointMap",
@@ -55,6 +57,7 @@ __all__ = [
     "kept_map",
     "map_quality",
     "mean_users",
+    "move",
     "neighbour_graph",
     "pca_map",
     "planted_space",
@@ -78,6 +81,7 @@ __getattr__, __dir__ = lazy(
         "ExploreSettings": "settings",
         "LocalStore": "local_store",
         "ModelSpaces": "embed_models",
+        "Moved": "transfer",
         "NeighbourGraph": "neighbours",
         "PlantedSpace": "planted",
         "PointMap": "project",
@@ -93,6 +97,7 @@ __getattr__, __dir__ = lazy(
         "kept_map": "project",
         "map_quality": "quality",
         "mean_users": "users",
+        "move": "transfer",
         "neighbour_graph": "neighbours",
         "pca_map": "project",
         "planted_space": "planted",
