@@ -64,7 +64,6 @@ def main() -> None:
     flat = faiss.IndexFlatIP(asked.dimension)
     flat.add(vectors)
     told["faiss_flat_share_of_sgemm"] = work / best(lambda: flat.search(queries, 10), 2) / 1e9 / sgemm
-    del flat
     folder = tempfile.mkdtemp()
     store = LocalStore(folder)
     store.create(StoreCard("bench", "1", asked.dimension))
@@ -89,7 +88,8 @@ def main() -> None:
     told["index_bytes"] = sum(file.stat().st_size for file in Path(folder).rglob("index.faiss"))
     shutil.rmtree(folder)
     told |= {"machine": platform.processor() or platform.machine(), "faiss": faiss.__version__}
-    text = json.dumps({name: round(value, 4) if isinstance(value, float) else value for name, value in told.items()}, indent=1)
+    short = {name: round(value, 4) if isinstance(value, float) else value for name, value in told.items()}
+    text = json.dumps(short, indent=1)
     if asked.out:
         asked.out.write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")
