@@ -18,6 +18,7 @@ from reclens.experiment.planning.calculator import calculate
 from reclens.experiment.planning.plan import load_plan
 from reclens.report.experiment.decision_words import summary_of_readout
 from reclens.report.experiment.design_words import calculation_text
+from reclens.report.experiment.method_words import adjustment_text
 from reclens.report.experiment.readout_tables import effect_table
 from reclens.workspace import Workspace
 
@@ -56,7 +57,7 @@ def test_a_link_reproduces_the_question(open_page) -> None:
     app = open_page("experiments", **asked)
     expected = calculate(kind="mean", mean=4.2, sd=6.3, n=50_000, r2=0.4, arms=3, looks=4, spending="pocock")
     assert calculation_text(expected) in words(app)
-    assert all(sentence in words(app) for sentence in expected.answer.adjustments)
+    assert all(adjustment_text(each) in words(app) for each in expected.answer.adjustments)
     assert len(expected.answer.adjustments) == 4
 
 

@@ -34,9 +34,9 @@ def test_the_profile_as_a_table(small_data) -> None:
 
 
 def test_problems_as_a_table() -> None:
-    shown = problems_table([Problem("ties", 1234, "order unknown")])
-    assert shown.rows == (("ties", "1,234", "order unknown"),)
-    assert to_csv(shown) == "problem,rows,detail\nties,1234,order unknown\n"
+    shown = problems_table([Problem("not_finite", 1234, {"column": "rating"})])
+    assert shown.rows == (("rating not finite", "1,234", "NaN or infinite"),)
+    assert to_csv(shown) == "problem,rows,detail\nrating not finite,1234,NaN or infinite\n"
 
 
 def test_any_frame_as_a_table_whose_csv_runs_nothing() -> None:
