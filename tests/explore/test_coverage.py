@@ -50,6 +50,10 @@ def test_shares_by_hand(space_of) -> None:
     terms = (wanted - size_wanted * 0.5) / 4 - (shown - size_shown * 0) / 3
     error = math.sqrt((terms**2).sum() * 3 / 2)
     assert (by["z"].gap.high - by["z"].gap.low) / 2 == pytest.approx(2.39398 * error, rel=1e-4)  # 1 - 0.05 / 6
+    as_text = measure_coverage(space, regions, lists.with_columns(pl.col("user_id").cast(pl.String)), truth)
+    assert [each.gap for each in as_text.regions] == [
+        each.gap for each in measure_coverage(space, regions, lists, truth).regions
+    ]
     with pytest.raises(DataError, match="no item of the lists"):
         measure_coverage(space, regions, pl.DataFrame({"user_id": [1], "item_id": ["nope"]}))
     alone = measure_coverage(space, regions, lists)

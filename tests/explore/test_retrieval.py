@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.explore.drift import align, drift_between
 from reclens.explore.planted import HidingStore
 from reclens.explore.retrieval import choose_setting, retrieval_recall
@@ -91,6 +91,8 @@ def test_filters_mean_what_stores_mean_by_them() -> None:
     assert _passes(table, {"year": {"gt": 1990, "lte": 2000}}).tolist() == [False, True, False]
     assert _passes(table, {"kinds": "b"}).tolist() == [True, False, False]
     assert _passes(table, {"kinds": ["c", "a"], "new": False}).tolist() == [False, True, False]
+    with pytest.raises(UnknownNameError, match="yaer"):
+        _passes(table, {"yaer": 1990})
 
 
 def test_the_cheapest_setting_that_surely_reaches_the_target(planted) -> None:

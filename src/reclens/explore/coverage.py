@@ -286,7 +286,9 @@ def _gaps(
     """Share wanted less share shown, by region, with simultaneous intervals over users."""
     from scipy.special import ndtri
 
-    users = pl.concat([shown[0], wanted[0].cast(shown[0].dtype)])
+    # Ids that are numbers in one table and text in the other are the same ids as text.
+    alike = shown[0].dtype == wanted[0].dtype
+    users = pl.concat([each if alike else each.cast(pl.String) for each in (shown[0], wanted[0])])
     codes = users.rank("dense").to_numpy().astype(np.int64) - 1 if len(users) else np.zeros(0, np.int64)
     n = int(codes.max(initial=-1)) + 1
     tables = []

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.explore.exact import top_k
 from reclens.explore.neighbours import rows_of_answers
 from reclens.explore.space import EmbeddingSpace
@@ -137,6 +137,7 @@ def retrieval_recall(
         progress: Called as work goes on.
 
     Raises:
+        UnknownNameError: If a filter names an attribute that the space does not have.
         UsageError: If there is no query.
     """
     queries = np.asarray(queries, np.float32)
@@ -279,6 +280,8 @@ def _passes(attributes: pl.DataFrame, where: Where) -> np.ndarray:
     """The rows that a filter lets through, as :data:`~reclens.protocols.Where` defines it."""
     keep = np.ones(attributes.height, bool)
     for name, wanted in where.items():
+        if name not in attributes.columns:
+            raise UnknownNameError("attribute of the filter", name, attributes.columns)
         column = attributes[name]
         if isinstance(wanted, Mapping):
             for sign, bound in wanted.items():
