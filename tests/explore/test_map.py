@@ -207,7 +207,7 @@ def test_umap_is_as_good_as_the_librarys_own(umap, drawn, planted, clean_graph) 
     ours = map_quality(space, drawn.points, sample=500)
     first = map_quality(space, pca_map(space).points, sample=500)
     assert ours.trustworthiness > 0.93 > first.trustworthiness and ours.kept > 2 * first.kept
-    assert drawn.settings == {"seed": 3, "neighbours": 15, "epochs": 200, "min_distance": 0.1}
+    assert drawn.settings == {"seed": 3, "neighbours": 15, "epochs": 500, "min_distance": 0.1}
     regions = name_regions(cluster_map(drawn.points, space, clean_graph), space)
     assert purity(regions.fine, space.attributes["topic"]).purity > 0.9
     topics = [

@@ -26,7 +26,9 @@ __all__ = ["Method", "PointMap", "extend_map", "kept_map", "pca_map", "umap_map"
 
 Method = Literal["pca", "umap", "extended"]
 
-_EPOCHS: Final = 200
+_FEW: Final = 10_000
+_EPOCHS: Final = (500, 200)
+"""Rounds of the layout of up to so many points, and of more: what UMAP takes by itself."""
 _WIDTH: Final = 10.0
 """Largest coordinate of the start, which is what UMAP gives its own starts."""
 _NEIGHBOURS: Final = 5
@@ -97,7 +99,7 @@ def umap_map(
     *,
     seed: int | None = 0,
     min_distance: float = 0.1,
-    epochs: int = _EPOCHS,
+    epochs: int | None = None,
     start: np.ndarray | None = None,
     progress: Progress = quiet,
 ) -> PointMap:
@@ -109,7 +111,7 @@ def umap_map(
         seed: Of the layout, which then runs on one core and is the same each time on one machine; None is fast: it runs
             on all cores, and is another map each time.
         min_distance: How near points may come on the map.
-        epochs: Rounds of the layout.
+        epochs: Rounds of the layout; None for 500 up to 10,000 points, and 200 beyond.
         start: Shape (n, 2), such as an older map that this one should resemble; None for principal components.
         progress: Called before and after: UMAP does not say how far it is.
 
@@ -128,6 +130,7 @@ def umap_map(
     first = pca_map(space).points if start is None else start
     first = first * (_WIDTH / max(float(np.abs(first).max()), 1e-12))
     near, apart = _with_itself(graph)
+    epochs = epochs or _EPOCHS[len(space) > _FEW]
     progress("UMAP", 0, 1)
     with warnings.catch_warnings():
         # It says of a graph without an index that new points cannot be put in: they are, by `extend_map`.
