@@ -198,7 +198,7 @@ def profile(data: Dataset) -> Profile:
         >>> found.n_interactions, round(found.density, 3), round(found.items.gini, 2), found.users.quantiles["median"]
         (100000, 0.063, 0.62, 65.0)
         >>> [(problem.code, problem.rows) for problem in found.problems]
-        [('ties_at_the_end', XXX)]
+        [('ties_at_the_end', 457)]
     """
     table = data.events
     if not table.height:

@@ -39,8 +39,8 @@ def explanation_text(found: Explanation) -> str:
     """The explanation as a sentence, with titles where the model has them.
 
     Example:
-        >>> reasons = (15, 0.5), (11, 0.4)
-        >>> explanation_text(Explanation("ann", 12, 0.9, "item", reasons, 0.0, "Brazil", (None, "Alien")))
+        >>> why = {"kind": "item", "reasons": ((15, 0.5), (11, 0.4)), "item_title": "Brazil", "titles": (None, "Alien")}
+        >>> explanation_text(Explanation(user="ann", item=12, score=0.9, rest=0.0, **why))
         'Brazil is close to what the user has: 15 (0.5), Alien (0.4).'
     """
     item = found.item_title or found.item
