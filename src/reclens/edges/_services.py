@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
@@ -146,7 +145,7 @@ class Service:
                 code = problem(error)
                 if code not in _AGAIN or turn == self.tries - 1:
                     raise self.failed(what, error, code) from None
-            time.sleep(self.pause * 2**turn * random.uniform(0.8, 1.2))  # noqa: S311
+            time.sleep(self.pause * 2**turn)
         raise AssertionError("unreachable")
 
     def failed(self, what: str, error: BaseException, code: StoreProblem) -> StoreError:
