@@ -24,14 +24,14 @@ METRICS = ("ndcg@10", "hit_rate@10", "serendipity@5", "novelty@10", "r_precision
 
 
 @dataclass(frozen=True)
-class VerifiedFolder:
+class Measured:
     workspace: Workspace
     results: dict[str, Evaluation]
     comparison: Comparison
 
 
 @pytest.fixture(scope="session")
-def kept(small_data, tmp_path_factory: pytest.TempPathFactory) -> VerifiedFolder:
+def kept(small_data, tmp_path_factory: pytest.TempPathFactory) -> Measured:
     renamed = pl.concat_str(pl.lit(HOSTILE), pl.col("user_id").cast(pl.String))
     users = small_data.users.with_columns(
         renamed.alias("user_id"),
@@ -62,7 +62,7 @@ def kept(small_data, tmp_path_factory: pytest.TempPathFactory) -> VerifiedFolder
         workspace.save(results[name], name)
     comparison = compare(results, baseline="popular", flips=999)
     workspace.save(comparison, "c")
-    return VerifiedFolder(workspace, results, comparison)
+    return Measured(workspace, results, comparison)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, SeedOption
+from reclens.cli.shared import SeedOption
 from reclens.data.read.request import Reading
 
 __all__ = ["aa"]
@@ -25,8 +26,7 @@ def aa(
     reading: Reading = NOTHING,
     splits: Annotated[int, typer.Option("--splits", min=1, help="Number of random splits.")] = 1000,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
+    output: Output = OUTPUT,
 ) -> None:
     """Run A/A tests on random splits of the units, and report the false positive rate of each metric.
 
@@ -38,20 +38,20 @@ def aa(
       reclens experiment aa plan.toml users.parquet
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, say, table_of, working
+    from reclens.cli.shared import table_of, working
     from reclens.data.origin import file_is_synthetic
     from reclens.experiment.analysis.aa import aa_of_plan
     from reclens.experiment.planning.plan import load_plan
 
     made = load_plan(plan)
-    with working(f"read {data} and test {splits:,} splits"):
+    with working(f"read {data} and test {splits:,} splits", quiet=output.quiet):
         rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
-    emit(table_of("A/A tests", rows), format=format, out=out, synthetic=file_is_synthetic(data))
+    output.emit(table_of("A/A tests", rows), synthetic=file_is_synthetic(data))
     if left_out:
-        say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")
+        output.say(f"- not tested, as these need more than a row a unit: {', '.join(left_out)}.")
     off = dict.fromkeys(row["metric"] for row in rows if not row["low"] <= made.alpha <= row["high"])
     if off:
-        say(
+        output.say(
             f"- {', '.join(off)}: not {made.alpha:.0%} of the splits are significant. Cap outliers, or take more units."
         )
         raise typer.Exit(1)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
     DocumentOption,
     Format,
     FormatOption,
-    OutOption,
     QuietOption,
     SeedOption,
     WorkspaceOption,
@@ -133,8 +133,7 @@ def size(
     spending: Annotated[str, typer.Option("--spending", help="Bounds of the looks.")] = "lan_demets_obrien_fleming",
     daily: Annotated[float | None, typer.Option("--daily", help="New units per day.")] = None,
     formula: Annotated[str | None, typer.Option("--formula", help="Alternative formula.")] = None,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
+    output: Output = OUTPUT,
 ) -> None:
     """Compute the sample size (without --n), the smallest effect (without --effect), or the power (with both).
 
@@ -143,7 +142,6 @@ def size(
 
       reclens experiment size --kind mean --mean 4.2 --sd 6.3 --n 50000 --r2 0.4 --daily 4000
     """
-    from reclens.cli.shared import emit, say
     from reclens.experiment.planning.calculator import calculate
     from reclens.report.experiment.design_words import calculation_text
     from reclens.report.experiment.method_words import adjustment_text
@@ -179,10 +177,10 @@ def size(
         formula=formula,
         **asked,
     )
-    say(calculation_text(found))
+    output.say(calculation_text(found))
     for each in found.answer.adjustments:
-        say(f"- {adjustment_text(each)}")
-    emit(neighbour_table([(kind, found.answer)]), format=format, out=out)
+        output.say(f"- {adjustment_text(each)}")
+    output.emit(neighbour_table([(kind, found.answer)]))
 
 
 @command("experiment assign")
@@ -237,8 +235,7 @@ def check(
         list[str] | None,
         typer.Option("--by", help="Column of UNITS that must be balanced between arms; can be repeated."),
     ] = None,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
+    output: Output = OUTPUT,
 ) -> None:
     """Test an assignment before the start: shares, uniformity, independence. Exits with status 1 if a test fails.
 
@@ -246,7 +243,7 @@ def check(
       reclens experiment check plan.toml users.csv --other search.toml --by country
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, say, table_of, working
+    from reclens.cli.shared import table_of, working
     from reclens.data.origin import file_is_synthetic
     from reclens.experiment.assignment.assign import check_layers
     from reclens.experiment.assignment.checks import check_assignment
@@ -255,15 +252,15 @@ def check(
 
     made, others = load_plan(source), [load_plan(path) for path in other or []]
     for pair in check_layers([made, *others]):
-        say(layer_text(pair))
-    with working(f"read {units} and check"):
+        output.say(layer_text(pair))
+    with working(f"read {units} and check", quiet=output.quiet):
         attributes = _columns(load_rows(units, reading, table="units"), by) if by else None
         found = check_assignment(_ids(units, reading, made), made, others=others, attributes=attributes)
     rows = [{"check": assignment_check_name(each), **row} for each in found for row in each.to_dicts()]
     shown = table_of("Checks", rows, columns=["check", "statistic", "df", "p", "n", "fine"])
-    emit(shown, format=format, out=out, synthetic=file_is_synthetic(units))
+    output.emit(shown, synthetic=file_is_synthetic(units))
     for each in found:
-        say(assignment_check_text(each))
+        output.say(assignment_check_text(each))
     if not all(each.fine for each in found):
         raise typer.Exit(1)
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -39,9 +40,7 @@ def correlate(
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Also by cohort of users.")] = True,
     report: ReportOption = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
 
@@ -54,7 +53,7 @@ def correlate(
 
       reclens experiment correlate --data ml-100k.zip --format csv --out correlations.csv --report correlations
     """
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report
     from reclens.data.read.open import load_data
     from reclens.lab.offline_online_study import offline_online
     from reclens.report.lab.studies import build_correlation_report
@@ -68,16 +67,16 @@ def correlate(
     else:
         reading.refuse_all("there is no --data to be read")
     keep_interrupts()
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "world", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "world", quiet=output.quiet)
         if data is None:
             world = draw_world(preset(size), seed=seed)
         else:
             world = fit_world(load_data(data, reading, seed=seed), seed=seed)
         found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed, progress=progress)
-    emit(correlation_table(found, segments=segments), format=format, out=out, synthetic=data is None, quiet=quiet)
+    output.emit(correlation_table(found, segments=segments), synthetic=data is None)
     if report is not None:
-        save_report(build_correlation_report(found, fitted=data is not None), report, quiet=quiet)
+        save_report(build_correlation_report(found, fitted=data is not None), report, quiet=output.quiet)
 
 
 def _measure(lists: Recommendations, made: Split, metrics: Sequence[str]) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -41,10 +42,8 @@ def verdicts(
     ] = None,
     reading: Reading = NOTHING,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
     report: ReportOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Compare the true effect with an A/B test, interleaving and off-policy estimates in a simulated world.
 
@@ -53,7 +52,7 @@ def verdicts(
 
       reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv --report verdicts
     """
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, say, table_of
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report, table_of
     from reclens.data.read.open import load_data
     from reclens.lab.method_comparison import four_verdicts
     from reclens.lab.simulation import ArmSettings, make_arm
@@ -70,8 +69,8 @@ def verdicts(
     else:
         reading.refuse_all("there is no --data to be read")
     keep_interrupts()
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "world", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "world", quiet=output.quiet)
         if data is None:
             world = draw_world(preset(size, click_rate=click_rate), seed=seed)
         else:
@@ -96,11 +95,11 @@ def verdicts(
             progress=progress,
         )
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
-        say(f"off-policy, {what}: {off_policy_text(each)}", quiet=quiet)
+        output.say(f"off-policy, {what}: {off_policy_text(each)}")
     shown = table_of("One world, four verdicts", verdict_rows(found))
-    emit(shown, format=format, out=out, synthetic=data is None, quiet=quiet)
+    output.emit(shown, synthetic=data is None)
     if report is not None:
-        save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=quiet)
+        save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=output.quiet)
 
 
 @command("experiment off-policy")
@@ -122,8 +121,7 @@ def off_policy(
         str, typer.Option("--method", help="Interval: hall, which is valid with few clicks, or normal.")
     ] = "hall",
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
+    output: Output = OUTPUT,
 ) -> None:
     """Estimate the reward of a policy from the log of another. Exit status 1 if the log does not allow it.
 
@@ -136,7 +134,7 @@ def off_policy(
       reclens experiment off-policy open_bandit.zip target.csv --campaign men
     """
     from reclens.cli.reading import load_raw
-    from reclens.cli.shared import emit, say, table_of, working
+    from reclens.cli.shared import table_of, working
     from reclens.data.origin import file_is_synthetic
     from reclens.data.read.bandit import read_open_bandit
     from reclens.data.read.open import holds_open_bandit
@@ -145,7 +143,7 @@ def off_policy(
     from reclens.experiment.off_policy.common import read_common_policy
     from reclens.report.experiment.off_policy_words import off_policy_text
 
-    with working(f"read {log} and estimate"):
+    with working(f"read {log} and estimate", quiet=output.quiet):
         if holds_open_bandit(log):
             raw = Raw(
                 frame=read_open_bandit(log, behavior=behavior, campaign=campaign).impressions, where=log, name="log"
@@ -156,7 +154,7 @@ def off_policy(
         decisions, policy = read_common_policy(raw, load_raw(target, reading, table="target"), reward=reward)
         found = evaluate_policy(decisions, policy, level=level, method=method, rng=seed)  # type: ignore[arg-type]
     shown = table_of("What the target would have earned", found.to_dicts())
-    emit(shown, format=format, out=out, synthetic=file_is_synthetic(log))
-    say(off_policy_text(found))
+    output.emit(shown, synthetic=file_is_synthetic(log))
+    output.say(off_policy_text(found))
     if found.verdict == "none":
         raise typer.Exit(1)

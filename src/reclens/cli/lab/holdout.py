@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.shared import Format, ReportOption, SeedOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -52,9 +53,7 @@ def holdout(
     reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Compute the power of a long-term holdout by month, or predict its effect from early outcomes in a world.
 
@@ -70,7 +69,7 @@ def holdout(
 
       reclens experiment simulate --example > simulation.toml && reclens experiment holdout --world simulation.toml
     """
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, save_report, table_of
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report, table_of
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError
     from reclens.lab.holdout import holdout_power
@@ -107,18 +106,18 @@ def holdout(
         settings = _settings(world, size, control, treatment, level=level, seed=seed)
         keep_interrupts()
         like = load_data(data, reading, seed=settings.seed) if data is not None else None
-        with progress_of(quiet=quiet) as progress:
-            prepare(progress, "world", quiet=quiet)
+        with progress_of(quiet=output.quiet) as progress:
+            prepare(progress, "world", quiet=output.quiet)
             study, ages = simulate_holdout(
                 settings, short=short, long=long, metric=metric, data=like, progress=progress
             )
         parts |= {"surrogate": study, "ages": tuple(ages), "fitted": like is not None}
     found = LongRun(**parts, metric=metric, short=short, long=long)
     tables = [table_of("The long run", found.to_dicts())]
-    for table in long_run_tables(found) if format is Format.table and out is None else tables:
-        emit(table, format=format, out=out, synthetic=parts.get("fitted") is False, quiet=quiet)
+    for table in long_run_tables(found) if output.format is Format.table and output.out is None else tables:
+        output.emit(table, synthetic=parts.get("fitted") is False)
     if report is not None:
-        save_report(build_holdout_report(found), report, quiet=quiet)
+        save_report(build_holdout_report(found), report, quiet=output.quiet)
 
 
 def _settings(

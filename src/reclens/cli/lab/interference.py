@@ -7,9 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -45,9 +46,7 @@ def interference(
     reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Run A/B tests of several designs in simulated worlds, and compare each with the true effect.
 
@@ -63,7 +62,7 @@ def interference(
 
       reclens experiment interference exploring.toml --worlds 20 --design shared --design diverted --report bent
     """
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put, save_report
     from reclens.data.read.open import load_data
     from reclens.lab.interference_study import interference as study
     from reclens.lab.simulation import EXAMPLE_INTERFERENCE, SimulationSettings, load_simulation, make_pair
@@ -86,8 +85,8 @@ def interference(
         reading.refuse_all("there is no --data to be read")
     keep_interrupts()
     like = load_data(data, reading, seed=settings.seed) if data is not None else None
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "world", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "world", quiet=output.quiet)
         found = study(
             lambda luck: make_pair(settings, luck, data=like),
             designs=design or ("shared", "diverted", "clusters"),
@@ -100,8 +99,8 @@ def interference(
             seed=settings.seed,
             progress=progress,
         )
-    emit(interference_table(found), format=format, out=out, synthetic=like is None, quiet=quiet)
+    output.emit(interference_table(found), synthetic=like is None)
     if report is not None:
         names = list(settings.arms)
         document = build_interference_report(found, arms=(names[1], names[0]), fitted=like is not None)
-        save_report(document, report, quiet=quiet)
+        save_report(document, report, quiet=output.quiet)

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -49,9 +50,7 @@ def simulate(
     logs: Annotated[Path | None, typer.Option("--logs", help="Folder for the logs; it must not exist.")] = None,
     report: ReportOption = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Run an A/B test in a simulated world, and compare its estimate with the true effect.
 
@@ -66,7 +65,7 @@ def simulate(
 
       reclens experiment simulate simulation.toml --logs logs --report simulation
     """
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, put, save_report, say, table_of
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put, save_report, say, table_of
     from reclens.data.read.open import load_data
     from reclens.lab.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
     from reclens.report.lab.studies import build_simulation_report
@@ -89,10 +88,10 @@ def simulate(
         reading.refuse_all("there is no --data to be read")
     keep_interrupts()
     like = load_data(data, reading, seed=settings.seed) if data is not None else None
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "world", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "world", quiet=output.quiet)
         found = run_simulation(settings, data=like, folder=logs, progress=progress)
-    if not quiet:
+    if not output.quiet:
         for row in found.run.to_dicts():
             say(
                 f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
@@ -100,11 +99,11 @@ def simulate(
             )
     compared = len(found.run.arms) > 1
     table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
-    emit(table, format=format, out=out, synthetic=like is None, quiet=quiet)
+    output.emit(table, synthetic=like is None)
     if report is not None:
-        save_report(build_simulation_report(found, fitted=like is not None), report, quiet=quiet)
+        save_report(build_simulation_report(found, fitted=like is not None), report, quiet=output.quiet)
     if logs is not None:
-        say(f"logs: {logs}", quiet=quiet)
+        output.say(f"logs: {logs}")
 
 
 @command("experiment realism")
@@ -127,9 +126,7 @@ def realism(
         ),
     ] = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    out: OutOption = None,
-    quiet: QuietOption = False,
+    output: Output = OUTPUT,
 ) -> None:
     """Fit a simulated world to data and compare their measures. Exits with status 1 if one is out of its range.
 
@@ -146,7 +143,7 @@ def realism(
       reclens experiment realism events.parquet --past-test ease:popular:0.05:0.12
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, keep_interrupts, prepare, progress_of, table_of
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, table_of
     from reclens.data.read.open import load_data
     from reclens.lab.simulation import ArmSettings, make_arm
     from reclens.report.lab.realism_words import realism_table
@@ -160,8 +157,8 @@ def realism(
     past = _past(past_test) if past_test is not None else None
     real = load_data(data, reading, seed=seed)
     theirs = load_rows(impressions, reading, table="impressions") if impressions is not None else None
-    with progress_of(quiet=quiet) as progress:
-        prepare(progress, "world", quiet=quiet)
+    with progress_of(quiet=output.quiet) as progress:
+        prepare(progress, "world", quiet=output.quiet)
         progress("fit the world", 0, 1)
         users = len(real.user_vocabulary)
         world = fit_world(real, WorldSettings(users=users, factors=factors, new_share=0, births=0), seed=seed)
@@ -176,7 +173,7 @@ def realism(
             new, old = (make_arm(name, ArmSettings(model=name), world, seed=seed) for name in (treatment, control))
             found = Realism((*found.checks, past_test_check(world, new, old, lift, seed=seed, progress=progress)))
     table = table_of("The world against its data", found.to_dicts())
-    emit(realism_table(table, found.checks), format=format, out=out)
+    output.emit(realism_table(table, found.checks))
     if not found.passed:
         raise typer.Exit(1)
 
