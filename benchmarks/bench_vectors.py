@@ -66,7 +66,7 @@ def main() -> None:
     told["faiss_flat_share_of_sgemm"] = work / best(lambda: flat.search(queries, 10), 2) / 1e9 / sgemm
     folder = tempfile.mkdtemp()
     store = LocalStore(folder)
-    store.create(StoreCard("bench", "1", asked.dimension))
+    store.create(StoreCard(model="bench", revision="1", dimension=asked.dimension))
     began = time.perf_counter()
     store.upsert([str(n) for n in range(asked.rows)], vectors)
     told["write_seconds"] = time.perf_counter() - began
