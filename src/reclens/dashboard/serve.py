@@ -30,7 +30,7 @@ def warm_up() -> None:
     from reclens import kernels
     from reclens.dashboard.navigation import pages
 
-    for name in ("altair", "scipy.stats"):
+    for name in ("altair", "pandas", "scipy.stats"):
         importlib.import_module(name)
     pages()
     kernels.warm_up(rooms=["stats", "metrics"])
