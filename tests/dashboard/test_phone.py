@@ -26,8 +26,8 @@ def test_every_cell_of_a_row_is_on_its_card() -> None:
             "clicks": [12345],
             "share": [0.25],
             "ndcg@10": [0.123456],
-            "written": [datetime(2026, 1, 5, 13, 45, tzinfo=UTC)],
             "nothing": [None],
+            "written": [datetime(2026, 1, 5, 13, 45, tzinfo=UTC)],
         }
     )
     columns = {
