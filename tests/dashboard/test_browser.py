@@ -223,7 +223,7 @@ def test_a_query_is_asked_and_its_rows_are_saved(browser_page, address: str, wor
 
 def test_a_range_that_is_drawn_over_a_chart_chooses_its_users(browser_page, address: str, workspace: Workspace) -> None:
     opened(browser_page, f"{address}/compare?system=small-ease&baseline=small-popular&metric=ndcg%4010")
-    chart = browser_page.locator(".st-key-chart-change svg, .st-key-chart-change canvas").first
+    chart = browser_page.locator(".st-key-chart-change svg.marks, .st-key-chart-change canvas.marks").first
     chart.wait_for()
     chart.scroll_into_view_if_needed()
     box = chart.bounding_box()
@@ -231,7 +231,7 @@ def test_a_range_that_is_drawn_over_a_chart_chooses_its_users(browser_page, addr
     browser_page.mouse.down()
     browser_page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.6 * box["height"], steps=8)
     browser_page.mouse.up()
-    said = browser_page.get_by_text(re.compile(r"users? with a change from "))
+    said = browser_page.get_by_text(re.compile(r"[1-9]\d* users? with a change from "))
     said.wait_for(timeout=30_000)
     settled(browser_page)
     told = re.search(r"(\d+) users? with a change from ([-+][\d.]+) to ([-+][\d.]+)", said.inner_text())
