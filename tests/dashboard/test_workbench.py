@@ -14,6 +14,7 @@ import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 
 from reclens.dashboard.navigation import pages
+from reclens.dashboard.scene import scene_of
 from reclens.dashboard.widgets import _sides, plain
 from reclens.evaluation import compare
 from reclens.evaluation.decision import decide
@@ -173,6 +174,10 @@ def test_it_is_said_when_segments_were_tested_for_one_system_alone(
                 f"Of these 3 runs, segments were tested for {plain(tested)} alone, against {plain('small-popular')}"
                 in said
             )
+        # All tests are counted alike wherever they are told: a row with a p-value is one.
+        made = scene_of(workspace, RUNS, baseline="small-popular").comparison
+        assert made is not None
+        assert made.card["tests"] == sum(row.p_adjusted is not None for row in made.differences) > 10
     finally:
         st.cache_resource.clear()
 
