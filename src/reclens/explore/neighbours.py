@@ -104,7 +104,8 @@ def neighbour_graph(
         >>> import polars as pl
         >>> from reclens.explore.space import EmbeddingCard
         >>> vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
-        >>> space = EmbeddingSpace(pl.Series(["a", "b", "c"]), vectors, EmbeddingCard("m", "1", 2, "file"))
+        >>> card = EmbeddingCard(model="m", revision="1", dimension=2, source="file")
+        >>> space = EmbeddingSpace(pl.Series(["a", "b", "c"]), vectors, card)
         >>> neighbour_graph(space, k=1).rows[:, 0].tolist()
         [1, 0, 1]
     """
