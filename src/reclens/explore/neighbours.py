@@ -105,7 +105,7 @@ def neighbour_graph(
         >>> from reclens.explore.space import EmbeddingCard
         >>> vectors = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]])
         >>> card = EmbeddingCard(model="m", revision="1", dimension=2, source="file")
-        >>> space = EmbeddingSpace(pl.Series(["a", "b", "c"]), vectors, card)
+        >>> space = EmbeddingSpace(ids=pl.Series(["a", "b", "c"]), vectors=vectors, card=card)
         >>> neighbour_graph(space, k=1).rows[:, 0].tolist()
         [1, 0, 1]
     """

@@ -25,7 +25,7 @@ def mean_users(space: EmbeddingSpace, interactions: pl.DataFrame) -> EmbeddingSp
 
     Example:
         >>> card = EmbeddingCard(model="m", revision="1", dimension=2, source="file")
-        >>> space = EmbeddingSpace(pl.Series(["a", "b"]), np.eye(2), card)
+        >>> space = EmbeddingSpace(ids=pl.Series(["a", "b"]), vectors=np.eye(2), card=card)
         >>> users = mean_users(space, pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "b"]}))
         >>> users.ids.to_list(), users.vectors.round(2).tolist()
         ([1, 2], [[0.7099999785423279, 0.7099999785423279], [0.0, 1.0]])
