@@ -42,6 +42,10 @@ NAMES = {
     ("item-kNN, ml-1m", ""): "Item-kNN fit and top 100, MovieLens 1M",
     ("user-kNN, ml-1m", ""): "User-kNN fit and top 100, MovieLens 1M",
     ("item-kNN", ""): "Item-kNN fit and top 100, 20 million interactions",
+    (
+        "An audit of 1,000,000 list rows and ten groups of users",
+        "",
+    ): "Audit of 1 million list rows and ten groups, every measure with its interval",
     ("100 million rows", ""): "Evaluation of 100 million rows streamed from Parquet",
     (
         "138,000 users × 27,000 items × 128 dimensions, top 100",
