@@ -526,6 +526,19 @@ def commands() -> tuple[tuple[str, list[str], list[str]], ...]:
     return tuple(below(typer.main.get_command(app), ""))
 
 
+def helps() -> Iterator[tuple[str, str]]:
+    """Each help text of the application, of commands, groups and their parameters, and where it stands."""
+
+    def below(command: Any, path: str) -> Iterator[tuple[str, str]]:
+        yield path, command.help or ""
+        for each in command.params:
+            yield f"{path} {each.name}", getattr(each, "help", None) or ""
+        for name, each in getattr(command, "commands", {}).items():
+            yield from below(each, f"{path} {name}".strip())
+
+    return below(typer.main.get_command(app), "reclens")
+
+
 def words(command: str, call: Call) -> list[str]:
     """A call as it is typed."""
     arguments = next(arguments for path, arguments, _ in commands() if path == command)

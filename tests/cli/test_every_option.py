@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 COMMANDS = (
     "demo",
@@ -104,6 +105,13 @@ def test_no_command_and_no_option_is_missing_from_the_table(option_table) -> Non
         missing = [name for name in names if name not in special and name not in option_table.EVERYWHERE]
         assert not missing, f"{path}: no entry for {missing}"
         assert set(special) <= set(names) | set(option_table.NEW), f"{path} has no {set(special) - set(names)}"
+
+
+def test_no_help_loses_its_brackets(option_table) -> None:
+    """Help is markup of Rich, which takes ``[[gate]]`` for a tag."""
+    for path, said in option_table.helps():
+        kept = re.sub(r"\[/?bold]", "", said).replace("\\[", "[")
+        assert Text.from_markup(said).plain == kept, path
 
 
 @pytest.mark.parametrize("path", COMMANDS)

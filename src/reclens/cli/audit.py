@@ -35,9 +35,9 @@ def run(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Audit the lists of any system, and write the report as HTML, PDF, Markdown and CSV.
+    r"""Audit the lists of any system, and write the report as HTML, PDF, Markdown and CSV.
 
-    The audit is kept in the workspace. The status is 1 where a [[gate]] of the file is breached.
+    The audit is kept in the workspace. The status is 1 where a \[\[gate]] of the file is breached.
 
     Example:
       reclens audit run audit.toml

@@ -237,7 +237,8 @@ def compare(
     ] = "single",
     segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
     gate: Annotated[
-        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit status 1 unless all gates hold.")
+        Path | None,
+        typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),
     ] = None,
     fail_on_loss: Annotated[
         bool,
