@@ -248,6 +248,7 @@ def test_two_audits_are_compared(run: Any, place: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
+        ("name = 'ü shop'", "'ü shop' is no name"),
         ("[audit]\natributes = []", "[audit] has no key 'atributes'. Did you mean 'attributes'?"),
         ("[audit]\nprotected = ['race']", "protected has 'race'"),
         ("[audit]\nattention = 'nosuch'", "attention is 'nosuch'"),

@@ -86,6 +86,7 @@ def run_audit_job(
         UnknownNameError: If there is no such attribute, metric, group, run or split.
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
+    place.expect_free("audit", settings.name, overwrite=True)
     started = time.monotonic()
 
     def step(text: str) -> None:
