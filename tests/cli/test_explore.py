@@ -49,6 +49,8 @@ def test_search_by_text_and_by_example(folder, run) -> None:
     by_example = found("--like", "s1", "--like", "s4", "-k", "30")
     assert {each["kind"] for each in by_example[:11]} == {"robot"} and not {"s1", "s4"} & {x["id"] for x in by_example}
     narrow = found("--like", "s1", "--where", "kind=love", "--where", 'year={"gte": 2000, "lt": 2010}')
+    shown = run("explore", "search", "plots", "--like", "s0", "--where", "year=1993", cwd=folder).stdout
+    assert "1993" in shown and "1,993" not in shown  # a year, and no count
     assert narrow and all(x["kind"] == "love" and 2000 <= x["year"] < 2010 for x in narrow)
 
 

@@ -172,8 +172,8 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
             return "–"
         if head == "value" and isinstance(value, float) and is_count(str(row.get("metric"))):
             return f"{value:,.0f}"
-        if isinstance(value, float):
-            return format_number(value)
+        if isinstance(value, float):  # a store keeps every number as one
+            return f"{value:.0f}" if is_identifier(head) and value.is_integer() else format_number(value)
         counts = isinstance(value, int) and not isinstance(value, bool) and not is_identifier(head)
         return f"{value:,}" if counts else str(value)
 
