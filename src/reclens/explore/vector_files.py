@@ -108,6 +108,8 @@ def _read(source: str | Path, tensor: str | None) -> np.ndarray | pl.DataFrame:
     }
     if path.suffix.lower() not in readers:
         raise UsageError(f"{path} is of no kind that is read. Expected {', '.join(readers)}.")
+    if not path.exists():
+        raise DataError("there is no such file or folder", source=str(path), fix="Check the path.")
     try:
         return readers[path.suffix.lower()](path)
     except (OSError, ValueError, EOFError, pl.exceptions.PolarsError) as error:
