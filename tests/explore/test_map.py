@@ -124,6 +124,12 @@ def test_clusters_of_the_map_take_in_what_is_left_out(space_of) -> None:
     )
 
 
+def test_a_map_of_three_items_is_one_region(space_of) -> None:
+    space = space_of(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+    found = cluster_map(space.vectors[:, :2], space, neighbour_graph(space, k=2))
+    assert found.fine.tolist() == [0, 0, 0]
+
+
 def test_terms_by_the_formula() -> None:
     groups = np.array([0, 0, 1, 1, -1])
     terms = pl.Series([["sea", "sea", "ship"], ["ship", "film"], ["moon"], ["film", "moon", "moon"], ["noise"]])

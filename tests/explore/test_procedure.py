@@ -7,10 +7,12 @@ import polars as pl
 import pytest
 
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
 from reclens.explore import (
+    EmbeddingSpace,
     ExploreGateRule,
     ExploreSettings,
+    embed_texts,
     explore_gate,
     mean_users,
     pca_map,
@@ -193,3 +195,31 @@ def test_a_planted_space_is_what_it_says() -> None:
         with pytest.raises(UsageError, match="cannot be"):
             refused(*[()] * (2 if refused.__name__ == "upsert" else 1))
     assert world.store.fetch(["i3", "nope"]).ids == ["i3"] and world.store.count() == 400
+
+
+def test_of_longer_lists_the_first_k_are_shown(planted) -> None:
+    world = planted()
+    lists = world.lists.with_columns(rank=pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("user_id"))
+    assert lists["rank"].max() > 3
+    found = run(world.items, lists, world.truth, k=3, remedies=False)
+    first = lists.filter(pl.col("rank") <= 3).select("item_id").unique()
+    assert found["coverage"].value == first.height / len(world.items) < lists["item_id"].n_unique() / len(world.items)
+    wanted = world.truth.join(first, on="item_id", how="anti").height
+    assert found["unshown_wants"].value == wanted / world.truth.height
+
+
+def test_users_of_another_model_are_refused(planted) -> None:
+    world = planted()
+    films = pl.DataFrame({"item_id": [1, 2, 3], "plot": ["a ship at sea", "love in Paris", "a ship in Paris"]})
+    space = embed_texts(films, columns=["plot"], dimension=2)
+    others = embed_texts(films.head(2), columns=["plot"], dimension=2, entity="query")
+    with pytest.raises(IncomparableError, match="Embed both with one model"):
+        run(space, users=others)
+    queries = EmbeddingSpace(ids=pl.Series(["q"]), vectors=space.vectors[:1], card=space.card, entity="query")
+    assert run(space, users=queries)["far_queries"].n == 1  # of one model
+    assert run(world.items, users=world.users, remedies=False)["far_queries"].n == len(world.users)
+
+
+def test_one_item_has_no_neighbours(planted) -> None:
+    with pytest.raises(DataError, match="holds a single vector"):
+        run(planted().items.take(np.arange(1)))

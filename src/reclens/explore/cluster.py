@@ -76,7 +76,7 @@ def cluster_map(
         Campello, Moulavi and Sander (2013), Density-based clustering based on hierarchical density estimates.
     """
     found = need("sklearn.cluster", extra="explore").HDBSCAN(
-        min_cluster_size=min_size or max(5, len(points) // 250), min_samples=5, copy=True
+        min_cluster_size=min_size or max(5, len(points) // 250), min_samples=min(5, len(points)), copy=True
     )
     labels = found.fit_predict(np.asarray(points, np.float64)).astype(np.int64)
     noise = labels < 0

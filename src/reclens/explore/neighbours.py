@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.explore.exact import top_k
 from reclens.explore.local_store import EXACT_UP_TO
 from reclens.explore.space import EmbeddingSpace
@@ -99,6 +99,7 @@ def neighbour_graph(
 
     Raises:
         UsageError: If k is below 1.
+        DataError: If there is a single vector.
 
     Example:
         >>> import polars as pl
@@ -111,6 +112,8 @@ def neighbour_graph(
     """
     if k < 1:
         raise UsageError(f"k is {k}, expected 1 or more.")
+    if len(space) < 2:
+        raise DataError(f"'{space.name}' holds a single vector, expected 2 or more: it has no neighbours.")
     if store is None or len(space) <= exact_up_to:
         own = np.arange(len(space), dtype=np.int32)
         rows, similarities = top_k(space.unit, space.unit, k, skip=own, threads=threads, progress=progress)

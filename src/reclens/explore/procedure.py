@@ -12,7 +12,7 @@ import polars as pl
 from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
 from reclens.explore.demand import SupplyDemand, supply_and_demand
@@ -32,7 +32,7 @@ from reclens.explore.settings import ExploreSettings
 from reclens.explore.space import EmbeddingSpace
 from reclens.explore.users import mean_users
 from reclens.protocols import VectorStore
-from reclens.schema import ITEM, Recommendations
+from reclens.schema import ITEM, RANK, Recommendations
 
 __all__ = ["run"]
 
@@ -73,7 +73,7 @@ def run(
 
     Args:
         space: The items.
-        lists: Lists of any system, as for ``rl.evaluate``.
+        lists: Lists of any system, as for ``rl.evaluate``, of which the first ``k`` count as shown.
         truth: Held-out interactions: what users turned out to want.
         users: Vectors of users or queries in the same space. Without them, and with ``train``, users are the mean of
             their items.
@@ -88,7 +88,8 @@ def run(
         options: Fields of :class:`ExploreSettings`, such as ``k=20``.
 
     Raises:
-        DataError: If a table is not what it has to be, or has no item of the space.
+        DataError: If a table is not what it has to be, or has no item of the space, or the space has a single item.
+        IncomparableError: If the users were made by another model than the items.
         UnknownNameError: If the settings name an attribute that the space does not have.
         UsageError: If settings and their fields are both given, or the map is of other items.
 
@@ -105,12 +106,14 @@ def run(
     if point_map is not None and not point_map.ids.equals(space.ids):
         raise UsageError("the map is of other items than the space, or in another order: make it of this space.")
     _check_columns(space, settings)
+    if users is not None:
+        _check_users(space, users)
     trained = None if train is None else as_dataset(train, argument="train").interactions
     if users is None and trained is not None:
         users = mean_users(space, trained)
     given = _Given(
         space=space,
-        lists=None if lists is None else _lists(lists),
+        lists=None if lists is None else _lists(lists, settings.k),
         truth=None if truth is None else as_dataset(truth, argument="truth").interactions,
         users=users,
         popularity=None if trained is None else _popularity(space, trained),
@@ -133,12 +136,25 @@ def _check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:
         )
 
 
+def _check_users(space: EmbeddingSpace, users: EmbeddingSpace) -> None:
+    """Refuse users of another model. A file does not say whether its vectors go with those of another one."""
+    ours, theirs = space.card, users.card
+    if "file" in (ours.source, theirs.source) or (ours.model, ours.revision) == (theirs.model, theirs.revision):
+        return
+    raise IncomparableError(
+        f"'{users.name}' was made by {theirs.model} {theirs.revision[:12]}, and '{space.name}' by {ours.model} "
+        f"{ours.revision[:12]}. Embed both with one model."
+    )
+
+
 def _name(space: EmbeddingSpace, lists: Any) -> str:
     return lists.name if isinstance(lists, Recommendations) else space.name
 
 
-def _lists(lists: Any) -> pl.DataFrame:
-    return (lists if isinstance(lists, Recommendations) else read_recommendations(lists)).table
+def _lists(lists: Any, k: int) -> pl.DataFrame:
+    """The first k of each list: what comes after is not shown."""
+    read = lists if isinstance(lists, Recommendations) else read_recommendations(lists)
+    return read.table.filter(pl.col(RANK) <= k)
 
 
 def _popularity(space: EmbeddingSpace, interactions: pl.DataFrame) -> np.ndarray:

@@ -16,7 +16,7 @@ class ExploreSettings:
     """What is looked at, and from when on it is a finding.
 
     Attributes:
-        k: Length of lists, and neighbours that count for hubs.
+        k: Places of a list that count as shown, and neighbours that count for hubs.
         neighbours: Of each item in the graph, at least ``k``.
         regions: Regions of the space; None for one per 100 items, 2 … 60.
         level: Confidence level.

@@ -53,9 +53,10 @@ def report(
         str | None, typer.Option("--category", help="Column that regions are held against for purity.")
     ] = None,
     price: Annotated[str | None, typer.Option("--price", help="Column of the price, a suspect of blind spots.")] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Length of the lists.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Places of a list that count as shown.")] = 10,
     gate: Annotated[
-        Path | None, typer.Option("--gate", help="TOML file with [[gate]] rows: exit status 1 unless all gates hold.")
+        Path | None,
+        typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),
     ] = None,
     document: ReportOption = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -149,5 +150,5 @@ def _map_of(space: EmbeddingSpace, method: str, workspace: Path, seed: int, prog
         return None
     if method == "pca":
         return pca_map(space)
-    graph = neighbour_graph(space, k=min(15, len(space) - 1), progress=progress)
+    graph = neighbour_graph(space, k=max(1, min(15, len(space) - 1)), progress=progress)
     return kept_map(workspace / ".cache" / "maps", space, graph, seed=seed, progress=progress)
