@@ -24,7 +24,11 @@ __all__ = ["compare", "demo", "plan", "run"]
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The audit, as TOML; see audit plan.")]
 ReportOption = Annotated[
     Path | None,
-    typer.Option("--report", callback=writable_pair, help="Write NAME.html, .md, .csv and .pdf, not the workspace's."),
+    typer.Option(
+        "--report",
+        callback=writable_pair,
+        help="Write the report as NAME.html, .md, .csv and .pdf instead of in the workspace.",
+    ),
 ]
 
 
@@ -37,7 +41,7 @@ def run(
 ) -> None:
     r"""Audit the lists of any system, and write the report as HTML, PDF, Markdown and CSV.
 
-    The audit is kept in the workspace. The status is 1 where a \[\[gate]] of the file is breached.
+    The audit is kept in the workspace. Exits with status 1 if a \[\[gate]] of the file is breached.
 
     Example:
       reclens audit run audit.toml
@@ -60,9 +64,11 @@ def run(
 def plan(
     ctx: typer.Context,
     config: Annotated[Path | None, typer.Argument(metavar="CONFIG", help="The audit, as TOML.")] = None,
-    example: Annotated[bool, typer.Option("--example", help="Write an audit to start from.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print an example audit.")] = False,
     mean: Annotated[float | None, typer.Option("--mean", help="Expected mean of the primary metric.")] = None,
-    spread: Annotated[float | None, typer.Option("--spread", help="Its standard deviation over users.")] = None,
+    spread: Annotated[
+        float | None, typer.Option("--spread", help="Standard deviation of the primary metric over users.")
+    ] = None,
     declared: Annotated[
         Path | None,
         typer.Option("--declared", callback=writable, help="Write the audit with its hypotheses to this file."),
@@ -70,9 +76,9 @@ def plan(
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Declare the hypotheses of an audit, and say which gaps could be found with the users that there are.
+    """Declare the hypotheses of an audit, and compute which gaps are detectable with the available users.
 
-    No list is looked at but for its users.
+    Of the lists, only the user ids are read.
 
     Examples:
       reclens audit plan --example > draft.toml
@@ -107,14 +113,14 @@ def plan(
 @command("audit compare")
 def compare(
     before: Annotated[str, typer.Argument(help="An audit of the workspace.")],
-    after: Annotated[str, typer.Argument(help="Another one, with the same groups.")],
+    after: Annotated[str, typer.Argument(help="Another audit, with the same groups.")],
     report: Annotated[
         Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
     ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Hold two audits side by side: what improved, what got worse, with intervals.
+    """Compare two audits: what improved and what got worse, with intervals.
 
     Example:
       reclens audit compare audit-popular audit-ease
@@ -139,16 +145,18 @@ def compare(
 @reads(data="data")
 def demo(
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="A data set, such as ml-1m.zip; a synthetic marketplace without.")
+        str | None,
+        typer.Option("--data", "-d", help="A data set, such as ml-1m.zip; a synthetic marketplace if omitted."),
     ] = None,
     reading: Reading = NOTHING,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Tune and evaluate Popular, item-kNN and EASE on a split by time, and audit the winner beside Popular.
+    """Tune and evaluate Popular, item-kNN and EASE on a split by time, and audit the best beside Popular.
 
-    The synthetic marketplace has lists of its own with a known bias: they are audited too, and held against it.
+    The synthetic marketplace comes with lists of a known bias: they are audited too, and the result is compared with
+    that bias.
 
     Examples:
       reclens audit demo

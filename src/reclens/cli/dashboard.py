@@ -27,7 +27,8 @@ def dashboard(
         bool, typer.Option("--insecure", help="Listen without a login on an address that others can reach.")
     ] = False,
     public_url: Annotated[
-        str | None, typer.Option("--public-url", help="Where a reverse proxy shows it: https://example.org/team.")
+        str | None,
+        typer.Option("--public-url", help="Public address behind a reverse proxy: https://example.org/team."),
     ] = None,
     browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open a browser.")] = True,
     quiet: QuietOption = False,

@@ -31,7 +31,7 @@ Path_ = Annotated[
     str | None,
     typer.Argument(
         help="Zip or folder of MovieLens or the Complete Journey, RecBole folder, CSV, Parquet, DuckDB file; synthetic "
-        "data without it."
+        "data if omitted."
     ),
 ]
 
@@ -45,7 +45,7 @@ def info(
     format: FormatOption = Format.table,
     out: OutOption = None,
 ) -> None:
-    """Profile a data set: size, long tails, cold users and items, times, problems with row counts.
+    """Profile a data set: size, long tails, cold users and items, time range, problems with row counts.
 
     Example:
       reclens data info ml-100k.zip

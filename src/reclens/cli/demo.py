@@ -27,7 +27,7 @@ __all__ = ["demo", "run"]
 def demo(
     ctx: typer.Context,
     data: Annotated[
-        str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data without it.")
+        str | None, typer.Option("--data", "-d", help="MovieLens zip or folder, or a table; synthetic data if omitted.")
     ] = None,
     files: Annotated[
         Path | None,

@@ -77,8 +77,8 @@ def evaluate(
 ) -> None:
     """Evaluate the recommendation lists of any system on held-out interactions.
 
-    With a split of the workspace, options that are not given have the values of the existing evaluations of that
-    split, so that the results can be compared.
+    With a split of the workspace, omitted options take the values of the existing evaluations of that split, so that
+    the results are comparable.
 
     Examples:
       reclens evaluate lists.csv --split demo --keep theirs
@@ -228,14 +228,12 @@ def compare(
         list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option("--by", help="Segmentation; all common ones by default.")] = None,
-    primary: Annotated[
-        str | None, typer.Option("--primary", help="Metric of the main question; the first by default.")
-    ] = None,
+    primary: Annotated[str | None, typer.Option("--primary", help="Primary metric; the first by default.")] = None,
     intervals: Annotated[
         Literal["single", "simultaneous"],
         typer.Option("--intervals", help="Intervals per difference, or simultaneous within a family."),
     ] = "single",
-    segments: Annotated[bool, typer.Option("--segments/--overall", help="Show every segment.")] = False,
+    segments: Annotated[bool, typer.Option("--segments/--overall", help="Show all segments.")] = False,
     gate: Annotated[
         Path | None,
         typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),

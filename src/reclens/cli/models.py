@@ -145,8 +145,8 @@ def recommend(
         bool | None,
         typer.Option(
             "--seen/--no-seen",
-            help="Also recommend items of the user's training data, or not; by default as in the "
-            "task of --split, and not without a split.",
+            help="Whether to recommend items of the user's training data too; by default as in the "
+            "task of --split; without a split, no.",
         ),
     ] = None,
     exclude: ExcludeOption = None,

@@ -112,7 +112,7 @@ DocumentOption = Annotated[
     Path | None, typer.Option("--out", "-o", callback=writable_pair, help="Write NAME.md and NAME.html.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="Seed of the random numbers.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print no messages.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Suppress messages.")]
 ReportOption = Annotated[
     Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
 ]

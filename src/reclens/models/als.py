@@ -32,7 +32,7 @@ _ZERO = 1e-9
 
 
 def _half_noise(model: ALS, train: Dataset) -> float:
-    """Half of the largest singular value that chance brings, see the class."""
+    """Half of the largest singular value expected by chance; see the class."""
     data = Extent.of(train)
     weight = 1 + model.in_use("unobserved") / data.density
     edge = data.per_user**0.5 + data.per_item**0.5
@@ -41,7 +41,7 @@ def _half_noise(model: ALS, train: Dataset) -> float:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Sides:
-    """The matrix from both sides, with the weights of a fit.
+    """The user-item matrix and its transpose, with the weights of a fit.
 
     Attributes:
         by_item: The item-user matrix.
@@ -59,7 +59,7 @@ class _Sides:
 
     @classmethod
     def weighted(cls, seen: UserItemMatrix, weights: FitWeights) -> _Sides:
-        """A user who counts twice is two users to the items, and the same as one in their own row."""
+        """A user of weight 2 counts as two users in the fit of the items, and as one in their own row."""
         cells = weights.cells.astype(np.float32)
         other = UserItemMatrix(seen.indptr, seen.indices, cells, seen.n_columns).transposed
         if weights.of == "user":
@@ -69,34 +69,33 @@ class _Sides:
 
 @dataclass(kw_only=True)
 class ALS(FactorModel):
-    """Vectors with dot products near 1 for observed pairs of user and item and, with less weight, near 0 for all pairs.
+    """Fit vectors of users and items whose dot products are near 1 for observed pairs and, with less weight, 0 for all.
 
     Minimises Σ over seen (1 - x·y)² + α₀ Σ over all pairs (x·y)² + λ Σ over users (n + α₀ |items|)^ν |x|², and the same
-    for items. Users and items take turns. A turn brings each vector nearer to the solution of its least squares problem
-    by ``steps`` steps of conjugate gradients from where it was (Takács et al. 2011). The last turn is the users', and
-    solves exactly, by Cholesky: a user who comes later with the same history has the same list.
+    for items. Users and items are updated alternately. An update takes ``steps`` steps of conjugate gradients towards
+    the solution of the least squares problem of each vector, from its last value (Takács et al. 2011). The last update,
+    of the users, is exact (Cholesky): a new user with the same history gets the same list.
 
-    The optimum moves with the data, and so do ``unobserved`` and ``l2`` where they are not given. With α₀ = c ×
-    density, all unobserved pairs together weigh c times as much as the observed ones, and the penalty of a user is λ
-    (n + c n̄ᵤ)^ν: their own interactions and c times the mean. To second order around zero, the loss is that of a
-    singular value decomposition of the matrix R, whose rows and columns are divided by the roots of these sizes, with
-    every singular value lowered by λ. Where λ is above the largest one, all vectors vanish; where it is below what
-    chance alone brings, noise is learned. Chance brings R singular values up to about √n̄ᵤ + √n̄ᵢ (Marchenko and
-    Pastur 1967; n̄ᵤ and n̄ᵢ are the mean interactions of users and items), and l2 is half of that: λ = ½ (√n̄ᵤ +
-    √n̄ᵢ) ÷ ((1 + c)² n̄ᵤ n̄ᵢ)^(ν/2), which for ν = 1 is ½ (1/√n̄ᵤ + 1/√n̄ᵢ) ÷ (1 + c). For MovieLens 20M and the α₀
-    of 0.1 of Rendle et al. this is their l2 of 0.003.
+    The best ``unobserved`` and ``l2`` depend on the data; so do their defaults. With α₀ = c × density, all unobserved
+    pairs together weigh c times as much as the observed ones, and the penalty of a user is λ (n + c n̄ᵤ)^ν: their own
+    interactions and c times the mean. To second order around zero, the loss is that of a singular value decomposition
+    of the matrix R, whose rows and columns are divided by the roots of these sizes, with every singular value lowered
+    by λ. If λ exceeds the largest one, all vectors are 0; if it is below the singular values that random data has, the
+    model fits noise. Random data gives singular values up to about √n̄ᵤ + √n̄ᵢ (Marchenko and Pastur 1967; n̄ᵤ and n̄ᵢ
+    are the mean interactions of users and items). The default l2 corresponds to half of that: λ = ½ (√n̄ᵤ + √n̄ᵢ) ÷ ((1
+    + c)² n̄ᵤ n̄ᵢ)^(ν/2), which for ν = 1 is ½ (1/√n̄ᵤ + 1/√n̄ᵢ) ÷ (1 + c). For MovieLens 20M and the α₀ of 0.1 of
+    Rendle et al. this is their l2 of 0.003.
 
     Attributes:
         factors: Length d of the vectors.
-        iterations: Turns of items and users, 1 to 10,000. Ten to twenty are enough.
-        unobserved: α₀, the weight of a pair that was not seen, against 1 for one that was. None: 10 × density, at most
-            1.
+        iterations: Updates of all items and users, 1 to 10,000. Ten to twenty are enough.
+        unobserved: α₀, the weight of an unobserved pair; an observed pair has weight 1. None: 10 × density, at most 1.
         l2: λ, the weight of the ridge penalty. None: half the noise edge, see above.
-        frequency: ν: 1 penalises a vector by how much data it rests on, 0 all vectors alike.
-        scale: Standard deviation of the first vectors, times √d.
-        steps: Steps of conjugate gradients in a turn; 0 solves exactly in every turn, which takes about eight times as
+        frequency: ν: 1 scales the penalty of a vector with its number of interactions, 0 penalises all vectors alike.
+        scale: Standard deviation of the initial vectors, times √d.
+        steps: Steps of conjugate gradients per update; 0 solves every update exactly, which takes about eight times as
             long for the same lists.
-        seed: Seed of the first vectors.
+        seed: Seed of the initial vectors.
 
     References:
         Hu, Koren, Volinsky (2008), Collaborative filtering for implicit feedback datasets; ICDM.
@@ -160,7 +159,7 @@ class ALS(FactorModel):
         self._alternate(_Sides.weighted(self.seen_, weights), engine, progress)
 
     def _alternate(self, sides: _Sides, engine: LocalEngine, progress: Progress) -> None:
-        """Items and users in turns."""
+        """Update items and users alternately."""
         require_factors(self.name, self.factors, users=len(self.users_), items=len(self.items_))
         rng = np.random.default_rng(self.seed)
         users, items = (
@@ -209,7 +208,7 @@ class ALS(FactorModel):
         cells: np.ndarray | None = None,
         mass: np.ndarray | None = None,
     ) -> None:
-        """Improve on the vectors of rows of a matrix, given those of its columns; without steps solve for them.
+        """Update the vectors of the rows of a matrix, given those of its columns; solve exactly if steps is 0.
 
         ``cells`` are the weights of the cells of the matrix, and ``mass`` those of its columns; None for ones.
         """

@@ -1,4 +1,4 @@
-"""Augmented hybrid: one model fills short histories, another learns from them (Melville, Mooney, Nagarajan 2002)."""
+"""Augmented hybrid: a source model extends short histories for a target model (Melville, Mooney, Nagarajan 2002)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = ["AugmentedHybrid"]
 
 @dataclass(kw_only=True)
 class AugmentedHybrid(Hybrid):
-    """Histories shorter than ``fill_to`` are filled up to it with the best items of a source model.
+    """Fill histories shorter than ``fill_to`` with the best items of a source model, and fit a target model on them.
 
-    The target model is fitted on what users did together with what was filled in, and serves everybody; this is
-    content-boosted collaborative filtering where the source is ``content``. Given histories are filled the same way.
-    Only what users really did is left out of their lists. A filled-in row has the user's mean rating and weight and
-    the time of their last interaction, where the data has such columns.
+    The target model is fitted on observed and filled-in interactions, and serves all users. With the source ``content``
+    this is content-boosted collaborative filtering. Given histories are filled in the same way. Only observed items are
+    left out of the lists. A filled-in row has the user's mean rating and weight and the time of their last interaction,
+    where the data has such columns.
 
     Attributes:
         models: Label = hyper-parameters of two models, the source first and then the target; see :class:`Hybrid`.
@@ -44,7 +44,7 @@ class AugmentedHybrid(Hybrid):
 
     @property
     def is_personalized(self) -> bool:
-        """As the target model says."""
+        """As the target model."""
         return self._two()[1].is_personalized
 
     @property
@@ -98,7 +98,7 @@ class AugmentedHybrid(Hybrid):
         self.target_ = self._two()[1]
 
     def _filling(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """What is filled in: row of the block (int64) and code of the item (int32)."""
+        """Filled-in interactions: row of the block (int64) and code of the item (int32)."""
         label, _ = self.parts_
         source, places = self.parts_[label], self.places_[label]
         missing = np.maximum(self.fill_to - block.lengths(), 0)

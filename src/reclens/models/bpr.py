@@ -1,4 +1,4 @@
-"""BPR: matrix factorisation that ranks what a user has above what they have not (Rendle et al. 2009)."""
+"""BPR: matrix factorisation that ranks items with interactions above items without (Rendle et al. 2009)."""
 
 from __future__ import annotations
 
@@ -36,27 +36,28 @@ _ITEMS_A_GROUP = 64
 
 @dataclass(kw_only=True)
 class BPR(FactorModel):
-    """Maximises Σ ln σ(s(u, i) - s(u, j)) over items i that user u has and j that they have not; s = x·y + bias.
+    """Maximise Σ ln σ(s(u, i) - s(u, j)) over items i of user u and other items j, with s = x·y + bias.
 
-    Stochastic gradient steps, as many in a pass as there are interactions, each with a negative j drawn anew; the
-    learning rate falls evenly to 0. To use several cores and give the same result on any number of them, users and
-    items are cut into up to eight groups, and cells that share neither are worked on at once (Gemulla et al. 2011). The
-    groups of items are drawn anew for every pass, and j comes from the group of i.
+    Fitted by stochastic gradient steps: one per interaction in each epoch, with a new negative j for every step; the
+    learning rate falls linearly to 0. Users and items are split into up to eight groups, and cells that share neither
+    are processed in parallel (Gemulla et al. 2011), so that the result does not depend on the number of cores. The
+    groups of items are drawn anew for every epoch, and j comes from the group of i.
 
-    How often a vector is moved decides whether it gets anywhere: on sparse data 30 passes leave most vectors near where
-    they were drawn. ``l2`` decides most of the rest: 0.002 costs a tenth of the NDCG@10 on MovieLens 1M.
+    The number of updates per vector matters most: on sparse data, 30 epochs leave most vectors near their initial
+    values. ``l2`` comes second: 0.002 costs a tenth of the NDCG@10 on MovieLens 1M.
 
-    A history that comes with a request is folded in as Rendle and Schmidt-Thieme (2008) do it: the vector of the user
-    is solved for, and those of the items stay. It is the optimum, which the stochastic steps of the fit only come near.
+    The history of a new user is folded in as by Rendle and Schmidt-Thieme (2008): the vector of the user is optimised
+    with the vectors of the items fixed. The result is the exact optimum, which the stochastic steps of the fit only
+    approximate.
 
     Attributes:
         factors: Length d of the vectors.
-        epochs: Passes over the interactions, 1 to 10,000. None: 2,500 × (users + items) ÷ interactions, 30 to 200: as
-            many as give each vector 2,500 steps on average.
-        learning_rate: Length of the first steps.
+        epochs: Passes over the interactions, 1 to 10,000. None: 2,500 × (users + items) ÷ interactions, 30 to 200,
+            which gives each vector 2,500 steps on average.
+        learning_rate: Initial learning rate.
         l2: Weight of the ridge penalty.
         negatives: ``uniform`` or ``popular``.
-        seed: Seed of the first vectors and of all draws.
+        seed: Seed of the initial vectors and of all draws.
 
     References:
         Rendle, Freudenthaler, Gantner, Schmidt-Thieme (2009), BPR: Bayesian personalized ranking from implicit
@@ -90,12 +91,12 @@ class BPR(FactorModel):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes: their vector is the optimum of the same criterion, with the vectors of the items as they are."""
+        """Yes: their vector is the optimum of the same criterion, with the vectors of the items fixed."""
         return True
 
     @property
     def exact_fold_in(self) -> bool:
-        """No: the vectors of the training users come from stochastic steps, and moved with those of the items."""
+        """No: the vectors of the training users come from stochastic steps, together with those of the items."""
         return False
 
     def _check(self) -> None:
@@ -143,7 +144,7 @@ class BPR(FactorModel):
         engine: LocalEngine,
         weights: np.ndarray | None,
     ) -> None:
-        """As many steps as there are interactions, or as these weigh."""
+        """Take one step per interaction, or as many as their total weight."""
         seen, n_users, n_items = self.seen_, len(users), len(items)
         # How many groups there are depends on the data alone, never on the threads.
         groups = int(np.clip(min(n_items // _ITEMS_A_GROUP, n_users), 1, _GROUPS))

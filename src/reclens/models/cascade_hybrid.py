@@ -19,17 +19,17 @@ __all__ = ["CascadeHybrid"]
 
 @dataclass(kw_only=True)
 class CascadeHybrid(Hybrid):
-    """The second model has strictly the lower priority: it never lifts an item over one of a better band.
+    """Re-order the candidates of a first model by a second one, within bands of the first model's score.
 
-    1. The candidates are the first ``depth`` items of the first model's list without those of the user's history, and
-       those of the history that would stand in it.
+    1. The candidates are the first ``depth`` items of the first model's list without the user's history, and the items
+       of the history that would rank among them.
     2. Their scores, from the highest to the lowest, are cut into ``bands`` bands of equal width.
-    3. Within a band the second model decides. What it does not score stands last, and where its scores are equal, or it
-       cannot serve the user, the first model's decide.
+    3. Within a band, the scores of the second model set the order; items that it does not score come last. The scores
+       of the first model break ties, and set the order if the second model cannot serve the user.
 
-    Score = the band (``bands`` for the best, 1 for the worst), which is the first model's part, plus the share of the
-    band's candidates that stand below, which is the second model's part. ``bands=1`` lets the second model re-rank all
-    candidates; a very large number leaves it nothing but ties.
+    Score = the band (``bands`` for the best, 1 for the worst), from the first model, plus the share of the band's
+    candidates ranked below, from the second model. An item never ranks above one of a better band. With ``bands=1`` the
+    second model re-ranks all candidates; with a very large number it only breaks ties.
 
     Attributes:
         models: Label = hyper-parameters of two models, the first one first; see :class:`Hybrid`.
@@ -46,12 +46,12 @@ class CascadeHybrid(Hybrid):
 
     @property
     def is_personalized(self) -> bool:
-        """As the first model says: without candidates there is nothing to refine."""
+        """As the first model: without candidates there is nothing to re-rank."""
         return next(iter(self._components().values())).is_personalized
 
     @property
     def cold_items(self) -> bool:
-        """As the first model says."""
+        """As the first model."""
         return next(iter(self._components().values())).cold_items
 
     def _check(self) -> None:

@@ -1,4 +1,4 @@
-"""Content: items that are described like those of the user's history (Pazzani and Billsus 2007; Lops et al. 2011)."""
+"""Content: items with features like those of the user's history (Pazzani and Billsus 2007; Lops et al. 2011)."""
 
 from __future__ import annotations
 
@@ -33,28 +33,28 @@ _DAY = 86_400_000_000
 
 @dataclass(kw_only=True)
 class Content(Recommender):
-    """Items whose attributes and words are like those of the user's history.
+    """Recommend items whose attributes and words are similar to those of the user's history.
 
-    An item is a vector of features, made of the columns of the items table: tf-idf over values and words, and vectors
-    that were given, such as embeddings, as a column of lists of numbers. How columns become features stands at the top
-    of ``reclens.models._content.features``; an item that has all columns has length 1. The user's profile is
-    the mean of the vectors of their items, brought to length 1, and the score is the product of the profile and the
-    item: their cosine, or less where the item lacks columns. Items that have no interaction can be recommended; an
-    item without a feature cannot. Only scores above 0 count, so that lists can be short.
+    An item is a vector of features from the columns of the items table: tf-idf of values and words, and given vectors
+    such as embeddings, as a column of lists of numbers. ``reclens.models._content.features`` documents how columns
+    become features; the vector of an item with all columns has length 1. The user's profile is the mean vector of their
+    items, normalised to length 1, and the score is the dot product of profile and item: their cosine, or less if the
+    item lacks columns. Items without interactions can be recommended; items without features cannot. Only items with a
+    score above 0 are recommended, so lists can be shorter than asked for.
 
     Attributes:
         features: Columns of the items table, as a list of names, or as a mapping name -> kind: ``auto``, ``list``,
-            ``category``, ``text``, ``number`` or ``vector``. None takes every column that a feature can come from,
-            but for those whose name ends in ``_id`` or ``Id``.
-        weights: Column -> how much it counts beside the others; 1 where nothing is said.
-        bins: Ranges that numbers are cut into, each with equally many items.
-        min_items: Features of fewer items are left out: what one item alone has, cannot be like another's.
-        sublinear: Whether a word that occurs n times in a text counts 1 + ln n instead of n.
-        stop_words: Words that are left out of texts: None, ``"english"`` or a list of words.
+            ``category``, ``text``, ``number`` or ``vector``. None: every usable column, except those whose name ends in
+            ``_id`` or ``Id``.
+        weights: Column -> weight; 1 by default.
+        bins: Number of quantile bins for numeric columns.
+        min_items: Features of fewer items are left out; a feature of a single item adds no similarity.
+        sublinear: Whether the term frequency n of a word counts as 1 + ln n.
+        stop_words: Words to ignore in texts: None, ``"english"`` or a list of words.
         profile: ``mean``, or ``rating`` to weigh items by the rating less the user's mean rating (needs ratings; a user
             who rates everything alike counts as under ``mean``).
-        half_life: Days before the user's last interaction after which an item counts half; 0 counts all alike (else
-            needs timestamps).
+        half_life: Half-life of the weight of an item, in days before the user's last interaction (needs timestamps); 0
+            for equal weights.
 
     References:
         Salton, Buckley (1988), Term-weighting approaches in automatic text retrieval; Information Processing and
@@ -81,7 +81,7 @@ class Content(Recommender):
     half_life: float = 0.0
 
     def __post_init__(self) -> None:
-        """Bring lists to the form in which they are saved."""
+        """Convert lists to the form in which they are saved."""
         if isinstance(self.features, tuple):
             self.features = list(self.features)
         if isinstance(self.stop_words, tuple | set | frozenset):
@@ -89,12 +89,12 @@ class Content(Recommender):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes, but for ratings and times: a given history has none."""
+        """Yes, except with ratings or times: a given history has none."""
         return self.profile == "mean" and not self.half_life
 
     @property
     def cold_items(self) -> bool:
-        """Yes: an item needs features, and no interaction."""
+        """Yes: an item needs features but no interactions."""
         return True
 
     def _check(self) -> None:
@@ -144,7 +144,7 @@ class Content(Recommender):
         self._get_ready()
 
     def _values(self, train: Dataset) -> np.ndarray:
-        """What each item of each history counts, float32, in the order of the cells of ``seen_``."""
+        """Weight of each item of each history, float32, in the order of the cells of ``seen_``."""
         seen = self.seen_
         sizes = np.diff(seen.indptr)
         values = np.ones(len(seen.indices))

@@ -29,17 +29,16 @@ _RESIDUAL = 1e-3
 
 @dataclass(kw_only=True)
 class EASE(Recommender):
-    """Each item predicted from all others by ridge regression: B = I - P ÷ diag(P) with P = (XᵀX + λI)⁻¹.
+    """Predict each item from all others by ridge regression: B = I - P ÷ diag(P) with P = (XᵀX + λI)⁻¹.
 
-    P comes from a Cholesky factorisation in float32: LAPACK potrf and potri, n³ operations where a general inverse
-    takes 2n³, and in place, so that one dense matrix of items × items is all the memory from the counts to the weights.
-    The residual |P (XᵀX + λI) v - v| ÷ |v| of random probes v is checked; where float32 does not reach 1e-3, the
-    factorisation is repeated in float64, and ``precision_`` says so.
+    P comes from a Cholesky factorisation in float32: LAPACK potrf and potri, n³ operations instead of the 2n³ of a
+    general inverse, in place: one dense matrix of items × items holds first the counts and then the weights. The
+    residual |P (XᵀX + λI) v - v| ÷ |v| is checked on random probes v. If it exceeds 1e-3 in float32, the factorisation
+    is repeated in float64; ``precision_`` is the precision used.
 
     Attributes:
-        l2: λ, the weight of the ridge penalty, in users. None: 5 × interactions per user, 365 for MovieLens 20M where
-            the paper has 500, 615 for Netflix where it has 1,000, and 295 for the Million Song Dataset where it has
-            200.
+        l2: λ, the weight of the ridge penalty, in users. None: 5 × interactions per user. That is 365 for MovieLens 20M
+            (paper: 500), 615 for Netflix (1,000) and 295 for the Million Song Dataset (200).
     """
 
     name: ClassVar[str] = "ease"
@@ -123,7 +122,7 @@ class EASE(Recommender):
 
 
 def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
-    """(G + λI)⁻¹ with the precision it was computed in and the residual of random probes; G is overwritten."""
+    """Return (G + λI)⁻¹, the precision it was computed in and the residual on random probes; G is overwritten."""
     from scipy.linalg import lapack
 
     n = len(products)

@@ -1,4 +1,4 @@
-"""Fusion hybrid: the lists of several models made one, by reciprocal ranks or in turns (Cormack et al. 2009)."""
+"""Fusion hybrid: merge the lists of several models, by reciprocal ranks or interleaved (Cormack et al. 2009)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _MODES = ("reciprocal_rank", "mixed")
 
 @dataclass(kw_only=True)
 class FusionHybrid(Hybrid):
-    """Only the ranks count: of each model the first ``depth`` items of its list, without those of the user's history.
+    """Merge the lists of several models by rank: of each, the first ``depth`` items without the user's history.
 
     - ``reciprocal_rank``: score = Σ 1 ÷ (constant + rank) over the models that list the item (Cormack, Clarke and
       Büttcher 2009, Reciprocal rank fusion outperforms Condorcet and individual rank learning methods).
-    - ``mixed``: the models take turns in the order they are named, rank by rank, and an item that was shown before is
-      left out (Burke's mixed hybrid). Score = 1 ÷ place in the sequence of turns.
+    - ``mixed``: the lists are interleaved rank by rank, in the order of the models, and repeated items are skipped
+      (Burke's mixed hybrid). Score = 1 ÷ place in the interleaved sequence.
 
     With ``exclude_seen=False`` an item of the history has the rank that it would have in the list.
 
     Attributes:
         models: Label = hyper-parameters, see :class:`Hybrid`.
         mode: ``reciprocal_rank`` or ``mixed``.
-        constant: Added to the rank; the larger it is, the less the first ranks stand out.
+        constant: Added to the rank; larger values give less weight to the first ranks.
         depth: Items of each list that count. The fused list cannot be longer than that of all models together.
     """
 
@@ -54,7 +54,7 @@ class FusionHybrid(Hybrid):
             raise UsageError(f"depth is {self.depth}, expected 1 or more.")
 
     def _parts_of(self, block: Block) -> list[np.ndarray]:
-        """What each model gives to the scores: float32, shape (n, items); 0 where it does not list the item."""
+        """Contribution of each model to the scores: float32, shape (n, items); 0 for items that it does not list."""
         found: list[np.ndarray] = []
         for turn, label in enumerate(self.parts_):
             ranks = list_ranks(block, self._scores_of(label, block), self.depth).astype(np.float32)

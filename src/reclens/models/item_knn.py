@@ -1,4 +1,4 @@
-"""Item-kNN: what is consumed by the same users is alike (Deshpande and Karypis 2004; Sarwar et al. 2001)."""
+"""Item-kNN: similarity of items by their common users (Deshpande and Karypis 2004; Sarwar et al. 2001)."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["ItemKNN"]
 
 @dataclass(kw_only=True)
 class ItemKNN(RatingNeighbors):
-    """Items close to those of the user's history.
+    """Recommend the items most similar to those of the user's history.
 
     The score of an item is a sum of similarity × value over items of the history; the value is 1, or the rating less
-    the user's mean under adjusted cosine. Which items of the history count is a choice that matters: those among the
-    neighbours of the *candidate* (Sarwar et al. 2001; RecBole), or those that have the candidate among their own
-    neighbours, the neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours
-    popular items. Items without a positive score are not recommended, so that lists can be short.
+    the user's mean under adjusted cosine. Which items of the history count matters: those among the neighbours of the
+    *candidate* (Sarwar et al. 2001; RecBole), or those that have the candidate among their own neighbours, the
+    neighbours of the *history* (Deshpande and Karypis 2004; the library implicit), which favours popular items. Items
+    without a positive score are not recommended, so lists can be shorter than asked for.
 
-    With ``feedback="explicit"`` it learns from ratings, and :meth:`predict` gives the rating of a pair: the weighted
-    average of what the user gave to the most similar items they rated. Scores then sum similarity × centred rating.
+    With ``feedback="explicit"`` the model learns from ratings, and :meth:`predict` predicts the rating of a pair: the
+    weighted average of the user's ratings of the most similar items. Scores then sum similarity × centred rating.
 
     Attributes:
         neighbors: Neighbours kept of each item; in a prediction, the most similar items that the user rated.
@@ -45,14 +45,15 @@ class ItemKNN(RatingNeighbors):
             and over common users alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference),
             of the ratings themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
-        shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0. None: what 20 users
-            weigh, which is 20 without a weighting and 20 times the mean square of the weights with one; 0 for ``dot``,
+        shrinkage: Added to the denominator: pulls similarities that rest on few users towards 0. None: the weight of 20
+            users, which is 20 without a weighting and 20 times the mean square of the weights with one; 0 for ``dot``,
             which has no denominator, and for explicit feedback, as in Surprise and LensKit.
         neighbors_of: ``candidate`` or ``history``, see above.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
         center: Which mean is subtracted from ratings: of the ``item``, the ``user`` or ``none``.
         min_neighbors: Neighbours that a prediction needs.
-        min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike items count too.
+        min_similarity: Neighbours of a prediction are more similar than this; below 0, items with negative similarity
+            count too.
         min_support: Common users that a similarity of ratings needs.
     """
 
@@ -77,7 +78,7 @@ class ItemKNN(RatingNeighbors):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes, but for ratings: a given history has none."""
+        """Yes, except with ratings: a given history has none."""
         return self.similarity != "adjusted_cosine" and not self.explicit
 
     def _check(self) -> None:
@@ -172,7 +173,7 @@ class ItemKNN(RatingNeighbors):
         return dense_rows(near, items)
 
     def _values_of(self, block: Block) -> np.ndarray:
-        """What the cells of the histories count."""
+        """Weights of the items of the histories."""
         return block.seen.values if block.from_history else self.values_
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:

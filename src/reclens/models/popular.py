@@ -1,4 +1,4 @@
-"""Popular: the items that most users have, the same for everybody. The baseline every other model has to beat."""
+"""Popular: the items with the most users, the same for everybody. The baseline of every comparison."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Popular"]
 
 @dataclass(kw_only=True)
 class Popular(Recommender):
-    """The items with the most users; users without training data get them too.
+    """Recommend the items with the most users, also to users without training data.
 
     The score of an item is the number of its training users.
     """

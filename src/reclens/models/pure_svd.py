@@ -37,7 +37,7 @@ _ZERO: Final = 1e-9
 
 
 def _above_noise(model: PureSVD, train: Dataset) -> int:
-    """How many singular values chance alone does not bring, see the class."""
+    """Number of singular values above those expected by chance; see the class."""
     from scipy.sparse import csr_array
 
     data, seen = Extent.of(train), train.matrix()
@@ -61,7 +61,7 @@ def _above_noise(model: PureSVD, train: Dataset) -> int:
 
 
 def _leading(matrix: Any, wanted: int, seed: int, tolerance: float, iterations: int) -> tuple[np.ndarray, np.ndarray]:
-    """The largest eigenvalues of RᵀR, falling, and their vectors; fewer than wanted where they do not converge."""
+    """Largest eigenvalues of RᵀR, descending, and their vectors; fewer than requested if they do not converge."""
     import scipy.sparse.linalg
 
     arpack: Any = scipy.sparse.linalg
@@ -85,25 +85,25 @@ def _leading(matrix: Any, wanted: int, seed: int, tolerance: float, iterations: 
 
 @dataclass(kw_only=True)
 class PureSVD(FactorModel):
-    """What is missing counts as 0, and the score is r V Vᵀ: the history r, projected on d right singular vectors V.
+    """Score items by r V Vᵀ: the history r, with missing values as 0, projected on d right singular vectors V.
 
     V comes from the implicitly restarted Lanczos iteration (ARPACK) on RᵀR, in float64 and to a relative residual of
-    1e-6; a small catalogue is solved directly. ``residual_`` is the largest |RᵀR v - σ² v| ÷ σ². Vectors that are not
-    found within ``iterations`` restarts are left out, and so are those of a singular value of 0; the card of the lists
-    counts both. The sign of a vector is set so that its largest entry is positive. An item that the d vectors do not
-    reach has a vector of 0.
+    1e-6; a small catalogue is solved directly. ``residual_`` is the largest |RᵀR v - σ² v| ÷ σ². Vectors that do not
+    converge within ``iterations`` restarts are left out, and so are those of a singular value of 0; the card of the
+    lists counts both. The sign of a vector is set so that its largest entry is positive. An item outside the span of
+    the d vectors has a vector of 0.
 
-    The best d moves with the data. Where it is not given, it is the number of singular values that chance alone does
-    not bring. Divide the rows and columns of R by the roots of their sums. If users and items met by accident, given
-    how much each of them has, every entry would have the variance 1 ÷ interactions, and beside the first, trivial one
-    no singular value would be much above n̄ᵤ^-½ + n̄ᵢ^-½ (Marchenko and Pastur 1967; n̄ᵤ and n̄ᵢ are the mean
-    interactions of users and items). Those above 1.1 times that are counted.
+    The best d depends on the data. The default is the number of singular values above those of random data. Divide the
+    rows and columns of R by the roots of their sums. If interactions were random given the totals of users and items,
+    every entry would have the variance 1 ÷ interactions, and no singular value but the first, trivial one would be much
+    above n̄ᵤ^-½ + n̄ᵢ^-½ (Marchenko and Pastur 1967; n̄ᵤ and n̄ᵢ are the mean interactions of users and items). The
+    default counts those above 1.1 times this edge.
 
     Attributes:
-        factors: Singular vectors d, 1 to 10,000. A matrix has no more than users, items or its rank; where that is
-            less than d, all are taken. None: the number of singular values above the noise edge, see above, 8 to 256.
-        iterations: Most restarts of the iteration, 1 to 10,000.
-        seed: Seed of the vector that it starts from.
+        factors: Number d of singular vectors, 1 to 10,000; at most the rank of the matrix. None: the number of singular
+            values above the noise edge, see above, 8 to 256.
+        iterations: Maximum number of restarts, 1 to 10,000.
+        seed: Seed of the start vector.
 
     References:
         Cremonesi, Koren, Turrin (2010), Performance of recommender algorithms on top-N recommendation tasks; RecSys.

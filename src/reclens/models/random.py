@@ -1,4 +1,4 @@
-"""Random: any items in any order. The floor, and what coverage and diversity look like without a preference."""
+"""Random: items in random order. A lower bound for accuracy, and a reference for coverage and diversity."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Random"]
 
 @dataclass(kw_only=True)
 class Random(Recommender):
-    """Items drawn at random, with a stream of its own for each user: their list depends on the seed and their id alone.
+    """Recommend items at random; the list of a user depends on the seed and their id alone.
 
     Attributes:
         seed: Seed of the streams.

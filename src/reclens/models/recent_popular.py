@@ -1,4 +1,4 @@
-"""Recently popular: the items that most users had in the last days. A hard baseline on a split by time."""
+"""Recently popular: the items with the most users in the last days. A strong baseline on a split by time."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["RecentPopular"]
 
 @dataclass(kw_only=True)
 class RecentPopular(Recommender):
-    """The items with the most users within ``days`` before the last training interaction.
+    """Recommend the items with the most users within ``days`` before the last training interaction.
 
-    Users without training data get them too. Items without an interaction in the window are not recommended, so that
-    lists can be short.
+    Users without training data get them too. Items without an interaction in the window are not recommended, so lists
+    can be shorter than asked for.
 
     Attributes:
         days: Length of the window.

@@ -20,23 +20,23 @@ __all__ = ["RP3beta"]
 
 @dataclass(kw_only=True)
 class RP3beta(ItemWeights):
-    """Items that a walk from the user over their items and their users reaches, popular ones discounted.
+    """Score items by a random walk of three steps from the user, with a discount for popular items.
 
     The walk goes from the user to an item j of their history, on to a user v who has it, and on to an item i of v. The
     weight from j to i is Σ over v of (1 ÷ users of j)^alpha × (1 ÷ items of v)^alpha ÷ (users of i)^beta, and the score
-    of i its sum over the history. The first step, (1 ÷ items of the user)^alpha, is the same for all items of a user
-    and left out; so is the way back to j itself. P3alpha (Cooper et al. 2014) is beta = 0.
+    of i is the sum over the history. The factor of the first step, (1 ÷ items of the user)^alpha, is the same for all
+    items of a user and is omitted; so are walks back to j itself. P3alpha (Cooper et al. 2014) is beta = 0.
 
-    On sparse data the plain discounts put items first that one user had by chance. ``shrinkage`` is added to the users
-    of an item in both of them, as if it had as many users more; the papers have 0.
+    On sparse data the plain discounts favour items with a single user. ``shrinkage`` is added to the number of users of
+    an item in both discounts; the papers use 0.
 
     Attributes:
-        alpha: Power of the probability of each step; 1 is the plain walk, 0 counts paths.
-        beta: Power of the popularity that a score is divided by; 0 is no discount.
-        shrinkage: Users added to those of every item.
-        neighbors: Weights kept of each item.
-        neighbors_of: Whose strongest weights are kept: ``candidate``, those that an item is reached by (better on
-            MovieLens), or ``history``, those that lead on from an item.
+        alpha: Exponent of the transition probabilities; 1 is the plain walk, 0 counts paths.
+        beta: Exponent of the popularity that a score is divided by; 0 is no discount.
+        shrinkage: Number added to the users of every item.
+        neighbors: Number of weights kept per item.
+        neighbors_of: Which weights are kept: the largest towards each ``candidate`` (better on MovieLens), or from each
+            item of the ``history``.
     """
 
     name: ClassVar[str] = "rp3beta"

@@ -33,27 +33,27 @@ _MOST_SWEEPS = 1_000_000
 
 @dataclass(kw_only=True)
 class SLIM(ItemWeights):
-    """Each item predicted from all others by an elastic net with weights of 0 or more.
+    """Predict each item from all others by an elastic net with non-negative weights.
 
     For each item j, the column w of the weights minimises ½ |x_j - Xw|² + ½ l2 |w|² + l1 Σw with w ≥ 0 and w_j = 0,
     where X is the user-item matrix of ones. Solved exactly, item by item on all threads, by coordinate descent on the
-    co-occurrence XᵀX (Friedman, Hastie and Tibshirani 2010) with a growing active set that goes on from the weights it
-    had. Items that share no more than l1 users with j are screened out first, which is exact: XᵀX and w hold nothing
-    negative. Memory: the co-occurrence, without its zeros where they are most of it (8 bytes a pair of items with a
-    common user), and dense in float32 elsewhere; and for each thread the part of it that one item depends on.
+    co-occurrence XᵀX (Friedman, Hastie and Tibshirani 2010) with a growing active set and warm starts. Items that share
+    no more than l1 users with j are screened out first, which is exact because XᵀX and w are non-negative. Memory: the
+    co-occurrence, sparse if most of it is 0 (8 bytes per pair of items with a common user), else dense in float32; and
+    for each thread the part of it that one item depends on.
 
     In scikit-learn's units, ``ElasticNet(alpha, l1_ratio, positive=True, fit_intercept=False)``, and so in RecBole's
-    SLIMElastic, for n users: l1 = n × alpha × l1_ratio and l2 = n × alpha × (1 - l1_ratio). RecBole counts one user
-    too many. The l2 of EASE has the same unit.
+    SLIMElastic, for n users: l1 = n × alpha × l1_ratio and l2 = n × alpha × (1 - l1_ratio). RecBole's n is one too
+    large. The l2 of EASE has the same unit.
 
     Attributes:
-        l1: Penalty on the sum of the weights, in users: an item speaks for another only if more users than this have
-            both, over and above what the other weights explain. Larger is sparser and faster, and items with no more
-            users than this are never recommended. None: √(interactions per user) ÷ 4: counts of pairs that meet by
-            accident vary with their root.
+        l1: Penalty on the sum of the weights, in users: an item has a weight for another only if more users than this
+            have both, beyond what the other weights explain. Larger is sparser and faster, and items with no more users
+            than this are never recommended. None: √(interactions per user) ÷ 4, because the standard deviation of a
+            chance co-occurrence count is its root.
         l2: Penalty on the squares of the weights, in users. None: 2 × interactions per user.
-        tolerance: How far the conditions of the optimum may be missed, as a share of the item's users.
-        sweeps: Most passes over an item's weights; ``unsettled_`` counts the items for which they were not enough.
+        tolerance: Largest violation of the optimality conditions, as a share of the item's users.
+        sweeps: Maximum number of passes over an item's weights; ``unsettled_`` counts the items that did not converge.
     """
 
     name: ClassVar[str] = "slim"

@@ -1,4 +1,4 @@
-"""Switching hybrid: the length of a user's history decides which model serves them (Burke 2002)."""
+"""Switching hybrid: the model is chosen by the length of the user's history (Burke 2002)."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ __all__ = ["SwitchingHybrid"]
 
 @dataclass(kw_only=True)
 class SwitchingHybrid(Hybrid):
-    """Each user is served by one model: of those whose ``min_history`` they reach, the one with the highest.
+    """Serve each user by one model: the one with the highest ``min_history`` that their history reaches.
 
-    A user of whom nothing is known is served by the first model, in the order of ``min_history``, that serves anybody;
-    a model that cannot use a given history passes the user on to the next lower one that can. The card of the lists
-    counts who went where. Scores are those of the model that served, and so differ in scale between users.
+    An unknown user is served by the first model, in the order of ``min_history``, that serves unknown users. If a model
+    cannot use a given history, the next lower one that can serves the user. The card of the lists counts the users of
+    each model. Scores are those of the model used, so their scale differs between users.
 
     Attributes:
         models: Label = hyper-parameters, see :class:`Hybrid`.

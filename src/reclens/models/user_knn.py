@@ -1,4 +1,4 @@
-"""User-kNN: what users with a similar history have (Resnick et al. 1994; Herlocker et al. 1999)."""
+"""User-kNN: items of users with similar histories (Resnick et al. 1994; Herlocker et al. 1999)."""
 
 from __future__ import annotations
 
@@ -24,13 +24,14 @@ __all__ = ["UserKNN"]
 
 @dataclass(kw_only=True)
 class UserKNN(RatingNeighbors):
-    """Items of the users whose histories are most similar.
+    """Recommend items of the users with the most similar histories.
 
     The score of an item is the sum of the similarities of the user's neighbours that have it (under adjusted cosine
-    times their rating less their mean). Items without a positive score are not recommended, so that lists can be short.
+    times their rating less their mean). Items without a positive score are not recommended, so lists can be shorter
+    than asked for.
 
-    With ``feedback="explicit"`` it learns from ratings, and :meth:`predict` gives the rating of a pair: the weighted
-    average of what the most similar users who rated the item gave it. Scores then sum similarity × centred rating.
+    With ``feedback="explicit"`` the model learns from ratings, and :meth:`predict` predicts the rating of a pair: the
+    weighted average of the ratings of the item by the most similar users. Scores then sum similarity × centred rating.
 
     Attributes:
         neighbors: Neighbours kept of each user; in a prediction, the most similar users who rated the item.
@@ -39,12 +40,13 @@ class UserKNN(RatingNeighbors):
             items alone ``common_cosine``, ``pearson`` or ``msd``, 1 ÷ (1 + mean squared difference), of the ratings
             themselves (Surprise).
         weighting: ``none``, ``tf_idf`` or ``bm25``, applied before the similarity.
-        shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0. None: what 1 item
-            weighs, as for item-kNN; 0 for ``dot`` and for explicit feedback.
+        shrinkage: Added to the denominator: pulls similarities that rest on few items towards 0. None: the weight of 1
+            item, as for item-kNN; 0 for ``dot`` and for explicit feedback.
         feedback: ``implicit`` (that users have an item) or ``explicit`` (their ratings).
         center: Which mean is subtracted from ratings: of the ``user``, the ``item`` or ``none``.
         min_neighbors: Neighbours that a prediction needs.
-        min_similarity: Neighbours of a prediction are more similar than this; below 0, unlike users count too.
+        min_similarity: Neighbours of a prediction are more similar than this; below 0, users with negative similarity
+            count too.
         min_support: Common items that a similarity of ratings needs.
     """
 
@@ -66,7 +68,7 @@ class UserKNN(RatingNeighbors):
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes, but for ratings: a given history has none. Their neighbours are looked for among the training users."""
+        """Yes, except with ratings: a given history has none. The neighbours are training users."""
         return self.similarity != "adjusted_cosine" and not self.explicit
 
     @property

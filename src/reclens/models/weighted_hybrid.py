@@ -1,4 +1,4 @@
-"""Weighted hybrid: a weighted sum of the scores of several models, brought to one scale (Burke 2002)."""
+"""Weighted hybrid: a weighted sum of the scaled scores of several models (Burke 2002)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ __all__ = ["WeightedHybrid", "weighted_sum"]
 class WeightedHybrid(Hybrid):
     """Score = Σ weight × scaled score of a model; the weights are divided by their sum.
 
-    Each model's scores are brought to one scale for each user (Fox and Shaw 1994 for runs of search engines), which is
-    set by the items outside their history:
+    Each model's scores are scaled per user, over the items outside their history (Fox and Shaw 1994, for runs of search
+    engines):
 
     - ``z``: distance from the mean in standard deviations;
     - ``min_max``: the lowest is 0 and the highest 1;
-    - ``rank``: the share of items that stand below, equal scores counted half. Among thousands of items the first
-      hundred are then almost alike, so that a weak model disturbs a strong one most.
+    - ``rank``: the share of items with a lower score, ties counted half. With thousands of items, the first hundred
+      have almost equal values, so a weak model affects the result of a strong one most on this scale.
 
-    An item that a model does not score counts like the lowest one that it scores; an item that no model with a weight
-    scores is not recommended. A model of weight 0 has no say at all. Choose weights on validation data:
+    An item without a score from a model gets the lowest scaled score of that model; an item without a score from any
+    model of positive weight is not recommended. Models of weight 0 are ignored. Choose weights on validation data:
     ``reclens.tuning.hybrid_weights``.
 
     Attributes:
@@ -72,7 +72,7 @@ class WeightedHybrid(Hybrid):
         return {label: weight / total for label, weight in given.items() if weight > 0}
 
     def scaled(self, block: Block, labels: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
-        """What the sum is made of: for each model its scaled scores (float32) and whether it scores an item at all."""
+        """Terms of the sum: for each model its scaled scores (float32) and whether it scores each item."""
         seen = seen_cells(block)
         found: list[tuple[np.ndarray, np.ndarray]] = []
         for label in labels:

@@ -25,13 +25,17 @@ def embed(
     ctx: typer.Context,
     name: Annotated[str, typer.Argument(help="Name of the space in the workspace.")],
     texts: Annotated[str | None, typer.Option("--texts", help="Table with ids and texts: CSV, Parquet, JSON.")] = None,
-    text: Annotated[list[str] | None, typer.Option("--text", help="Column of --texts to embed; repeat it.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", help="Column of --texts to embed; can be repeated.")
+    ] = None,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", help="sentence-transformers:NAME or :FOLDER; tf-idf and SVD if omitted."),
+        typer.Option(
+            "--encoder", help="sentence-transformers:NAME or sentence-transformers:FOLDER; tf-idf and SVD if omitted."
+        ),
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option("--cache", help="Folder that keeps vectors by text; WORKSPACE/.cache if omitted.")
+        Path | None, typer.Option("--cache", help="Folder of the cache of embedded texts; WORKSPACE/.cache if omitted.")
     ] = None,
     model: Annotated[str | None, typer.Option("--model", help="A fitted model of the workspace.")] = None,
     vectors: Annotated[
@@ -42,15 +46,15 @@ def embed(
     dimension: Annotated[
         int | None, typer.Option("--dimension", min=1, help="Length of the vectors; 128 for texts, 64 for models.")
     ] = None,
-    entity: Annotated[str, typer.Option("--entity", help="What the ids are: item, user or query.")] = "item",
+    entity: Annotated[str, typer.Option("--entity", help="Kind of the ids: item, user or query.")] = "item",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing space of that name.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Make an embedding space of texts, of a fitted model, or of a file of vectors.
+    """Create an embedding space from texts, a fitted model, or a file of vectors.
 
-    A run that was killed goes on where it was: texts that were embedded are kept in the cache. Of a model, the users
-    are kept as NAME-users.
+    The same command resumes a run that was killed: embedded texts are cached. For a model, the vectors of its users are
+    saved as NAME-users.
 
     Examples:
       reclens explore embed plots --texts titles.csv --id-column show_id --text title --text description

@@ -33,27 +33,32 @@ def report(
         str | None, typer.Option("--truth", "-t", help="Held-out interactions: CSV, Parquet or TREC .qrels.")
     ] = None,
     train: Annotated[
-        str | None, typer.Option("--train", help="Training interactions: popularity, and users without --demand.")
+        str | None,
+        typer.Option(
+            "--train", help="Training interactions, for popularity, and for user vectors if --demand is omitted."
+        ),
     ] = None,
     reading: Reading = NOTHING,
     demand: Annotated[
         str | None, typer.Option("--demand", help="A space of the workspace with vectors of users or queries.")
     ] = None,
-    store: Annotated[str | None, typer.Option("--store", help="The index that is searched, as SCHEME:REST.")] = None,
+    store: Annotated[str | None, typer.Option("--store", help="Index to measure, as SCHEME:REST.")] = None,
     before: Annotated[
-        str | None, typer.Option("--before", help="A space of the workspace: the version before.")
+        str | None, typer.Option("--before", help="Previous version of the space, in the workspace.")
     ] = None,
     map_by: Annotated[
-        str, typer.Option("--map", help="none, pca or umap: regions are then clusters of the map.")
+        str, typer.Option("--map", help="none, pca or umap; with a projection, regions are clusters of the map.")
     ] = "none",
     label: Annotated[
-        list[str] | None, typer.Option("--label", help="Column whose values name regions; repeat it.")
+        list[str] | None, typer.Option("--label", help="Column whose values name the regions; can be repeated.")
     ] = None,
     category: Annotated[
-        str | None, typer.Option("--category", help="Column that regions are held against for purity.")
+        str | None, typer.Option("--category", help="Column of labels, for the purity of the regions.")
     ] = None,
-    price: Annotated[str | None, typer.Option("--price", help="Column of the price, a suspect of blind spots.")] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Places of a list that count as shown.")] = 10,
+    price: Annotated[
+        str | None, typer.Option("--price", help="Column of the price, a possible cause of blind spots.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Positions of a list that count as shown.")] = 10,
     gate: Annotated[
         Path | None,
         typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),
@@ -63,9 +68,9 @@ def report(
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
-    """Explore a space: what is shown, wanted and never shown, why not, and what the index and the space are like.
+    """Report on a space: coverage, demand that is never shown and its causes, recall of the index, geometry.
 
-    Only the space is needed; each of the others adds a part.
+    Only the space is required; each other input adds a part to the report.
 
     Examples:
       reclens explore report plots lists.csv --truth test.csv --train train.csv --report plots

@@ -28,15 +28,15 @@ StoreOption = Annotated[str | None, typer.Option("--store", help="The store; loc
 def index(
     space: Annotated[str, typer.Argument(help="A space of the workspace.")],
     recall: Annotated[
-        float, typer.Option("--recall", min=0.01, max=1, help="Recall at 10 that the index has to reach.")
+        float, typer.Option("--recall", min=0.01, max=1, help="Target recall at 10 of the index.")
     ] = 0.95,
-    again: Annotated[bool, typer.Option("--again", help="Write also what is in the store already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also write vectors that are already in the store.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
     """Write a space into the embedded store, and build an index if it has more than 50,000 vectors.
 
-    How much the index probes is chosen by the recall on a sample, against exact search; the recall is measured on
+    The number of probes is chosen by the recall on a sample, compared with exact search. The recall is measured on
     another sample.
 
     Example:
@@ -69,13 +69,13 @@ def move(
             "--to", help="The store: local:FOLDER, lance:FOLDER, pgvector:TABLE, pinecone:INDEX, weaviate:COLLECTION."
         ),
     ],
-    again: Annotated[bool, typer.Option("--again", help="Write also what is there already.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also write vectors that are already there.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Copy a space into a store, or a store into another one.
+    """Copy a space into a store, or one store into another.
 
-    A move that was killed goes on when it is run again. At the end both sides have to hold equally many vectors, and a
+    The same command resumes a copy that was killed. At the end, both sides must have the same number of vectors, and a
     sample is read back and compared. Addresses and keys of services come from the environment.
 
     Examples:
@@ -101,18 +101,18 @@ def search(
     space: Annotated[str, typer.Argument(help="A space of the workspace.")],
     text: Annotated[str | None, typer.Option("--text", help="Search by text, in a space made of texts.")] = None,
     like: Annotated[
-        list[str] | None, typer.Option("--like", help="Search by the mean of these ids; repeat it.")
+        list[str] | None, typer.Option("--like", help="Search by the mean vector of these ids; can be repeated.")
     ] = None,
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="Number of results.")] = 10,
     where: Annotated[
         list[str] | None,
-        typer.Option("--where", help="Filter, as ATTRIBUTE=VALUE; repeat it. JSON for lists and ranges."),
+        typer.Option("--where", help="Filter, as ATTRIBUTE=VALUE; can be repeated. JSON for lists and ranges."),
     ] = None,
     store: StoreOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
-    """Find what is nearest to a text or to examples.
+    """Find the nearest neighbours of a text or of examples.
 
     Examples:
       reclens explore search plots --text "a shark attacks a beach town"

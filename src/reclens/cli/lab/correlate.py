@@ -37,7 +37,9 @@ def correlate(
     truth: Annotated[
         int, typer.Option("--truth", min=1, help="Replicates per strategy, with different random numbers.")
     ] = 4,
-    segments: Annotated[bool, typer.Option("--segments/--overall", help="Also by cohort of users.")] = True,
+    segments: Annotated[
+        bool, typer.Option("--segments/--overall", help="Also report the correlations by cohort of users.")
+    ] = True,
     report: ReportOption = None,
     seed: SeedOption = 0,
     output: Output = OUTPUT,

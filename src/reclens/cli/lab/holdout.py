@@ -34,7 +34,7 @@ def holdout(
         float, typer.Option("--correlation", help="Correlation of a user's totals in two months.")
     ] = 0.5,
     lift: Annotated[
-        float, typer.Option("--lift", help="True lift of the treatment that the holdout does not get: 0.02 is 2 %.")
+        float, typer.Option("--lift", help="True lift of the treatment, which the holdout does not get: 0.02 is 2 %.")
     ] = 0.02,
     months: Annotated[int, typer.Option("--months", min=1, help="Number of months.")] = 12,
     attrition: Annotated[float, typer.Option("--attrition", help="Share of users lost per month.")] = 0.0,
