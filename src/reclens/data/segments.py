@@ -1,17 +1,17 @@
 """Segmentations of users, for ``data.with_segments(age=segments.bins("age", [25, 45]))``.
 
-Each function returns a segmenter: it is called with a data set and gives a label to each user, computed from that data
-set alone. Give it the training part, so that nothing of the test part decides who is in which group. Labels are in the
-order in which they are shown. A user that cannot be placed, because their attribute is missing, has a null label.
+Each function returns a segmenter: a callable that takes a data set and gives each user a label, computed from that data
+set alone. Pass the training part, so that test data does not affect the groups. Labels are in display order. Users with
+a missing attribute have a null label.
 
 ========================  =======================================================================
-``bins``                  an attribute cut at fixed edges: ages below 25, 25 to 44, 45 and above
-``quantiles``             equally many users a group: light, medium and heavy users
-``top_value``             the value a user prefers: their favourite genre by share of their profile
-``mainstreamness``        how much of what they do is with the most popular items
+``bins``                  a numeric column at fixed edges: ages below 25, 25 to 44, 45 and above
+``quantiles``             groups of equal size: light, medium and heavy users
+``top_value``             the value with the largest share of a profile: favourite genre
+``mainstreamness``        share of interactions with the most popular items
 ``column``                any attribute as it is
-``product``               two of these at once: age × gender
-``usual``                 what reports show where nothing else is asked for
+``product``               two of these crossed: age × gender
+``usual``                 the default segmentations of reports
 ========================  =======================================================================
 """
 
@@ -35,13 +35,13 @@ _LABEL = "label"
 
 
 def bins(name: str, edges: Sequence[float], *, labels: Sequence[str] | None = None) -> Segmenter:
-    """Cut a number at fixed edges; each edge belongs to the group above it.
+    """Bin a numeric column at fixed edges; each edge belongs to the group above it.
 
     Args:
         name: A numeric column of the users, or ``"n_interactions"``.
         edges: Edges of the groups, ascending.
-        labels: One name more than edges; by default ``"<25"``, ``"25-44"``, ``"45+"`` for whole numbers and
-            ``"<2.5"``, ``"2.5 to <4"``, ``"4+"`` for others.
+        labels: Names of the groups, one more than edges; by default ``"<25"``, ``"25-44"``, ``"45+"`` for whole numbers
+            and ``"<2.5"``, ``"2.5 to <4"``, ``"4+"`` for others.
 
     Raises:
         UsageError: If the edges do not ascend, the labels do not fit, or (when it is called) the column is no number.
@@ -71,15 +71,14 @@ def bins(name: str, edges: Sequence[float], *, labels: Sequence[str] | None = No
 
 
 def quantiles(name: str, labels: Sequence[str]) -> Segmenter:
-    """Cut a number so that each group gets equally many users, as nearly as equal values allow.
+    """Bin a numeric column into groups of equal size, as far as ties allow.
 
-    With m labels a user is in group ``floor(m · share of the users whose value is smaller than theirs)``, so that equal
-    values never fall into different groups. Where many users share one value (half of them have a single interaction,
-    say), the edges between groups coincide: all of those users are in the lower group, and a group that lies wholly
-    inside the tie stays empty.
+    With m labels a user is in group ``floor(m · share of the users whose value is smaller than theirs)``, so equal
+    values are always in the same group. If many users share one value (for example, half of them have a single
+    interaction), edges coincide: all of those users are in the lower group, and a group within the tie is empty.
 
-    The shares are over the users that have an interaction; the others are placed by the same edges, except that their
-    number of interactions is not known and their label is null.
+    The shares are over the users with an interaction; the others are binned by the same edges, except for
+    ``"n_interactions"``, where their label is null.
 
     Args:
         name: A numeric column of the users, or ``"n_interactions"``.
@@ -109,12 +108,12 @@ def quantiles(name: str, labels: Sequence[str]) -> Segmenter:
 
 
 def top_value(name: str) -> Segmenter:
-    """The value that has the largest share of each user's profile: their favourite genre.
+    """The value with the largest share of each user's profile, such as their favourite genre.
 
-    Each interaction counts one in all; an item with several values gives each of them an equal part (a film with three
-    genres a third to each), and an item without a value gives nothing. Of values with equal shares the one that is more
-    frequent over all interactions wins, and of equally frequent ones the first in the alphabet. Groups are shown in
-    that order too. Shares are compared to nine decimals, so that the rounding of thirds decides nothing.
+    Each interaction has a weight of 1, divided equally over the values of the item (a third to each of three genres);
+    items without a value are ignored. Ties go to the value that is more frequent over all interactions, then to the
+    first in alphabetical order; groups are in this order too. Shares are compared to nine decimals, so rounding does
+    not break ties.
 
     Args:
         name: A column of the items: a list such as genres, or a single value.
@@ -155,15 +154,14 @@ def top_value(name: str) -> Segmenter:
 def mainstreamness(
     labels: Sequence[str] = ("niche", "balanced", "mainstream"), *, head_share: float = 0.2
 ) -> Segmenter:
-    """Users by the share of their interactions with the most popular items, in equally large groups.
+    """Group users by the share of their interactions with the most popular items, in groups of equal size.
 
-    The head are the most popular ``head_share`` of the items, rounded up; items that tie with the last of them belong
-    to it too. A user's value is the share of their interactions that are with the head; the groups are those of
-    :func:`quantiles`.
+    The head is the most popular ``head_share`` of the items, rounded up, and items tied with the last of them. A user's
+    value is the share of their interactions with items of the head; the groups are those of :func:`quantiles`.
 
     Args:
-        labels: The names of the groups, from those who keep to the tail to those who keep to the head.
-        head_share: Share of the items that make the head, in (0, 1).
+        labels: Names of the groups, from the lowest share of the head to the highest.
+        head_share: Share of the items in the head, in (0, 1).
 
     Raises:
         UsageError: If the share is not in (0, 1), there are fewer than two labels, or two are equal.
@@ -199,12 +197,11 @@ def mainstreamness(
 
 
 def column(name: str, *, order: Sequence[str] | None = None) -> Segmenter:
-    """An attribute of the users, unchanged; numbers and ranges are in their order, text is in alphabetical order.
+    """Use an attribute of the users as it is; numbers and ranges are in their order, text in alphabetical order.
 
     Args:
         name: A column of the users.
-        order: The labels in the order in which they are shown, where that is another one; those that it leaves out
-            follow.
+        order: Labels in display order; labels that it leaves out follow.
 
     Raises:
         UnknownNameError: When it is called, if there is no such column, or no user has a label of ``order``.
@@ -241,11 +238,11 @@ def column(name: str, *, order: Sequence[str] | None = None) -> Segmenter:
 
 
 def product(first: Segmenter | str, second: Segmenter | str, *, sep: str = " × ") -> Segmenter:
-    """Two segmentations at once: every pair of their labels is a group.
+    """Cross two segmentations: every pair of their labels is a group.
 
     Args:
         first: A segmenter, or the name of a column of the users.
-        second: Another.
+        second: Another segmenter or column.
         sep: Separator of the two labels.
 
     Raises:
@@ -346,7 +343,7 @@ def usual(data: Dataset) -> dict[str, Segmenter]:
 
 
 def _value_weights(data: Dataset, name: str) -> pl.DataFrame:
-    """``item_id, value, weight``: the part of an interaction with the item that counts for each of its values."""
+    """``item_id, value, weight``: the weight of each value in an interaction with the item."""
     known = [known for known in data.items.columns if known != ITEM] if data.items is not None else []
     if data.items is None or name not in known:
         raise UnknownNameError("item attribute", name, known)

@@ -1,23 +1,22 @@
 """Train-test splits: six methods, each with a card and a leak check.
 
 =============  ======================================================  =============================================
-``by_time``    everything from one moment on                           what a deployed system would have faced
-``rolling``    the same at several moments                             how steady a result is over time
+``by_time``    all events from a point in time on                      matches deployment
+``rolling``    the same in successive periods                          variation of a result over time
 ``last_n``     the last interactions of each user                      next-item prediction; looks into the future
-``random``     a share of each user's interactions, random             many papers; looks into the future
-``by_user``    part of the interactions of users the model never saw   strong generalisation
-``given``      what somebody else held out: files of training and test numbers of papers on their own split
+``random``     a random share of each user's interactions              many papers; looks into the future
+``by_user``    part of the interactions of held-out users              strong generalisation
+``given``      an existing split: files of training and test data      results of papers on their own split
 =============  ======================================================  =============================================
 
-All but ``given`` cut the log of events, and all merge repeats of a pair within each part, so that nothing of the
-future decides what training holds. What is asked for is a choice, ``task=``: ``"new_items"`` (the default) leaves out
-of the held-out parts what the user had before, and belongs with lists without seen items, as recommenders here make
-them by default and as offline results of the literature are reported; ``"with_repeats"`` keeps it, for groceries,
-music, news sites: where to recommend again is of use.
+All but ``given`` split the log of events. All merge repeats of a pair within each part, so that future events do not
+affect the training part. ``task="new_items"`` (the default) drops held-out items that the user had before, and is for
+lists without seen items: the default of the recommenders here, and common in the literature. ``task="with_repeats"``
+keeps them, for domains where repeats are recommended, such as groceries, music and news sites.
 
-All of them keep the order of the rows, draw lots by a hash of the ids (so that the order of the rows never changes a
-split), drop test rows of users without training data unless told otherwise, keep items without training data, and count
-both in the card.
+All of them keep the order of the rows, draw at random by a hash of the ids (so the order of the rows never changes a
+split), drop test rows of users without training data by default, keep items without training data, and count both in
+the card.
 """
 
 from __future__ import annotations

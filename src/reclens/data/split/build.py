@@ -1,4 +1,4 @@
-"""What all splits share: lots by hash, the order of rows at equal times, cold users, and the card."""
+"""Shared parts of all splits: hash-based random numbers, ties in time, cold users, and the card."""
 
 from __future__ import annotations
 
@@ -38,37 +38,36 @@ _MANY: Final = 0.01
 
 
 def check_task(task: str) -> None:
-    """Refuse a task that there is not.
+    """Check the name of a task.
 
     Raises:
-        UnknownNameError: With the tasks that there are.
+        UnknownNameError: If there is no such task; it lists the tasks.
     """
     if task not in TASKS:
         raise UnknownNameError("task", task, TASKS)
 
 
 def seed_of(rng: int | np.random.Generator | None) -> int:
-    """The seed that lots are drawn with: a number that a card can state, whatever was given."""
+    """The seed as an integer, to be stated in the card."""
     if isinstance(rng, int | np.integer):
         return int(rng)
     return int(np.random.default_rng(rng).integers(2**32))
 
 
 def random_order(seed: int, *ids: pl.Series) -> pl.Series:
-    """One lot a row, drawn by (seed, ids): the same wherever the row stands, and unrelated to the order of the ids.
+    """Random number per row, a hash of (seed, ids): independent of the position of the row and the order of the ids.
 
-    A hash of the seed and the ids is a random number that needs no state; so neither the order of the rows nor the
-    presence of other rows changes it.
+    A hash needs no state, so neither the order of the rows nor other rows change it.
     """
     text = pl.select(pl.format("|".join(["{}"] * (len(ids) + 1)), pl.lit(str(seed)), *ids)).to_series()
     return pl.Series("lot", stable_hash(text))
 
 
 def draw_units(data: Dataset, seed: int, task: Task) -> pl.DataFrame:
-    """What lots decide over, ``row, user_id, item_id, lot``: pairs where only new items count, else events.
+    """Units of a random split, ``row, user_id, item_id, lot``: pairs if only new items count, else events.
 
-    Where time plays no part and a pair is to be new to the user, all of its events go to one part. Where repeats count,
-    each event has a lot of its own; the events of a pair are told apart by their place in time.
+    If only new items count, all events of a pair go to one part. If repeats count, each event has its own random
+    number; the events of a pair are distinguished by their order in time.
     """
     events = data.events
     rows = events.select(USER, ITEM).with_row_index("row")
@@ -87,7 +86,7 @@ def draw_units(data: Dataset, seed: int, task: Task) -> pl.DataFrame:
 
 
 def part_of_events(data: Dataset, units: pl.DataFrame, task: Task) -> pl.Series:
-    """The part of every event, from the ``part`` of units; 0 where a unit is none of them."""
+    """Part of each event, from the ``part`` of its unit; 0 for units without a part."""
     if data.is_merged or task == "with_repeats":
         part = np.zeros(data.events.height, np.int8)
         part[units["row"].to_numpy()] = units["part"].to_numpy()
@@ -98,7 +97,7 @@ def part_of_events(data: Dataset, units: pl.DataFrame, task: Task) -> pl.Series:
 
 
 def check_shares(**shares: float) -> None:
-    """Refuse shares that are not shares, or that leave nothing to learn from.
+    """Check that shares are valid and leave training data.
 
     Raises:
         UsageError: If one is not in (0, 1), or they add up to 1 or more.
@@ -117,7 +116,7 @@ def part_size(n: np.ndarray, share: float) -> np.ndarray:
 
 
 def check_times(data: Dataset, method: str) -> pl.Series:
-    """The timestamps, all of them there."""
+    """The timestamps; an error if one is missing."""
     if not data.has_timestamps:
         raise DataError(
             f"{method} needs to know when each interaction happened",
@@ -160,10 +159,10 @@ def make_split(
 
     Args:
         data: The data set.
-        parts: For each of train, test, validation?, fold_in?: which events are its own, a boolean series.
-        task: What becomes of held-out pairs that an earlier part holds.
+        parts: Boolean series of the events of each part: train, test, and optionally validation and fold_in.
+        task: Whether held-out pairs that an earlier part has are dropped.
         cold_users: Whether held-out rows of users without training data are dropped.
-        card: What the method says of itself.
+        card: Entries of the method for the card.
     """
     check_task(task)
     if cold_users not in ("drop", "keep"):
@@ -206,7 +205,7 @@ def make_split(
 
 @dataclass(frozen=True)
 class _Found:
-    """What was found while the held-out parts were settled, for the card."""
+    """Counts of the held-out parts, for the card."""
 
     counts: dict[str, int] = field(default_factory=dict)
     rules: list[AppliedRule] = field(default_factory=list)
@@ -241,7 +240,7 @@ def _nothing_left(name: str, counts: Mapping[str, int]) -> str:
 def _settle_held(
     name: str, tables: dict[str, pl.DataFrame], earlier: list[pl.DataFrame], task: Task, found: _Found
 ) -> None:
-    """Count the held-out pairs that an earlier part holds, and leave them out where only new items count."""
+    """Count the held-out pairs that an earlier part has, and drop them if only new items count."""
     table = tables[name]
     new, held = split_held(table, earlier) if earlier else (table, table.clear())
     found.counts.update({f"{name}_pairs": table.height, f"{name}_pairs_in_training": held.height})
@@ -260,7 +259,7 @@ def _settle_held(
 def _settle_cold(
     name: str, tables: dict[str, pl.DataFrame], known: pl.Series, cold_users: ColdUsers, found: _Found
 ) -> None:
-    """Drop or keep the rows of users that nothing is known of, and count them."""
+    """Drop or keep the rows of users without training data, and count them."""
     table = tables[name]
     is_known = table.select(pl.col(USER).is_in(known.implode())).to_series()
     cold = table.filter(~is_known)

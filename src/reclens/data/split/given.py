@@ -1,4 +1,4 @@
-"""A split that somebody else made: its parts are taken as they are, and looked at first."""
+"""An existing split: its parts are used as they are, and checked first."""
 
 from __future__ import annotations
 
@@ -42,25 +42,25 @@ def given(
 ) -> Split:
     """Load an existing split from files of training and test data, such as those of a paper.
 
-    Nothing is cut: the card says that the parts were given, counts what they share, which users and items of the test
-    training does not know, and which test rows precede training. Where only new items count, pairs that training holds
-    are left out of the test, as in every other split, and counted; ``task="with_repeats"`` keeps them.
+    The parts are not changed by a split rule. The card states that they were given, and counts pairs in both parts,
+    test users and items without training data, and test rows that precede training. If only new items count, test pairs
+    that are also in training are dropped and counted, as in every other split; ``task="with_repeats"`` keeps them.
 
     Args:
         train: The training part: a data set, or any source of :func:`reclens.read`. ``u1.base`` … ``u5.base`` of
             MovieLens 100K and RecBole's ``NAME.train.inter`` are read by their layouts.
         test: The test part.
-        validation: The part to tune by; or None.
+        validation: The part for tuning, or None.
         users: Attributes of users: any source.
         items: Attributes of items.
-        name: What to call it; by default the name of the training part.
+        name: Name of the data; by default that of the training part.
         task: As for :func:`by_time`.
-        cold_users: ``"keep"`` counts test users without training data as they are, ``"drop"`` leaves them out.
-        **how: How the parts are read: ``columns``, ``duplicates``, ``bad_rows``, ``delimiter`` and all else of
-            :func:`reclens.read`.
+        cold_users: ``"keep"`` keeps test users without training data, ``"drop"`` drops them; both count them.
+        **how: Arguments of :func:`reclens.read` for the parts: ``columns``, ``duplicates``, ``bad_rows``, ``delimiter``
+            and others.
 
     Returns:
-        The split; ``card["counts"]`` has the numbers and ``card["notes"]`` says what to beware of.
+        The split; ``card["counts"]`` has the numbers and ``card["notes"]`` the warnings.
 
     Raises:
         DataError: If a part cannot be read, or no row of the test is left.
@@ -127,11 +127,11 @@ def given(
 
 
 def read_part(source: Any, *, users: Any = None, items: Any = None, **how: Any) -> Dataset:
-    """One part of a ready-made split: a data set as it is, any other source by its layout.
+    """Read one part of an existing split: a data set as it is, any other source by its layout.
 
     Raises:
         DataError: If it cannot be read.
-        UsageError: If attributes are given beside a data set.
+        UsageError: If attributes are given together with a data set.
     """
     if isinstance(source, Dataset):
         if users is not None or items is not None:
@@ -161,7 +161,7 @@ def with_layout(path: str | Path, how: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def with_movielens(data: Dataset, path: str | Path) -> Dataset:
-    """The data with the users and items of the MovieLens folder that its file is a ready-made part of, if it is one."""
+    """Add users and items from the MovieLens folder of the file, if it is a split file of such a folder."""
     folder, name = Path(path).parent, Path(path).name
     there = all((folder / each).is_file() for each in ("u.data", "u.item", "u.user"))
     if not there or not _MOVIELENS_PART.fullmatch(name):
@@ -173,7 +173,7 @@ def with_movielens(data: Dataset, path: str | Path) -> Dataset:
 
 
 def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[str, pl.DataFrame]:
-    """The parts with ids of one type: text in all, where it is text in one."""
+    """Give all parts the same id type: text if any part has text ids."""
     found = dict(tables)
     for key in (USER, ITEM):
         kinds = {table[key].dtype for table in found.values()}
@@ -187,7 +187,7 @@ def _of_one_kind(tables: Mapping[str, pl.DataFrame], cleaner: Cleaner) -> dict[s
 
 
 def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, notes: list[Note]) -> None:
-    """Refuse parts that share no item: they are not of one catalogue, or write it otherwise. Say what is not known."""
+    """Raise if the parts share no item (different catalogues or spellings), and note unknown users and items."""
     cold = table.join(train, on=ITEM, how="anti")
     if cold.height == table.height:
         near = explain_mismatch(table[ITEM], train[ITEM], crossed=train[USER])
@@ -216,7 +216,7 @@ def _look_for_strangers(train: pl.DataFrame, table: pl.DataFrame, part: str, not
 def _look_at_times(
     train: pl.DataFrame, table: pl.DataFrame, part: str, counts: dict[str, int], notes: list[Note]
 ) -> None:
-    """Count the rows of a part that precede what the model learns, and say so."""
+    """Count the rows of a part that precede training rows, and add a note."""
     latest = train.group_by(USER).agg(pl.col(TIMESTAMP).max().alias("latest"))
     own = table.join(latest, on=USER).filter(pl.col(TIMESTAMP) < pl.col("latest")).height
     early = table.filter(pl.col(TIMESTAMP) < train[TIMESTAMP].max()).height

@@ -1,4 +1,4 @@
-"""Splits of each user's own interactions: their last ones, or some at random."""
+"""Splits per user: the last interactions of each user, or a random share."""
 
 from __future__ import annotations
 
@@ -38,26 +38,25 @@ def last_n(
 ) -> Split:
     """Hold out the last interactions of each user: leave-one-out for n = 1.
 
-    Interactions are events here: of a user who took an item twice, both count, and repeats are merged within each part
-    after the cut. Where only new items count, those of the last n that they had before are left out of their test rows.
+    Interactions are events: repeats of a pair all count, and are merged within each part after the cut. If only new
+    items count, those of the last n that the user had before are dropped from the test part.
 
-    Where a user has several interactions at one moment, which of them came last is unknown, and the choice decides the
-    result: 415 of the 943 users of MovieLens 100K share the timestamp of their last two events, and the NDCG@10 of one
-    model moves from 0.041 to 0.098 with it. So that neither ids nor popularity leak in through the order of a file,
-    ``ties="hash"`` orders rows by (timestamp, seeded hash of user and item); repeat with other seeds to see how much of
-    a result is the rule's. The card states the rule and how many users it touched.
+    If a user has several interactions with the same timestamp, their order is unknown, and the rule for ties affects
+    the result: the last two events of 415 of the 943 users of MovieLens 100K have equal timestamps, and the NDCG@10 of
+    one model varies from 0.041 to 0.098 with the rule. ``ties="hash"`` orders rows by (timestamp, seeded hash of user
+    and item), so that neither ids nor popularity leak through the order of a file. Repeat with other seeds to see the
+    effect of the rule. The card states the rule and the number of affected users.
 
     Args:
         data: The data set; it needs timestamps, unless ``ties="order"``, which then takes the order of the rows.
         n: Interactions to hold out of each user.
-        validation_n: Interactions before those, to tune by.
-        ties: ``"hash"``, or ``"order"`` to let the rows of the table decide.
+        validation_n: Interactions before those, held out for tuning.
+        ties: ``"hash"``, or ``"order"`` for the order of the rows.
         task: As for :func:`reclens.split.by_time`.
         rng: Seed of the hash.
 
     Returns:
-        The split. Users with no more than ``n + validation_n`` interactions stay wholly in the training part, and
-        are counted.
+        The split. Users with at most ``n + validation_n`` interactions stay in the training part, and are counted.
 
     Raises:
         UsageError: If a number or the rule is out of range.
@@ -125,20 +124,20 @@ def random(
 ) -> Split:
     """Hold out a share of each user's interactions at random.
 
-    The lot of a row is a hash of (seed, user, item): a row keeps its lot wherever it stands and whatever other rows
-    there are. Numbers are rounded down, but to one at least, test before validation, as in RecBole; one row of each
-    user always stays in the training part. A pair that is repeated is one row, and all of its events go to one part,
-    where only new items count; where repeats count each of its events is a row with a lot of its own.
+    Rows are drawn by a hash of (seed, user, item), which does not depend on the order of the rows or on other rows.
+    Numbers are rounded down, but to at least one, test before validation, as in RecBole; at least one row of each user
+    stays in the training part. If only new items count, a repeated pair is one row, and all of its events go to one
+    part; if repeats count, each of its events is a row of its own.
 
     Args:
         data: The data set.
         test_share: Share of each user's rows to hold out, in (0, 1).
         validation_share: Share of each user's rows to hold out for tuning; 0 for none.
         task: As for :func:`reclens.split.by_time`.
-        rng: Seed of the lots.
+        rng: Seed of the hash.
 
     Returns:
-        The split; users with too few rows to hold one out stay wholly in the training part, and are counted.
+        The split; users with too few rows to hold one out stay in the training part, and are counted.
 
     Raises:
         UsageError: If a share is not in (0, 1), or they leave nothing to learn from.
@@ -184,7 +183,7 @@ def _parts(part: pl.Series, with_validation: bool) -> dict[str, pl.Series]:
 
 
 def _users_tied_at_a_cut(order: pl.DataFrame) -> int:
-    """Users for whom two rows of one moment fell into different parts, so that the rule for ties decided."""
+    """Users with rows of equal timestamp in different parts, for whom the rule for ties mattered."""
     torn = order.select(
         USER,
         tied=(pl.col(TIMESTAMP) == pl.col(TIMESTAMP).shift(1).over(USER))

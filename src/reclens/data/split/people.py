@@ -1,4 +1,4 @@
-"""A split by user: strong generalisation to people the model never saw."""
+"""A split by user: strong generalisation to users without training data."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ def by_user(
     task: Task = "new_items",
     rng: int | np.random.Generator | None = 0,
 ) -> Split:
-    """Hold out whole users; a model receives a part of their interactions (the fold-in) and predicts the rest.
+    """Hold out users; the model receives a part of their interactions (the fold-in) and predicts the rest.
 
-    This measures whether a model generalises to people who came after it was fitted. Models that know a user only by
-    their id cannot take part. To tune, split the training part again: ``by_user(split.train, …)``.
+    This measures generalisation to users who arrive after the fit. Models without fold-in cannot be evaluated on it. To
+    tune, split the training part again: ``by_user(split.train, …)``.
 
     Args:
         data: The data set.
-        n_test_users: How many users to hold out.
-        test_share: Which share of all users to hold out instead, in (0, 1); 0.2 when neither is given.
-        fold_in_share: Share of each test user's rows that the model receives, in (0, 1). What is held out is rounded
-            down, but to one row at least, and one at least is told. A repeated pair is one row, or each of its events
-            is, as for :func:`reclens.split.random`.
-        task: As for :func:`reclens.split.by_time`; what the model is told, the fold-in, is what a user has had.
-        rng: Seed of the lots, which are drawn by hash of (seed, user) and of (seed, user, item).
+        n_test_users: Number of users to hold out.
+        test_share: Share of all users to hold out instead, in (0, 1); 0.2 if neither is given.
+        fold_in_share: Share of each test user's rows that the model receives, in (0, 1). The number held out is rounded
+            down, but at least one row is held out and at least one is folded in. Repeated pairs are handled as in
+            :func:`reclens.split.random`.
+        task: As for :func:`reclens.split.by_time`; the fold-in is the history of a test user.
+        rng: Seed of the hashes of (seed, user) and (seed, user, item).
 
     Returns:
         The split: ``train`` without the test users, ``fold_in``, and ``test``. Only users with two rows or more are

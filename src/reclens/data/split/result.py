@@ -23,14 +23,14 @@ TASKS: Final = ("new_items", "with_repeats")
 def task_of(card: Mapping[str, Any] | None) -> Task | None:
     """The task of a split by its card; None without one.
 
-    A card without a task is of an older version, in which no pair could be in two parts.
+    Cards of older versions, in which no pair could be in two parts, have no task.
     """
     return None if not card else card.get("task", "new_items")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Split:
-    """A data set divided into a training and a test part: ``train, test = split``.
+    """A data set split into a training and a test part: ``train, test = split``.
 
     Iterating gives the training part and the test part only; :attr:`validation` and :attr:`fold_in` are attributes.
 
@@ -39,10 +39,10 @@ class Split:
             Compute segments from it: ``split.train.with_segments(…)``.
         test: The held-out interactions, with all columns of the data.
         card: What was done: ``method``, ``task``, ``parameters``, ``rule`` in words, ``ties``, ``seed``, ``cut``,
-            ``counts``, ``rules`` with their counts, ``hashes`` of the parts, ``notes`` on what to beware of.
+            ``counts``, ``rules`` with their counts, ``hashes`` of the parts, ``notes`` with warnings.
         validation: Interactions for validation, taken from the training side; or None.
-        fold_in: Strong generalisation only: what a model that was fitted on ``train`` is told of each test user
-            before it recommends to them; otherwise None.
+        fold_in: Strong generalisation only: the interactions of each test user that a model fitted on ``train``
+            receives before it recommends; otherwise None.
     """
 
     train: Dataset
@@ -64,21 +64,20 @@ class Split:
 
     @property
     def task(self) -> Task:
-        """``"new_items"``: no test pair stands in training; ``"with_repeats"``: what a user takes again is relevant."""
+        """``"new_items"``: no test pair is in training; ``"with_repeats"``: repeated items are relevant."""
         return task_of(self.card) or "new_items"
 
     @property
     def exclude_seen(self) -> bool:
-        """The filter of seen items that belongs to the task: ``model.recommend(…, exclude_seen=split.exclude_seen)``.
+        """Filter of seen items for the task: ``model.recommend(…, exclude_seen=split.exclude_seen)``.
 
-        If only new items count, a seen item takes a position and can never be a hit; if repeats count, seen items are
-        the most likely hits.
+        If only new items count, a seen item is never a hit; if repeats count, seen items are the most likely hits.
         """
         return self.task == "new_items"
 
     @property
     def test_users(self) -> pl.Series:
-        """The users to recommend to: those with a test row that are known from training (or from the fold-in)."""
+        """Users to recommend to: those with a test row and with training data (or a fold-in)."""
         return _known_users(self, self.test)
 
     @property
@@ -111,7 +110,7 @@ class Split:
         """Restore a split from its tables and its header.
 
         Raises:
-            DataError: If a table is missing, or is not the one that the card describes.
+            DataError: If a table is missing, or does not match the card.
             LeakError: If test data reached the training side.
 
         Example:
@@ -154,11 +153,11 @@ class Split:
 def check_leaks(split: Split) -> None:
     """Raise an error if the test part of a split leaked into the training side.
 
-    Every split function calls this on what it made. It checks that in a split by time no training event lies at or
-    after the cut and no test row before it; that in a split by each user's last interactions none of them precedes what
-    the model learns about them; that a model did not see the users it is to be strange to; and, where the task is new
-    items, that no (user, item) pair stands in two parts. How many pairs of the test part training already held when it
-    was cut stands in ``card["counts"]`` as ``test_pairs_in_training``, of ``test_pairs``.
+    Every split function calls this on its result. It checks that, in a split by time, no training event is at or after
+    the cut and no test row before it; that, in a split by the last interactions of each user, no held-out row precedes
+    a training row of the user; that, in a split by user, no test user is in the training part; and that, for the task
+    of new items, no (user, item) pair is in two parts. ``card["counts"]`` has the test pairs that were also in training
+    at the cut, ``test_pairs_in_training``, of ``test_pairs``.
 
     Raises:
         LeakError: Naming the parts, the number of rows and the first of them.
@@ -200,7 +199,7 @@ def _hashes(split: Split) -> dict[str, str]:
 
 
 def split_held(table: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows of pairs that no earlier part holds, and the rows of pairs that one does."""
+    """Rows of pairs that no earlier part has, and rows of pairs that one has."""
     held = table.select(USER, ITEM, row=pl.int_range(pl.len()))
     held = pl.concat([held.join(part, on=[USER, ITEM], how="semi") for part in earlier])["row"]
     known = table.select(pl.int_range(pl.len()).is_in(held.implode())).to_series()
@@ -232,7 +231,7 @@ def _no_shared_user(train: pl.DataFrame, strangers: pl.DataFrame) -> None:
 
 
 def _nothing_crosses(split: Split, part: str, cut: str) -> None:
-    """Rows of the held-out part lie at or after the cut, those that were learned from before it."""
+    """Check that held-out rows are at or after the cut, and training rows before it."""
     moment = datetime.fromisoformat(cut)
     held_out = split.test if part == "test" else split.validation
     assert held_out is not None

@@ -1,4 +1,4 @@
-"""Splits at a moment: what happened before is learned from, what happened from then on is held out."""
+"""Splits by time: earlier events are for training, later ones are held out."""
 
 from __future__ import annotations
 
@@ -28,24 +28,24 @@ def by_time(
 ) -> Split:
     """Hold out all interactions from a point in time on, for all users.
 
-    This is the split that a deployed system faces: nothing of the future, of no user, is known. Events at or after the
-    cut are test. The cut is the timestamp at which the share of test events comes nearest to ``test_share`` (the
-    earlier of two that are equally near), so that events of one moment are never torn apart and no rule for ties is
-    needed. The log is cut first, and repeats of a pair are merged within each part: what a user bought in March stays
-    in the training part, whether or not they bought it again after the cut.
+    This matches deployment: no future event of any user is known. Events at or after the cut are test events. The cut
+    is the timestamp at which the share of test events is nearest to ``test_share`` (the earlier of two that are equally
+    near), so events of the same timestamp stay together and no rule for ties is needed. The log is cut first, and
+    repeats of a pair are merged within each part: a purchase in March stays in the training part even if it is repeated
+    after the cut.
 
     Args:
         data: The data set; it needs timestamps.
         test_share: Share of all events to hold out, in (0, 1).
         validation_share: Share of all events to hold out for tuning, the last ones before the cut; 0 for none.
-        at: The cut itself, instead of ``test_share``; a time without a zone is UTC.
-        task: What counts as relevant. ``"new_items"`` leaves out of the held-out parts what training holds of the same
-            user, and belongs with lists without seen items; ``"with_repeats"`` keeps it, and belongs with lists that
-            may hold seen items: pass ``exclude_seen=split.exclude_seen`` to ``recommend``.
-        cold_users: ``"drop"`` leaves out test rows of users without training data, ``"keep"`` keeps them.
+        at: The cut, instead of ``test_share``; a time without a zone is UTC.
+        task: What counts as relevant. ``"new_items"`` drops held-out pairs that are also in training, and is for lists
+            without seen items; ``"with_repeats"`` keeps them, and is for lists that may contain seen items. Pass
+            ``exclude_seen=split.exclude_seen`` to ``recommend``.
+        cold_users: ``"drop"`` drops test rows of users without training data, ``"keep"`` keeps them.
 
     Returns:
-        The split; ``card["cut"]`` is the moment.
+        The split; ``card["cut"]`` is the time of the cut.
 
     Raises:
         UsageError: If a share is not in (0, 1), or they leave nothing to learn from.
@@ -101,24 +101,24 @@ def rolling(
 ) -> list[Split]:
     """Hold out successive periods of time, each with all interactions before it as training data.
 
-    The stretches follow one another without a gap up to the end of the data, so that each of them is tested once. How
-    much a result moves from fold to fold is a part of its uncertainty that no interval over users shows.
+    The test periods are consecutive and end with the data. The variation of a result between folds is uncertainty that
+    intervals over users do not include.
 
     Args:
         data: The data set; it needs timestamps.
-        folds: Number of stretches.
-        test_share: Share of all events in each stretch; ``folds * test_share`` must be below 1.
-        every: The length of each stretch, instead of ``test_share``.
+        folds: Number of test periods.
+        test_share: Share of all events in each period; ``folds * test_share`` must be below 1.
+        every: Length of each period, instead of ``test_share``.
         task: As for :func:`by_time`.
         cold_users: As for :func:`by_time`.
 
     Returns:
-        One split a fold, the earliest first; ``card["cut"]`` and ``card["until"]`` bound the stretch (the last fold's
-        has no ``until``), and ``card["later_rows"]`` is what lies behind it and is not used.
+        One split per fold, the earliest first; ``card["cut"]`` and ``card["until"]`` bound the test period (the last
+        one has no ``until``), and ``card["later_rows"]`` counts the later rows, which are not used.
 
     Raises:
         UsageError: If there is no fold, or the folds leave nothing to learn from.
-        DataError: If timestamps are missing, or ties leave a stretch without rows.
+        DataError: If timestamps are missing, or ties leave a period without rows.
 
     Example:
         >>> from reclens.data.synthetic import synthetic_movielens
@@ -179,7 +179,7 @@ def _as_datetime(value: Any) -> datetime:
 
 
 def _cut(times: pl.Series, share: float, source: str) -> datetime:
-    """The timestamp in the data at which the share of rows at or after it is nearest to the one asked for."""
+    """The timestamp at which the share of rows at or after it is nearest to the requested share."""
     moments, counts = np.unique(times.cast(TIMESTAMP_TYPE).to_physical().to_numpy(), return_counts=True)
     if len(moments) < 2:
         raise DataError(
