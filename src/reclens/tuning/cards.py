@@ -1,4 +1,4 @@
-"""What the cards of searches hold."""
+"""Cards of searches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SearchedModel(TypedDict):
 
 
 class RungSize(TypedDict):
-    """One rung of a search: what its fits learned from.
+    """One rung of a search: the data of its fits.
 
     Attributes:
         share: Share of the users.
@@ -37,27 +37,27 @@ class RungSize(TypedDict):
 
 
 class SearchCard(TypedDict):
-    """What was searched on what data, with which budget and seed.
+    """Models, data, budget and seed of a search.
 
     Attributes:
-        form: Version of this form.
+        form: Version of the format of the card.
         data: Table -> fingerprint of its content.
-        models: Model -> what was searched; it holds the class too.
+        models: Model -> its search, with its class.
         method: ``halving`` or ``random``.
         metric: The metric.
-        trials: Full fits that each model may spend.
+        trials: Budget of each model, in full fits.
         shares: Shares of the users of the rungs.
-        seconds: Seconds that each model may take; None without a limit.
+        seconds: Time limit of each model in seconds; None without a limit.
         rng: Seed of the configurations.
         level: Confidence level of the intervals.
-        relevance: The column that says what is relevant; None where every row is.
+        relevance: Column of graded relevance; None if every row is relevant.
         convention: The convention of the metric.
-        rungs: What the fits of each rung learned from.
+        rungs: Data of the fits of each rung.
         split: Card of the split.
         synthetic: Whether the data is.
-        test_part: That it was not looked at.
-        cautions: Reasons to doubt the outcome, as rows.
-        versions: Versions of RecLens and of what its numbers rest on.
+        test_part: Statement that the test part was not used.
+        cautions: Reasons to doubt the result, as rows.
+        versions: Versions of RecLens and of the libraries it computes with.
     """
 
     form: int
@@ -81,17 +81,17 @@ class SearchCard(TypedDict):
 
 
 class WeightsCard(TypedDict):
-    """What weights of a hybrid were chosen by.
+    """Data and settings of a search for the weights of a hybrid.
 
     Attributes:
         train: Name, rows and fingerprint of the training data.
         validation: Rows, users and fingerprint of the validation part.
         models: Label -> its model and parameters.
         metric: The metric.
-        scale: How scores of the models are brought to one scale.
+        scale: Scaling of the scores of the models.
         search: ``grid`` or ``random``.
-        points: Weights that were tried.
-        seed: Of their draw.
+        points: Number of weights that were tried.
+        seed: Seed of the random weights.
         synthetic: Whether the data is.
     """
 

@@ -1,4 +1,4 @@
-"""What a search over hyper-parameters leaves open, as records."""
+"""Findings of a hyper-parameter search, as records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["tuning_findings"]
 
 
 def tuning_findings(name: str, tuning: Tuning) -> list[Finding]:
-    """One finding a kind of caution, the gravest first; its evidence is each caution of the kind."""
+    """One finding per kind of caution, the most severe first; its evidence is the cautions of that kind."""
     return [
         Finding(
             severity="note",

@@ -1,4 +1,4 @@
-"""The weights of a weighted hybrid, chosen on validation data and on nothing else."""
+"""Selection of the weights of a weighted hybrid on validation data."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ class TriedWeights(Tabular):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TunedWeights(Tabular):
-    """Weights that were chosen on validation data.
+    """Weights chosen on validation data.
 
     Attributes:
         weights: Label = weight of the best point; they sum to 1.
-        metric: What they were chosen by.
-        value: The metric with these weights, on the data they were chosen on: measure on test data what to expect.
-        single: The best of the models alone.
-        gain: The chosen weights less the best model alone, paired user by user.
-        curve: Everything that was tried, in the order it was tried.
+        metric: Metric of the selection.
+        value: The metric with these weights on the validation data, which is optimistic: measure on test data.
+        single: The best single model.
+        gain: Chosen weights minus the best single model, paired by user.
+        curve: All points, in the order they were tried.
         model: The hybrid with these weights, fitted on the training part.
-        card: What was fitted and chosen on which data, and how.
+        card: Models, data and settings of the search.
     """
 
     weights: Mapping[str, float]
@@ -89,7 +89,7 @@ class TunedWeights(Tabular):
         return [row | {"chosen": tried.weights == self.weights} for tried in self.curve for row in tried.to_dicts()]
 
     def save(self, folder: str | Path) -> None:
-        """Write the curve as Parquet, the rest as JSON, and the fitted hybrid, into a folder, made where absent."""
+        """Write the curve as Parquet, the fitted hybrid, and the rest as JSON into a folder, created if absent."""
         path = made_folder(folder)
         rows = [{"weights": json.dumps(dict(each.weights)), **asdict(each.value)} for each in self.curve]
         pl.DataFrame(rows, infer_schema_length=None).write_parquet(path / "curve.parquet")
@@ -110,7 +110,7 @@ class TunedWeights(Tabular):
         """Read what :meth:`save` wrote.
 
         Raises:
-            DataError: If the folder does not hold a whole outcome.
+            DataError: If the folder is not a complete result.
         """
         path = Path(folder)
         try:
@@ -157,11 +157,11 @@ def tune_weights(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> TunedWeights:
-    """Choose the weights of a :class:`~reclens.models.WeightedHybrid` by its lists for validation users.
+    """Select the weights of a :class:`~reclens.models.WeightedHybrid` by its lists for validation users.
 
     Every model is fitted once, on the training part, and its scaled scores of a block of users are computed once for
-    all weights. Nothing else is looked at: there is no way to hand over a test part. The best of many points is
-    better on the data it was chosen on than elsewhere, so that the value is no estimate for test data.
+    all weights. No test part is used. The best of many points is optimistic on the data it was chosen on, so the value
+    is no estimate for test data.
 
     Args:
         models: Label = hyper-parameters, as of the hybrid; two or more.
@@ -169,11 +169,11 @@ def tune_weights(
         validation: Held-out interactions ``user_id, item_id`` of the training side, such as ``split.validation``.
         scale: Scale of the hybrid.
         metric: A metric of lists, such as ``"ndcg@10"``.
-        search: ``"grid"``: all weights that are multiples of ``step`` and sum to 1. ``"random"``: each model alone, all
-            alike, and ``draws`` points drawn evenly from all weights that sum to 1.
-        step: Step of the grid; 1 ÷ step has to be a whole number.
-        draws: Points to draw.
-        most_users: If there are more validation users, as many are drawn; None for all.
+        search: ``"grid"``: all weights that are multiples of ``step`` and sum to 1. ``"random"``: each model alone,
+            equal weights, and ``draws`` points drawn uniformly from all weights that sum to 1.
+        step: Step of the grid; 1 ÷ step must be a whole number.
+        draws: Number of points to draw.
+        most_users: Maximum number of validation users, drawn at random; None for all.
         convention: Convention of the metric.
         level: Confidence level of the intervals.
         replicates: Bootstrap replicates behind the intervals.
@@ -182,7 +182,7 @@ def tune_weights(
         progress: Callback for the progress.
 
     Raises:
-        LeakError: If a validation row stands in the training part, and repeats do not count by the task of its split.
+        LeakError: If a validation row is also in the training part, and the task of its split excludes repeats.
         UsageError: If the metric has no direction, or there is nothing to choose from.
 
     References:
@@ -251,7 +251,7 @@ def _metric_of(metric: Asked) -> MetricSpec:
 
 
 def _best(points: Sequence[tuple[float, ...]], values: np.ndarray) -> tuple[int, int]:
-    """The point of the highest value, and the best one that uses a single model."""
+    """The point with the highest value, and the best point with a single model."""
     alone = [at for at, point in enumerate(points) if max(point) == 1]
     return int(np.argmax(values)), alone[int(np.argmax(values[alone]))]
 

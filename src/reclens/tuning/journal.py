@@ -1,7 +1,7 @@
-"""The journal of a search: every trial is written down when it is done, so that a killed search goes on where it was.
+"""The journal of a search: every finished trial is written to disk, so that a killed search can be resumed.
 
-``search.json`` says what is searched, ``trials.jsonl`` has a line a trial, ``summaries/`` what whole fits need to be
-compared user by user. A line that was torn by a kill is dropped, and its trial made again.
+``search.json`` has the settings of the search, ``trials.jsonl`` one line per trial, ``summaries/`` the summaries of
+full fits, for comparisons by user. An incomplete last line is dropped, and its trial is run again.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ __all__ = ["Journal", "holds_another"]
 
 
 class Journal:
-    """What was tried so far, in memory and, if there is a folder, on disk.
+    """Trials so far, in memory and, if a folder is given, on disk.
 
     Args:
-        folder: Where to keep it, or None.
-        settings: What is searched, fit for JSON. Another search cannot go on in the same folder.
+        folder: Folder of the journal, or None.
+        settings: Settings of the search, as JSON values. Another search cannot use the same folder.
 
     Raises:
-        WorkspaceError: If the folder holds another search, is broken, in use, or cannot be written.
+        WorkspaceError: If the folder has another search, is damaged, is in use, or cannot be written.
     """
 
     def __init__(self, folder: Path | None, settings: Mapping[str, Any]) -> None:
@@ -55,7 +55,7 @@ class Journal:
             raise
 
     def add(self, trial: Trial, summary: Summary | None) -> None:
-        """Write a trial down; with its summary if it was a whole fit."""
+        """Write a trial, with its summary if it was a full fit."""
         if self.folder is not None:
             try:
                 if summary is not None:
@@ -71,13 +71,13 @@ class Journal:
             self.summaries[trial.model, trial.number] = summary
 
     def close(self) -> None:
-        """Let another process go on."""
+        """Release the lock."""
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _claim(self, path: Path, settings: dict[str, Any]) -> None:
-        """Say what is searched here, or see that it is the same."""
+        """Write the settings, or check that they are the same."""
         if not path.exists():
             _write_whole(path, json.dumps(settings, indent=1).encode())
             return
@@ -135,7 +135,7 @@ class Journal:
 
 
 def holds_another(folder: Path, settings: Mapping[str, Any]) -> bool:
-    """Whether a folder holds the journal of another search than the one with these settings."""
+    """Whether a folder has the journal of a search with other settings."""
     try:
         there = json.loads((folder / "search.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -146,7 +146,7 @@ def holds_another(folder: Path, settings: Mapping[str, Any]) -> bool:
 
 
 def _differences(there: Mapping[str, Any], here: Mapping[str, Any], before: str = "") -> list[str]:
-    """Where two settings differ, with both values."""
+    """Settings that differ, with both values."""
     found: list[str] = []
     for key in dict.fromkeys([*there, *here]):
         old, new = there.get(key), here.get(key)
@@ -167,7 +167,7 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def _lock(file: Any, folder: Path) -> None:
-    """Refuse a second process; the lock goes with the process, however it ends."""
+    """Lock the folder against a second process; the lock is released when the process ends."""
     try:
         import fcntl
     except ModuleNotFoundError:  # no such locks on this system

@@ -1,4 +1,4 @@
-"""A fitted model held against popular on the validation part of its split."""
+"""Comparison of a fitted model with popular on the validation part of its split."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _FEWEST: Final = 20
 
 
 def hold_against_popular(model: Recommender, split: Split, *, threads: int | None = None) -> FitProblem | None:
-    """Whether a model that was fitted on the training part is below popular on the validation part.
+    """Test whether a model fitted on the training part is below popular on the validation part.
 
-    Both serve up to 1,000 of the validation users, who stand evenly in the order of their ids; the value is the mean
-    difference of NDCG@10. What is found joins ``model.problems_``, and so the cards of its lists.
+    Both recommend to up to 1,000 of the validation users, evenly spaced in the order of their ids; the value is the
+    mean difference of NDCG@10. A problem is added to ``model.problems_``, and so to the cards of its lists.
 
     Args:
         model: The model, fitted on ``split.train``.
@@ -33,8 +33,8 @@ def hold_against_popular(model: Recommender, split: Split, *, threads: int | Non
         threads: Threads to use; the result does not depend on it.
 
     Returns:
-        The problem ``below_popular``: ``value`` is the difference, ``n`` how many users were looked at, ``of`` how many
-        could have been. None where there is none: the model is not below popular, or it is popular, or it predicts
+        The problem ``below_popular``: ``value`` is the difference, ``n`` the number of users compared, ``of`` the
+        number available. None if there is no problem: the model is not below popular, or it is popular, or it predicts
         ratings, or the split has no validation part of at least 20 known users.
     """
     users = split.validation_users

@@ -1,4 +1,4 @@
-"""Ranges of hyper-parameters as they are written on the command line and in jobs."""
+"""Parse ranges of hyper-parameters from the command line and from jobs."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ __all__ = ["spaces_of"]
 
 
 def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """Ranges as they are written: ``{"ease.l2": "1:1e5"}``, ``…:linear``, ``{"item_knn.weighting": "none,bm25"}``.
+    """Parse ranges: ``{"ease.l2": "1:1e5"}``, ``…:linear``, ``{"item_knn.weighting": "none,bm25"}``.
 
     Raises:
-        UsageError: If one cannot be read.
+        UsageError: If a range is not valid.
         UnknownNameError: If there is no such model.
     """
     from reclens import models
@@ -42,7 +42,7 @@ def spaces_of(ranges: Mapping[str, str]) -> dict[str, dict[str, Any]]:
 
 
 def _typed(text: str) -> Any:
-    """A choice as the number or word that it is."""
+    """Convert a choice to a number if it is one."""
     for kind in (int, float):
         try:
             return kind(text)

@@ -43,8 +43,8 @@ class Trial:
         value: The metric on the validation part of those users; None where the trial failed.
         seconds: Duration of the trial.
         error: Reason of a failure, or None.
-        warned: Which kinds of warnings the fit gave, such as ``ConvergenceWarning``, or None.
-        warning: The first of them.
+        warned: Kinds of warnings of the fit, such as ``ConvergenceWarning``, or None.
+        warning: Text of the first warning.
     """
 
     model: str
@@ -80,8 +80,8 @@ class Caution:
     Attributes:
         kind: What it is, one of :data:`CautionKind`.
         model: The model concerned, or None for all models.
-        facts: What was seen: names, numbers and texts by name. :mod:`reclens.report.evaluation.tuning_words` says them.
-            Empty of a search that an older version saved.
+        facts: Names, numbers and texts by name, for the sentences of :mod:`reclens.report.evaluation.tuning_words`.
+            Empty for a search that an older version saved.
     """
 
     kind: CautionKind
@@ -99,7 +99,7 @@ class CautionGroup(Tabular):
     """All cautions of one kind.
 
     Attributes:
-        kind: What they are.
+        kind: Kind of the cautions.
         cautions: One or more, in the order of the models.
     """
 
@@ -108,7 +108,7 @@ class CautionGroup(Tabular):
 
     @property
     def models(self) -> list[str]:
-        """The models they are about, each once."""
+        """The models concerned, without repeats."""
         return list(dict.fromkeys(each.model for each in self.cautions if each.model is not None))
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -118,7 +118,7 @@ class CautionGroup(Tabular):
 
 
 def grouped(cautions: Sequence[Caution]) -> tuple[CautionGroup, ...]:
-    """Cautions by kind, the gravest first."""
+    """Group cautions by kind, the most severe first."""
     kinds = {kind: tuple(each for each in cautions if each.kind == kind) for kind in get_args(CautionKind)}
     return tuple(CautionGroup(kind, mine) for kind, mine in kinds.items() if mine)
 
@@ -132,9 +132,9 @@ class Tuned:
         parameters: Parameters that were searched or differ from the defaults, sufficient to build the model.
         number: Number of the configuration; 0 if the default was the best.
         value: The metric on the validation part. As the best of many values, it is too optimistic: see ``optimism``.
-        default: The same of the default configuration.
-        gain: Best less default, paired by user; None if the default was the best.
-        ahead: Best less second best, paired by user; None if there was no second.
+        default: The same for the default configuration.
+        gain: Best minus default, paired by user; None if the default was the best.
+        ahead: Best minus second best, paired by user; None if there was no second.
         optimism: Bootstrap estimate of the optimism of the best value; None for a single configuration.
         configurations: Number of different configurations.
         trials: Number of fits, on any share of the users.
@@ -167,11 +167,11 @@ class Tuning(Tabular):
     Attributes:
         metric: The optimised metric.
         method: ``"random"`` or ``"halving"``.
-        best: One a model.
-        trials: All trials, in the order they were made.
+        best: Best configuration of each model.
+        trials: All trials, in the order they were run.
         cautions: Reasons to doubt the result, with advice.
         notes: Notes for interpretation.
-        card: What was searched on what data, with which budget and seed.
+        card: Models, data, budget and seed of the search.
     """
 
     metric: str
@@ -196,7 +196,7 @@ class Tuning(Tabular):
 
     @property
     def groups(self) -> tuple[CautionGroup, ...]:
-        """The cautions by kind, the gravest first; ``card["cautions"]`` has them too."""
+        """Cautions by kind, the most severe first; ``card["cautions"]`` has them too."""
         return grouped(self.cautions)
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -229,7 +229,7 @@ class Tuning(Tabular):
         return [asdict(trial) | {"parameters": _plain(trial.parameters)} for trial in self.trials]
 
     def to_models(self) -> dict[str, dict[str, Any]]:
-        """Model -> its best parameters, as ``[models]`` of a job takes them; None, which TOML lacks, is left out."""
+        """Model -> its best parameters, as ``[models]`` of a job; None is left out, because TOML has no null."""
         return {
             each.model: {name: value for name, value in _plain(each.parameters).items() if value is not None}
             for each in self.best
@@ -239,11 +239,11 @@ class Tuning(Tabular):
         """A job that fits the best configurations on the training part of the search and measures the test part.
 
         Args:
-            data: ``[data]`` of the job: where the data comes from. Without it the job is one of synthetic data.
-            split: ``[split]`` of the job; by default as the card says that the data was split.
+            data: ``[data]`` of the job, the source of the data; synthetic data if omitted.
+            split: ``[split]`` of the job; by default the split of the card.
 
         Returns:
-            TOML that ``reclens run`` takes: the same models, fitted on the same rows.
+            TOML for ``reclens run``: the same models, fitted on the same rows.
 
         Raises:
             UsageError: If a job cannot split so, and ``split`` is not given.
@@ -263,7 +263,7 @@ class Tuning(Tabular):
         return write_toml(content | {"evaluate": measured})
 
     def save(self, folder: str | Path) -> None:
-        """Write the outcome as Parquet tables and JSON into a folder, made where it is absent."""
+        """Write the result as Parquet tables and JSON into a folder, created if absent."""
         path = made_folder(folder)
         for name, rows in (("best", self.to_dicts()), ("trials", self.trial_dicts())):
             texts = [row | {"parameters": json.dumps(row["parameters"])} for row in rows]
@@ -277,7 +277,7 @@ class Tuning(Tabular):
         """Read what :meth:`save` wrote.
 
         Raises:
-            DataError: If the folder does not hold a whole outcome.
+            DataError: If the folder is not a complete result.
         """
         path = Path(folder)
         try:
@@ -306,7 +306,7 @@ class Tuning(Tabular):
 
 
 def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
-    """``[split]`` of a job that splits as a card says.
+    """``[split]`` of a job that repeats the split of a card.
 
     Raises:
         UsageError: If a job has no such split.
@@ -330,5 +330,5 @@ def _estimate(row: Mapping[str, Any] | None) -> Any:
 
 
 def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters as JSON and TOML can hold them; tuples become lists."""
+    """Parameters as JSON and TOML values; tuples become lists."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in parameters.items()}

@@ -1,6 +1,6 @@
-"""What a search draws and how it spends its budget: configurations, rungs of users, promotion, time left.
+"""Schedule of a search: random configurations, rungs of users, promotion, time left.
 
-Nothing here knows how a model is fitted; all of it depends on the seed and the names alone.
+It is independent of how models are fitted; it depends on the seed and the names alone.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _GIVE_UP: Final = 200
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A model and what is searched of it.
+    """A model and its search space.
 
     Attributes:
-        base: The model as it stands, not fitted; its fields are the default configuration.
-        space: What is searched; empty if nothing is.
+        base: The model, not fitted; its fields are the default configuration.
+        space: Search ranges; empty if nothing is searched.
     """
 
     base: Recommender
@@ -60,12 +60,12 @@ class Candidate:
 
     @property
     def default(self) -> dict[str, Any]:
-        """The values that the searched parameters have by default."""
+        """Default values of the searched parameters."""
         return {name: self.base.in_use(name) for name in self.space}
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """Parameters that are not searched and not as the class has them."""
+        """Parameters that are not searched and differ from the defaults of the class."""
         others = [field.name for field in fields(self.base) if field.name not in self.space]
         plain = type(self.base)()
         # Compared as text, because a value may be an array or hold some.
@@ -73,18 +73,18 @@ class Candidate:
 
     @property
     def left_alone(self) -> list[str]:
-        """The hyper-parameters of a model that has some, of which none is searched; a seed is none."""
+        """Hyper-parameters (other than a seed) of a model without search ranges."""
         return [field.name for field in fields(self.base) if field.name != "seed"] if not self.space else []
 
     def build(self, parameters: Mapping[str, Any]) -> Recommender:
-        """A new model of that configuration."""
+        """Build a new model of that configuration."""
         return replace(self.base, **parameters)
 
     def draw(self, n: int, seed: int) -> list[dict[str, Any]]:
-        """Up to n different configurations that the model accepts, the default first; fewer if there are no more.
+        """Draw up to n different valid configurations, the default first; fewer if there are no more.
 
-        The stream depends on the seed and the model's name, so that it is the same whatever else is searched, and the
-        first of many are those of few.
+        The random stream depends on the seed and the name of the model only, so it is independent of the other models,
+        and a smaller n gives a prefix.
         """
         found = [self.default]
         known = {repr(found[0])}
@@ -110,9 +110,9 @@ class Candidate:
 def candidate(
     model: str | type[Recommender] | Recommender, spaces: Mapping[str, Mapping[str, Space | None]], train: Dataset
 ) -> Candidate:
-    """A model that takes part, with its own search ranges and those that are given instead.
+    """A model with its search ranges, or the given ranges instead.
 
-    Defaults that follow the data are those for the training part as a whole, also on a share of the users.
+    Defaults that depend on the data are those of the whole training part, also on a share of the users.
 
     Args:
         model: A name, a class, or a model whose fields are the defaults to start from.
@@ -148,10 +148,10 @@ def candidate(
 
 @dataclass(frozen=True, eq=False)
 class UserSubsample:
-    """Some of the users: what is learned from them, and what is held out of them.
+    """Training and validation rows of a share of the users.
 
     Attributes:
-        share: The share of the users that was asked for.
+        share: Requested share of the users.
         train: Their training rows.
         truth: Their validation rows.
     """
@@ -167,7 +167,7 @@ class UserSubsample:
 
 
 def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) -> UserSubsample:
-    """The users whose lot, a hash of (seed, id), lies below a share: a larger share contains a smaller one.
+    """Users whose hash of (seed, id) is below a share; a larger share contains a smaller one.
 
     Raises:
         UsageError: If too few of them have a validation row.
@@ -193,7 +193,7 @@ def cut_part(train: Dataset, validation: pl.DataFrame, share: float, seed: int) 
 
 
 def rung_sizes(trials: int, shares: Sequence[float]) -> list[int]:
-    """How many configurations each rung takes, when every rung may spend the same and all of them ``trials`` full fits.
+    """Configurations per rung, if all rungs have the same budget and together ``trials`` full fits.
 
     >>> rung_sizes(20, [1 / 9, 1 / 3, 1])
     [60, 20, 6]
@@ -202,10 +202,10 @@ def rung_sizes(trials: int, shares: Sequence[float]) -> list[int]:
 
 
 def promote(trials: Sequence[Trial], n: int, *, sign: int) -> list[int]:
-    """The numbers of the best n configurations, best first; equal ones by number.
+    """Numbers of the best n configurations, best first, ties by number.
 
-    Each counts by the highest rung it reached; one that failed is out. The default is always among them, at the end if
-    it would have been left out: it is what the others are held against.
+    Configurations are ranked by the highest rung they reached; failed ones are dropped. The default is always included,
+    at the end if it ranks lower, because the others are compared with it.
     """
     latest = {trial.number: trial for trial in sorted(trials, key=lambda trial: trial.rung)}
     order = sorted(latest.values(), key=lambda trial: (-trial.rung, *rank(trial, sign)))
@@ -214,16 +214,16 @@ def promote(trials: Sequence[Trial], n: int, *, sign: int) -> list[int]:
 
 
 def rank(trial: Trial, sign: int) -> tuple[bool, float, int]:
-    """What trials of one rung are sorted by: failed ones last."""
+    """Sort key of the trials of a rung: failed ones last."""
     return (trial.value is None, -sign * (trial.value or 0.0), trial.number)
 
 
 def seconds_left(done: Sequence[Trial], planned: Mapping[str, float], limit: float | None) -> float | None:
-    """How long the rest will take, if every model goes on as fast as so far; None until each of them has a trial.
+    """Estimated time left, at the speed of each model so far; None until each model has a trial.
 
     Args:
         done: The trials so far.
-        planned: Model -> what its whole search costs, in full fits.
+        planned: Model -> cost of its whole search, in full fits.
         limit: The limit of seconds of each model, or None.
     """
     paid = {name: sum(trial.share for trial in done if trial.model == name) for name in planned}
@@ -238,7 +238,7 @@ def seconds_left(done: Sequence[Trial], planned: Mapping[str, float], limit: flo
 
 
 def in_words(seconds: float) -> str:
-    """A length of time as people say it.
+    """Format a duration.
 
     >>> in_words(42), in_words(170), in_words(7300)
     ('42 s', '3 min', '2.0 h')

@@ -1,6 +1,6 @@
-"""A search that is ready to run: its trials one after the other, and the conclusion from them.
+"""A prepared search: it runs the trials one after the other and evaluates them.
 
-It is handed the training and the validation part, and nothing else: the test part is out of its reach.
+It receives the training and the validation part only, not the test part.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ _ALWAYS: Final = 2
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Search:
-    """A search that can be run.
+    """A prepared search.
 
     Attributes:
         spec: The metric.
         candidates: The models.
-        rungs: The users of each rung, the last of them all.
+        rungs: Users of each rung; the last one has all users.
         drafts: Model -> its configurations, the default first.
-        about: The other settings, fit for JSON.
+        about: The other settings, as JSON values.
     """
 
     spec: MetricSpec
@@ -61,7 +61,7 @@ class Search:
         return 1 if self.spec.info.higher_is_better else -1
 
     def settings(self) -> dict[str, Any]:
-        """What makes it this search and no other: data, models, ranges, budget, seed."""
+        """Settings that identify the search: data, models, ranges, budget, seed."""
         whole = self.rungs[-1]
         kept = {"train": whole.train.interactions, "users": whole.train.users, "items": whole.train.items}
         models = {
@@ -76,7 +76,7 @@ class Search:
         return {"form": 1, "data": hashes, "models": models, **self.about}
 
     def sizes(self, name: str) -> list[int]:
-        """How many configurations of a model each rung takes; rungs that would leave none out are skipped (0)."""
+        """Number of configurations of a model in each rung; rungs that would drop none are skipped (0)."""
         found: list[int] = []
         left = len(self.drafts[name])
         wanted = rung_sizes(self.about["trials"], [part.share for part in self.rungs])
@@ -89,7 +89,7 @@ class Search:
     def run(
         self, *, folder: str | Path | None = None, threads: int | None = None, progress: Progress = quiet
     ) -> Tuning:
-        """Make the trials that were not made yet, and draw the conclusion; see :func:`tune`."""
+        """Run the remaining trials and evaluate them; see :func:`tune`."""
         journal = Journal(None if folder is None else Path(folder), self.settings())
         try:
             known = {(trial.model, trial.number, trial.rung): trial for trial in journal.trials}
@@ -110,7 +110,7 @@ class Search:
             journal.close()
 
     def _agenda(self, done: list[Trial]) -> Iterator[tuple[Candidate, int, int]]:
-        """The trials to make, one model after the other, rung by rung; what is next depends on ``done`` alone."""
+        """Trials to run, model by model and rung by rung; the next one depends on ``done`` alone."""
         for rung in range(len(self.rungs)):
             queues = {one.name: self._queue(one.name, rung, done) for one in self.candidates}
             for turn in range(max(map(len, queues.values()))):
@@ -119,7 +119,7 @@ class Search:
                         yield one, queues[one.name][turn], rung
 
     def _queue(self, name: str, rung: int, done: list[Trial]) -> list[int]:
-        """The configurations of a model that a rung takes: the default first, then the best first."""
+        """Configurations of a model in a rung: the default first, then the best first."""
         size = self.sizes(name)[rung]
         before = [trial for trial in done if trial.model == name]
         if not before or not size:
@@ -133,7 +133,7 @@ class Search:
         return limit is not None and took >= limit * (rung + 1) / len(self.rungs)
 
     def _telling(self, done: list[Trial], one: Candidate, progress: Progress) -> Progress:
-        """Progress of a trial, as part of the whole search."""
+        """Progress of a trial, as a part of the search."""
         costs = {
             each.name: sum(part.share * size for part, size in zip(self.rungs, self.sizes(each.name), strict=True))
             for each in self.candidates
@@ -281,7 +281,7 @@ class Search:
 
 
 def _hash(table: pl.DataFrame | None) -> str | None:
-    """Content hash of a table; lists count by their texts."""
+    """Content hash of a table; lists are hashed as text."""
     if table is None:
         return None
     nested = [name for name, kind in table.schema.items() if isinstance(kind, pl.List)]

@@ -2,9 +2,9 @@
 
 The budget is counted in *full fits*: a fit on a share of the training users costs that share. Random search (Bergstra
 and Bengio 2012) fits every configuration on all users. Successive halving (Jamieson and Talwalkar 2016; one bracket of
-Hyperband, Li et al. 2017) tries many on few users and promotes the best to more: every rung may spend the same.
+Hyperband, Li et al. 2017) tries many on few users and promotes the best to more users; every rung has the same budget.
 
-The test part is never looked at: what runs here is handed the training and the validation part, and nothing else.
+The test part is not used: the search receives the training and the validation part only.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def tune(
 ) -> Tuning:
     """Search the hyper-parameters of several models on the validation part, with the same budget for each.
 
-    The default configuration of each model always takes part, in every rung, and is what the best is held against. The
-    best and the default are measured after a fit on the whole training part. A model without search ranges has one
-    configuration. Configurations that a model refuses are drawn again; those that fail in the fit cost their budget.
+    The default configuration of each model is part of every rung, and the best is compared with it. The best and the
+    default are measured after a fit on the whole training part. A model without search ranges has one configuration.
+    Configurations that a model rejects are drawn again; those that fail in the fit count towards the budget.
 
     Args:
         split: A split with a validation part. Its test part is not used.
@@ -63,28 +63,28 @@ def tune(
         metric: One metric that is averaged over users, such as ``"ndcg@10"``.
         method: ``"random"``, or ``"halving"`` for successive halving over shares of the users.
         trials: Budget of each model, in full fits.
-        seconds: Limit of the time of each model, spread evenly over the rungs; the first two trials of a rung are made
-            in any case. With a limit, the outcome depends on the machine.
+        seconds: Time limit of each model, divided evenly over the rungs; the first two trials of a rung always run.
+            With a limit, the result depends on the machine.
         shares: halving: shares of the training users, rising to 1; by default 1/9, 1/3 and 1, without those that have
             fewer than 50 users in the validation part.
-        spaces: Model -> parameter -> range to search instead of its own, or None to leave it at its default.
+        spaces: Model -> parameter -> range to search instead of the default range, or None to keep its default.
         relevance: Column of the validation part with graded relevance; see :func:`evaluate`.
         convention: Convention of the metric.
         level: Confidence level of the intervals.
-        rng: Seed of the configurations, of the rungs' users and of the replicates.
-        folder: Where to write every trial down; a search that was killed goes on from there, and ends as it would
-            have. One that was finished gives its outcome at once.
-        threads: Threads to use; the outcome does not depend on it.
-        progress: Called before and during each trial, with the time left as far as it can be told.
+        rng: Seed of the configurations, the users of the rungs and the replicates.
+        folder: Folder for the journal of trials. The same call resumes a search that was killed, with the same result;
+            a finished search returns its result at once.
+        threads: Threads to use; the result does not depend on it.
+        progress: Called before and during each trial, with an estimate of the time left.
 
     Returns:
-        The best configuration of each model, all trials, and what stands against the outcome.
+        The best configuration of each model, all trials, and cautions.
 
     Raises:
         UsageError: If the split has no validation part, the default configuration of a model cannot be fitted, or an
             argument is out of range.
         UnknownNameError: If a model, a parameter or the metric does not exist.
-        WorkspaceError: If the folder holds another search, or is in use.
+        WorkspaceError: If the folder has another search, or is in use.
 
     Example:
         >>> from reclens.data.split import random
@@ -127,7 +127,7 @@ def plan_search(
     level: float = 0.95,
     rng: int = 0,
 ) -> Search:
-    """Everything of :func:`tune` that can be said before the first fit: see there."""
+    """Prepare a search without fitting; arguments as of :func:`tune`."""
     mend = f"The split comes first: rl.tune(split, {split!r})." if isinstance(split, str) else "Make one by rl.split."
     expect_type("split", split, Split, expected="a split with a validation part", fix=mend)
     if split.validation is None or not split.validation.height:

@@ -1,9 +1,8 @@
-"""What stands against taking the outcome of a search at its word, each with its numbers.
+"""Cautions on the result of a search, with their numbers.
 
-Most published gains over baselines vanished once the baselines were tuned as carefully as what was to beat them
-(Ferrari Dacrema, Cremonesi, Jannach 2019, Are we really making much progress?; Rendle, Zhang, Koren 2019, On the
-difficulty of evaluating baselines). So the first question of every search is which model may still be better than it
-looks.
+Most published gains over baselines vanished once the baselines were tuned as carefully as the new models (Ferrari
+Dacrema, Cremonesi, Jannach 2019, Are we really making much progress?; Rendle, Zhang, Koren 2019, On the difficulty of
+evaluating baselines). So the first check of every search is which models may be under-tuned.
 """
 
 from __future__ import annotations
@@ -31,15 +30,15 @@ RISING: Final = 0.01
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SearchDiagnostics:
-    """Everything that the cautions look at.
+    """Inputs of the cautions.
 
     Attributes:
         metric: The metric.
         sign: 1 if higher is better, else -1.
         level: Confidence level of the intervals.
-        trials: Full fits that each model may spend.
+        trials: Budget of each model, in full fits.
         rungs: Number of rungs; 1 if every fit was on all users.
-        seconds: Seconds that each model may take, or None.
+        seconds: Time limit of each model in seconds, or None.
         candidates: The models.
         best: The best configuration of each, best model first.
         done: All trials.
@@ -60,13 +59,13 @@ class SearchDiagnostics:
     popular: Summary
 
     def gap(self, ours: Summary, theirs: Summary) -> Estimate:
-        """The paired difference of two whole fits; above 0 if ours is better."""
+        """Paired difference of two full fits; above 0 if ours is better."""
         left, right = (ours, theirs) if self.sign > 0 else (theirs, ours)
         return difference(left, right, OVERALL, self.metric, level=self.level)[0]
 
 
 def cautions_of(field: SearchDiagnostics) -> list[Caution]:
-    """All cautions: those of each model in the order of the models, then those of all of them."""
+    """All cautions: those of single models in the order of the models, then those of all models."""
     found: list[Caution] = []
     for one in field.candidates:
         tuned = next(each for each in field.best if each.model == one.name)
@@ -83,10 +82,10 @@ def cautions_of(field: SearchDiagnostics) -> list[Caution]:
 
 
 def expected_best(values: Sequence[float], m: int) -> float:
-    """The best of m values, drawn from these without replacement, on average; higher is better.
+    """Expected maximum of m values drawn without replacement from the given ones.
 
-    Dodge et al. (2019), Show your work: improved reporting of experimental results, draw with replacement; without,
-    the best of all of them is the best that was found.
+    Dodge et al. (2019), Show your work: improved reporting of experimental results, draw with replacement. Without
+    replacement, the expected maximum of all values is the best value found.
 
     >>> expected_best([1.0, 2.0, 3.0], 2)
     2.6666666666666665
@@ -96,14 +95,14 @@ def expected_best(values: Sequence[float], m: int) -> float:
 
 
 def optimism(summaries: Sequence[Summary], metric: str, *, sign: int) -> float | None:
-    """By how much the best of several is too good because it is the best: the winner's curse, by bootstrap.
+    """Optimism of the best of several values because it was selected (the winner's curse), by bootstrap.
 
-    In each replicate of the users the best is chosen anew; what it has there above what it has on the users as they
-    are is the luck of being chosen. The mean of that is the answer. Where all are equally good it is about 0.7 of the
-    truth, because the users as they are have lucky ones too.
+    In each bootstrap replicate of the users the best is selected again; its value there minus its value on the original
+    users is the optimism of the selection. The estimate is the mean over replicates. If all configurations are equally
+    good, it is about 0.7 of the true optimism, because the original users favour some of them by chance too.
 
     Args:
-        summaries: One a configuration, of the same users.
+        summaries: One per configuration, of the same users.
         metric: The column.
         sign: 1 if higher is better, else -1.
 
