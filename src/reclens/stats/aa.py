@@ -1,7 +1,7 @@
-"""A/A tests by the thousand: how often a test finds a difference where there is none, on the data at hand.
+"""A/A tests by simulation: the false positive rate of a test on given data.
 
-The same units are split into two arms at random, over and over. A split is a row of ones and zeros; a block of splits
-times the matrix of values, squares and products is all the sums of all its tests, in one product of matrices.
+The same units are split into two arms at random, many times. A split is a row of ones and zeros; one matrix product of
+a block of splits with the values, squares and products gives the sums of all its tests.
 
 References: Kohavi, Tang and Xu (2020), Trustworthy online controlled experiments, chapter 19 (A/A tests).
 """
@@ -49,7 +49,7 @@ class SplitTests(Tabular):
     level: float = 0.95
 
     def false_positives(self, metric: str) -> Estimate:
-        """Share of splits that were significant, with Wilson's interval of 99 %; it should hold 1 - level."""
+        """Share of splits that were significant, with Wilson's interval of 99 %; it should contain 1 - level."""
         p = self.p_values[metric]
         tested = ~np.isnan(p)
         return proportion(int((p[tested] <= 1 - self.level).sum()), int(tested.sum()), level=0.99)
@@ -101,7 +101,7 @@ def aa_tests(
         columns: Column -> values of the units, shape (n,), finite.
         metrics: Name -> column, or (numerator, denominator); or columns that are metrics as they are.
         covariates: Name of a metric -> what adjusts it (CUPED, θ over all units: the same for every split).
-        splits: How many.
+        splits: Number of random splits.
         share: Share of the second arm.
         level: Confidence level of the tests.
         rng: Source of the splits.

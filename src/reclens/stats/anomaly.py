@@ -1,4 +1,4 @@
-"""Anomalies in daily series: what a day was expected to be, and how far from it a day may lie.
+"""Anomalies in daily series: forecasts of each day, and thresholds for the distance from them.
 
 A day is forecast from the days before it alone: a profile of the week, a recent level and a slope, each a median, so
 that a past incident does not move them. It is judged by its distance from that, in units of the robust spread of past
@@ -31,7 +31,7 @@ YEAR: Final = 365.25
 
 @dataclass(frozen=True, kw_only=True)
 class DayScores:
-    """What each day of each series was expected to be; arrays of shape (days, series).
+    """Forecasts of each day of each series; arrays of shape (days, series).
 
     Attributes:
         expected: Forecast from the days before; NaN while there are too few of them.
@@ -44,7 +44,7 @@ class DayScores:
     z: np.ndarray
 
     def band(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
-        """Where a day may lie: ``expected`` less and plus ``threshold`` times ``scale``."""
+        """Expected range of a day: ``expected`` ± ``threshold`` × ``scale``."""
         return self.expected - threshold * self.scale, self.expected + threshold * self.scale
 
 
@@ -57,16 +57,16 @@ def score_days(
     memory: int = 8,
     warm_up: int = 3,
 ) -> DayScores:
-    """Judge every day by the days before it.
+    """Score every day against a forecast from the days before it.
 
     Args:
-        values: Shape (days, series), one row a day without gaps; NaN where a day has no value. Rates and money are
-            judged best on a scale on which noise is even, such as the logit or the logarithm.
-        errors: Standard errors of ``values``, same shape and scale: sampling noise that a day has by its own size.
-            A day is never called strange for noise that small counts bring. None is 0.
-        excluded: Days that do not count as past, such as holidays and known incidents; they are judged all the same.
+        values: Shape (days, series), one row a day without gaps; NaN where a day has no value. Transform rates and
+            money to a scale of constant noise, such as the logit or the logarithm.
+        errors: Standard errors of ``values``, same shape and scale: sampling noise of each day, so that noise of small
+            counts raises no alert. None is 0.
+        excluded: Days that forecasts do not use, such as holidays and known incidents; they are scored too.
         period: Days of a season.
-        memory: Seasons that a forecast looks back over.
+        memory: Number of past seasons in a forecast.
         warm_up: Seasons, with at least half of their days, that a forecast needs. The spread needs as many forecasts.
 
     Raises:
@@ -98,7 +98,7 @@ def drift_scores(
     seasons: int = 6,
     slack: float = 0.5,
 ) -> np.ndarray:
-    """How far values have drifted from where they were: a cumulative sum of distances from an older level.
+    """Drift of values from an older level: a cumulative sum of distances.
 
     The level of a day is the median of ``seasons`` seasons that end ``gap`` seasons before it, which a slow drift of
     the last days has not reached yet. Distances are in units of the scale of :func:`score_days`; the sum takes what
@@ -140,7 +140,7 @@ def drift_scores(
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """What a score has to exceed.
+    """Threshold of a score.
 
     Attributes:
         value: The threshold; infinite if it cannot be set.

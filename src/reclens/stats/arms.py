@@ -1,8 +1,8 @@
 """The difference between two arms in a mean or a ratio of means, adjusted by covariates or not, from their moments.
 
-Everything is one computation. A quantity of an arm is a smooth function of the arm's column means; its gradient turns
+All cases share one computation. A quantity of an arm is a smooth function of the arm's column means; its gradient turns
 the covariance matrix of the columns into a variance (the delta method). A mean has the gradient 1. A ratio N/D has
-(1/D, -N/D²). An adjustment (CUPED) takes θ × (quantity of a covariate) off. Strata, if any, weight the means first.
+(1/D, -N/D²). An adjustment (CUPED) subtracts θ × (quantity of a covariate). Strata, if any, weight the means first.
 
 References: Deng, Knoblich and Lu (2018), Applying the delta method in metric analytics, for ratios; Deng, Xu, Kohavi
 and Walker (2013), Improving the sensitivity of online controlled experiments by utilizing pre-experiment data (CUPED);
@@ -174,8 +174,8 @@ def gradient(mean: np.ndarray, names: Sequence[str], of: Quantity) -> np.ndarray
 def theta_of(strata: Strata, of: Quantity, covariates: Sequence[Quantity], *, how: Pooling = "pooled") -> np.ndarray:
     """The coefficients of an adjustment: least squares of the linearised quantity on the linearised covariates.
 
-    A covariate without variance, or one that others already say, gets the smallest coefficients that fit (the
-    pseudo-inverse): it then does neither good nor harm.
+    Covariates without variance, or collinear with others, get the least-norm coefficients (pseudo-inverse), and do not
+    affect the result.
     """
     if how not in ("pooled", "within"):
         raise UsageError(f"theta is '{how}', expected 'pooled' or 'within'.")

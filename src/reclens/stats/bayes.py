@@ -1,7 +1,7 @@
-"""The Bayesian view of a difference: how likely it is above zero, and what the wrong choice would cost.
+"""Bayesian analysis of a difference: probability of improvement and expected loss.
 
-An option beside the frequentist reading, not a correction of it: a posterior that is read every day until it pleases
-has false positives as a p-value has.
+It complements the frequentist analysis and does not correct for repeated looks: stopping at the first favourable
+posterior inflates false positives, as with a p-value.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["Posterior", "beta_binomial", "normal_posterior"]
 
 @dataclass(frozen=True, kw_only=True)
 class Posterior(Tabular):
-    """What is believed of a difference after the data.
+    """Posterior distribution of a difference.
 
     Attributes:
         value: Posterior mean of the difference, with a credible interval (equal tails).

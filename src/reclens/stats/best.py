@@ -1,4 +1,4 @@
-"""Which of several means may be the largest: multiple comparisons with the best."""
+"""Multiple comparisons with the best: which of several means may be the largest."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _EQUAL = 1e-11  # of the values: what sums of equal values in another order diff
 
 
 def could_be_best(replicates: np.ndarray, values: np.ndarray, *, level: float = 0.95) -> np.ndarray:
-    """Which estimates may be of the largest of several true values.
+    """Find the estimates whose true value may be the largest.
 
     Each estimate is the control of one simultaneous one-sided test against all others, by the bootstrap max-t method.
-    An estimate is left out where another one is larger by more than chance allows. The set that remains holds the
-    largest true value with at least the probability ``level``, however the first was found.
+    An estimate is excluded if another one is significantly larger. The remaining set contains the largest true value
+    with probability at least ``level``, also after selection of the best.
 
     Args:
         replicates: Bootstrap replicates drawn with the same weights, shape (estimates, B).
@@ -22,7 +22,7 @@ def could_be_best(replicates: np.ndarray, values: np.ndarray, *, level: float = 
         level: Confidence level of the set.
 
     Returns:
-        Whether each may be the largest, shape (estimates,). The largest estimate always is among them.
+        Whether each may be the largest, shape (estimates,); always true for the largest estimate.
 
     References:
         Gupta (1965), On some multiple decision (selection and ranking) rules; Hsu (1984), Constrained simultaneous

@@ -1,10 +1,10 @@
 """Intervals from the replicates of a :class:`~reclens.stats.summary.Summary`.
 
-A mean has the bias-corrected and accelerated interval (BCa; Efron 1987), which follows the skewness of the values, at
-a level widened for small samples (Hesterberg 2015): plain percentiles are too narrow by about √((n-1)/n) and by
-the difference between normal and t quantiles. Where Hall's interval, the t interval with the skewness taken out,
-reaches further at an end, it takes that end: BCa alone is too narrow for skewed values of few units. A mean of zeros
-and ones has Wilson's interval. A difference of two means has the widened percentile interval.
+A mean has the bias-corrected and accelerated interval (BCa; Efron 1987), which follows the skewness of the values, at a
+level widened for small samples (Hesterberg 2015): plain percentiles are too narrow by about √((n-1)/n) and by the
+difference between normal and t quantiles. If an end of Hall's interval, the t interval corrected for skewness, is
+farther out, that end is used: BCa alone is too narrow for skewed values of few units. A mean of zeros and ones has
+Wilson's interval. A difference of two means has the widened percentile interval.
 
 References: Efron (1987), Better bootstrap confidence intervals; Hall (1992), On the removal of skewness by
 transformation; Hesterberg (2015), What teachers should know about the bootstrap, section 4.1; Chamandy et al. (2012).
@@ -47,13 +47,13 @@ def estimate(summary: Summary, cell: Cell, column: str, *, level: float = 0.95, 
         cell: The cell, such as ``("age", "25-44")``.
         column: The column.
         level: Confidence level.
-        share: Whether the values lie in 0 … 1 by definition. Where all of them are 0 or 1, as of a hit rate, the
-            interval is Wilson's, which zero successes have too; elsewhere its ends stay in 0 … 1.
+        share: Whether the values lie in 0 … 1 by definition. If all of them are 0 or 1, as for a hit rate, the interval
+            is Wilson's, which is defined for zero successes; otherwise its ends are clipped to 0 … 1.
 
     Returns:
-        An estimate; without an interval where there are fewer than two units, too few replicates, no variation, or
-        fewer than 10 units with skewed values. Where such intervals are known to hold the truth less often than their
-        level, the estimate says how often.
+        An estimate; without an interval for fewer than two units, too few replicates, no variation, or fewer than 10
+        units with skewed values. If the coverage of such intervals is known to be below their level, ``coverage``
+        states it.
     """
     i, j = summary.index(cell, column)
     n, total = int(summary.n[i, j]), float(summary.total[i, j])
@@ -148,7 +148,7 @@ def interval(
 def skewed_interval(
     mean: float, variance: float, skewness: float, *, n: int, level: float = 0.95
 ) -> tuple[float, float]:
-    """Student's interval of a mean with the skewness taken out by Hall's cubic transformation.
+    """Student's interval of a mean, corrected for skewness by Hall's cubic transformation.
 
     Args:
         mean: The mean.
@@ -182,8 +182,8 @@ def difference(
 ) -> tuple[Estimate, np.ndarray]:
     """Mean of ``ours`` minus mean of ``theirs`` over a cell, paired through the shared weights.
 
-    The sums of weights of both are equal when, and but for chance only when, the same units have a value: that is what
-    shows that the replicates pair. Where they differ, there is no interval, even of equal numbers of units.
+    Replicates pair if the same units have a value in both, which shows in equal sums of weights. If the sums differ,
+    there is no interval, even for equal numbers of units.
 
     Returns:
         The estimate, and the replicates of the difference, shape (B,); none where the units differ.
@@ -210,10 +210,10 @@ def difference(
 def simultaneous_intervals(
     replicates: np.ndarray, values: np.ndarray, *, n: np.ndarray, level: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals that hold all together: the bootstrap max-t method, widened for small samples.
+    """Simultaneous intervals by the bootstrap max-t method, widened for small samples.
 
     The width is the ``level`` quantile over replicates of the largest studentised deviation of any of the estimates.
-    It uses how they depend on each other: equal ones cost nothing.
+    It accounts for their dependence: equal estimates do not widen the intervals.
 
     Args:
         replicates: Bootstrap replicates drawn with the same weights, shape (estimates, B); NaN ones do not count.
@@ -246,18 +246,18 @@ def simultaneous_intervals(
 def largest_gap(
     summary: Summary, by: str, column: str, *, level: float = 0.95, minimum: int = 2
 ) -> dict[str, Any] | None:
-    """The largest difference between two segments, with an interval that holds for every pair at once.
+    """The largest difference between two segments, with an interval that is simultaneous over all pairs.
 
     The width is the ``level`` quantile over replicates of the largest studentised deviation of any pair (the bootstrap
-    max-t method: Romano and Wolf 2005, Stepwise multiple testing as formalized data snooping), so that looking for the
-    largest gap does not make one.
+    max-t method: Romano and Wolf 2005, Stepwise multiple testing as formalized data snooping), so selecting the largest
+    gap does not bias the conclusion.
 
     Args:
         summary: The sums.
         by: The segmentation.
         column: The column.
         level: Confidence level over all pairs together.
-        minimum: Segments with fewer units are left out, and named.
+        minimum: Segments with fewer units are left out, and listed in ``left_out``.
 
     Returns:
         ``highest, lowest, value, low, high, n_pairs, conclusive, left_out, note``, or None if fewer than two segments

@@ -1,8 +1,8 @@
-"""Rows in clusters (clicks of users, users of households): summed up by cluster, which is then the unit.
+"""Rows in clusters (clicks of users, users of households): sums per cluster, which is then the unit.
 
 The mean over rows is Σ values ÷ Σ rows over clusters: a ratio, whose delta-method error is the cluster-robust
-(sandwich) error of a regression on the arm, as Deng, Knoblich and Lu (2018, section 3) show. There is no second
-formula.
+(sandwich) error of a regression on the arm, as Deng, Knoblich and Lu (2018, section 3) show. No other formula is
+needed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def cluster_sums(values: Mapping[str, Any], clusters: np.ndarray, *, rows: str =
     """Moments over clusters of the sums of columns in each, and of the number of rows.
 
     Args:
-        values: Column -> one number a row, shape (n,).
+        values: Column -> one number per row, shape (n,).
         clusters: The cluster of each row, shape (n,).
         rows: Name of the column that counts rows: the denominator of a mean over rows.
 
     Returns:
-        Moments with a unit a cluster; compare two arms with ``compare_arms(a, b, ("clicks", "rows"))``.
+        Moments with one unit per cluster; compare two arms with ``compare_arms(a, b, ("clicks", "rows"))``.
 
     Raises:
         UsageError: If lengths differ or the name of the count is taken.

@@ -1,8 +1,8 @@
 """How evenly counts are spread over cells: the share of cells in use, Gini coefficient, entropy, effective number.
 
-Cells are whatever is counted; for a recommender they are items, and the counts how often each was shown. Every function
-takes non-negative counts of shape (cells, …) and reduces the first axis, so that many draws are computed at once.
-Where nothing is counted, no statistic is defined but the share in use: the others are NaN.
+For a recommender, cells are items, and counts are how often each was shown. Every function takes non-negative counts of
+shape (cells, …) and reduces the first axis, so that many draws are computed at once. If all counts are 0, only the
+share in use is defined: the others are NaN.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def entropy(counts: np.ndarray) -> np.ndarray:
 
 
 def effective_number(counts: np.ndarray) -> np.ndarray:
-    """Effective number of cells: as many as would give this entropy if all were alike, exp(entropy).
+    """Effective number of cells, exp(entropy): the number of equal cells with this entropy.
 
     Args:
         counts: Shape (cells, …), not negative.
@@ -83,7 +83,7 @@ def effective_number(counts: np.ndarray) -> np.ndarray:
 
 
 def lorenz(counts: np.ndarray, *, points: int = 101) -> list[dict[str, float]]:
-    """The Lorenz curve: the share of all that the cells with the least have together.
+    """The Lorenz curve: cumulative share of the total, by cells in ascending order.
 
     Args:
         counts: Shape (cells,), not negative.

@@ -1,4 +1,4 @@
-"""Tests of counts: whether units fell into the arms as planned, and whether shares are the same everywhere."""
+"""Tests of counts: sample-ratio mismatch, homogeneity of shares, and association."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Tested(Tabular):
     """A test and its p-value.
 
     Attributes:
-        statistic: What was computed.
+        statistic: The test statistic.
         df: Degrees of freedom; NaN for an exact test.
         p_value: The p-value.
         method: How it was computed.
@@ -63,9 +63,9 @@ def sample_ratio(
     Args:
         counts: Units of each arm.
         shares: Planned shares of the arms; they are scaled to sum to 1.
-        method: ``"chi2"`` is Pearson's Σ(O - E)²/E. ``"exact"`` adds up the multinomial probabilities of all outcomes
-            that are no more likely than the one seen. ``"auto"`` is exact where some arm is expected to hold fewer
-            than 20 units and all outcomes can be listed.
+        method: ``"chi2"`` is Pearson's Σ(O - E)²/E. ``"exact"`` sums the multinomial probabilities of all outcomes that
+            are no more likely than the observed one. ``"auto"`` is exact if fewer than 20 units are expected in some
+            arm and all outcomes can be enumerated.
 
     Raises:
         UsageError: If counts are negative or shares not positive, if their number differs, or if an exact test has
@@ -132,14 +132,14 @@ def homogeneity(successes: Sequence[int], totals: Sequence[int]) -> Tested:
 
 @dataclass(frozen=True)
 class Association(Tabular):
-    """Whether rows and columns of a table of counts go together, and how closely.
+    """Association of the rows and columns of a contingency table.
 
     Attributes:
         statistic: Pearson's chi-square.
         df: Degrees of freedom.
         p_value: The p-value.
-        cramers_v: √(χ² ÷ (n · (smaller side - 1))), of the χ² without a correction: 0 is independence, 1 that one side
-            tells the other. Large counts make tiny associations significant, which it shows.
+        cramers_v: √(χ² ÷ (n · (smaller side - 1))), of the uncorrected χ²: 0 is independence, 1 complete association.
+            With large counts, small associations are significant; Cramér's V shows their size.
     """
 
     statistic: float
@@ -153,7 +153,7 @@ class Association(Tabular):
 
 
 def association(counts: Sequence[Sequence[float]], *, corrected: bool = True) -> Association:
-    """Whether groups of users and groups of items go together in a table of counts (market bias).
+    """Test the association of groups of users and groups of items in a contingency table (market bias).
 
     Args:
         counts: Counts of each pair of groups, shape (rows, columns), two or more of each.
@@ -192,9 +192,9 @@ def association(counts: Sequence[Sequence[float]], *, corrected: bool = True) ->
 def mean_scores(units: Sequence[int], sums: Sequence[float], squares: Sequence[float]) -> Tested:
     """Whether several groups have one mean score, by the chi-square of permuting units over the groups.
 
-    The statistic is Σ n (x̄ - x̄ of all)² / s² with the variance s² of all units together, which holds whatever the
-    scores are distributed like as long as the groups are large. Of scores that are 0 or 1 it is that of
-    :func:`homogeneity` times (N - 1) / N; of ranks it is that of Kruskal and Wallis.
+    The statistic is Σ n (x̄ - x̄ of all)² / s² with the variance s² of all units, and is valid for any distribution of
+    the scores if the groups are large. For scores of 0 or 1 it is that of :func:`homogeneity` times (N - 1) / N; for
+    ranks it is that of Kruskal and Wallis.
 
     Args:
         units: Units of each group.

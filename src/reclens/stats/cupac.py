@@ -1,7 +1,7 @@
-"""A model's prediction as a covariate (CUPAC): what many features of the past say of the outcome, in one column.
+"""A model's prediction as a covariate (CUPAC): the outcome predicted from many pre-experiment features.
 
-The prediction of a unit comes from a model that did not see it (cross-fitting over folds by key), so that it is as
-independent of the unit's arm as a measurement before the experiment, whatever the model. CUPED then takes it off.
+The prediction of a unit comes from a model that did not see it (cross-fitting over folds by key), so with any model it
+is as independent of the unit's arm as a measurement before the experiment. It is then a covariate of CUPED.
 
 References: Tang et al. (2020), Control using predictions as covariates in switchback experiments; Guo et al. (2021),
 Machine learning for variance reduction in online experiments; Chernozhukov et al. (2018) for cross-fitting.
@@ -19,7 +19,7 @@ __all__ = ["Predictor", "Ridge", "cupac_covariate"]
 
 
 class Predictor(Protocol):
-    """What learns: the estimators of scikit-learn, LightGBM and their like do."""
+    """Interface of the model, as of the estimators of scikit-learn and LightGBM."""
 
     def fit(self, X: np.ndarray, y: np.ndarray, /) -> Any:
         """Learn from features, shape (n, features), and outcomes, shape (n,)."""
@@ -31,7 +31,7 @@ class Predictor(Protocol):
 
 
 class Ridge:
-    """Least squares on standardised features with a little ridge: the default.
+    """Ridge regression on standardised features, with a small penalty: the default.
 
     Args:
         l2: Penalty, as a share of the number of units.
@@ -64,17 +64,17 @@ def cupac_covariate(
     model: Predictor | None = None,
     folds: int = 5,
 ) -> np.ndarray:
-    """Predictions of the outcome by models that did not see the unit.
+    """Cross-fitted predictions of the outcome.
 
     Args:
-        features: What was known of each unit before the experiment, shape (n, features), finite. The arm is none of it.
+        features: Features of each unit from before the experiment, shape (n, features), finite, without the arm.
         outcome: The metric of each unit, over all arms, shape (n,).
         keys: Stable 64-bit key of each unit, shape (n,), see ``schema.stable_hash``: decides its fold.
-        model: What learns; None takes :class:`Ridge`. It is fitted anew for each fold.
+        model: The model; None for :class:`Ridge`. It is fitted anew for each fold.
         folds: Number of folds.
 
     Returns:
-        Predictions, shape (n,): a column to name as a covariate of the metric.
+        Predictions, shape (n,), to be used as a covariate of the metric.
 
     Raises:
         UsageError: If shapes differ, there are fewer than two folds, or a fold has no unit.

@@ -1,4 +1,4 @@
-"""The difference between two arms: one result for every way to get one."""
+"""The difference between two arms: the common result of all tests."""
 
 from __future__ import annotations
 
@@ -52,17 +52,16 @@ class Difference(Tabular):
         se: Standard error of the absolute difference.
         relative_se: Standard error of the relative difference by the delta method.
         statistic: Absolute difference ÷ standard error of the test.
-        df: Degrees of freedom; infinite where the normal distribution was used.
-        p_value: Two-sided, of no difference; NaN where nothing could be tested.
+        df: Degrees of freedom; infinite for the normal distribution.
+        p_value: Two-sided p-value of no difference; NaN without a test.
         n_control: Units of the control arm.
         n_treatment: Units of the treated arm.
         method: How it was computed.
         notes: What to keep in mind, as codes.
-        pivot: The tests of every other difference, from which intervals at any quantile come; None where nothing could
-            be tested.
+        pivot: Tests of all other differences, for intervals at any quantile; None without a test.
         details: Further numbers of the method, such as the coefficients of an adjustment.
-        skew: Skewness of the estimate, which the test takes out: that of the values × imbalance of the arms ÷ √n.
-        reason: Why there is no test, as a code; None where there is one.
+        skew: Skewness of the estimate, which the test corrects for: that of the values × imbalance of the arms ÷ √n.
+        reason: Code of the reason for a missing test; None with a test.
     """
 
     control: float
@@ -87,7 +86,7 @@ class Difference(Tabular):
     def relative_p_value(self) -> float:
         """Two-sided p-value of the relative difference ÷ its delta-method standard error.
 
-        It asks the same question as ``p_value``; some tools report this one.
+        It tests the same hypothesis as ``p_value``; some tools report this one.
         """
         return two_sided(self.relative.value / self.relative_se, self.df) if self.relative_se > 0 else math.nan
 
@@ -98,7 +97,7 @@ class Difference(Tabular):
 
     @property
     def z(self) -> float:
-        """The test of no difference as a normal deviate, above 0 where the treatment is higher; NaN without a test."""
+        """The test of no difference as a normal deviate, above 0 if the treatment is higher; NaN without a test."""
         return self.z_at(0.0)
 
     def z_at(self, bound: float, *, relative: bool = False) -> float:
@@ -123,16 +122,16 @@ class Difference(Tabular):
     ) -> tuple[float | None, float | None]:
         """The differences whose test lies between ``-above`` and ``below`` normal deviates.
 
-        The interval excludes a difference just where the test of that difference at the same quantile does: zero,
-        where the estimate is more than ``below`` deviates above zero.
+        The interval excludes a difference if and only if its test at the same quantile rejects it: zero, if the
+        estimate is more than ``below`` deviates above zero.
 
         Args:
             below: Normal deviate at the lower end, such as 1.96.
-            above: Minus the normal deviate at the upper end; None for as much.
-            relative: Whether of lifts; those of a control near zero have no bound.
+            above: Minus the normal deviate at the upper end; None for the value of ``below``.
+            relative: Whether the differences are lifts; lifts over a control near zero are unbounded.
 
         Returns:
-            Lower and upper end; None where there is no bound or no test.
+            Lower and upper end; None if unbounded or without a test.
         """
         if self.pivot is None:
             return None, None
@@ -167,8 +166,8 @@ class Spread:
         control: Variance of the control.
         covariance: Of gap and control: minus the variance of the control where the arms are independent.
         df: Degrees of freedom; infinite for the normal distribution.
-        relative_df: Degrees of freedom of the lift, in which the control counts more; None for ``df``.
-        test: Variance of the gap under no difference, where the test uses another than the interval (a pooled one).
+        relative_df: Degrees of freedom of the lift, in which the control has more weight; None for ``df``.
+        test: Variance of the gap under no difference, if the test uses another one than the interval (a pooled one).
     """
 
     gap: float
@@ -203,9 +202,8 @@ def difference_of(
         method: In words.
         level: Confidence level.
         relative: One of ``RELATIVE``.
-        pivot: The test, where it is another than Student's t about the estimate: the p-value and both intervals are
-            then its own.
-        skew: Third cumulant of the gap ÷ its variance^1.5, which Student's test then allows for.
+        pivot: The test, if not Student's t about the estimate; it then gives the p-value and both intervals.
+        skew: Third cumulant of the gap ÷ its variance^1.5, for the correction of Student's test.
         notes: What to keep in mind, as codes.
         details: Further numbers.
 
@@ -283,10 +281,10 @@ def untestable(
         gap: Treatment minus control.
         n: Units of control and treatment.
         method: In words.
-        reason: Why, as a code.
-        note: Why, as the note of its estimates.
-        level: Confidence level that was asked for.
-        notes: What else to keep in mind.
+        reason: Code of the reason.
+        note: Code of the reason, for the notes of its estimates.
+        level: Requested confidence level.
+        notes: Codes of further caveats.
     """
     missing = Estimate(gap, low=None, high=None, n=sum(n), level=level, note=note)
     lift = replace(missing, value=gap / abs(control) if control else math.nan)

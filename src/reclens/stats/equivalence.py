@@ -1,8 +1,8 @@
-"""Tests of equivalence: whether a difference, or a share, is shown to lie within limits.
+"""Tests of equivalence: whether a difference or a share lies within limits.
 
 Two one-sided tests, of "at or below the lower limit" and of "at or above the upper one", both have to reject (TOST,
-Schuirmann 1987). With alpha each, that is the interval of level 1 - 2·alpha lying within the limits. Not being
-significant is no equivalence: few units never show it.
+Schuirmann 1987). With alpha each, this is equivalent to the interval of level 1 - 2·alpha lying within the limits. A
+difference that is not significant is not evidence of equivalence.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def equivalence_p(found: Difference, low: float, high: float, *, relative: bool 
     """p-value of "the difference is not within the limits": the larger one of the two one-sided tests.
 
     Args:
-        found: The difference, whatever its test.
+        found: The difference, from any test.
         low: Lower limit, in units of the metric; or as a share of |control|, such as -0.02.
         high: Upper limit.
         relative: Whether the limits are shares.
 
     Returns:
-        Small where the difference is shown to lie within the limits; NaN without a test.
+        The p-value, small if the difference lies within the limits; NaN without a test.
 
     Raises:
         UsageError: If the limits are not low < high.
@@ -57,7 +57,8 @@ def share_equivalence_p(successes: int, n: int, low: float, high: float, *, test
         n: All units.
         low: Lower limit, above 0.
         high: Upper limit, below 1.
-        test: ``"exact"`` adds up binomial chances at the limits; ``"normal"`` is the z test with the variance at them.
+        test: ``"exact"`` sums binomial probabilities at the limits; ``"normal"`` is the z test with the variance at the
+            limits.
 
     Raises:
         UsageError: If the counts are not 0 ≤ successes ≤ n with n above 0, or the limits not 0 < low < high < 1.
@@ -75,15 +76,15 @@ def share_equivalence_p(successes: int, n: int, low: float, high: float, *, test
 def share_equivalence_power(
     n: int, low: float, high: float, share: float, *, alpha: float = 0.05, test: Test = "exact"
 ) -> float:
-    """Chance that a share is shown to lie within the limits, over all outcomes.
+    """Power of the test that a share lies within the limits, over all outcomes.
 
     Args:
         n: Units.
         low: Lower limit, above 0.
         high: Upper limit, below 1.
         share: The true share.
-        alpha: Of each one-sided test.
-        test: As in :func:`share_equivalence_p`; the chance is exact for both.
+        alpha: Level of each one-sided test.
+        test: As in :func:`share_equivalence_p`; the power is exact for both.
 
     Raises:
         UsageError: If n is below 1, a share or alpha is out of range, or the limits are not 0 < low < high < 1.

@@ -1,4 +1,4 @@
-"""A number with its uncertainty, and the two textbook ways to it."""
+"""A number with its uncertainty, by Student's or the normal interval."""
 
 from __future__ import annotations
 
@@ -60,17 +60,16 @@ EstimateNote = Literal[
 
 @dataclass(frozen=True)
 class Estimate(Tabular):
-    """An estimate with its interval, and how they were computed.
+    """An estimate with its interval.
 
     Attributes:
-        value: The point estimate; NaN when nothing could be measured.
-        low: Lower end of the interval, or None when there is no honest one (``note`` says why).
+        value: The point estimate; NaN if nothing could be measured.
+        low: Lower end of the interval, or None if there is no valid one (``note`` has the reason).
         high: Upper end, or None.
         n: Number of units (users) behind the value.
         level: Confidence level of the interval.
-        note: Why there is no interval, or what to keep in mind, as a code; None when there is nothing to say.
-        coverage: How often such intervals held the truth in simulations, where that is less than their level; None
-            where they keep it.
+        note: Code of the reason for a missing interval, or of a caveat; None otherwise.
+        coverage: Coverage of such intervals in simulations, if below their level; None otherwise.
 
     Example:
         >>> print(Estimate(0.258, low=0.239, high=0.276, n=591))
@@ -108,7 +107,7 @@ def mean_estimate(values: np.ndarray, *, level: float = 0.95, note: EstimateNote
     Args:
         values: Shape (n,); below two of them there is no interval.
         level: Confidence level.
-        note: What to keep in mind, as a code.
+        note: Code of a caveat.
 
     Example:
         >>> print(mean_estimate(np.array([1.0, 2.0, 3.0])))

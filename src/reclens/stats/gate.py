@@ -24,7 +24,7 @@ interval, too few units, or only an interval that is known to hold the truth les
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """The range that a value has to be in.
+    """Bounds of a value.
 
     Attributes:
         at_least: Lower bound, in the unit of the value; None for none.

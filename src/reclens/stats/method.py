@@ -1,4 +1,4 @@
-"""How a difference was computed, as a code with what belongs to it."""
+"""How a difference was computed: a code and its parameters."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Method:
     Attributes:
         code: The test.
         skewness: Whether it is corrected for skewness (Hall).
-        covariates: What the values are adjusted by (CUPED); of a ratio ``"numerator/denominator"``.
+        covariates: Covariates of the adjustment (CUPED); of a ratio ``"numerator/denominator"``.
         strata: Strata that it is post-stratified over; 1 for none.
         quantile: The quantile of ``mid_quantiles``.
         statistic: The statistic of ``group_jackknife``.
         groups: Groups of users of ``group_jackknife``.
-        coverage: How often such intervals of 95 % held the truth in simulated A/A tests; None if it is not known.
-        rows: Rows for each item in those tests.
+        coverage: Coverage of such intervals of 95 % in simulated A/A tests; None if it is not known.
+        rows: Rows per item in those tests.
     """
 
     code: MethodCode

@@ -1,9 +1,9 @@
-"""Means and cross products that can be added: all that a mean, a ratio or a CUPED adjustment needs to know of a sample.
+"""Additive means and cross products: sufficient for means, ratios and CUPED adjustments of a sample.
 
 A :class:`Moments` holds n, the mean of each column, the *centred* cross products Σ(x - x̄)(y - ȳ) of pairs of columns
-and, for the skewness of a test between arms of unequal size, those of three. Two of them add up to that of both samples
-together, so that days, partitions, chunks and machines reduce with one ``+``. Centred products keep their digits where
-Σx² - n x̄² loses them: at a mean of a million standard deviations the latter has none left.
+and, for the skewness of a test between arms of unequal size, those of three. The sum of two is that of both samples
+together, so that days, partitions, chunks and machines reduce with one ``+``. Centred products are numerically stable
+where Σx² - n x̄² is not: at a mean of a million standard deviations the latter has no correct digit.
 
 References: Chan, Golub and LeVeque (1983), Algorithms for computing the sample variance, for the addition; Pébay
 (2008), Formulas for robust, one-pass parallel computation of covariances and arbitrary-order statistical moments.
@@ -53,7 +53,7 @@ class Moments:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Moments:
-        """Sum up columns of numbers.
+        """Compute the moments of columns of numbers.
 
         Args:
             values: Column name -> numbers, each of shape (n,).
@@ -98,7 +98,7 @@ class Moments:
 
     @classmethod
     def nothing(cls, columns: Sequence[str]) -> Moments:
-        """The moments of no unit: what ``+`` leaves as it is."""
+        """The moments of no unit, the neutral element of ``+``."""
         size = len(columns)
         return cls(
             columns=tuple(columns),
@@ -117,15 +117,15 @@ class Moments:
         *,
         shifts: Mapping[str, float] | None = None,
     ) -> Moments:
-        """From plain sums, as a query gives them.
+        """Convert plain sums, such as those of a query.
 
         Args:
             n: Units.
             sums: Column -> Σ(x - shift).
             products: Pair of columns -> Σ(x - shift of x)(y - shift of y), where (x, x) is the sum of squares; three
-                columns -> their product likewise, which needs that of each two of them. What is left out stays unknown.
-            shifts: Column -> a number near its values that was taken off; 0 where absent. With a shift near the mean
-                the products keep their digits.
+                columns -> their product likewise, which needs that of each two of them. Missing products stay unknown.
+            shifts: Column -> a number near its values that was subtracted; 0 by default. A shift near the mean avoids
+                cancellation.
 
         Example:
             >>> Moments.of_sums(4, {"clicks": 10.0}, {("clicks", "clicks"): 30.0}).variance("clicks")

@@ -1,4 +1,4 @@
-"""Corrections of p-values for having asked several questions at once."""
+"""Corrections of p-values for multiple tests."""
 
 from __future__ import annotations
 
@@ -71,11 +71,11 @@ def adjust(p_values: np.ndarray, *, correction: str = "holm") -> np.ndarray:
 def adjust_families(
     p_values: np.ndarray, families: Sequence[Hashable], *, correction: str | Mapping[Hashable, str] = "holm"
 ) -> np.ndarray:
-    """Adjusted p-values where several questions are asked: the tests of one question, its family, are corrected alone.
+    """Adjusted p-values, corrected within families of tests.
 
     A family is the set of tests of which any single one would support the same claim, such as all systems by the
-    primary metric over all users. A question that was fixed beforehand does not pay for others asked beside it; what
-    the correction promises holds within each family, and not over all families together.
+    primary metric over all users. Tests of other families do not affect the correction of a family. Its error rate is
+    controlled within each family, not over all families.
 
     Args:
         p_values: Shape (n,); NaN means that no test was made: it stays NaN and does not count in its family.

@@ -33,18 +33,18 @@ def randomization_p_values(
 ) -> np.ndarray:
     """Two-sided paired randomisation test (Fisher's) that the mean difference is zero, for many cells at once.
 
-    If the two systems were exchangeable for every unit, the sign of each unit's difference would be a coin toss. The
-    p-value is the share of coin tosses, the observed one counted in, whose sum is at least as large. It needs no
-    assumption on the shape of the differences. Where units or distinct differences are few, as by hit rate and
-    precision, it is computed over all coin tosses (:func:`sign_flip_p_value`); elsewhere tosses are drawn. Where fewer
-    than 100 of the drawn ones reach the observed sum, they cannot tell a small p-value from a tiny one, which
-    corrections need: it then comes from the saddlepoint approximation (:func:`sign_flip_tail`).
+    Under the null hypothesis the two systems are exchangeable for every unit, and the sign of each difference is
+    random. The p-value is the share of sign vectors, including the observed one, whose sum is at least as large. The
+    test makes no assumption on the distribution of the differences. If units or distinct differences are few, as for
+    hit rate and precision, it is computed over all sign vectors (:func:`sign_flip_p_value`); otherwise sign vectors are
+    drawn. If fewer than 100 of the drawn ones reach the observed sum, they are too few to resolve the small p-values
+    that corrections need, and the saddlepoint approximation (:func:`sign_flip_tail`) is used.
 
     Args:
         keys: Key of each unit, uint64, shape (n,).
         differences: First system minus second, shape (n, columns); 0 where a unit has no value.
         starts: First unit of each block of units and the end, shape (blocks + 1,).
-        targets: Cells that each block counts in, -1 for none, shape (blocks, t).
+        targets: Cells of each block, -1 for none, shape (blocks, t).
         n_targets: Number of cells.
         flips: Number of random sign vectors.
         seed: Seed of the signs.
@@ -97,19 +97,19 @@ _LONGEST = 2**15, 2**19  # points of the window that the distribution is compute
 
 
 def sign_flip_p_value(differences: np.ndarray) -> float | None:
-    """Two-sided p-value of the paired randomisation test, where it can be computed without drawing signs.
+    """Two-sided p-value of the paired randomisation test, if it can be computed without drawing signs.
 
-    Up to 30 differences all sign vectors are counted. Above, where the differences have few distinct sizes, as those of
-    hit rates and precisions have, the distribution of the sum is the convolution of one scaled binomial distribution a
-    size. It is inverted from its characteristic function, tilted to the observed sum, so that the relative error stays
-    at rounding however far out that is. Sizes without a common step are put on a fine one.
+    With up to 30 differences, all sign vectors are enumerated. With more, if the differences have few distinct sizes,
+    as for hit rate and precision, the distribution of the sum is the convolution of one scaled binomial distribution
+    per size. It is inverted from its characteristic function, tilted to the observed sum, so that the relative error is
+    that of rounding even far in the tail. Sizes without a common step are rounded to a fine grid.
 
     Args:
         differences: First system minus second, shape (n,).
 
     Returns:
-        The p-value; None for more than 30 differences of more than 40 sizes, where
-        :func:`sign_flip_tail` is accurate.
+        The p-value; None for more than 30 differences of more than 40 sizes, for which :func:`sign_flip_tail` is
+        accurate.
 
     Example:
         >>> sign_flip_p_value(np.repeat([1.0, -1.0], [12, 1]))  # 28 of 2^13 sign vectors
@@ -210,17 +210,17 @@ def _tilt(sizes: np.ndarray, counts: np.ndarray, x: float) -> float:
 
 
 def sign_flip_tail(differences: np.ndarray) -> float:
-    """Chance that random signs make a sum at least as large as the observed one, for many different sizes.
+    """Probability that random signs give a sum at least as large as the observed one, for many different sizes.
 
     The sum of s·d over random signs s has the cumulant generating function K(t) = Σ ln cosh(t d); Lugannani and Rice's
-    formula turns it into a tail probability whose relative error stays small however far out it is. The formula is for
-    sums without steps: few sizes are a case for :func:`sign_flip_p_value`.
+    formula turns it into a tail probability with a small relative error even far in the tail. The formula is for
+    continuous sums; for few sizes use :func:`sign_flip_p_value`.
 
     Args:
         differences: Shape (n,).
 
     Returns:
-        The two-sided p-value, at least 2^(1 - m) with m differences that are not zero, the smallest there can be.
+        The two-sided p-value, at least the smallest possible one, 2^(1 - m) for m differences that are not zero.
 
     References:
         Lugannani and Rice (1980), Saddle point approximation for the distribution of the sum of independent random
@@ -256,7 +256,7 @@ def _members(starts: np.ndarray, targets: np.ndarray, n_targets: int) -> list[np
 
 
 def bootstrap_p_value(replicates: np.ndarray, value: float) -> float:
-    """Two-sided bootstrap test that a difference is zero: how often replicates stray from the estimate that far.
+    """Two-sided bootstrap test that a difference is zero: the share of replicates at least as far from the estimate.
 
     Args:
         replicates: Bootstrap replicates of the difference, shape (B,); NaN ones are left out.
@@ -279,9 +279,9 @@ def paired_share_interval(wins: int, losses: int, n: int, *, level: float = 0.95
     """Score interval of the difference of two shares of the same units.
 
     Args:
-        wins: Units that count under the first alone.
-        losses: Units that count under the second alone.
-        n: All units, those that count under both or neither among them.
+        wins: Successes under the first system only.
+        losses: Successes under the second system only.
+        n: All units, including those with a success under both or neither.
         level: Confidence level.
 
     Returns:
@@ -314,12 +314,12 @@ def paired_share_interval(wins: int, losses: int, n: int, *, level: float = 0.95
 
 
 def smallest_detectable(standard_error: float, *, level: float = 0.95, power: float = 0.8) -> float:
-    """The smallest true difference that a two-sided test would find with the given power.
+    """The smallest true difference that a two-sided test detects with the given power.
 
     Args:
         standard_error: Of the difference.
         level: 1 - alpha of the test.
-        power: Chance of finding it.
+        power: Probability of detecting it.
 
     Returns:
         (z of level + z of power) × standard error; normal approximation (Cohen 1988, chapter 2).

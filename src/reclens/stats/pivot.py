@@ -1,14 +1,14 @@
-"""From a test to its interval: one family of tests, a test for each difference that may be true.
+"""Intervals by test inversion: a family of tests, one for each possible true difference.
 
 A :class:`Pivot` tests "the true difference is b" for every b, and gives a normal deviate. The p-value is the test at
 zero, a margin of non-inferiority or equivalence is tested at the margin, and an interval collects the b that are not
-rejected: at the quantile of one look, or at the bound of a sequential one. Test and interval then never disagree,
-whatever the test is: a t test, a score test of shares, a test corrected for skewness.
+rejected: at the quantile of one look, or at the bound of a sequential one. Test and interval therefore always agree,
+for any test: a t test, a score test of shares, a test corrected for skewness.
 
-Statistics that are not normal are turned into the normal deviate of the same tail probability. A group-sequential bound
-for normal statistics then holds for t statistics too: each look spends the probability it was planned to spend, however
-few units it has (Jennison and Turnbull 2000, Group sequential methods, section 3.8; Wassmer and Brannath 2016, section
-2.3: the significance-level approach).
+Statistics that are not normal are transformed to the normal deviate of the same tail probability. A group-sequential
+bound for normal statistics is then valid for t statistics too: each look spends its planned probability, for any number
+of units (Jennison and Turnbull 2000, Group sequential methods, section 3.8; Wassmer and Brannath 2016, section 2.3: the
+significance-level approach).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pivot(Protocol):
             relative: Whether it is a lift.
 
         Returns:
-            Above 0 where the estimate lies above the bound; it falls as the bound rises.
+            The deviate: above 0 if the estimate is above the bound, and decreasing in the bound.
         """
         ...
 
@@ -72,11 +72,12 @@ class Pivot(Protocol):
 class TPivot:
     """Student's t, or the normal distribution, about an estimate: (gap - b) ÷ its standard error.
 
-    The test of a lift r is that of gap - r·control = 0, and its interval that of Fieller (1954), which is right however
-    uncertain the control is.
+    The test of a lift r is that of gap - r·control = 0, and its interval that of Fieller (1954), which is valid for any
+    uncertainty of the control.
 
-    A statistic of skewed values in arms of unequal size is skewed itself: the estimate and its standard error move
-    together. Hall's transformation takes that out before the statistic is held against Student's distribution.
+    With skewed values in arms of unequal size, the statistic is skewed too, because the estimate and its standard error
+    are correlated. Hall's transformation removes the skewness before the statistic is compared with Student's
+    distribution.
 
     Attributes:
         control: Estimate of the control.
@@ -122,10 +123,10 @@ class TPivot:
 
 
 def hall(t: Any, skew: Any) -> Any:
-    """A t statistic without the skewness that it has from skewed values: t + a t²/3 + a² t³/27 + a/6.
+    """Remove the skewness of a t statistic of skewed values: t + a t²/3 + a² t³/27 + a/6.
 
-    It rises with t, so that it can be inverted, and leaves an error of the order of 1/n in either tail where t itself
-    has one of 1/√n.
+    It increases with t, so it can be inverted. The error in either tail is of the order of 1/n, instead of 1/√n for t
+    itself.
 
     Args:
         t: Estimate minus the truth, ÷ its standard error; a number or an array.
@@ -144,7 +145,7 @@ def hall(t: Any, skew: Any) -> Any:
 
 
 def imbalance(n_control: Any, n_treatment: Any) -> Any:
-    """What the skewness of values is multiplied with to give that of a difference: (1/m² - 1/n²) ÷ (1/m + 1/n)^1.5.
+    """Factor from the skewness of values to that of a difference: (1/m² - 1/n²) ÷ (1/m + 1/n)^1.5.
 
     Args:
         n_control: n, units of the control arm; a number or an array.
@@ -158,14 +159,14 @@ def imbalance(n_control: Any, n_treatment: Any) -> Any:
 
 
 def hall_inverse(z: Any, skew: Any) -> Any:
-    """The t statistic that :func:`hall` turns into ``z``; numbers or arrays."""
+    """Inverse of :func:`hall`: the t statistic for ``z``; numbers or arrays."""
     near = np.abs(skew) < 1e-9
     a = np.where(near, 1.0, skew)
     return np.where(near, z, 3 / a * (np.cbrt(1 + a * (z - a / 6)) - 1))[()]
 
 
 def fieller(control: float, gap: float, variances: tuple[float, float, float], q: float) -> tuple[float, float] | None:
-    """Ends of the lifts r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)); None where they have no bound.
+    """Ends of the lifts r with (d - r c)² ≤ q² (V(d) - 2 r C(d,c) + r² V(c)); None if unbounded.
 
     Args:
         control: c, the estimate of the control.
@@ -219,18 +220,17 @@ def invert(
     step: float,
     limits: tuple[float, float] = (-math.inf, math.inf),
 ) -> End:
-    """The bound at which a falling family of tests has a given deviate, for pivots without a closed form.
+    """The bound at which a decreasing family of tests has a given deviate, for pivots without a closed form.
 
     Args:
-        z_at: The test as a function of the bound; it falls.
+        z_at: The test as a decreasing function of the bound.
         z: The deviate.
-        start: Where to begin, such as the estimate.
-        step: A first width of the search, such as the standard error.
-        limits: The smallest and largest bound there can be; their end is returned where the test does not reach ``z``
-            before.
+        start: Start of the search, such as the estimate.
+        step: Initial width of the search, such as the standard error.
+        limits: The smallest and largest possible bound, returned if the test does not reach ``z`` before.
 
     Returns:
-        The bound; None where the deviate is not reached although there is no limit.
+        The bound; None if the deviate is not reached and there is no limit.
     """
     from scipy.optimize import brentq
 

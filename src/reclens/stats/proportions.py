@@ -15,7 +15,7 @@ __all__ = ["exact_interval", "proportion", "proportion_difference"]
 
 
 def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
-    """A share of independent units, with Wilson's score interval.
+    """A proportion of independent units, with Wilson's score interval.
 
     Args:
         successes: Units that count.
@@ -51,10 +51,10 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
 
 
 def exact_interval(successes: int, n: int, *, level: float = 0.95) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share: each end is beyond the truth with at most half of what is left.
+    """Clopper and Pearson's interval of a proportion: each end misses the truth with probability ≤ (1 - level) / 2.
 
-    Wilson's covers its level over both ends together; its lower end is above a rare share more often, above .05 in 9 %
-    of samples of 10.
+    Wilson's interval keeps its level over both ends together, but its lower end exceeds a rare share more often: .05 in
+    9 % of samples of 10.
 
     Args:
         successes: Units that count.
@@ -88,21 +88,19 @@ def proportion_difference(
 ) -> Difference:
     """Difference of two shares, by a score test whose inversion is the interval, or by a published z test.
 
-    The score test keeps the error rate of each tail at small rates and in unequal arms, where z tests reject too often
-        in the smaller arm: by enumeration, at 200 and 1,800 units and a rate of 1 %, differences are found in 2.9 % of
-        all tests
-    at a level of 95 %, by the unpooled z test in 13.8 %. Arms of no successes have a test (p = 1) and an interval.
-    Units are independent; where clusters are randomised, or shares are adjusted by covariates or strata, the t tests
-    of :func:`~reclens.stats.arms.compare_arms` are made of them.
+    The score test controls the error rate of each tail at small rates and in unequal arms, where z tests reject too
+    often in the smaller arm. By enumeration, at 200 and 1,800 units and a rate of 1 %, it finds a difference in 2.9 %
+    of all tests at a level of 95 %, and the unpooled z test in 13.8 %. Arms without successes have a test (p = 1) and
+    an interval. Units are independent; if clusters are randomised, or shares are adjusted by covariates or strata, use
+    the t tests of :func:`~reclens.stats.arms.compare_arms`.
 
     Args:
         control: Units that count, and all units.
         treatment: Likewise.
-        exact: Whether the probabilities of the outcomes are added up exactly
-            (:class:`~reclens.stats.score.ExactPivot`) or the score is held against the normal distribution
-            (:class:`~reclens.stats.score.ScorePivot`); None is exact where fewer than five successes or failures are
-            expected in an arm.
-        pooled: A z test instead, which reproduces published ones: True takes the variance of the test from both arms
+        exact: Whether the probabilities of the outcomes are summed exactly (:class:`~reclens.stats.score.ExactPivot`)
+            or the score is compared with the normal distribution (:class:`~reclens.stats.score.ScorePivot`); None is
+            exact where fewer than five successes or failures are expected in an arm.
+        pooled: Use a z test instead, to reproduce published results: True takes the variance of the test from both arms
             together, p(1-p)(1/n + 1/m), and that of the interval from each; False takes p(1-p)/n of each for both.
         distribution: Of a z test; ``"t"`` uses Welch's degrees of freedom, as GrowthBook does.
         relative: How a z test makes the interval of the lift, one of ``RELATIVE``; that of a score test is its own.

@@ -1,4 +1,4 @@
-"""Quantiles: of one sample by order statistics, and of the arms of an experiment on ties and without.
+"""Quantiles: of one sample by order statistics, and of the arms of an experiment, with or without ties.
 
 A sample quantile of counts or rounded seconds is one of few values: it stays where it is when the distribution moves a
 little, and jumps when it moves a little more. Neither a standard error nor a bootstrap describes that. The
@@ -52,19 +52,19 @@ _EXPECTED: Final = 4.0
 
 
 def quantile(values: np.ndarray, q: float, *, level: float = 0.95) -> Estimate:
-    """A quantile with an interval between two order statistics.
+    """A sample quantile, with an interval between two order statistics.
 
     The number of values below the true quantile is binomial(n, q); the interval ends at the order statistics that cut
     off at most (1 - level) ÷ 2 of that distribution on each side, so that it covers with at least ``level``.
 
     Args:
         values: Independent values, shape (n,); NaN is left out.
-        q: Which quantile, between 0 and 1.
+        q: The quantile, between 0 and 1.
         level: Confidence level.
 
     Returns:
-        The sample quantile (linear interpolation, Hyndman and Fan's type 7). Without an interval where n is too small
-        for one: 2 values cannot bound a median, nor 50 a 95 % quantile.
+        The sample quantile (linear interpolation, Hyndman and Fan's type 7). Without an interval if n is too small: 2
+        values cannot bound a median, nor 50 values a 95 % quantile.
 
     Raises:
         UsageError: If q or level lies outside 0 … 1.
@@ -102,8 +102,8 @@ class MidQuantile:
         below: The function at them: share of rows below, and half of the share at the value; shape (s,).
         se: Standard error of ``below`` at the mid-quantile, a share of rows.
         n: Clusters; rows where each is its own.
-        uneven: Share of the rows, over all arms, that have one value about the quantile whose neighbour has hardly any:
-            nothing can be interpolated there. 0 where values are even.
+        uneven: Share of the rows, over all arms, with a value near the quantile whose neighbouring value has hardly any
+            rows, so that interpolation is not possible there. 0 if the counts are even.
     """
 
     q: float
@@ -119,14 +119,14 @@ class MidQuantile:
         return np.interp(cuts, self.support, self.below, left=0.0, right=1.0)
 
     def ends(self, level: float) -> tuple[End, End]:
-        """The cuts that a test at a level does not reject as the quantile; None where they leave the data."""
+        """Cuts that a test at a level does not reject as the quantile; None if they are outside the data."""
         half_width = normal_quantile(level) * self.se
         levels = self.q - half_width, self.q + half_width
         low, high = np.interp(levels, self.below, self.support).tolist()
         return (low if levels[0] > self.below[0] else None), (high if levels[1] < self.below[-1] else None)
 
     def estimate(self, level: float = 0.95) -> Estimate:
-        """The mid-quantile with its interval; without one where :meth:`untestable` says so."""
+        """The mid-quantile with its interval; without one if :meth:`untestable` gives a reason."""
         reason, note = self.untestable(level)
         low, high = (None, None) if reason else self.ends(level)
         return Estimate(self.value, low=low, high=high, n=self.n, level=level, note=note)
@@ -137,7 +137,7 @@ class MidQuantile:
         return math.nan if low is None or high is None else (high - low) / (2 * normal_quantile(level))
 
     def untestable(self, level: float = 0.95) -> tuple[Untestable, EstimateNote] | tuple[None, None]:
-        """Why there is no interval and no test, as a code and as a note; None twice where there are."""
+        """Reason for a missing interval and test, as a code and as a note; two None otherwise."""
         if self.n < 2 / min(self.q, 1 - self.q):
             return "too_few", "quantile_too_few"
         if not self.se > 0 or not self.support[0] < self.value < self.support[-1]:
@@ -155,16 +155,16 @@ class MidQuantile:
 def mid_quantiles(
     values: Sequence[np.ndarray], q: float, *, clusters: Sequence[np.ndarray | None] | None = None
 ) -> list[MidQuantile]:
-    """The mid-quantiles of arms that are compared, from the values that occur in any of them.
+    """Mid-quantiles of the arms to compare, over the values that occur in any of them.
 
     Args:
-        values: Of each arm, a value a row, finite.
+        values: For each arm, one finite value per row.
         q: Which quantile.
-        clusters: Of each arm, the cluster of each row (whole numbers or names), such as the user of a page load; None
-            where each row is its own.
+        clusters: For each arm, the cluster of each row (integers or names), such as the user of a page load; None if
+            rows are independent.
 
     Returns:
-        One a arm.
+        One per arm.
 
     Raises:
         UsageError: If q lies outside 0 … 1 or lengths differ.
@@ -233,14 +233,14 @@ def _mid_quantile(
 
 @dataclass(frozen=True, eq=False)
 class QuantilePivot:
-    """Tests of the difference of two quantiles, each by the shares of rows below two cuts.
+    """Tests of the difference of two quantiles, by the shares of rows below two cuts.
 
     If the quantile of the treatment is that of the control plus b, some cut c is the quantile of the control and c + b
     that of the treatment. With u and v the distances of the two shares from q in standard errors, the statistic is the
     least √(u² + v²) over c. For a lift r the second cut is c · (1 + r).
 
-    The least is where u ÷ s + v ÷ t = 0, with s and t the standard errors of the two quantiles: a function that rises
-    in c. A minimum over the cuts themselves would follow every row, and come out too small.
+    The minimum is at u ÷ s + v ÷ t = 0, with s and t the standard errors of the two quantiles: a function that
+    increases in c. A direct minimum over the cuts would overfit single rows and be too small.
 
     Attributes:
         control: Its mid-quantile.
@@ -313,7 +313,7 @@ def quantile_difference(
         relative: How the standard error of the lift is stated; its interval is that of the test.
 
     Returns:
-        The difference. Without a test where :meth:`MidQuantile.untestable` says so of an arm.
+        The difference; without a test if :meth:`MidQuantile.untestable` gives a reason for an arm.
 
     Raises:
         UsageError: If the arms are of different quantiles or were not summed up together.

@@ -46,18 +46,18 @@ def rank_interval(
 ) -> tuple[float, float]:
     """Confidence interval of Spearman's ρ or Kendall's τ over n independent pairs.
 
-    The interval holds the correlations under which the observed value is in neither tail (Clopper and Pearson's way to
-    an interval), for normal pairs or for pairs of Student's t with 3 degrees of freedom, whichever reaches further;
-    with any monotone transformation of both sides. Their distribution is simulated, with the same draws for all
-    correlations. So the interval ends at 1 and not beyond, and has a lower end where all pairs agree; Fisher's z covers
-    .84 to .93 near 1 with 14 pairs. Above 60 pairs the distribution is that of 60: on the scale of Fisher's z the
-    spread shrinks with the root of the pairs, and the bias with the pairs; where all pairs agree it is taken as it is.
-    With 300 pairs of heavy tails such intervals hold .92 to .96 (``benchmarks/rates_rank_correlation.py``).
+    The interval contains the correlations under which the observed value is in neither tail (as Clopper and Pearson's),
+    for normal pairs or for pairs of Student's t with 3 degrees of freedom, whichever gives the wider end. It is
+    invariant under monotone transformations of both variables. The distributions are simulated, with the same draws for
+    all correlations. The interval never exceeds 1, and has a lower end if all pairs agree; Fisher's z covers .84 to .93
+    near 1 with 14 pairs. Above 60 pairs the distribution is that of 60: on the scale of Fisher's z the standard
+    deviation is scaled with the root of the number of pairs, and the bias with the number; if all pairs agree it is not
+    scaled. With 300 pairs of heavy tails the coverage is .92 to .96 (``benchmarks/rates_rank_correlation.py``).
 
     Args:
         statistic: ``spearman`` or ``kendall``.
         value: The observed correlation.
-        n: Pairs, 4 or more.
+        n: Number of pairs, 4 or more.
         level: Confidence level.
 
     Returns:

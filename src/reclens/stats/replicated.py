@@ -1,10 +1,9 @@
 """Formulas of means, with intervals: arithmetic on numbers that carry their bootstrap replicates.
 
-Whatever is computed from means over units (a share of exposure, a ratio of two such shares, a difference of two gaps)
-is written as its formula on :class:`Replicated` numbers. Each replicate goes through the same formula, so that the
-spread of the replicates is the standard error of the result. The units are those of the
-:class:`~reclens.stats.summary.Summary` that the means come from: numbers of one summary, or of summaries with the same
-seed, are paired unit by unit.
+Functions of means over units (a share of exposure, a ratio of two such shares, a difference of two gaps) are written as
+formulas on :class:`Replicated` numbers. The formula is applied to each replicate, so the standard deviation of the
+replicates is the standard error of the result. The units are those of the :class:`~reclens.stats.summary.Summary` that
+the means come from: numbers of one summary, or of summaries with the same seed, are paired unit by unit.
 
 The interval is the normal one with the bootstrap standard error and Student's quantile, on the scale on which the
 statistic is closest to normal: ratios on the logarithm, shares on the log odds.
@@ -67,7 +66,7 @@ class Replicated:
 
     @classmethod
     def normal(cls, value: float, error: float, *, replicates: int, seed: Sequence[int]) -> Replicated:
-        """A single number that is known with a standard error and depends on no other number: normal replicates."""
+        """A single independent number with a known standard error: normal replicates."""
         noise = np.random.default_rng(seed).normal(size=replicates)
         return cls(np.asarray(float(value)), value + error * noise)
 
@@ -139,13 +138,13 @@ class Replicated:
         """A single number with its interval.
 
         Args:
-            n: Units that it rests on; the smaller number, where two groups are compared.
+            n: Number of units; the smaller one, if two groups are compared.
             level: Confidence level.
-            scale: Where the interval is made.
+            scale: Scale of the interval.
 
         Returns:
-            Without an interval where there are fewer than two units, the replicates do not vary, or the value lies at
-            the end of the scale.
+            The estimate; without an interval for fewer than two units, constant replicates, or a value at the end of
+            the scale.
 
         Raises:
             UsageError: If there is more than one number, or the level is not between 0 and 1.
@@ -176,7 +175,7 @@ class Replicated:
         return (centre, error) if usable else None
 
     def z(self, null: float = 0.0, scale: Scale = "identity") -> float:
-        """How many standard errors the number lies above another one, on the scale; NaN where it does not vary."""
+        """Distance above another number in standard errors, on the scale; NaN if it does not vary."""
         spread = self._spread(scale)
         if spread is None:
             return math.nan

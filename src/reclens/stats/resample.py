@@ -1,4 +1,4 @@
-"""Random weights for units, drawn from counters, and the sums they give.
+"""Random weights of units from a counter-based generator, and weighted sums.
 
 A weight depends on (seed, key of the unit, number of the draw) and on nothing else, so that any machine draws the same
 weights for the same unit, in any order and on any number of threads. The generator is splitmix64, one stream a unit
@@ -32,7 +32,7 @@ _DRAWS_A_TASK = 500  # 500 doubles a column: the accumulators of a dozen columns
 
 
 def thin_scheme(share: float) -> np.ndarray:
-    """Weight of each 16-bit number where a share of the units counts, 0 or 1 each.
+    """Weight of each 16-bit number for a random share of the units, 0 or 1 each.
 
     >>> float(thin_scheme(0.25).mean())
     0.25
@@ -41,7 +41,7 @@ def thin_scheme(share: float) -> np.ndarray:
 
 
 def block_units(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Bring the units that have the same targets together.
+    """Sort units into blocks with the same targets.
 
     Args:
         targets: Targets of each unit, -1 for none, shape (n, t).
@@ -113,7 +113,7 @@ def weighted_sums(
 
 
 def unit_weights(keys: np.ndarray, draws: range, *, seed: int, scheme: np.ndarray) -> np.ndarray:
-    """The weights that :func:`weighted_sums` uses, themselves: for sums over something else than columns.
+    """The weights of :func:`weighted_sums`, for other sums than those over columns.
 
     Args:
         keys: Key of each unit, uint64, shape (n,).

@@ -1,8 +1,8 @@
-"""Tests of two shares, one for each difference and each lift that may be true: by the score, and exact.
+"""Score test and exact test of two shares, for any difference or lift under the null hypothesis.
 
-Both take the shares that are most likely under the null hypothesis, never those that were seen: an arm with three
-successes, or none, has a test and an interval. Their tails are held one by one, so that a margin of non-inferiority is
-tested as well as a difference, whatever the sizes of the arms.
+Both use the maximum-likelihood shares under the null hypothesis instead of the observed ones, so an arm with few
+successes, or none, has a test and an interval. The error rate of each tail is controlled, so they test margins of
+non-inferiority as well as differences, for arms of any sizes.
 
 References: Miettinen and Nurminen (1985), Comparative analysis of two rates; Gart and Nam (1990), Approximate interval
 estimation of the difference in binomial parameters, and Laud (2017), Equal-tailed confidence intervals for comparison
@@ -34,12 +34,12 @@ _TIE: Final = 1e-9  # outcomes are whole numbers: a root so near to one is that 
 
 
 def pivot_of(control: Counts, treatment: Counts, *, exact: bool | None = None) -> ExactPivot | ScorePivot:
-    """The test of two shares that holds its tails at their counts.
+    """Choose the test of two shares by the expected counts.
 
     Args:
         control: Units that count, and all units.
         treatment: Likewise.
-        exact: Which; None is exact where fewer than five successes or failures are expected in an arm.
+        exact: Whether to use the exact test; None: if fewer than five successes or failures are expected in an arm.
     """
     pooled = (control[0] + treatment[0]) / (control[1] + treatment[1])
     few = min(control[1], treatment[1]) * min(pooled, 1 - pooled) < _FEW
@@ -49,7 +49,7 @@ def pivot_of(control: Counts, treatment: Counts, *, exact: bool | None = None) -
 def shares_at(
     control: tuple[float, float], treatment: tuple[float, float], bound: float, *, relative: bool = False
 ) -> tuple[float, float]:
-    """The most likely shares of control and treatment among those with a given difference, or a given lift.
+    """Maximum-likelihood shares of control and treatment under a given difference or lift.
 
     Args:
         control: Units that count, and all units; they need not be whole.
@@ -135,7 +135,7 @@ class _Shares:
         raise NotImplementedError
 
     def within(self, below: float, above: float, *, relative: bool = False) -> tuple[End, End]:
-        """As :meth:`~reclens.stats.pivot.Pivot.within`; the lifts over a control of nothing have no upper end."""
+        """As :meth:`~reclens.stats.pivot.Pivot.within`; lifts over a control share of 0 have no upper end."""
         (x, n), (y, m) = self.control, self.treatment
         p, q = (x + 0.5) / (n + 1), (y + 0.5) / (m + 1)  # where the search starts, which needs a width
         if relative:
@@ -159,8 +159,9 @@ class ScorePivot(_Shares):
     Attributes:
         control: Units that count, and all units.
         treatment: Likewise.
-        skewness: Whether the statistic is corrected for its skewness, which unequal arms of rare successes have: each
-            tail is then held. Without it, that of Miettinen and Nurminen (1985).
+        skewness: Whether the statistic is corrected for its skewness, which is large for rare successes in unequal
+            arms, so that the error rate of each tail is controlled. Without it, the test is that of Miettinen and
+            Nurminen (1985).
         unbiased: Whether variances are multiplied with N/(N - 1); without it, the intervals of Mee (1984) for
             differences and of Koopman (1984) for ratios.
 
@@ -209,12 +210,12 @@ def _without_skewness(t: float, g: float) -> float:
 
 @dataclass(frozen=True)
 class ExactPivot(_Shares):
-    """The exact chance of outcomes at least as extreme, at the most likely shares under the null hypothesis.
+    """Exact probability of outcomes at least as extreme, at the maximum-likelihood shares under the null hypothesis.
 
-    Outcomes are ordered by the score test of equal shares. Binomial probabilities are added up at the most likely
-    shares with the difference, or the lift, that is tested. As that rises the share of control falls and that of the
-    treatment rises, so that the chance of a higher treatment rises too: each test belongs to one interval. Each tail
-    counts the outcome seen in full; where neither is below one half, the deviate is 0.
+    Outcomes are ordered by the score test of equal shares. Binomial probabilities are summed at the maximum-likelihood
+    shares under the tested difference or lift. As it rises, the share of control falls and that of the treatment rises,
+    so the tail probability is monotone and each test has one interval. Each tail includes the full probability of the
+    observed outcome; if neither tail is below one half, the deviate is 0.
 
     Example:
         >>> ExactPivot((0, 10), (0, 90)).z_at(0.0)

@@ -1,7 +1,7 @@
-"""Post-stratification: arms compared within strata, and the strata weighed by the size they have in both arms.
+"""Post-stratification: arms are compared within strata, weighted by the size of the strata in both arms.
 
-Chance gives an arm more heavy users than the other; strata that were known before the experiment take that out. The
-estimate keeps its expectation and loses the variance between strata.
+By chance, one arm has more heavy users than the other; strata known before the experiment remove this imbalance. The
+expectation of the estimate is unchanged, and the variance between strata is removed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def post_stratified(
     """Difference of a mean or ratio, weighted over strata by their share of all units.
 
     Means of each arm are Σ w x̄ with w = units of the stratum in both arms ÷ all units, and their covariance matrix is
-    Σ w² S/n; a ratio is taken of the weighted means. Covariates adjust on top, with one θ for all strata.
+    Σ w² S/n; a ratio is taken of the weighted means. Covariates adjust the result, with one θ for all strata.
 
     Args:
         control: Stratum -> moments of its units in the control arm.

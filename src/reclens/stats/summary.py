@@ -1,12 +1,12 @@
-"""Mergeable summaries: sums that can be added, with their Poisson-bootstrap replicates.
+"""Mergeable summaries: additive sums with Poisson-bootstrap replicates.
 
 A :class:`Summary` holds, for each cell (a segment) and column (a metric), the number of units, the sums of the first
 three powers, and for each of B replicates the sum of weights and of weighted values. The weights are drawn from a
 counter-based generator keyed by (seed, key of the unit, replicate). Two things follow:
 
 - ``summary(A) + summary(B)`` is ``summary(A ∪ B)``: chunks, threads, partitions and days reduce with one ``+``;
-- two systems that were measured apart still resample the same units with the same weights, so that the difference of
-  two summaries is a paired bootstrap, and no row of a unit has to be kept.
+- two systems that are measured separately resample the same units with the same weights, so the difference of two
+  summaries is a paired bootstrap, without the rows of the units.
 
 References: Chamandy, Muralidharan, Najmi, Naidu (2012), Estimating uncertainty for massive data streams; Hanley and
 MacGibbon (2006), Creating non-parametric bootstrap samples using Poisson frequencies; Salmon, Moraes, Dror, Shaw
@@ -73,7 +73,7 @@ class Summary:
         seed: int = 0,
         threads: int | None = None,
     ) -> Summary:
-        """Sum up units.
+        """Summarise units.
 
         Args:
             keys: Stable 64-bit key of each unit, shape (n,); see ``schema.stable_hash``.
@@ -174,7 +174,7 @@ class Summary:
         return dict(zip(self.cells, self.units.tolist(), strict=True))
 
     def index(self, cell: Cell, column: str) -> tuple[int, int]:
-        """Where a cell and a column stand in the arrays.
+        """Indices of a cell and a column in the arrays.
 
         Raises:
             UnknownNameError: If there is no such cell or column.

@@ -1,6 +1,6 @@
-"""Sample size, detectable effect and power: every answer names its formula, and shows what its neighbours would say.
+"""Sample size, detectable effect and power. Every answer names its formula, and shows the results of the others.
 
-``Question`` holds what is known; ``size``, ``effect`` and ``power_at`` answer. It knows no user and no item.
+``Question`` holds what is known; ``size``, ``effect`` and ``power_at`` answer. It is independent of users and items.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The formulas of power, each with its name and source: one question has several honest answers.
+"""Formulas of power, each with its name and source.
 
 All compare two arms of ``n_c`` and ``n_t`` units. ``delta`` is the true difference (treatment − control) and ``null``
 the difference of the null hypothesis: 0, or the margin of a non-inferiority test.
@@ -21,7 +21,7 @@ __all__ = ["FORMULAS", "Formula", "Inputs", "t_power", "z_power"]
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a formula gets; arrays broadcast.
+    """Inputs of a formula; arrays broadcast.
 
     Attributes:
         mean: Mean or share in control.
@@ -31,13 +31,13 @@ class Inputs:
         null: Absolute difference of the null hypothesis.
         n_c: Units in control, already divided by design effect and inflation.
         n_t: Units in treatment, likewise.
-        factor: What the variance of a proportion is multiplied with (1 − R² of CUPED).
+        factor: Factor of the variance of a proportion (1 − R² of CUPED).
         df: Degrees of freedom of a t-test.
-        alpha: Chance of a false positive of the test, over its tails.
+        alpha: Probability of a false positive, over all tails.
         tails: 1 or 2.
         skewness: Skewness of a unit.
         relative: Whether the null hypothesis is one of a lift: its test is that of a ratio.
-        side: -1 where a positive difference is a fall of the value, as where lower is better; else +1.
+        side: -1 if a positive difference is a decrease of the value, as for metrics where lower is better; else +1.
     """
 
     mean: float
@@ -89,7 +89,7 @@ def t_power(noncentrality: Any, *, df: Any, alpha: float = 0.05, tails: int = 2)
     """Power of a t-test by the noncentral t distribution; the far tail counts too.
 
     Of one sample (or of pairs) the noncentrality is effect · √n / sd with n − 1 degrees of freedom. Beyond a million
-    degrees of freedom the normal distribution stands in, which differs by less than 1e-6.
+    degrees of freedom the normal distribution is used, which differs by less than 1e-6.
 
     Example:
         >>> round(float(t_power(30**0.5, df=29)), 6)  # one sample of 30, effect of one standard deviation

@@ -1,4 +1,4 @@
-"""A question about size, effect or power, and its answer in full: formula, adjustments, neighbours."""
+"""A question about size, effect or power, and its answer with formula, adjustments and other formulas."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ of the size, of looks.
 
 @dataclass(frozen=True)
 class Adjustment:
-    """One thing that changed the variance, the alpha or the size.
+    """An adjustment of the variance, the alpha or the size.
 
     Attributes:
-        code: What it is.
+        code: Kind of the adjustment.
         facts: Its numbers: see :data:`AdjustmentCode`.
     """
 
@@ -49,16 +49,16 @@ class Answer(Tabular):
     Attributes:
         asked: ``size``, ``effect`` or ``power``.
         value: The computed number: units over all arms, effect, or power.
-        n: Units over all arms, each rounded up; of an effect or a power, those it was asked for.
+        n: Units over all arms, each rounded up; for an effect or a power, the given number.
         n_control: Units in control, rounded up.
         n_treatment: Units in the treatment, rounded up.
         effect: The effect, relative to control if the question was.
         effect_absolute: The effect in the unit of the metric.
         power: The power.
-        alpha: Chance of a false positive of each test, after the correction for several.
+        alpha: Probability of a false positive of each test, after the correction.
         formula: Name of the formula.
-        neighbours: (formula, the same number by it) of every other formula for the kind of metric.
-        adjustments: What changed the variance, the alpha or the size.
+        neighbours: (formula, its result) of every other formula for the kind of metric.
+        adjustments: Adjustments of the variance, the alpha or the size.
     """
 
     asked: Literal["size", "effect", "power"]
@@ -81,7 +81,7 @@ class Answer(Tabular):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What is known about a comparison of one treatment with control.
+    """Assumptions about a comparison of one treatment with control.
 
     Attributes:
         kind: ``mean``, ``proportion``, ``ratio`` or ``quantile``.
@@ -89,27 +89,27 @@ class Question:
         sd: Standard deviation of a unit; of a ratio see :func:`ratio_sd`, of a quantile :func:`quantile_sd`; a
             proportion has its own.
         sd_treatment: That of the treatment; the same by default.
-        skewness: Skewness of a unit, of a mean or ratio: in arms of unequal size the test allows for it, which takes
-            units or saves some.
-        scales: Whether an effect multiplies the values of every unit, and with them the spread of the treatment, as 5 %
-            more minutes for everybody do; otherwise it adds the same to all. Of means, ratios and quantiles.
+        skewness: Skewness of a unit, of a mean or ratio: in arms of unequal size the test corrects for it, which raises
+            or lowers the size.
+        scales: Whether an effect multiplies the values of every unit, and so the standard deviation of the treatment (5
+            % more minutes); otherwise it adds a constant. For means, ratios and quantiles.
         relative: Whether effects and the margin are relative to control (0.02 = 2 %) or absolute.
         shares: Shares of control and treatment among all units of the experiment; other arms take the rest.
         level: Confidence level of the interval: 1 − alpha, two-sided.
         margin: How much worse the treatment may be: the question is then whether the interval excludes a larger loss
-            (non-inferiority, one tail of the same interval), and an effect of 0 is what one hopes to confirm.
-        equivalence: Whether the interval has to lie within the margin on both sides (equivalence, TOST).
+            (non-inferiority, one tail of the same interval), typically with a true effect of 0.
+        equivalence: Whether the interval must lie within the margin on both sides (equivalence, TOST).
         absolute_margin: Whether the margin, though given relative to control, is one of the difference: shares are then
             tested by their difference and not by their ratio.
         sign: Under a margin, +1 where higher is better and -1 where lower is; better is positive then.
-        tails: 2, or 1 for a test of an increase that spends the whole alpha on it.
-        comparisons: How many tests share the alpha.
+        tails: 2, or 1 for a test of an increase with the whole alpha.
+        comparisons: Number of tests that share the alpha.
         correction: ``bonferroni`` (exact for the first step of Holm, Hochberg and Hommel too) or ``none``.
-        r2: Share of the variance that covariates take away (CUPED).
-        icc: Intra-cluster correlation, where clusters are randomised.
-        cluster_size: Mean units a cluster.
+        r2: Share of the variance that covariates remove (CUPED).
+        icc: Intra-cluster correlation, if clusters are randomised.
+        cluster_size: Mean number of units per cluster.
         cluster_cv: Coefficient of variation of the sizes of clusters.
-        inflation: What a sequential plan multiplies the size with.
+        inflation: Factor of the size for a sequential plan.
         formula: One of ``FORMULAS`` for the kind; by default Student's t for means, the score test for proportions (the
             unpooled difference where they are adjusted or clustered, as their test is), the normal approximation for
             ratios and quantiles.
@@ -173,7 +173,7 @@ class Question:
 
     @property
     def formulas(self) -> tuple[str, ...]:
-        """Names of the formulas for the kind; those that know a margin, where there is one."""
+        """Names of the formulas for the kind; with a margin, of those that support one."""
         names = [name for name, each in FORMULAS.items() if self.kind in each.kinds]
         unfit = {"baseline"} if self.margin is not None else set[str]()
         return tuple(name for name in names if name not in unfit and not (name == "relative" and self.mean == 0))
@@ -231,7 +231,7 @@ class Question:
         return self.formula or ("unpooled" if adjusted else _DEFAULT[self.kind])
 
     def size(self, *, effect: float = 0.0, power: float = 0.8) -> Answer:
-        """Units needed to find an effect with a power.
+        """Units needed to detect an effect with a power.
 
         Raises:
             UsageError: If no number of units is enough: the effect is 0 without a margin, worse than the margin, or
@@ -251,7 +251,7 @@ class Question:
         return self._answer("size", found, n=found, effect=effect, power=power, solve=solve)
 
     def effect(self, *, n: float, power: float = 0.8, sign: int = 1) -> Answer:
-        """Smallest effect that so many units find with a power; under a margin the true effect that is confirmed.
+        """Smallest effect detectable with n units and a power; under a margin, the true effect to be confirmed.
 
         Args:
             n: Units over all arms.
@@ -281,7 +281,7 @@ class Question:
         return self._answer("effect", found, n=n, effect=found, power=power, solve=solve)
 
     def power_at(self, *, effect: float, n: float) -> Answer:
-        """Power to find an effect with so many units, in full.
+        """Power to detect an effect with n units, with details.
 
         Raises:
             UsageError: If n is not above 0, or the effect leads to a share outside 0 … 1.
@@ -344,9 +344,9 @@ class Question:
 
 
 def corrected_alpha(alpha: float, *, comparisons: int, correction: str = "bonferroni") -> float:
-    """The alpha that each of several tests has for sure: alpha / m, unless nothing is corrected.
+    """Guaranteed alpha of each of several tests: alpha / m, or alpha without a correction.
 
-    Holm, Hochberg and Hommel give no test less than this, and BH none less either, so that sizes are safe for all.
+    Holm, Hochberg, Hommel and BH give every test at least this, so sizes are sufficient for all of them.
 
     Raises:
         UnknownNameError: If there is no such correction.
@@ -358,7 +358,7 @@ def corrected_alpha(alpha: float, *, comparisons: int, correction: str = "bonfer
 
 
 def design_effect(*, icc: float, cluster_size: float, cluster_cv: float = 0.0) -> float:
-    """What randomising clusters does to the variance: 1 + ((1 + cv²) · m − 1) · ICC.
+    """Design effect of randomising clusters: 1 + ((1 + cv²) · m − 1) · ICC.
 
     Source: Eldridge, Ashby and Kerry (2006), eq. 2; with equal sizes that of Kish (1965).
 

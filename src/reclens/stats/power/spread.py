@@ -1,4 +1,4 @@
-"""What a size rests on: the spread of a unit, from a table of units measured before the experiment."""
+"""Inputs of a sample size, such as the standard deviation of a unit, from data before the experiment."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
 
     Args:
         values: Of each row, shape (n,).
-        q: Which quantile.
-        units: The unit of each row, shape (n,); every row its own by default.
+        q: The quantile, between 0 and 1.
+        units: The unit of each row, shape (n,); each row is a unit by default.
 
     Raises:
         UsageError: If q is not between 0 and 1.
@@ -70,14 +70,14 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
 
 
 def coefficient_of_determination(target: np.ndarray, covariates: np.ndarray) -> float:
-    """R² of a linear regression: the share of the variance that CUPED with these covariates takes away.
+    """R² of a linear regression: the share of the variance that CUPED with these covariates removes.
 
     Source: Deng, Xu, Kohavi and Walker (2013), eq. 5, for several covariates at once; adjusted for their number, so
-    that covariates of noise promise nothing.
+    that covariates of pure noise do not inflate it.
 
     Args:
         target: The metric of each unit, shape (n,).
-        covariates: Measured before, shape (n, c).
+        covariates: Covariates from before the experiment, shape (n, c).
 
     Returns:
         Between 0 and 1.
@@ -99,9 +99,9 @@ def coefficient_of_determination(target: np.ndarray, covariates: np.ndarray) -> 
 
 
 def intraclass_correlation(values: np.ndarray, clusters: np.ndarray) -> tuple[float, float, float]:
-    """How alike the units of a cluster are, and how large clusters are.
+    """Intra-cluster correlation and cluster sizes.
 
-    Source: Donner (1986), the estimator of the analysis of variance with unequal sizes; below 0 it counts as 0.
+    Source: Donner (1986), the estimator of the analysis of variance with unequal sizes; negative values are set to 0.
 
     Args:
         values: The metric of each unit, shape (n,).

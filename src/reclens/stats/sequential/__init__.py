@@ -1,7 +1,7 @@
-"""Looking at an experiment before its end without fooling oneself: bounds, intervals, and what they cost in power.
+"""Valid interim analyses of an experiment: bounds, intervals, and their cost in power.
 
-Everything is in terms of a z-statistic and of *information*, the share of the planned sample that has been seen. It
-knows no user and no item.
+Everything is in terms of a z-statistic and of *information*, the share of the planned sample that has been seen. It is
+independent of users and items.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Intervals and p-values that hold at every moment, so that anybody may look at any time: at a price in width."""
+"""Always-valid intervals and p-values, for continuous monitoring; they are wider than fixed-sample ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Group-sequential tests: a few looks, each with a bound that the statistic has to cross."""
+"""Group-sequential tests: a few looks, each with a bound for the statistic."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class GroupSequential(Tabular):
     Attributes:
         times: Information at each look, as a share of the planned sample.
         upper: Bound of z at each look: stop for an effect above it, and below its negative when ``sides`` is 2.
-        futility: Bound of z at each look below which to stop for futility (or None). It is not binding: going on past
-            it does not raise the false positives.
+        futility: Bound of z at each look below which to stop for futility (or None). It is not binding: continuing
+            below it does not raise the false positive rate.
         sides: 1 or 2.
-        alpha: Chance of a false positive, over both sides.
+        alpha: Probability of a false positive, over both sides.
         power: Power at the planned effect with the planned sample, which is ``inflation`` times the fixed one.
-        spending: What shaped the bounds.
+        spending: Spending function or shape of the bounds.
         drift: Mean of z at full information under the planned effect.
         inflation: Planned sample over that of a test with one look at the end.
     """
@@ -121,7 +121,7 @@ def group_sequential(
         level: Confidence level: 1 − alpha, two-sided. One-sided tests spend alpha / 2, half of it, on their side.
         sides: 2, or 1 for an effect upwards only.
         power: Power at the planned effect.
-        futility: Spending of the type-II error for stopping for futility; None never does.
+        futility: Spending of the type-II error for futility stops; None for no futility stops.
 
     Returns:
         The plan.

@@ -1,6 +1,6 @@
 """Probabilities of crossing bounds at a few looks, by recursive numerical integration.
 
-The score S = Z·√t has independent normal increments: its density among the paths that have not crossed is carried from
+The score S = Z·√t has independent normal increments: the density of the paths that have not crossed is integrated from
 look to look on Gauss-Legendre panels.
 
 Source: Armitage, McPherson and Rowe (1969); Jennison and Turnbull (2000), ch. 19.
@@ -29,7 +29,7 @@ _FAR: Final = 8.5
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """The paths that have not crossed yet, after some information.
+    """Distribution of the paths that have not crossed yet, at some information.
 
     Attributes:
         time: Information so far.
@@ -45,7 +45,7 @@ class Path:
 
     @classmethod
     def begin(cls, drift: float = 0.0) -> Path:
-        """Before the first look: all at zero."""
+        """State before the first look: all paths at zero."""
         return cls(0.0, np.zeros(1), np.ones(1), drift)
 
     def above(self, time: float, z: float) -> float:
@@ -87,7 +87,7 @@ def _legendre() -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_times(times: Sequence[float]) -> tuple[float, ...]:
-    """Information times that rise from above 0 to at most 1.
+    """Check that information times rise from above 0 to at most 1.
 
     Raises:
         UsageError: If they do not.
@@ -141,7 +141,7 @@ def exit_probabilities(
 
 
 def peeking_error(looks: int, *, level: float = 0.95) -> float:
-    """Chance of a false positive when a fixed test is repeated at equally spaced looks and the first hit counts.
+    """False positive rate of a fixed test repeated at equally spaced looks until it is significant.
 
     Source: Armitage, McPherson and Rowe (1969), table 2.
 
@@ -157,7 +157,7 @@ def peeking_error(looks: int, *, level: float = 0.95) -> float:
 
 
 def root_of(function: Callable[[float], float], low: float, high: float, *, tolerance: float = 1e-10) -> float:
-    """Where a function is zero between two places at which its signs differ."""
+    """Root of a function between two points of opposite sign."""
     from scipy.optimize import brentq
 
     return float(brentq(function, low, high, xtol=tolerance))  # pyright: ignore[reportArgumentType]

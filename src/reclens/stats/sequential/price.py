@@ -1,4 +1,4 @@
-"""What each way of looking early costs: false positives, power and sample against one look at the end."""
+"""Cost of interim looks: false positives, power and sample size, compared with one look at the end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Price", "price_in_power"]
 
 @dataclass(frozen=True, kw_only=True)
 class Price(Tabular):
-    """What one plan costs.
+    """Cost of one plan.
 
     Attributes:
         plan: ``one_look`` at the end, ``peeking`` without a plan, the bounds of :data:`SPENDINGS` and
@@ -27,7 +27,7 @@ class Price(Tabular):
         looks: Number of looks.
         false_positives: Chance of a false positive over all looks.
         power: Power with the sample that the fixed test needs for its power.
-        inflation: Sample that restores that power, over that of the fixed test; None if it is not held to the level.
+        inflation: Sample that restores that power, over that of the fixed test; None if the plan exceeds the level.
         expected_size: Mean sample at the planned effect when stopping at a bound, with that larger sample.
         expected_size_null: The same when there is no effect.
     """

@@ -1,4 +1,4 @@
-"""How much of the error has been spent after some information."""
+"""Error spending functions of information time."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spent(times: Any, *, error: float, spending: str, parameter: float | None = 
 
     Args:
         times: Information, shape (n,), 0 … 1.
-        error: What is spent in all, of one side.
+        error: Total error of one side.
         spending: One of ``SPENDINGS``.
         parameter: ρ of ``power`` (3 without it), γ of ``hwang_shih_decani`` (−4 without it).
 

@@ -1,4 +1,4 @@
-"""What may be said of an effect when a group-sequential test has stopped: p, estimate and interval allow for it."""
+"""Inference after a group-sequential test has stopped: p-value, estimate and interval that account for stopping."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Stopped(Tabular):
     """The outcome of a test that stopped.
 
     Attributes:
-        look: At which look, from 1.
+        look: Number of the look, from 1.
         z: The statistic there.
         p: Two-sided p-value by the stage-wise ordering.
-        median_unbiased: Estimate that is too large as often as too small; the plain one is too large at a stop.
+        median_unbiased: Median-unbiased estimate; the plain estimate is too large at a stop.
         low: Lower end of the interval that belongs to the p-value.
         high: Upper end.
         level: Its confidence level.
@@ -104,7 +104,7 @@ def at_stopping(
 
 
 def repeated_interval(*, estimate: float, se: float, bound: float, n: int, level: float = 0.95) -> Estimate:
-    """The interval that may be looked at at every planned look, whether the test stops or not: estimate ± bound · se.
+    """Repeated confidence interval, valid at every planned look whether the test stops or not: estimate ± bound · se.
 
     Source: Jennison and Turnbull (1989); all of them cover the truth together with the confidence level.
 
