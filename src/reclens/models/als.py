@@ -82,9 +82,9 @@ class ALS(FactorModel):
     of the matrix R, whose rows and columns are divided by the roots of these sizes, with every singular value lowered
     by λ. If λ exceeds the largest one, all vectors are 0; if it is below the singular values that random data has, the
     model fits noise. Random data gives singular values up to about √n̄ᵤ + √n̄ᵢ (Marchenko and Pastur 1967; n̄ᵤ and n̄ᵢ
-    are the mean interactions of users and items). The default l2 corresponds to half of that: λ = ½ (√n̄ᵤ + √n̄ᵢ) ÷ ((1
-    + c)² n̄ᵤ n̄ᵢ)^(ν/2), which for ν = 1 is ½ (1/√n̄ᵤ + 1/√n̄ᵢ) ÷ (1 + c). For MovieLens 20M and the α₀ of 0.1 of
-    Rendle et al. this is their l2 of 0.003.
+    are the mean interactions of users and items). The default l2 is half of that: λ = ½ (√n̄ᵤ + √n̄ᵢ) ÷ ((1 + c)² n̄ᵤ
+    n̄ᵢ)^(ν/2), which for ν = 1 is ½ (1/√n̄ᵤ + 1/√n̄ᵢ) ÷ (1 + c). For MovieLens 20M and the α₀ of 0.1 of Rendle et al.
+    this is their l2 of 0.003.
 
     Attributes:
         factors: Length d of the vectors.
