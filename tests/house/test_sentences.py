@@ -39,7 +39,7 @@ STILL = {
         "data/read/uploads.py": 6,
         "data/read/zstd.py": 1,
         "data/split/build.py": 2,
-        "evaluation/context.py": 2,
+        "evaluation/context.py": 1,
         "evaluation/protocol.py": 8,
         "evaluation/results.py": 1,
         "experiment/planning/plan.py": 1,
