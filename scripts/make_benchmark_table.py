@@ -47,6 +47,7 @@ NAMES = {
         "",
     ): "Audit of 1 million list rows and ten groups, every measure with its interval",
     ("100 million rows", ""): "Evaluation of 100 million rows streamed from Parquet",
+    ("20 million rows", ""): "Audit of 20 million rows streamed from Parquet",
     (
         "138,000 users × 27,000 items × 128 dimensions, top 100",
         "",
