@@ -15,7 +15,7 @@ def test_tableau(run, demo, tmp_path: Path) -> None:
     pytest.importorskip("tableauhyperapi", reason="needs Tableau's Hyper API: pip install tableauhyperapi")
     workspace = demo[0] / "workspace"
     said = run("export", "tableau", "-w", workspace, "--out", "t", cwd=tmp_path)
-    assert said.stdout == "" and "leaderboard: 60 rows\n" in said.stderr and "written: t/leaderboard.tds" in said.stderr
+    assert said.stdout == "" and "leaderboard: 66 rows\n" in said.stderr and "written: t/leaderboard.tds" in said.stderr
     assert "daily_health: no rows: nothing in this workspace watches a system day by day" in said.stderr
     files = sorted(path.name for path in (tmp_path / "t").iterdir())
     assert files == sorted(f"{table}.{kind}" for table in TABLES for kind in ("hyper", "tds"))
@@ -39,7 +39,7 @@ def test_what_cannot_be_exported(run, demo, tmp_path: Path) -> None:
 def test_looker(run, demo, tmp_path: Path) -> None:
     workspace = demo[0] / "workspace"
     said = run("export", "looker", "-w", workspace, "--database", "shop.duckdb", "--connection", "lake", cwd=tmp_path)
-    assert said.stdout == "" and "leaderboard: 60 rows\n" in said.stderr and "written: shop.duckdb" in said.stderr
+    assert said.stdout == "" and "leaderboard: 66 rows\n" in said.stderr and "written: shop.duckdb" in said.stderr
     assert 'value: "lake"' in (tmp_path / "looker" / "manifest.lkml").read_text()
     with duckdb.connect(str(tmp_path / "shop.duckdb"), read_only=True) as connection:
         query = "SELECT run, value, verdict FROM leaderboard WHERE metric = 'ndcg@10' ORDER BY run"

@@ -154,7 +154,7 @@ def test_ids_that_would_become_one_are_refused(call) -> None:
     Path("lists.csv").write_text(LISTS + "07,b,1\n")
     Path("truth.csv").write_text(TRUTH)
     said = call("evaluate", "lists.csv", "--truth", "truth.csv", "--ids", "unpadded", status=2)[1]
-    assert "would make one of two ids: '07' and '7'" in said
+    assert "two ids would be one: '07' and '7'" in said
     assert "Known: text, unpadded" in call("evaluate", "lists.csv", "--truth", "truth.csv", "--ids", "zzz", status=2)[1]
 
 

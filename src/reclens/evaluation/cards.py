@@ -85,7 +85,7 @@ class EvaluationCard(TypedDict):
         catalogue: Fingerprint of the candidate items.
         n_users: Users who were evaluated.
         n_items: Items of the catalogue.
-        relevance: What counts as relevant.
+        relevance: Column of graded relevance; None where every held-out item counts alike.
         metrics: The metrics.
         metric_aliases: Asked for by another name -> the name here.
         by: The segmentations.
@@ -130,7 +130,7 @@ class EvaluationCard(TypedDict):
     catalogue: str
     n_users: int
     n_items: int
-    relevance: str
+    relevance: str | None
     metrics: list[str]
     metric_aliases: NotRequired[dict[str, str]]
     by: list[str]

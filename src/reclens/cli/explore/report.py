@@ -47,7 +47,7 @@ def report(
         str | None, typer.Option("--before", help="Previous version of the space, in the workspace.")
     ] = None,
     map_by: Annotated[
-        str, typer.Option("--map", help="none, pca or umap; with a projection, regions are clusters of the map.")
+        str, typer.Option("--map", help="none, pca or umap; the clusters of UMAP are then the regions.")
     ] = "none",
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Column whose values name the regions; can be repeated.")

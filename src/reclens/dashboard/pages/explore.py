@@ -38,7 +38,7 @@ def show(workspace: Workspace) -> None:
         empty(
             "No space yet",
             "`reclens explore embed` makes vectors of items from texts, a model or a file and keeps them here; "
-            "a split is enough to learn some from it.",
+            "a split is enough to learn some from it: `reclens run job.toml` makes one.",
             ":material/map:",
         )
         return

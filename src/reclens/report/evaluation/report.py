@@ -267,6 +267,14 @@ def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Sectio
     )
 
 
+def _relevance(card: Mapping[str, Any]) -> str:
+    """What counts as relevant."""
+    if "requests" in card:
+        return str(card["relevance"])
+    column = card["relevance"]
+    return "binary: every held-out item" if column is None else f"graded by the column {column}; rows above 0"
+
+
 def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     card = result.card
     split = card.get("split") or {}
@@ -279,7 +287,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Split", split_text(split)),
         ("Task", _task(card)),
         ("Rule for ties in time", _ties(split.get("ties"))),
-        ("Relevance", str(card["relevance"])),
+        ("Relevance", _relevance(card)),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         ("Items seen in training", str(card["seen_items"])),
         (
