@@ -79,7 +79,7 @@ def rows(sections: dict[str, dict[str, Any]]) -> dict[str, str]:
     for task, results in sections.items():
         ours = results["reclens"]["median_s"]
         peers = [
-            f"{PEERS.get(peer, peer)} {seconds(other['median_s'])} ({other['median_s'] / ours:.1f} ×)"
+            f"{PEERS.get(peer, peer)} {seconds(other['median_s'])} ({ratio(other['median_s'] / ours)} ×)"
             for peer, other in results.items()
             if not peer.startswith("reclens")
         ]
@@ -95,6 +95,11 @@ def rows(sections: dict[str, dict[str, Any]]) -> dict[str, str]:
 def row(name: str, time: float, memory: float, peers: str) -> str:
     """A row of the table."""
     return f"| {name} | {seconds(time)} | {memory:.2f} GiB | {peers or '–'} |"
+
+
+def ratio(value: float) -> str:
+    """A ratio with the digits that mean something."""
+    return f"{value:.1f}" if value >= 0.1 else f"{value:.2f}"
 
 
 def seconds(value: float) -> str:

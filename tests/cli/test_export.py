@@ -22,7 +22,7 @@ def test_tableau(run, demo, tmp_path: Path) -> None:
     refused = run("export", "tableau", "-w", workspace, "--out", "t", cwd=tmp_path, status=2).stderr
     assert "reclens: t/leaderboard.hyper exists" in refused and "--force" in refused
     again = run("export", "tableau", "-w", workspace, "--out", "t", "--force", "-e", "demo-ease", cwd=tmp_path)
-    assert "leaderboard: 10 rows\n" in again.stderr
+    assert "leaderboard: 11 rows\n" in again.stderr
     assert run("export", "tableau", "-w", workspace, "--out", "q", "--quiet", cwd=tmp_path).stderr == ""
 
 
