@@ -46,7 +46,6 @@ NAMES = {
         "An audit of 1,000,000 list rows and ten groups of users",
         "",
     ): "Audit of 1 million list rows and ten groups, every measure with its interval",
-    ("20 million rows", ""): "Audit of 20 million rows streamed from Parquet",
     ("100 million rows", ""): "Evaluation of 100 million rows streamed from Parquet",
     ("20 million rows", ""): "Audit of 20 million rows streamed from Parquet",
     (
