@@ -131,7 +131,8 @@ def span(found: Estimate, form: str) -> str:
     """A value with its interval in one of Python's formats, such as ``+.2%``.
 
     Example:
-        >>> span(Estimate(0.031, 0.01, 0.052, n=100), "+.1%"), span(Estimate(0.031, None, None, n=100), "+.1%")
+        >>> known, unknown = (Estimate(0.031, low=low, high=high, n=100) for low, high in ((0.01, 0.052), (None, None)))
+        >>> span(known, "+.1%"), span(unknown, "+.1%")
         ('+3.1% [+1.0%, +5.2%]', '+3.1%')
     """
     ends = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""

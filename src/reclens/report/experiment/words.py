@@ -141,7 +141,8 @@ def gap_text(metric: Metric, found: Estimate) -> str:
     """A difference with its interval: of shares in percentage points, which are not percent of control.
 
     Example:
-        >>> gap_text(Metric(name="kept", kind="proportion", value="kept"), Estimate(0.012, 0.003, 0.021, n=900))
+        >>> kept = Metric(name="kept", kind="proportion", value="kept")
+        >>> gap_text(kept, Estimate(0.012, low=0.003, high=0.021, n=900))
         '+1.20 pp [+0.30, +2.10]'
     """
     if not metric.is_share or found.value != found.value:
