@@ -9,7 +9,7 @@ from typing import Literal
 from reclens.audit.result import Audit
 from reclens.audit.rows import AuditRow
 from reclens.errors import UnknownNameError, UsageError
-from reclens.stats.gate import Bound, GateResult, GateRow, decide
+from reclens.stats.gate import Bound, GateResult, GateRow, judge
 
 __all__ = ["AuditGateRule", "audit_gate"]
 
@@ -78,25 +78,16 @@ def _about(rule: AuditGateRule, audit: Audit) -> list[AuditRow]:
 
 
 def _row(rule: AuditGateRule, row: AuditRow, system: str) -> GateRow:
-    found = getattr(row, rule.of)
-    few = row.reason == "few_users"
-    outcome, reason = decide(rule.bound, found.value, found.low, found.high, few=few)
     by, segment = (row.by, row.segment) if row.attribute is None else (row.attribute, row.subject)
-    return GateRow(
+    return judge(
+        rule.bound,
+        getattr(row, rule.of),
         system=system,
         metric=row.measure,
         of=rule.of,
         by=by,
         segment=segment,
-        at_least=rule.bound.at_least,
-        at_most=rule.bound.at_most,
-        tolerance=rule.bound.tolerance,
-        value=found.value,
-        low=found.low,
-        high=found.high,
+        unsure=rule.unsure,
         n=row.n,
-        level=found.level,
-        outcome=outcome,
-        reason=reason,
-        stops=outcome == "fail" or (outcome == "cannot_tell" and rule.unsure == "fail"),
+        few=row.reason == "few_users",
     )

@@ -12,7 +12,7 @@ from reclens.evaluation.compare import Comparison
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation
 from reclens.metrics.registry import canonical, direction, in_unit_range
 from reclens.stats.estimate import Estimate
-from reclens.stats.gate import Bound, GateResult, GateRow, decide
+from reclens.stats.gate import Bound, GateResult, GateRow, judge
 from reclens.stats.proportions import exact_interval
 
 __all__ = ["GateRule", "gate", "no_loss_rules"]
@@ -134,25 +134,18 @@ def _row(
     found = _value(result, metric, cell) if comparison is None else _difference(comparison, system, metric, cell)
     exact = (metric, *cell) in result.catalogue
     few = found.n < MINIMUM_SEGMENT and (cell != OVERALL or not exact)
-    narrow = found.coverage is not None
-    outcome, reason = decide(rule.bound, found.value, found.low, found.high, exact=exact, few=few, narrow=narrow)
-    return GateRow(
+    return judge(
+        rule.bound,
+        found,
         system=system,
         metric=metric,
         of=rule.of,
         by=cell[0],
         segment=cell[1],
-        at_least=rule.bound.at_least,
-        at_most=rule.bound.at_most,
-        tolerance=rule.bound.tolerance,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        level=found.level,
-        outcome=outcome,
-        reason=reason,
-        stops=outcome == "fail" or (outcome == "cannot_tell" and rule.unsure == "fail"),
+        unsure=rule.unsure,
+        exact=exact,
+        few=few,
+        narrow=found.coverage is not None,
     )
 
 

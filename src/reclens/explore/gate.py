@@ -8,7 +8,7 @@ from typing import Literal
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.explore.result import Exploration, MeasureName
-from reclens.stats.gate import Bound, GateResult, GateRow, decide
+from reclens.stats.gate import Bound, GateResult, GateRow, judge
 
 __all__ = ["ExploreGateRule", "explore_gate"]
 
@@ -51,23 +51,14 @@ def _row(found: Exploration, rule: ExploreGateRule) -> GateRow:
     if rule.measure not in known:
         raise UnknownNameError("measure of the gate among what was explored", rule.measure, known)
     measure = known[rule.measure]
-    value = measure.estimate
-    outcome, reason = decide(rule.bound, value.value, value.low, value.high, exact=measure.exact)
-    return GateRow(
+    return judge(
+        rule.bound,
+        measure.estimate,
         system=found.name,
         metric=rule.measure,
         of="value",
         by="overall",
         segment="all",
-        at_least=rule.bound.at_least,
-        at_most=rule.bound.at_most,
-        tolerance=rule.bound.tolerance,
-        value=value.value,
-        low=value.low,
-        high=value.high,
-        n=value.n,
-        level=value.level,
-        outcome=outcome,
-        reason=reason,
-        stops=outcome == "fail" or (outcome == "cannot_tell" and rule.unsure == "fail"),
+        unsure=rule.unsure,
+        exact=measure.exact,
     )

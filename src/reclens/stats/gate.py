@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from reclens.errors import UsageError
+from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["Bound", "GateOutcome", "GateReason", "GateResult", "GateRow", "decide"]
+__all__ = ["Bound", "GateOutcome", "GateReason", "GateResult", "GateRow", "decide", "judge"]
 
 GateOutcome = Literal["pass", "fail", "cannot_tell"]
 
@@ -150,6 +151,58 @@ class GateRow:
     outcome: GateOutcome
     reason: GateReason
     stops: bool
+
+
+def judge(
+    bound: Bound,
+    found: Estimate,
+    *,
+    system: str,
+    metric: str,
+    of: Literal["value", "difference", "ratio", "impact"],
+    by: str,
+    segment: str,
+    unsure: Literal["fail", "pass"],
+    n: int | None = None,
+    exact: bool = False,
+    few: bool = False,
+    narrow: bool = False,
+) -> GateRow:
+    """The row of one rule and one estimate.
+
+    Args:
+        bound: Where the estimate has to lie.
+        found: The estimate.
+        system: See :class:`GateRow`, as are the next four.
+        metric: What was measured.
+        of: Which number of it.
+        by: The segmentation.
+        segment: The segment.
+        unsure: What becomes of the gate if this cannot be told.
+        n: Units behind it; None for those of the estimate.
+        exact: As for :func:`decide`.
+        few: As for :func:`decide`.
+        narrow: As for :func:`decide`.
+    """
+    outcome, reason = decide(bound, found.value, found.low, found.high, exact=exact, few=few, narrow=narrow)
+    return GateRow(
+        system=system,
+        metric=metric,
+        of=of,
+        by=by,
+        segment=segment,
+        at_least=bound.at_least,
+        at_most=bound.at_most,
+        tolerance=bound.tolerance,
+        value=found.value,
+        low=found.low,
+        high=found.high,
+        n=found.n if n is None else n,
+        level=found.level,
+        outcome=outcome,
+        reason=reason,
+        stops=outcome == "fail" or (outcome == "cannot_tell" and unsure == "fail"),
+    )
 
 
 @dataclass(frozen=True)
