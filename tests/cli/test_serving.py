@@ -17,24 +17,6 @@ from reclens.data.dataset import Dataset
 from reclens.report import explanation_text
 from reclens.workspace import Workspace
 
-PAIRS = [
-    (1, 10),
-    (1, 11),
-    (1, 15),
-    (2, 11),
-    (2, 12),
-    (2, 15),
-    (3, 12),
-    (3, 13),
-    (3, 15),
-    (4, 14),
-    (4, 15),
-    (5, 11),
-    (5, 14),
-    (8, 20),
-    (9, 30),
-    (9, 31),
-]
 FILES = {
     "some.csv": "item_id\n11\n15\n999\n",
     "own.csv": "user_id,item_id\n1,12\n2,15\n7,10\n",
@@ -50,16 +32,16 @@ FILES = {
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Files, and a workspace with models of PAIRS; ``named`` learned the same with ids that are text."""
+def folder(tmp_path_factory: pytest.TempPathFactory, two_towns: Callable[[], Dataset]) -> Path:
+    """Files, and a workspace with models of two towns; ``named`` learned the same with ids that are text."""
     folder = tmp_path_factory.mktemp("serving")
     for name, text in FILES.items():
         (folder / name).write_text(text)
-    place, data = Workspace(folder / "workspace"), Dataset(frame(PAIRS))
+    place, data = Workspace(folder / "workspace"), two_towns()
     for model in (models.ItemKNN(shrinkage=0), models.Popular(), models.EASE()):
         place.save(model.fit(data), model.name)
     text = (
-        frame([*PAIRS, (9, 32)])
+        pl.concat([data.interactions, frame([(9, 32)])])
         .with_columns(pl.all().cast(str))
         .with_columns(pl.col("item_id").replace({"32": "new-1"}))
     )
