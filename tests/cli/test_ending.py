@@ -208,7 +208,8 @@ def test_an_interrupt_that_does_not_end_the_read_stops_a_query_too(tmp_path: Pat
         signal.siginterrupt(signal.SIGINT, True)
 
 
-def test_the_server_of_the_dashboard_ends_with_it(repository: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seconds", [0.0, 2.0])  # before and after the server has a handler of its own
+def test_the_server_of_the_dashboard_ends_with_it(repository: Path, tmp_path: Path, seconds: float) -> None:
     pytest.importorskip("streamlit")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -223,6 +224,7 @@ def test_the_server_of_the_dashboard_ends_with_it(repository: Path, tmp_path: Pa
         if listens():
             break
         time.sleep(0.1)
+    time.sleep(seconds)
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM and not listens()

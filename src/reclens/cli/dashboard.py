@@ -55,8 +55,10 @@ def _serve(command: Sequence[str]) -> int:
     from types import FrameType
 
     with subprocess.Popen(command) as server:  # noqa: S603 - made by plan_launch
+        told: list[int] = []
 
         def end(number: int, frame: FrameType | None) -> None:
+            told.append(number)
             server.terminate()
 
         for name in ("SIGTERM", "SIGHUP"):
@@ -64,7 +66,8 @@ def _serve(command: Sequence[str]) -> int:
                 signal.signal(getattr(signal, name), end)
         try:
             code = _ended(server)
-            return 128 - code if code < 0 else code  # as a shell names the end by a signal
+            # As a shell names the end by a signal; the server itself may end with 0 once it has its own handler.
+            return 128 + told[0] if told else 128 - code if code < 0 else code
         except KeyboardInterrupt:
             _ended(server)  # Ctrl-C reached the server too
             return 130
