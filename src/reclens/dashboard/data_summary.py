@@ -10,7 +10,8 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.data.curves import by_popularity, over_time, part_of, split_problems, tail_curve
-from reclens.data.profile import Problem, Profile, profile
+from reclens.data.problems import Problem
+from reclens.data.profile import Profile, profile
 from reclens.data.split import Split, Task
 from reclens.report.data.words import note_line
 from reclens.workspace import Workspace

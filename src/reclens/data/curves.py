@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.data.profile import Problem
+from reclens.data.problems import Problem
 from reclens.data.split import Split
 from reclens.errors import UnknownNameError
 from reclens.schema import ITEM, TIMESTAMP, USER

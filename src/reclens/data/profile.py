@@ -3,67 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.problems import Problem, attribute_problems, number_problems, time_problems
 from reclens.data.rules import AppliedRule
 from reclens.engine import LocalEngine
 from reclens.errors import DataError
-from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
+from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 from reclens.tabular import Tabular
 
-__all__ = ["Problem", "ProblemCode", "Profile", "Tail", "profile"]
+__all__ = ["Profile", "Tail", "profile"]
 
 _QUANTILES: Final = {"min": 0.0, "10 %": 0.1, "25 %": 0.25, "median": 0.5, "75 %": 0.75, "90 %": 0.9, "max": 1.0}
 _FEW: Final = 5
 _HEAD: Final = 0.2
 _MOST: Final = 0.8
-_MANY_TIES: Final = 0.1
 _RATINGS_SHOWN: Final = 20
-
-ProblemCode = Literal[
-    "repeated_pairs",
-    "no_timestamp",
-    "times_before_1990",
-    "times_in_the_future",
-    "ties_at_the_end",
-    "no_time_of_day",
-    "missing_number",
-    "not_finite",
-    "weight_not_positive",
-    "one_rating",
-    "without_attributes",
-    "repeated_ids",
-    "missing_attribute",
-    "not_in_training",
-    "pairs_in_training",
-]
-"""What is odd in the rows of a data set, or (the last two) of a split.
-
-Facts: ``column`` of numbers and attributes that are missing or not finite; ``of``, ``"users"`` or ``"items"``, and
-``n``, how many of them; of splits the ``part``, the ``pairs`` that it has, and its ``task``.
-"""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in the rows that a reader of the numbers should know of.
-
-    Attributes:
-        code: What it is.
-        rows: How many rows of the interactions it touches; of the table of attributes where the code is about it.
-        facts: What it is about: see :data:`ProblemCode`.
-    """
-
-    code: ProblemCode
-    rows: int
-    facts: Mapping[str, str | int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,11 +174,17 @@ def profile(data: Dataset) -> Profile:
         lambda: _times(data, codes[USER]),
         lambda: _tail(codes[USER], data.user_vocabulary.ids, data.users, USER),
         lambda: _tail(codes[ITEM], data.item_vocabulary.ids, data.items, ITEM),
+        lambda: _ratings(data),
+        lambda: number_problems(table),
     ]
-    times, users, items = side_by_side.map(lambda step: step(), steps)
-    ratings = table[RATING].cast(pl.Float64) if data.has_ratings else pl.Series(dtype=pl.Float64)
-    ratings = ratings.fill_nan(None).drop_nulls()
-    finite = ratings.filter(ratings.is_finite())
+    times, users, items, (ratings, mean_rating), numbers = side_by_side.map(lambda step: step(), steps)
+    duplicates = table.height - pairs
+    problems = [
+        Problem("repeated_pairs", duplicates),
+        *time_problems(table, times, n_users),
+        *numbers,
+        *attribute_problems(data, {"users": users.without_attributes, "items": items.without_attributes}),
+    ]
     return Profile(
         name=data.name,
         synthetic=bool(data.card.get("synthetic")),
@@ -226,10 +194,10 @@ def profile(data: Dataset) -> Profile:
         density=pairs / (n_users * n_items),
         users=users,
         items=items,
-        duplicates=table.height - pairs,
-        ratings=MappingProxyType(_rating_counts(ratings)) if len(ratings) else None,
-        mean_rating=float(finite.to_numpy().mean()) if len(finite) else None,
-        problems=tuple(_problems(data, users, items, table.height - pairs, times)),
+        duplicates=duplicates,
+        ratings=ratings,
+        mean_rating=mean_rating,
+        problems=tuple(problem for problem in problems if problem.rows),
         rules=tuple(data.card.get("rules", ())),
         columns_not_used=tuple(data.card.get("columns_not_used", ())),
         **times,
@@ -320,6 +288,16 @@ def _ties(users: np.ndarray, times: np.ndarray) -> tuple[int, int]:
     return int(tied.sum()), last
 
 
+def _ratings(data: Dataset) -> tuple[Mapping[str, int] | None, float | None]:
+    """Rows of each rating, and the mean of the finite ones; None each where there are none."""
+    if not data.has_ratings:
+        return None, None
+    ratings = data.events[RATING].cast(pl.Float64).fill_nan(None).drop_nulls()
+    finite = ratings.filter(ratings.is_finite())
+    counts = MappingProxyType(_rating_counts(ratings)) if len(ratings) else None
+    return counts, float(finite.to_numpy().mean()) if len(finite) else None
+
+
 def _rating_counts(ratings: pl.Series) -> dict[str, int]:
     told = ratings.alias("value").value_counts(name="rows").sort("value")
     values, counts = told["value"].to_numpy(), told["rows"].to_numpy()
@@ -329,68 +307,3 @@ def _rating_counts(ratings: pl.Series) -> dict[str, int]:
     counts, edges = np.histogram(finite, bins=10)
     shown = {f"{edges[at]:.4g} to {edges[at + 1]:.4g}": int(count) for at, count in enumerate(counts)}
     return shown | ({"infinite": len(ratings) - len(finite)} if len(finite) < len(ratings) else {})
-
-
-def _problems(data: Dataset, users: Tail, items: Tail, duplicates: int, times: Mapping[str, Any]) -> list[Problem]:
-    found = [
-        Problem("repeated_pairs", duplicates),
-        *_time_problems(data.events, times, users.n),
-        *_number_problems(data.events),
-        *_attribute_problems(data, users, items),
-    ]
-    return [problem for problem in found if problem.rows]
-
-
-def _time_problems(table: pl.DataFrame, times: Mapping[str, Any], n_users: int) -> list[Problem]:
-    if TIMESTAMP not in table.columns:
-        return []
-    stamps = table[TIMESTAMP]
-    found = [Problem("no_timestamp", stamps.null_count())]
-    if times["first"] is None:
-        return found
-    zone = UTC if times["first"].tzinfo else None
-    early = (stamps < datetime(1990, 1, 1, tzinfo=zone)).sum()
-    late = (stamps > datetime.now(UTC).replace(tzinfo=zone)).sum()
-    found += [Problem("times_before_1990", int(early)), Problem("times_in_the_future", int(late))]
-    if times["users_tied_at_the_end"] > _MANY_TIES * n_users:
-        found.append(Problem("ties_at_the_end", times["users_tied_at_the_end"]))
-    if table.height > 1 and (stamps.drop_nulls().dt.epoch("us") % 86_400_000_000 == 0).all():
-        found.append(Problem("no_time_of_day", table.height))
-    return found
-
-
-def _number_problems(table: pl.DataFrame) -> list[Problem]:
-    found: list[Problem] = []
-    for column in (RATING, WEIGHT):
-        if column not in table.columns:
-            continue
-        values = table[column].cast(pl.Float64)
-        odd = values.is_nan() | values.is_infinite()
-        found += [
-            Problem("missing_number", values.null_count(), {"column": column}),
-            Problem("not_finite", int(odd.sum()), {"column": column}),
-        ]
-        if column == WEIGHT:
-            found.append(Problem("weight_not_positive", int((values <= 0).sum())))
-        elif table.height > 1 and values.min() is not None and values.min() == values.max():
-            found.append(Problem("one_rating", table.height))
-    return found
-
-
-def _attribute_problems(data: Dataset, users: Tail, items: Tail) -> list[Problem]:
-    found: list[Problem] = []
-    for what, tail, attributes, key in (("users", users, data.users, USER), ("items", items, data.items, ITEM)):
-        if attributes is None:
-            continue
-        if tail.without_attributes:
-            without = data.events.join(attributes.select(key), on=key, how="anti").height
-            found.append(Problem("without_attributes", without, {"of": what, "n": tail.without_attributes}))
-        repeated = attributes.height - attributes[key].n_unique()
-        found.append(Problem("repeated_ids", repeated, {"of": what}))
-        for column in attributes.columns:
-            values = attributes[column]
-            missing = values.null_count()
-            if isinstance(values.dtype, pl.List):
-                missing += int((values.list.len() == 0).sum())
-            found.append(Problem("missing_attribute", missing, {"of": what, "column": column}))
-    return found

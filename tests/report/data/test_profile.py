@@ -7,7 +7,8 @@ import pytest
 
 from reclens.data import split as splits
 from reclens.data.curves import by_popularity, over_time, parts_of, tail_curve
-from reclens.data.profile import Problem, profile
+from reclens.data.problems import Problem
+from reclens.data.profile import profile
 from reclens.report import to_csv
 from reclens.report.data.profile import (
     frame_table,

@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from reclens.data.profile import Problem, Profile
+from reclens.data.problems import Problem
+from reclens.data.profile import Profile
 from reclens.report._toolkit.charts import base_of, colour_of
 from reclens.report._toolkit.format import is_identifier
 from reclens.report._toolkit.tables import Table, format_number

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from reclens.data.profile import Problem, ProblemCode, Profile
+from reclens.data.problems import Problem, ProblemCode
+from reclens.data.profile import Profile
 from reclens.report.data.words import rule_detail, rule_name
 
 __all__ = ["problem_detail", "problem_name", "profile_rows"]
