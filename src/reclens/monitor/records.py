@@ -1,0 +1,252 @@
+"""What the steps of the monitor hand to each other: codes, numbers and days, and no sentences.
+
+A day goes one way: log -> gate and marts -> indicators (the series) -> detections -> incidents -> notices. Each step
+reads what the one before it wrote, and can be run again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final, Literal, NamedTuple
+
+import polars as pl
+
+__all__ = [
+    "DETECTIONS",
+    "OVERALL",
+    "SERIES",
+    "Annotation",
+    "AnnotationKind",
+    "CheckState",
+    "DataCheck",
+    "DetectionState",
+    "Direction",
+    "GateResult",
+    "Incident",
+    "IncidentEvent",
+    "IncidentStatus",
+    "Notice",
+    "NoticeCode",
+    "SeriesKey",
+    "Severity",
+]
+
+OVERALL: Final = "overall"
+"""Dimension of the whole day; its only slice is ``all``."""
+
+SERIES: Final[Mapping[str, Any]] = {
+    "day": pl.Date,
+    "indicator": pl.String,
+    "dimension": pl.String,
+    "slice": pl.String,
+    "value": pl.Float64,
+    "error": pl.Float64,
+    "numerator": pl.Float64,
+    "denominator": pl.Float64,
+    "n": pl.Int64,
+}
+"""Columns of the series: one row a day, indicator and slice.
+
+``value`` is in the indicator's own unit, null where it cannot be computed. ``error`` is its standard error in the same
+unit from the sampling of that day alone: binomial for a rate; null where there is none. ``numerator`` and
+``denominator`` are there where the value is their ratio: both add up over slices and days, and incidents are explained
+from them. ``n`` is the traffic behind the value, in rows or requests.
+"""
+
+DetectionState = Literal["ok", "level", "drift", "warming_up", "no_value", "excluded", "silenced"]
+"""``level``: the day is beyond its band. ``drift``: the level has moved over weeks. ``excluded``: a holiday or an
+annotation that suppresses. ``silenced``: the data gate of the day failed, so that a symptom says nothing of the
+recommender."""
+
+DETECTIONS: Final[Mapping[str, Any]] = {
+    **SERIES,
+    "expected": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "z": pl.Float64,
+    "drift": pl.Float64,
+    "state": pl.String,
+}
+"""Columns of detections: the series with the forecast of the day, its band, its distances and a state.
+
+``expected``, ``low`` and ``high`` are in the unit of ``value``; ``z`` and ``drift`` in units of noise.
+"""
+
+Direction = Literal["up", "down"]
+Severity = Literal["critical", "warning", "note"]
+CheckState = Literal["passed", "failed", "errored", "not_evaluated"]
+AnnotationKind = Literal["deploy", "experiment", "holiday", "incident", "note"]
+IncidentStatus = Literal["open", "acknowledged", "resolved"]
+NoticeCode = Literal["opened", "worse", "resolved", "gate_failed", "gate_passed", "not_run", "weekly"]
+
+
+class SeriesKey(NamedTuple):
+    """Names one series."""
+
+    indicator: str
+    dimension: str = OVERALL
+    slice: str = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataCheck:
+    """One check of the data of a day.
+
+    Attributes:
+        code: What was checked, such as ``"rows"`` or ``"not_null"``.
+        state: How it ended. ``not_evaluated``: there was nothing to check, which is not the same as ``passed``.
+        blocking: Whether the numbers of the day are worthless if it fails.
+        column: The column, or None for the whole table.
+        seen: What was measured, such as a share of rows.
+        bound: The bound that was asked for.
+        rows: Rows that were checked.
+        failed_rows: Rows that failed; None where the check is not about rows.
+        facts: Further facts, such as the names of new columns.
+    """
+
+    code: str
+    state: CheckState
+    blocking: bool
+    column: str | None = None
+    seen: float | None = None
+    bound: float | None = None
+    rows: int = 0
+    failed_rows: int | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """The data gate of one day.
+
+    Attributes:
+        day: The day.
+        checks: Every check, in the order in which they ran: counts come first.
+        state: ``failed`` or ``errored`` if a blocking check ended so; ``not_evaluated`` on a day without data.
+    """
+
+    day: date
+    checks: tuple[DataCheck, ...]
+    state: CheckState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """Something that happened, and that explains days or suppresses alerts on them.
+
+    Attributes:
+        id: Its number, as text.
+        kind: What it was.
+        start: First day.
+        end: Last day, the same for one day.
+        text: In the words of whoever wrote it.
+        suppress: Whether alerts on these days are suppressed; otherwise they are only explained.
+        dimension: The dimension that it concerns; None for all.
+        slice: The slice of it.
+        by: Who wrote it.
+        at: When, UTC.
+    """
+
+    id: str
+    kind: AnnotationKind
+    start: date
+    end: date
+    text: str
+    suppress: bool
+    dimension: str | None
+    slice: str | None
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncidentEvent:
+    """One line of the audit trail of an incident.
+
+    Attributes:
+        code: ``opened``, ``continued``, ``worse``, ``acknowledged``, ``snoozed``, ``resolved``, ``reopened``,
+            ``withdrawn`` (the day was corrected).
+        day: The day of the data that it is about; None for what a person did.
+        by: ``monitor``, or who did it.
+        at: When, UTC.
+        note: What that person wrote.
+        facts: Numbers of the event.
+    """
+
+    code: str
+    day: date | None
+    by: str
+    at: datetime
+    note: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """One incident: a root and its symptoms, over days.
+
+    Attributes:
+        id: Short and stable: made from the fingerprint and the first day.
+        root: The series that moved most, at the slice that explains the rest.
+        direction: Where it moved.
+        kind: ``level``, ``drift`` or ``gate``.
+        status: Where it stands.
+        severity: From effect × duration × share of the traffic.
+        first_day: First day.
+        last_day: Last day on which it was seen.
+        days: Number of days on which it was seen.
+        effect: Value against expected on the last day, in the indicator's unit, and ``expected`` itself, in facts.
+        traffic: Share of the day's traffic that the slice has.
+        symptoms: Other series that moved with it.
+        contributions: Rows ``dimension, slice, mix, rate, share`` of the decomposition of the overall change.
+        suspects: Codes of likely causes, the likeliest first: ``deploy``, ``data_gate``, ``late_data``,
+            ``experiment``, ``model_version``, ``feature`` …
+        owner: Who looks after the indicator; None if nobody is named.
+        runbook: Where it stands what to do.
+        snoozed_until: Last day without notices; None if it is not snoozed.
+        facts: Further numbers, such as SLO burn rates.
+        trail: What happened to it, the oldest first.
+    """
+
+    id: str
+    root: SeriesKey
+    direction: Direction
+    kind: Literal["level", "drift", "gate"]
+    status: IncidentStatus
+    severity: Severity
+    first_day: date
+    last_day: date
+    days: int
+    effect: float | None
+    traffic: float | None
+    symptoms: tuple[SeriesKey, ...] = ()
+    contributions: tuple[Mapping[str, Any], ...] = ()
+    suspects: tuple[str, ...] = ()
+    owner: str | None = None
+    runbook: str | None = None
+    snoozed_until: date | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    trail: tuple[IncidentEvent, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """Something to tell people, before it is put into words.
+
+    Attributes:
+        key: Its identity: a notice of a key is sent once, whatever is killed or run again.
+        code: What it says.
+        day: The day of the data.
+        severity: How pressing it is.
+        incident: Id of the incident; None where there is none.
+        facts: Numbers and names for its text.
+    """
+
+    key: str
+    code: NoticeCode
+    day: date
+    severity: Severity
+    incident: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
