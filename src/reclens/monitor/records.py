@@ -67,11 +67,14 @@ DETECTIONS: Final[Mapping[str, Any]] = {
     "high": pl.Float64,
     "z": pl.Float64,
     "drift": pl.Float64,
+    "limit": pl.Float64,
+    "drift_limit": pl.Float64,
     "state": pl.String,
 }
 """Columns of detections: the series with the forecast of the day, its band, its distances and a state.
 
-``expected``, ``low`` and ``high`` are in the unit of ``value``; ``z`` and ``drift`` in units of noise.
+``expected``, ``low`` and ``high`` are in the unit of ``value``; ``z`` and ``drift`` in units of noise, and so are
+``limit`` and ``drift_limit``, which their sizes are compared with.
 """
 
 Direction = Literal["up", "down"]
@@ -191,7 +194,7 @@ class Incident:
         id: Short and stable: made from the fingerprint and the first day.
         root: The series that moved most, at the slice that explains the rest.
         direction: Where it moved.
-        kind: ``level``, ``drift`` or ``gate``.
+        kind: ``level``, ``drift``, ``slo`` (its error budget burns too fast) or ``gate``.
         status: Where it stands.
         severity: From effect × duration × share of the traffic.
         first_day: First day.
@@ -213,7 +216,7 @@ class Incident:
     id: str
     root: SeriesKey
     direction: Direction
-    kind: Literal["level", "drift", "gate"]
+    kind: Literal["level", "drift", "slo", "gate"]
     status: IncidentStatus
     severity: Severity
     first_day: date
