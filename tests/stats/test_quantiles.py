@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -108,6 +108,7 @@ def test_the_mid_median_of_zeros_and_ones_is_their_share(rng: np.random.Generato
     relative=st.booleans(),
     sign=st.sampled_from([1.0, -1.0]),
 )
+@example(seed=0, mean=7.0, q=0.875, z=3.0, relative=True, sign=-1.0)
 def test_the_ends_are_where_the_test_just_rejects(
     seed: int, mean: float, q: float, z: float, relative: bool, sign: float
 ) -> None:
@@ -122,9 +123,12 @@ def test_the_ends_are_where_the_test_just_rejects(
         step = 1e-7 * (high - low)
         assert found.z_at(end - step, relative=relative) >= at - 1e-5
         assert found.z_at(end + step, relative=relative) <= at + 1e-5
-    bounds = np.linspace(low - (high - low), high + (high - low), 15)
-    tested = [found.z_at(bound, relative=relative) for bound in bounds]
+    # Inside, the test falls; outside, all is rejected, though far out, as with Fieller's, it need not fall any more.
+    tested = [found.z_at(bound, relative=relative) for bound in np.linspace(low, high, 15)]
     assert np.all(np.diff(tested) <= 1e-9)
+    for far in np.linspace(0.1, 1, 6) * (high - low):
+        assert found.z_at(low - far, relative=relative) >= z - 1e-5
+        assert found.z_at(high + far, relative=relative) <= -z + 1e-5
     assert (found.p_value <= 0.05) == (found.within(1.9599639845)[0] > 0 or found.within(1.9599639845)[1] < 0)  # type: ignore[operator]
 
 

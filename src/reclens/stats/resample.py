@@ -15,7 +15,7 @@ from reclens.engine import LocalEngine, chunk_ranges
 from reclens.kernels import kernel
 from reclens.memory import require_memory
 
-__all__ = ["POISSON", "SIGN", "block_units", "thin_scheme", "unit_weights", "weighted_sums"]
+__all__ = ["POISSON", "SIGN", "block_units", "power_sums", "thin_scheme", "unit_weights", "weighted_sums"]
 
 # P(X > t) of the Poisson distribution with mean 1, times 65,536, rounded. The rounded mean is exactly 1 and the
 # variance 0.99997; weights above 8 (probability 1e-6) do not occur.
@@ -57,6 +57,21 @@ def block_units(targets: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     order = np.argsort(code, kind="stable")
     starts = np.searchsorted(code[order], np.arange(code.max(initial=-1) + 2))
     return order, starts, targets[order[starts[:-1]]]
+
+
+def power_sums(values: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Σ value, Σ value² and Σ value³ of each column over each block of units.
+
+    Args:
+        values: Values of each unit, shape (n, columns).
+        starts: First unit of each block and the end, shape (blocks + 1,).
+
+    Returns:
+        float64 array, shape (blocks, 3, columns).
+    """
+    out = np.zeros((len(starts) - 1, 3, values.shape[1]))
+    _power_sums(np.ascontiguousarray(values, np.float64), np.ascontiguousarray(starts, np.int64), out)
+    return out
 
 
 def weighted_sums(
@@ -182,3 +197,15 @@ def _weighted_sums(
                 for column in range(n_columns):
                     for i in range(size):
                         out[target, column, first + i] += sums[column, i]
+
+
+@kernel("void(float64[:,::1], int64[::1], float64[:,:,::1])")
+def _power_sums(values: Any, starts: Any, out: Any) -> None:
+    for block in range(len(starts) - 1):
+        for unit in range(starts[block], starts[block + 1]):
+            for column in range(values.shape[1]):
+                value = values[unit, column]
+                square = value * value
+                out[block, 0, column] += value
+                out[block, 1, column] += square
+                out[block, 2, column] += square * value

@@ -15,7 +15,6 @@ MacGibbon (2006), Creating non-parametric bootstrap samples using Poisson freque
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.stats.resample import POISSON, block_units, weighted_sums
+from reclens.stats.resample import POISSON, block_units, power_sums, weighted_sums
 
 __all__ = ["Cell", "Summary"]
 
@@ -104,38 +103,16 @@ class Summary:
         for by, (labels, codes) in groups.items():
             targets.append(np.where(codes < 0, -1, codes + len(cells)).astype(np.int32))
             cells += [(by, label) for label in labels]
-        table = np.stack([np.asarray(column, np.float64) for column in values.values()], axis=1)
-        return cls._of_targets(keys, table, np.stack(targets, axis=1), cells, tuple(values), replicates, seed, threads)
-
-    @classmethod
-    def _of_targets(
-        cls,
-        keys: np.ndarray,
-        table: np.ndarray,
-        targets: np.ndarray,
-        cells: list[Cell],
-        columns: tuple[str, ...],
-        replicates: int,
-        seed: int,
-        threads: int | None,
-    ) -> Summary:
         # Units with the same cells are summed together and added to those cells once: see resample.weighted_sums.
-        order, starts, blocks = block_units(targets)
-        table = table[order]
-        defined = ~np.isnan(table)
-        filled = np.where(defined, table, 0.0)
-        # Columns that are defined for the same units share their sums of weights.
-        kinds: dict[bytes, int] = {}
-        mask_of = [kinds.setdefault(np.packbits(column).tobytes(), len(kinds)) for column in defined.T]
-        masks = defined[:, [mask_of.index(kind) for kind in range(len(kinds))]]
-        matrix = np.hstack([masks.astype(np.float64), filled])
-        powers = np.hstack([defined, filled, filled**2, filled**3]).astype(np.float64)
-        plain = np.zeros((len(cells), powers.shape[1]))
+        order, starts, blocks = block_units(np.stack(targets, axis=1))
+        matrix, mask_of = _filled([np.asarray(column, np.float64) for column in values.values()], order)
+        first = matrix.shape[1] - len(values)
+        powers = np.zeros((len(cells), 3, matrix.shape[1]))
         units = np.zeros(len(cells), np.int64)
-        for block, (start, stop) in zip(blocks, itertools.pairwise(starts), strict=True):
+        for block, size, sums in zip(blocks, np.diff(starts), power_sums(matrix, starts), strict=True):
             hit = block[block >= 0]
-            plain[hit] += powers[start:stop].sum(axis=0)
-            units[hit] += stop - start
+            powers[hit] += sums
+            units[hit] += size
         drawn = weighted_sums(
             keys[order],
             matrix,
@@ -147,18 +124,16 @@ class Summary:
             scheme=POISSON,
             threads=threads,
         )
-        n, total, squares, cubes = np.split(plain, 4, axis=1)
-        weights = drawn[:, mask_of, :]
-        sums = drawn[:, masks.shape[1] :, :]
+        total, squares, cubes = (np.ascontiguousarray(powers[:, power, first:]) for power in range(3))
         return cls(
             cells=tuple(cells),
-            columns=columns,
-            n=n.astype(np.int64),
+            columns=tuple(values),
+            n=powers[:, 0, mask_of].astype(np.int64),
             total=total,
             squares=squares,
             cubes=cubes,
-            weights=weights,
-            sums=sums.copy(),
+            weights=drawn[:, mask_of, :],
+            sums=drawn[:, first:, :].copy(),
             seed=seed,
             units=units,
         )
@@ -225,3 +200,23 @@ class Summary:
         cells = tuple((str(by), str(segment)) for by, segment in header["cells"])
         found = {name: np.asarray(arrays[name]) for name in (*_FIELDS, "units")}
         return cls(cells=cells, columns=tuple(header["columns"]), seed=int(header["seed"]), **found)
+
+
+def _filled(columns: Sequence[np.ndarray], order: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """The columns in a given order of units, behind masks of where they have a value; without a value they are 0.
+
+    Columns that are defined for the same units share a mask. The matrix is the only copy that is made: the columns of a
+    chunk fill much memory.
+
+    Returns:
+        The masks, 0 or 1, and then the columns, shape (units, masks + columns); the mask of each column.
+    """
+    defined = [~np.isnan(column) for column in columns]
+    kinds: dict[bytes, int] = {}
+    mask_of = [kinds.setdefault(np.packbits(each).tobytes(), len(kinds)) for each in defined]
+    matrix = np.empty((len(order), len(kinds) + len(columns)))
+    for kind in range(len(kinds)):
+        matrix[:, kind] = defined[mask_of.index(kind)][order]
+    for at, (column, known) in enumerate(zip(columns, defined, strict=True), len(kinds)):
+        matrix[:, at] = np.where(known, column, 0.0)[order]
+    return matrix, mask_of
