@@ -300,6 +300,16 @@ def health() -> Callable[..., dict]:
     return _health
 
 
+@pytest.fixture(scope="session")
+def watched() -> ModuleType:
+    """``watched.py``: nine weeks of a watched shop, made by hand."""
+    spec = importlib.util.spec_from_file_location("watched", ROOT / "tests" / "watched.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def _health(day: date, value: float, status: str, **more) -> dict:
     """A row of daily health."""
     row = {"day": day, "system": "shop", "indicator": "ctr", "segmentation": "overall", "segment": "all"}

@@ -6,6 +6,7 @@ import gc
 import weakref
 from collections import defaultdict
 from datetime import date
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -143,25 +144,23 @@ def test_one_run_is_in_memory_at_a_time(kept, monkeypatch: pytest.MonkeyPatch) -
     assert len(alive) == 3 and rows > 0
 
 
-def test_health_comes_from_artefacts_of_that_kind(
-    workspace: Workspace, health, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_health_comes_from_artefacts_of_that_kind(workspace: Workspace, watched: ModuleType) -> None:
     assert health_rows(workspace) == []
-
-    class Health:
-        def to_dicts(self) -> list[dict]:
-            return [health(date(2026, 1, 2), 3.0, "alert")]
-
-    (workspace.folder / "health" / "shop").mkdir(parents=True)
-    (workspace.folder / "health" / "shop" / "card.json").write_text('{"created": "2026-01-02T00:00:00+00:00"}')
-    monkeypatch.setattr("reclens.export.rows.KINDS", ("evaluation", "comparison", "health"))
-    monkeypatch.setattr("reclens.workspace.store.KINDS", ("evaluation", "comparison", "health"))
-    load = Workspace.load
-    monkeypatch.setattr(
-        Workspace, "load", lambda self, kind, name: Health() if kind == "health" else load(self, kind, name)
-    )
-    row = tables(workspace)["daily_health"].to_dicts()
-    assert row == [health(date(2026, 1, 2), 3.0, "alert", note=None)]
+    day = watched.days()[-1]
+    workspace.save(day, "shop-2026-03-08")
+    rows = {(row["indicator"], row["segment"]): row for row in tables(workspace)["daily_health"].to_dicts()}
+    assert len(rows) == 8 and {row["day"] for row in rows.values()} == {date(2026, 3, 8)}
+    home = rows["ctr", "home"]
+    clicks = day.detections.filter(pl.col("slice") == "home")["numerator"].item()
+    assert home["value"] == clicks / 10_000 and home["expected"] == pytest.approx(0.06 * 1.1)
+    assert (home["status"], home["note"], home["n"], home["level"]) == ("alert", "level", 10_000, 0.95)
+    error = (0.066 * 0.934 / 10_000) ** 0.5
+    assert home["value"] - home["low"] == pytest.approx(1.959964 * error, rel=1e-6)
+    assert home["high"] - home["value"] == pytest.approx(1.959964 * error, rel=1e-6)
+    assert (rows["ctr", "search"]["status"], rows["ctr", "search"]["note"]) == ("ok", None)
+    assert (rows["coverage", "all"]["low"], rows["coverage", "all"]["level"]) == (None, None)
+    nothing = rows["embedding_drift", "all"]
+    assert (nothing["value"], nothing["status"], nothing["note"]) == (None, None, "no_value")
 
 
 def test_rows_have_to_be_what_is_declared(health) -> None:

@@ -36,7 +36,8 @@ def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
 
     Args:
         path: The words of the command, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
-            help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``.
+            help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``; that of a group
+            within a group that of ``cli/GROUP/GROUP.py``.
         serves: Whether it runs until it is stopped; there is then no progress to report.
     """
     del path, serves  # read by find_commands, from the source
@@ -173,20 +174,21 @@ class _Loaded(MutableMapping[str, Any]):
         return len(self._sources)
 
 
-def _grouped() -> dict[str, CommandSource | Group]:
-    """Every command and group of the root, by name."""
+def _grouped(above: tuple[str, ...] = ()) -> dict[str, CommandSource | Group]:
+    """Every command and group of the root, or of a group, by name."""
     commands, helps = find_commands()
     found: dict[str, CommandSource | Group] = {}
     for each in commands:
-        name, *rest = each.path
+        if each.path[: len(above)] != above:
+            continue
+        name, *rest = each.path[len(above) :]
         if not rest:
             found[name] = each
         elif name not in found:
-            within = {other.path[1]: other for other in commands if len(other.path) == 2 and other.path[0] == name}
             found[name] = Group(
                 name=name,
-                sources=dict(within),
-                help=cleandoc(helps.get(name, "")),
+                sources=_grouped((*above, name)),
+                help=cleandoc(helps.get(".".join((*above, name)), "")),
                 no_args_is_help=True,
                 rich_markup_mode="rich",
                 context_settings=SETTINGS,

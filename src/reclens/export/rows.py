@@ -19,7 +19,7 @@ from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_ME
 from reclens.metrics import describe
 from reclens.metrics.registry import Metric
 from reclens.schema import USER
-from reclens.workspace import KINDS, Workspace, run_groups
+from reclens.workspace import Workspace, run_groups
 
 __all__ = ["Compared", "export_frames", "frames_of_run", "health_rows"]
 
@@ -72,9 +72,7 @@ def export_frames(
 
 
 def health_rows(workspace: Workspace) -> list[dict[str, Any]]:
-    """The rows of daily health: what artefacts of the kind ``health`` say by ``to_dicts()``; none before there are."""
-    if "health" not in KINDS:
-        return []
+    """The rows of daily health: what artefacts of the kind ``health`` say by ``to_dicts()``."""
     found = [workspace.load("health", each.name) for each in workspace.list("health")]
     return [row for each in found for row in each.to_dicts()]
 

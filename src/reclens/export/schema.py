@@ -374,13 +374,18 @@ DAILY_HEALTH: Final = ExportTable(
             measure=True,
             shown="value",
         ),
-        ExportColumn(name="status", type="text", caption="Status", description="ok, warning or alert."),
+        ExportColumn(
+            name="status",
+            type="text",
+            caption="Status",
+            description="ok, warning or alert; empty where the day was not judged, and the note says why.",
+        ),
         _ESTIMATE[-1],
     ),
     key=("day", "system", "indicator", "segmentation", "segment"),
-    empty="nothing in this workspace watches a system day by day; the columns are declared",
+    empty="nothing in this workspace watches a system day by day: reclens monitor run does",
 )
-"""Days × indicators. The monitor supplies the rows."""
+"""Days × indicators, from artefacts of the kind ``health``."""
 
 EXPORTS: Final = (LEADERBOARD, SEGMENT_METRICS, USER_METRICS, DAILY_HEALTH)
 """The tables, in the order they are written."""

@@ -52,6 +52,7 @@ _AGAIN: Final[Mapping[str, str]] = {
     "tuning": "reclens tune … --name {name}",
     "weights": "reclens tune-weights … --name {name}",
     "audit": "reclens audit run …",
+    "health": "reclens monitor run …",
     "plan": "reclens experiment plan … --keep {name}",
     "readout": "reclens experiment read … --keep {name}",
 }

@@ -25,6 +25,7 @@ from reclens.explore.space import EmbeddingSpace
 from reclens.files import write_text
 from reclens.models import Recommender, get
 from reclens.models._core.saving import write_model
+from reclens.monitor.health import Health
 from reclens.pipeline import Pipeline
 from reclens.pipeline.saving import write_pipeline
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Recommendations
@@ -291,6 +292,23 @@ def _write_space(space: EmbeddingSpace, folder: Path) -> dict[str, Any]:
     return {"summary": f"{space.card.model}: {of}, {space.dimension} dimensions{gone}", "space": about}
 
 
+def _write_health(health: Health, folder: Path) -> dict[str, Any]:
+    health.save(folder)
+    counts = {
+        "series": health.detections.height,
+        "moved": health.alerts.height,
+        "incidents": sum(each.status != "resolved" for each in health.incidents),
+    }
+    told = ", ".join(f"{n:,} {what}" for what, n in counts.items())
+    return {
+        "summary": f"{health.system}, {health.day}: {told}; gate {health.gate.state.replace('_', ' ')}",
+        "system": health.system,
+        "day": health.day.isoformat(),
+        "project": health.project,
+        "synthetic": health.synthetic,
+    }
+
+
 SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], Callable[[Path], Any]]]] = {
     "dataset": (Dataset, _write_dataset, _load_dataset),
     "split": (Split, _write_split, _load_split),
@@ -302,6 +320,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "tuning": (Tuning, _write_tuning, _held(Tuning.load)),
     "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
     "audit": (Audit, _write_audit, _held(Audit.load)),
+    "health": (Health, _write_health, _held(Health.load)),
     "space": (EmbeddingSpace, _write_space, _held(EmbeddingSpace.load)),
     "plan": (Plan, _write_plan, _load_plan),
     "readout": (Readout, _write_readout, _held(_load_readout)),

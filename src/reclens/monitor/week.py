@@ -1,0 +1,170 @@
+"""A week of a watched system beside the week before: sums of days, and how far the change is from noise."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.errors import UsageError
+from reclens.monitor.health import Health
+from reclens.monitor.records import Annotation, GateResult, Incident
+from reclens.tabular import Tabular
+
+__all__ = ["DAYS", "HISTORY", "Week", "week_of"]
+
+DAYS: Final = 7
+
+HISTORY: Final = 8
+"""Weeks of days that a report draws."""
+
+_KEY: Final = ["indicator", "dimension", "slice"]
+_LEAST: Final = 3
+"""Pairs of days from which the spread of a change is estimated."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Week(Tabular):
+    """A week beside the one before.
+
+    Attributes:
+        system: Name of the system.
+        first: First day.
+        last: Last day.
+        numbers: ``indicator, dimension, slice, value, before, change, low, high, pairs, n``: the values of both weeks,
+            their difference with its 95 % interval, the pairs of days behind it, and the traffic of the week.
+        detections: The days of up to eight weeks, in the columns of detections.
+        gates: The data gates of the week, by day.
+        incidents: Those of the week, with what has become of them.
+        annotations: Those that touch the week.
+        missing: Days of the week that were not run.
+        synthetic: Whether the log is made up.
+    """
+
+    system: str
+    first: date
+    last: date
+    numbers: pl.DataFrame
+    detections: pl.DataFrame
+    gates: tuple[GateResult, ...] = ()
+    incidents: tuple[Incident, ...] = ()
+    annotations: tuple[Annotation, ...] = ()
+    missing: tuple[date, ...] = ()
+    synthetic: bool = False
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """A row an indicator and slice: both weeks and the change."""
+        return self.numbers.to_dicts()
+
+
+def week_of(
+    days: Sequence[Health],
+    last: date,
+    *,
+    incidents: Sequence[Incident] | None = None,
+    annotations: Sequence[Annotation] = (),
+) -> Week:
+    """Add the days of a week up, and hold it against the week before.
+
+    A ratio is the sum of its numerators by that of its denominators; other indicators are averaged by traffic. The
+    interval of a change is that of Student's t of the differences of like weekdays: it holds the noise from day to
+    day as well as that of sampling.
+
+    Args:
+        days: The days, of one system, in any order; those of the seven weeks before are drawn.
+        last: The last day of the week.
+        incidents: Those of the system as they stand now; by default as the last day knew them.
+        annotations: Those that touch the week; those of the days come beside them.
+
+    Returns:
+        The week; days that were not run are named, and nothing is made up for them.
+
+    Raises:
+        UsageError: If there is no day of the week.
+    """
+    first = last - timedelta(days=DAYS - 1)
+    known = sorted(days, key=lambda each: each.day)
+    week = [each for each in known if first <= each.day <= last]
+    if not week:
+        raise UsageError(f"there is no day from {first} to {last}. Run the days of that week first.")
+    drawn = [each for each in known if last - timedelta(days=HISTORY * DAYS) < each.day <= last]
+    detections = pl.concat([each.detections for each in drawn], how="vertical_relaxed")
+    ran = {each.day for each in week}
+    found = week[-1].incidents if incidents is None else incidents
+    noted = {each.id: each for day in week for each in day.annotations}
+    noted |= {each.id: each for each in annotations if each.start <= last and each.end >= first}
+    return Week(
+        system=week[-1].system,
+        first=first,
+        last=last,
+        numbers=_numbers(detections, first, last),
+        detections=detections,
+        gates=tuple(each.gate for each in week),
+        incidents=tuple(each for each in found if each.first_day <= last and _last_seen(each) >= first),
+        annotations=tuple(sorted(noted.values(), key=lambda each: (each.start, each.id))),
+        missing=tuple(day for at in range(DAYS) if (day := first + timedelta(days=at)) not in ran),
+        synthetic=week[-1].synthetic,
+    )
+
+
+def _last_seen(each: Incident) -> date:
+    """The day until which an incident belongs to a week: while it is not resolved it belongs to every one."""
+    return each.last_day if each.status == "resolved" else date.max
+
+
+def _numbers(detections: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+    """Both weeks of each series, and the change with its interval."""
+    week = pl.duration(days=DAYS)
+    now = detections.filter(pl.col("day").is_between(first, last))
+    before = detections.filter(pl.col("day").is_between(pl.lit(first) - week, pl.lit(last) - week))
+    pairs = now.join(before.with_columns(pl.col("day") + week), on=["day", *_KEY], suffix="_before")
+    spread = (
+        pairs.with_columns(gap=pl.col("value") - pl.col("value_before"))
+        .drop_nulls("gap")
+        .group_by(_KEY)
+        .agg(pairs=pl.len(), spread=pl.col("gap").std())
+    )
+    found = (
+        _pooled(now)
+        .join(_pooled(before).select(*_KEY, before="value"), on=_KEY, how="left", maintain_order="left")
+        .join(spread, on=_KEY, how="left", maintain_order="left")
+        .with_columns(change=pl.col("value") - pl.col("before"), pairs=pl.col("pairs").fill_null(0))
+    )
+    half = [_half_width(row["spread"], row["pairs"]) for row in found.iter_rows(named=True)]
+    return found.with_columns(half=pl.Series(half, dtype=pl.Float64)).select(
+        *_KEY,
+        "value",
+        "before",
+        "change",
+        low=pl.col("change") - pl.col("half"),
+        high=pl.col("change") + pl.col("half"),
+        pairs="pairs",
+        n="n",
+    )
+
+
+def _pooled(days: pl.DataFrame) -> pl.DataFrame:
+    """The value of each series over days."""
+    ratio = pl.col("numerator").sum() / pl.col("denominator").sum()
+    told = pl.col("value").is_not_null()
+    weights = pl.col("n").filter(told).cast(pl.Float64)
+    mean = (pl.col("value").filter(told) * weights).sum() / weights.sum()
+    # A ratio of which one day lacks its parts would be that of the other days alone.
+    whole = pl.col("denominator").filter(told).is_not_null().all() & told.any() & (pl.col("denominator").sum() > 0)
+    return (
+        days.group_by(_KEY, maintain_order=True)
+        .agg(value=pl.when(whole).then(ratio).otherwise(mean), n=pl.col("n").sum())
+        .with_columns(pl.col("value").fill_nan(None))
+    )
+
+
+def _half_width(spread: float | None, pairs: int) -> float | None:
+    from scipy.stats import t
+
+    if spread is None or pairs < _LEAST:
+        return None
+    return float(t.ppf(0.975, pairs - 1)) * spread / math.sqrt(pairs)

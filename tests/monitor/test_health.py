@@ -1,0 +1,85 @@
+"""A day as the workspace keeps it, and weeks as sums of days."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from scipy.stats import ttest_1samp
+
+from reclens.errors import UsageError
+from reclens.monitor.health import health_name
+from reclens.monitor.records import SeriesKey
+from reclens.monitor.week import week_of
+from reclens.workspace import Workspace
+
+
+def test_a_day_comes_back_as_it_was_kept(watched: ModuleType, tmp_path: Path) -> None:
+    day = watched.days(status="acknowledged", project="monitor")[-1]
+    place = Workspace(tmp_path / "workspace")
+    place.save(day, health_name(day.system, day.day))
+    (kept,) = place.list("health")
+    assert kept.name == "shop-2026-03-08" and kept.synthetic and kept.card["project"] == "monitor"
+    again = place.load("health", kept.name)
+    assert_frame_equal(again.detections, day.detections)
+    assert (again.gate, again.annotations, again.system, again.day) == (day.gate, day.annotations, "shop", day.day)
+    assert (again.project, again.synthetic) == ("monitor", True)
+    assert again.incidents[0].trail == day.incidents[0].trail and again.incidents[0].root == watched.ROOT
+
+
+@pytest.mark.parametrize(
+    ("severity", "status", "key", "state", "said"),
+    [
+        ("critical", "open", SeriesKey("ctr", "surface", "home"), "level", "alert"),
+        ("critical", "acknowledged", SeriesKey("ctr"), "level", "alert"),
+        ("warning", "open", SeriesKey("ctr", "surface", "home"), "level", "warning"),
+        ("critical", "resolved", SeriesKey("ctr", "surface", "home"), "drift", "warning"),
+        ("critical", "open", SeriesKey("coverage"), "level", "warning"),
+        ("critical", "open", SeriesKey("ctr", "surface", "home"), "silenced", None),
+        ("critical", "open", SeriesKey("ctr", "surface", "home"), "ok", "ok"),
+    ],
+)
+def test_the_status_of_a_series(
+    watched: ModuleType, severity: str, status: str, key: SeriesKey, state: str, said: str | None
+) -> None:
+    day = replace(watched.days()[-1], incidents=(replace(watched.drop(status), severity=severity),))
+    assert day.status(key, state) == said
+
+
+def test_a_week_is_the_sum_of_its_days(watched: ModuleType) -> None:
+    days = watched.days()
+    week = week_of(days[::-1], watched.LAST)
+    assert (week.first, week.last, week.missing) == (date(2026, 3, 2), date(2026, 3, 8), ())
+    numbers = {(row["indicator"], row["slice"]): row for row in week.to_dicts()}
+    home = [each.detections.filter(pl.col("slice") == "home").row(0, named=True) for each in days]
+    clicks = [row["numerator"] for row in home]
+    assert numbers["ctr", "home"]["value"] == pytest.approx(sum(clicks[-7:]) / 70_000)
+    assert numbers["ctr", "home"]["before"] == pytest.approx(sum(clicks[-14:-7]) / 70_000)
+    gaps = [now["value"] - then["value"] for now, then in zip(home[-7:], home[-14:-7], strict=True)]
+    low, high = ttest_1samp(gaps, 0).confidence_interval(0.95)
+    assert (numbers["ctr", "home"]["low"], numbers["ctr", "home"]["high"]) == pytest.approx((low, high))
+    values = [each.detections.filter(pl.col("indicator") == "ndcg")["value"].item() for each in days[-7:]]
+    assert numbers["ndcg", "all"]["value"] == pytest.approx(sum(values) / 7)
+    assert numbers["embedding_drift", "all"]["value"] is None
+    assert {each.id for each in week.incidents} == {"ctr-home-0305"}
+    assert [each.id for each in week.annotations] == ["1"] and len(week.gates) == 7
+    assert week.detections["day"].n_unique() == 56
+
+
+def test_a_week_names_the_days_that_were_not_run(watched: ModuleType) -> None:
+    days = watched.days()
+    some = [each for each in days[-14:] if each.day not in (date(2026, 3, 4), date(2026, 2, 24))]
+    week = week_of(some, watched.LAST, incidents=[watched.of_gate(), watched.resolved()])
+    assert week.missing == (date(2026, 3, 4),)
+    (home,) = (row for row in week.to_dicts() if row["slice"] == "home")
+    assert home["pairs"] == 5 and home["n"] == 60_000
+    assert [each.id for each in week.incidents] == ["gate-0303"]
+    few = week_of(days[-9:], watched.LAST)
+    assert {(row["pairs"], row["low"]) for row in few.to_dicts() if row["value"] is not None} == {(2, None)}
+    with pytest.raises(UsageError, match="there is no day from 2025"):
+        week_of(days, watched.FIRST - timedelta(days=30))
