@@ -17,6 +17,7 @@ from reclens.report._toolkit import pdf
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import AuditReport, audit_id, build_audit_report
+from reclens.report.audit.parts import criteria_part
 from reclens.report.audit.sections import finding_parts, section_title
 from reclens.report.audit.sentences import claim, finding_row, ratio_text, top_findings
 from reclens.report.audit.tables import change_table, evidence_table
@@ -28,7 +29,7 @@ _OUTLINE = (
     "Scope, and what was not measured",
     "The system in plain words",
     "Data and groups",
-    "Criteria declared beforehand",
+    "Criteria",
     "Findings: exposure of item groups",
     "Where it comes from",
     "Mitigation trials",
@@ -39,6 +40,18 @@ _OUTLINE = (
     "Annex: formulas",
     "Annex: crosswalk to rules",
 )
+
+
+def test_tests_are_called_declared_only_where_the_configuration_declares_them(audit: Audit) -> None:
+    settings = audit.card["settings"]
+    declared = dataclasses.replace(
+        audit, card={**audit.card, "settings": {**settings, "hypotheses": [{"measure": "ndcg@10"}]}}
+    )
+
+    assert settings["hypotheses"] is None
+    assert [criteria_part(each).title for each in (audit, declared)] == ["Criteria", "Criteria declared beforehand"]
+    assert "the configuration declares" in criteria_part(declared).lead
+    assert "No test was declared" in criteria_part(audit).lead
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,7 @@ _CROSSWALK: Final = (
     (
         "NIST AI RMF MEASURE 2.11",
         "fairness and bias are evaluated, and results are documented",
-        "Findings; Criteria declared beforehand; Annex of numbers",
+        "Findings; Criteria; Annex of numbers",
         "what was not measured is listed (MEASURE 1.1); the auditor is named on the cover (MEASURE 1.3)",
     ),
     (

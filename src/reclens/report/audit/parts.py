@@ -142,14 +142,15 @@ def _sizes(audit: Audit) -> dict[tuple[str, str], int]:
 
 
 def criteria_part(audit: Audit) -> DocumentPart:
-    """The rules that were set beforehand, and what became of each declared test."""
+    """The rules of the audit, and what became of each confirmatory test."""
     settings = audit.card["settings"]
     protected = ", ".join(settings["protected"]) or "none"
-    how = "as in the configuration" if settings["hypotheses"] is not None else "the usual ones of RecLens"
+    title, lead = "Criteria", "No test was declared: the default ones are confirmatory"
+    if settings["hypotheses"] is not None:
+        title, lead = "Criteria declared beforehand", "Tests that the configuration declares are confirmatory"
     return DocumentPart(
-        title="Criteria declared beforehand",
-        lead=f"Declared tests, {how}, are corrected together by Holm; everything else is a search, corrected by "
-        "Benjamini and Hochberg and called so.",
+        title=title,
+        lead=f"{lead}, corrected together by Holm; everything else is a search, corrected by Benjamini and Hochberg.",
         points=(
             f"Protected attributes: {protected}.",
             f"Level {settings['alpha']:.0%} after the correction; intervals of {1 - settings['alpha']:.0%}.",
@@ -212,7 +213,7 @@ def thresholds_part(audit: Audit, gate: GateResult | None) -> DocumentPart:
     table = Table(title="Thresholds", columns=heads, rows=cells, records=records)
     lead = (
         "For monitoring: warn where the whole interval of the impact ratio lies below 0.90, and raise an alarm where "
-        "it lies below 0.80. The groups that were declared."
+        "it lies below 0.80. The groups of the confirmatory tests."
     )
     held = (gate_table(gate),) if gate is not None else ()
     points = (f"{sentence(gate_in_words(gate))}.",) if gate is not None else ()
@@ -220,7 +221,7 @@ def thresholds_part(audit: Audit, gate: GateResult | None) -> DocumentPart:
 
 
 def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
-    """The declared numbers under other choices."""
+    """The confirmatory numbers under other choices."""
     title = "Sensitivity"
     if not others:
         lead = "The audit was not made again under other choices."
@@ -243,7 +244,7 @@ def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
     )
     points += _not_estimated(audit)
     return DocumentPart(
-        title=title, lead="Ratios of what was declared, under other choices.", points=points, tables=(table,)
+        title=title, lead="Ratios of the confirmatory comparisons, under other choices.", points=points, tables=(table,)
     )
 
 

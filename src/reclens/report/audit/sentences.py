@@ -100,7 +100,7 @@ def finding_sentence(audit: Audit, found: Finding) -> str:
 
 def _verdict_of(row: AuditRow) -> str:
     """The corrected p-value and how it was asked."""
-    asked = "declared beforehand" if row.family == "confirmatory" else "found by search"
+    asked = "confirmatory" if row.family == "confirmatory" else "found by search"
     return asked if row.p_adjusted is None else f"adjusted {p_text(row.p_adjusted)}, {asked}"
 
 

@@ -8,7 +8,7 @@ from typing import Final
 from reclens.audit import Audit, AuditComparison, AuditPlan, AuditRow
 from reclens.audit.comparison import AuditChange
 from reclens.audit.severity import LEVELS
-from reclens.report._toolkit.format import p_value, percent, sentence
+from reclens.report._toolkit.format import count_of, p_value, percent, sentence
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.audit.sentences import claim, ratio_text, subject_text
 from reclens.report.audit.words import (
@@ -90,7 +90,7 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
 
 
 def hypothesis_table(audit: Audit) -> Table:
-    """What was declared beforehand, with what became of it."""
+    """The confirmatory tests, with what became of them."""
     rows = [row for row in audit.rows if row.family == "confirmatory"]
     kinds: dict[tuple[str, str | None, str, str], list[AuditRow]] = {}
     for row in rows:
@@ -207,8 +207,8 @@ def plan_table(found: AuditPlan) -> Table:
     )
     notes = (
         (
-            f"{found.metric}, standard deviation {format_number(found.spread)} over users, {found.tests:,} declared "
-            f"{'test' if found.tests == 1 else 'tests'} by Holm, power 80 %."
+            f"{found.metric}, standard deviation {format_number(found.spread)} over users, "
+            f"{count_of(found.tests, 'confirmatory test')} by Holm, power 80 %."
         ),
     )
     heads = ("group", "users", "others", "smallest difference that is found", "as a ratio")
@@ -225,7 +225,7 @@ def _p(row: AuditRow) -> str:
 
 
 def _chosen(rows: Sequence[AuditRow], most: int) -> list[AuditRow]:
-    """Graded rows, then declared ones, then the rest; the other side of a pair last."""
+    """Graded rows, then confirmatory ones, then the rest; the other side of a pair last."""
 
     def key(row: AuditRow) -> tuple[bool, bool, bool]:
         graded = row.severity in ("critical", "high", "medium", "low")

@@ -235,7 +235,7 @@ def trials_part(found: Mitigation | None) -> DocumentPart:
     return DocumentPart(
         title=title,
         lead=f"Swept on {HELD_OUT[found.held_out]} ({count_of(sweep.n, 'user')}), against the gap of "
-        f"{gap_name(sweep)}, which was declared beforehand. The base is the first places of the candidates.",
+        f"{gap_name(sweep)}, which was chosen before the sweep. The base is the first places of the candidates.",
         points=tuple(points),
         figures=tuple(_figures(found, shown)),
         tables=tuple(tables),

@@ -119,7 +119,7 @@ LACKING: Final[Mapping[Lacking, str]] = {
     "two_sided": "another pass over the lists: two_sided = true in [audit]",
 }
 FAMILIES: Final[Mapping[Family, str]] = {
-    "confirmatory": "declared",
+    "confirmatory": "confirmatory",
     "exploratory": "searched",
     "descriptive": "described",
 }
