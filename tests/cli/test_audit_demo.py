@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 import reclens as rl
-from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market
+from reclens.job.audit import run_audit_job
+from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_candidates, keep_market
 from reclens.workspace import Workspace
 
 
@@ -33,16 +34,26 @@ def test_the_winner_is_audited_beside_popular(
     assert f"{winner} wins" in done.stderr and "no PDF: there is no Chromium" in done.stderr
     found = Workspace(tmp_path / "workspace").load("audit", f"audit-demo-{other}")
     assert {"city", "activity"} <= {row.by for row in found.rows}
+    assert found.mitigation is None  # too few users for a choice
 
 
-def test_the_audit_of_the_marketplace_finds_what_was_put_in(tmp_path: Path) -> None:
+def test_the_audit_of_the_marketplace_finds_what_was_put_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The split by time gives back what the marketplace drew apart, and both injected numbers are held."""
+    monkeypatch.setenv("RECLENS_CHROMIUM", str(tmp_path / "none"))
     place = Workspace(tmp_path / "workspace")
     injected = keep_market(place, seed=1)
     split, lists = place.load("split", "audit-demo-data"), place.load("run", "audit-demo-marketplace")
     assert split.test.height == 20_000 and split.train.users is not None and split.train.card["synthetic"]
     assert demo_job(None).split.kept == "audit-demo-data" and demo_job(None).data.path is None
     place.save(split, "audit-demo")  # as the job of the models keeps it
+    place.save(rl.models.ItemKNN().fit(split.train), "audit-demo-item_knn")
+    assert keep_candidates(place, "item_knn")
+    place.save(place.load("run", "audit-demo-candidates"), "audit-demo-item_knn")
+    tried = run_audit_job(audits_of(place, "item_knn", mitigate=True)["item_knn"], workspace=place).audit.mitigation
+    assert tried is not None and {each.mitigation for each in tried.validation.trials} > {"calibrated", "dual_prices"}
+    (last,) = (each for each in tried.validation.trials if (each.mitigation, each.strength) == ("dual_prices", 1.0))
+    # At full strength the prices bring the tail to its share of the relevant items.
+    assert last.gap.low is not None and last.gap.high is not None and last.gap.low < 0 < last.gap.high
     (settings,) = (each for name, each in audits_of(place, "popular", market=True).items() if name == "marketplace")
     assert {"income", "age"} <= set(settings.audit.by) and "seller" in settings.audit.attributes
     audit = rl.audit.run(lists, split.test, train=split.train, by="income", attributes=["seller"])

@@ -165,7 +165,7 @@ def demo(
     """
     from reclens.audit import compare as hold
     from reclens.cli.shared import prepare, progress_of
-    from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_market, ranked
+    from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_candidates, keep_market, ranked
     from reclens.job.run import run_job
     from reclens.report import leaderboard
     from reclens.report.audit.comparison import build_audit_comparison, comparison_sentence
@@ -190,7 +190,8 @@ def demo(
     second = f"{other}, the best of the others, is" if winner == "popular" else "it is"
     output.say(f"{winner} wins by NDCG: {second} audited beside popular")
     audited: dict[str, AuditJobResult] = {}
-    for name, settings in audits_of(place, other, market=injected is not None).items():
+    mitigate = keep_candidates(place, other)
+    for name, settings in audits_of(place, other, market=injected is not None, mitigate=mitigate).items():
         audited[name] = _audited(settings, place, None, output, command="reclens audit demo")
         output.say(overall_sentence(audited[name].audit))
     first, last = audited["popular"].audit, audited[other].audit

@@ -23,15 +23,24 @@ from reclens.stats.estimate import Estimate
 from reclens.workspace import Workspace
 from reclens.world.marketplace import Injected, draw_marketplace
 
-__all__ = ["audits_of", "demo_job", "found_of_injected", "keep_market", "ranked"]
+__all__ = ["audits_of", "demo_job", "found_of_injected", "keep_candidates", "keep_market", "ranked"]
 
 _NAME: Final = "audit-demo"
 _METRIC: Final = "ndcg@10"
 _PROTECTED: Final = ("gender", "age", "age_band", "income", "income_band")
 _INJECTED: Final = Injected(exposure=0.75, ndcg_gap=0.06)
-_DATA, _LISTS = f"{_NAME}-data", f"{_NAME}-marketplace"
+_DATA, _LISTS, _CANDIDATES = f"{_NAME}-data", f"{_NAME}-marketplace", f"{_NAME}-candidates"
 _SECONDS: Final = 60.0
 """For the search of each model: a catalogue of tens of thousands makes one fit of EASE a matter of minutes."""
+_DEPTH: Final = 100
+"""Places of the candidates of mitigations."""
+_USERS: Final = 100
+"""Mitigations are tried where there are so many users: half of them are set aside for the choice."""
+_TRIED: Final = {
+    "popularity_discount": [0.05, 0.1, 0.2, 0.3],
+    "calibrated": [0.2, 0.4, 0.6],
+    "dual_prices": [0.25, 0.5, 1.0],
+}
 _MOST: Final = 12
 """Values of an attribute that makes groups; one with more of them would be searched, not audited."""
 
@@ -94,8 +103,32 @@ def ranked(results: Mapping[str, Evaluation]) -> list[str]:
     return sorted(results, key=lambda name: -results[name][_METRIC].overall.value)
 
 
-def audits_of(workspace: Workspace, other: str, *, market: bool = False) -> dict[str, AuditJobSettings]:
-    """The audits of Popular, of another system, and of the lists of the marketplace: system -> settings."""
+def keep_candidates(workspace: Workspace, model: str) -> bool:
+    """Keep long lists of a model, which mitigations choose from, where there are users enough to try any.
+
+    Returns:
+        Whether there are.
+    """
+    users = workspace.load("split", _NAME).test_users
+    if len(users) < _USERS:
+        return False
+    lists = workspace.load("model", f"{_NAME}-{model}").recommend(users, k=_DEPTH)
+    workspace.save(lists, _CANDIDATES, overwrite=True)
+    return True
+
+
+def audits_of(
+    workspace: Workspace, other: str, *, market: bool = False, mitigate: bool = False
+) -> dict[str, AuditJobSettings]:
+    """The audits of Popular, of another system, and of the lists of the marketplace: system -> settings.
+
+    Args:
+        workspace: Where the split and the lists are.
+        other: The system beside Popular.
+        market: Whether the lists of the marketplace are audited.
+        mitigate: Whether mitigations of the other system are tried against what the tail lacks: see
+            :func:`keep_candidates`.
+    """
     train = workspace.load("split", _NAME).train
     by, attributes = _user_groups(train), _item_attributes(train)
     content: dict[str, Any] = {
@@ -126,6 +159,15 @@ def audits_of(workspace: Workspace, other: str, *, market: bool = False) -> dict
         report = {**content["report"], "system": told.get(system), "title": f"Fairness and bias audit of {system}"}
         report["parameters"] = ["What you interacted with before.", "Items that you have are left out."]
         settings = {**content, "report": report, "name": f"{_NAME}-{system}", "lists": f"{_NAME}-{system}"}
+        if mitigate and system == other:
+            gap = {"attribute": POPULARITY, "group": "tail", "baseline": "merit"}
+            settings["mitigation"] = {
+                **gap,
+                "candidates": _CANDIDATES,
+                "rerank": _TRIED,
+                "weights": {},
+                "most_lost": 0.05,
+            }
         found[system] = validate_audit_settings(settings, source="audit demo")
     return found
 
