@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,7 +17,7 @@ from reclens.files import write_text
 from reclens.monitor.records import DETECTIONS, OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.tabular import Tabular
 
-__all__ = ["ALERTING", "Health", "health_name"]
+__all__ = ["ALERTING", "Health", "History", "health_name"]
 
 ALERTING: Final = ("level", "drift")
 """States of a detection that say that something moved."""
@@ -139,3 +140,34 @@ class Health(Tabular):
             project=record["project"],
             synthetic=record["synthetic"],
         )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class History(Tabular):
+    """Days of one system, as pages and documents draw them.
+
+    Attributes:
+        days: The days, the oldest first; at least one.
+        detections: All of their detections.
+    """
+
+    days: tuple[Health, ...]
+    detections: pl.DataFrame
+
+    @classmethod
+    def of(cls, days: Sequence[Health]) -> History:
+        """Put days of one system, in any order, together."""
+        ordered = sorted(days, key=lambda each: each.day)
+        return cls(
+            days=tuple(ordered),
+            detections=pl.concat([each.detections for each in ordered], how="vertical_relaxed"),
+        )
+
+    @property
+    def last(self) -> Health:
+        """The newest day."""
+        return self.days[-1]
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows of all days."""
+        return [row for day in self.days for row in day.to_dicts()]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.format import unlinked
-from reclens.report._toolkit.html import Document, Figure, reading_of, render
+from reclens.report._toolkit.html import Document, Figure, reading_of, render, still_of
 from reclens.report._toolkit.tables import Table, to_markdown
 
 __all__ = ["SYNTHETIC", "DocumentPart", "RenderedDocument", "Stamp", "appendix", "write_document"]
@@ -104,6 +104,7 @@ def write_document(
     scoped: bool = False,
     cover: Sequence[tuple[str, str]] = (),
     stamps: Sequence[Stamp] = (),
+    still: bool = False,
 ) -> RenderedDocument:
     """Lay out a document.
 
@@ -119,7 +120,10 @@ def write_document(
         scoped: Whether the last sentence of the summary says how far the others reach; the page sets it small.
         cover: What it was made from, as pairs of a name and a value.
         stamps: Conclusions that lead to their parts.
+        still: Whether charts are drawn beforehand, so that the page is small and needs no script.
     """
+    if still:
+        parts = [replace(each, figures=tuple(map(still_of, each.figures))) for each in parts]
     noted = reading_of(table for part in parts for table in part.tables)
     places = {part.title: at for at, part in enumerate(parts, start=1)}
     page = {
@@ -130,6 +134,7 @@ def write_document(
         "answer": card,
         "reading": [*([("", list(reading))] if reading else []), *noted],
         "parts": list(parts),
+        "still": still,
         "sections": [],
         "synthetic": synthetic,
         "scoped": scoped,

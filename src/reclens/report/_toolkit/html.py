@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -21,7 +21,17 @@ from reclens.report._toolkit import charts, tables
 if TYPE_CHECKING:
     import altair as alt
 
-__all__ = ["Document", "Figure", "Section", "definition_of", "environment", "figure_of", "reading_of", "render"]
+__all__ = [
+    "Document",
+    "Figure",
+    "Section",
+    "definition_of",
+    "environment",
+    "figure_of",
+    "reading_of",
+    "render",
+    "still_of",
+]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
 """The font of page and charts: Vega measures its labels in the font it is told."""
@@ -29,17 +39,21 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 _TITLE = 32
 """Letters in a line of the title of an axis: on a phone a chart leaves little more beside the labels of its rows."""
 
+_STILL = 420
+"""Width of a chart that is drawn beforehand, in pixels: on a phone its text shrinks little."""
+
 _LETTER = 6.5
 """Width of a letter in pixels: a title beside a chart may be as long as the chart is high."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its caption; a tall one takes the height of two."""
+    """A chart with its caption; a tall one takes the height of two. ``svg`` is its picture, if it is drawn already."""
 
     caption: str
     spec: Mapping[str, Any]
     tall: bool = False
+    svg: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +104,7 @@ class Document:
 def render(template: str, page: Mapping[str, Any]) -> Document:
     """Fill a template of the folder ``templates``; ``page`` holds its ``title`` and what it shows."""
     shared = {"created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"), "theme": charts.THEME, "font": FONT}
-    html = environment().get_template(template).render(**shared, **page, bundle=_bundle)
+    html = environment().get_template(template).render(**{"still": False, **shared, **page, "bundle": _bundle})
     return Document(page["title"], html)
 
 
@@ -103,6 +117,16 @@ def figure_of(chart: alt.TopLevelMixin, caption: str, *, tall: bool = False) -> 
     spec["config"] = _config()
     spec["background"] = "transparent"
     return Figure(caption, spec, tall)
+
+
+def still_of(figure: Figure) -> Figure:
+    """A chart drawn as SVG: it needs no script, as in a mail, and follows light and dark; it tells nothing on hover."""
+    import vl_convert
+
+    # Labels are measured in another font than that of the page: on their side there is some room.
+    fit, pad = {"type": "fit-x", "contains": "padding"}, {"left": 16, "right": 8, "top": 4, "bottom": 4}
+    svg = vl_convert.vegalite_to_svg({**figure.spec, "width": _STILL, "padding": pad, "autosize": fit})
+    return replace(figure, svg=svg)
 
 
 def reading_of(shown: Iterable[tables.Table]) -> list[tuple[str, list[str]]]:

@@ -1,0 +1,117 @@
+"""Values of indicators, series and days as people write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final
+
+from reclens.monitor.records import OVERALL, SeriesKey
+from reclens.report._toolkit.format import in_words, percent, sentence
+from reclens.report._toolkit.tables import NOTHING, format_number
+from reclens.report.monitor.words import dimension_name
+
+__all__ = ["change_text", "day_text", "days_text", "indicator_name", "interval_text", "series_text", "value_text"]
+
+_POSITION: Final = re.compile(r"\d+")
+
+
+def indicator_name(indicator: str) -> str:
+    """The name of an indicator for people; one that is not registered here has its code in words.
+
+    Example:
+        >>> indicator_name("share_of_moons")
+        'Share of moons'
+    """
+    return sentence(in_words(indicator))
+
+
+def is_share(indicator: str) -> bool:
+    """Whether an indicator is a share, which is written in percent."""
+    return indicator in ("ctr", "coverage", "feature_nulls")
+
+
+def unit_of(indicator: str) -> str:
+    """What the numbers of an indicator are of; empty for a share or a plain number."""
+    return "ms" if indicator.startswith("latency") else ""
+
+
+def series_text(key: SeriesKey) -> str:
+    """A series: the indicator, and the slice where it is not the whole day.
+
+    Example:
+        >>> series_text(SeriesKey("moons", "surface", "home")), series_text(SeriesKey("moons"))
+        ('Moons of home (surface)', 'Moons')
+        >>> series_text(SeriesKey("moons", "position", "3"))
+        'Moons of position 3'
+    """
+    name = indicator_name(key.indicator)
+    if key.dimension == OVERALL:
+        return name
+    return f"{name} of {slice_text(key)}"
+
+
+def slice_text(key: SeriesKey) -> str:
+    """The slice of a series: a number needs its dimension before it."""
+    what = dimension_name(key.dimension)
+    return f"{what} {key.slice}" if _POSITION.fullmatch(key.slice) else f"{key.slice} ({what})"
+
+
+def value_text(indicator: str, value: float | None, *, signed: bool = False) -> str:
+    """A value with its unit.
+
+    Example:
+        >>> value_text("moons", 3.14159), value_text("moons", None)
+        ('3.142', '–')
+    """
+    if value is None or value != value:
+        return NOTHING
+    if is_share(indicator):
+        return percent(value, 2, signed=signed)
+    unit = unit_of(indicator)
+    return f"{format_number(value, signed=signed)}{f' {unit}' if unit else ''}"
+
+
+def interval_text(indicator: str, low: float | None, high: float | None, *, signed: bool = False) -> str:
+    """An interval or a band; a dash where there is none."""
+    if low is None or high is None:
+        return NOTHING
+    return f"{value_text(indicator, low, signed=signed)} to {value_text(indicator, high, signed=signed)}"
+
+
+def change_text(value: float | None, before: float | None) -> str:
+    """How far a value is from another, in percent of that.
+
+    Example:
+        >>> change_text(0.04, 0.05), change_text(0.04, 0.0), change_text(None, 1.0)
+        ('-20.0%', '–', '–')
+    """
+    return percent(value / before - 1, 1, signed=True) if value is not None and before else NOTHING
+
+
+def day_text(day: date) -> str:
+    """A day.
+
+    Example:
+        >>> day_text(date(2026, 3, 5))
+        '5 Mar 2026'
+    """
+    return f"{day.day} {day:%b %Y}"
+
+
+def days_text(first: date, last: date) -> str:
+    """A span of days.
+
+    Example:
+        >>> days_text(date(2026, 3, 2), date(2026, 3, 8)), days_text(date(2026, 3, 2), date(2026, 3, 2))
+        ('2 to 8 Mar 2026', '2 Mar 2026')
+        >>> days_text(date(2026, 2, 23), date(2026, 3, 1)), days_text(date(2025, 12, 29), date(2026, 1, 4))
+        ('23 Feb to 1 Mar 2026', '29 Dec 2025 to 4 Jan 2026')
+    """
+    if first == last:
+        return day_text(last)
+    if first.year != last.year:
+        return f"{day_text(first)} to {day_text(last)}"
+    if first.month != last.month:
+        return f"{first.day} {first:%b} to {day_text(last)}"
+    return f"{first.day} to {day_text(last)}"

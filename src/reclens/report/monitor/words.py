@@ -1,0 +1,163 @@
+"""The words of the health monitor: what each code of its states, checks, incidents and suspects is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from reclens.monitor.records import (
+    AnnotationKind,
+    CheckState,
+    DetectionState,
+    Direction,
+    IncidentStatus,
+    Severity,
+)
+from reclens.report._toolkit.format import in_words, sentence
+
+__all__ = [
+    "ANNOTATIONS",
+    "CHECK_STATES",
+    "DIRECTIONS",
+    "EVENTS",
+    "GATES",
+    "INCIDENT_STATES",
+    "SEVERITIES",
+    "STATES",
+    "STATE_MEANINGS",
+    "STATUS_TONES",
+    "Tone",
+    "check_name",
+    "dimension_name",
+    "suspect_name",
+]
+
+Tone = Literal["bad", "warn", "good", "none"]
+
+STATES: Final[Mapping[DetectionState, str]] = {
+    "ok": "in its band",
+    "level": "beyond its band",
+    "drift": "drifting",
+    "warming_up": "warming up",
+    "no_value": "no value",
+    "excluded": "excluded",
+    "silenced": "silenced",
+}
+
+STATE_MEANINGS: Final[Mapping[DetectionState, str]] = {
+    "ok": "The value lies in the band that the days before lead to expect.",
+    "level": "The value of the day lies beyond the band.",
+    "drift": "The level has moved over weeks, by small steps of which none stood out.",
+    "warming_up": "There are too few days to say what is usual.",
+    "no_value": "It could not be computed on this day.",
+    "excluded": "The day is a holiday, or an annotation says that it is like no other.",
+    "silenced": "The data gate of the day failed: the number says nothing of the recommender.",
+}
+
+STATUS_TONES: Final[Mapping[str | None, Tone]] = {"alert": "bad", "warning": "warn", "ok": "good", None: "none"}
+"""Status of a series -> its tone."""
+
+SEVERITIES: Final[Mapping[Severity, str]] = {"critical": "critical", "warning": "warning", "note": "note"}
+
+DIRECTIONS: Final[Mapping[Direction, str]] = {"up": "above", "down": "below"}
+
+CHECK_STATES: Final[Mapping[CheckState, str]] = {
+    "passed": "passed",
+    "failed": "failed",
+    "errored": "could not run",
+    "not_evaluated": "nothing to check",
+}
+
+GATES: Final[Mapping[CheckState, str]] = {
+    "passed": "The data of the day passed their checks",
+    "failed": "The data of the day failed",
+    "errored": "The data of the day could not be checked",
+    "not_evaluated": "There are no data of the day",
+}
+
+INCIDENT_STATES: Final[Mapping[IncidentStatus, str]] = {
+    "open": "open",
+    "acknowledged": "acknowledged",
+    "resolved": "resolved",
+}
+
+EVENTS: Final[Mapping[str, str]] = {
+    "opened": "opened",
+    "continued": "seen again",
+    "worse": "got worse",
+    "acknowledged": "acknowledged",
+    "snoozed": "snoozed",
+    "resolved": "resolved",
+    "reopened": "opened again",
+    "withdrawn": "withdrawn: the day was corrected",
+}
+
+ANNOTATIONS: Final[Mapping[AnnotationKind, str]] = {
+    "deploy": "Deploy",
+    "experiment": "Experiment",
+    "holiday": "Holiday",
+    "incident": "Incident elsewhere",
+    "note": "Note",
+}
+
+_SUSPECTS: Final[Mapping[str, str]] = {
+    "deploy": "a deploy on those days",
+    "experiment": "an experiment on those days",
+    "data_gate": "data that failed their checks",
+    "late_data": "data that arrived late",
+    "model_version": "another version of the model",
+    "feature": "a feature that changed",
+    "holiday": "a holiday",
+    "traffic": "another amount of traffic",
+    "mix": "another mix of traffic",
+    "duplicates": "rows that are there twice",
+    "retriever": "a retriever that returns nothing",
+    "incident": "an incident elsewhere",
+}
+
+_CHECKS: Final[Mapping[str, str]] = {
+    "readable": "readable",
+    "rows": "number of rows",
+    "columns": "columns that have to be there",
+    "types": "types of columns",
+    "new_columns": "columns that are new",
+    "not_null": "values that are missing",
+    "in_range": "values out of range",
+    "volume_low": "fewer rows than usual",
+    "volume_high": "more rows than usual",
+    "duplicates": "rows that are there twice",
+    "late": "rows that arrived late",
+    "outside": "rows of another day",
+}
+
+_DIMENSIONS: Final[Mapping[str, str]] = {"model_version": "version", "overall": "overall"}
+
+
+def suspect_name(code: str) -> str:
+    """A likely cause in words.
+
+    Example:
+        >>> suspect_name("late_data"), suspect_name("full_moon")
+        ('data that arrived late', 'full moon')
+    """
+    return _SUSPECTS.get(code, in_words(code))
+
+
+def check_name(code: str) -> str:
+    """A check of the data in words.
+
+    Example:
+        >>> check_name("not_null"), check_name("price_is_whole")
+        ('Values that are missing', 'Price is whole')
+    """
+    return sentence(_CHECKS.get(code, in_words(code)))
+
+
+def dimension_name(dimension: str) -> str:
+    """What a series is sliced by, in words.
+
+    Example:
+        >>> dimension_name("model_version"), dimension_name("surface")
+        ('version', 'surface')
+    """
+    return _DIMENSIONS.get(dimension, in_words(dimension))

@@ -1,0 +1,204 @@
+"""The weekly report and notices of a watched shop made by hand: what they say, how large they are, what is escaped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from reclens.monitor.health import History
+from reclens.monitor.records import DataCheck, GateResult, Notice, SeriesKey
+from reclens.monitor.week import Week, week_of
+from reclens.report._toolkit.document import RenderedDocument
+from reclens.report.monitor import charts
+from reclens.report.monitor.document import build_weekly_report
+from reclens.report.monitor.notices import notice_words
+from reclens.report.monitor.sentences import (
+    annotation_sentence,
+    check_sentence,
+    day_sentence,
+    gate_sentence,
+    gravest_first,
+    incident_sentence,
+    incident_title,
+    status_sentence,
+    why_sentences,
+)
+from reclens.report.monitor.tables import trail_table
+from reclens.report.monitor.weekly import changed, next_steps, week_card
+
+
+@pytest.fixture(scope="module")
+def week(watched: ModuleType) -> Week:
+    incidents = [watched.resolved(), watched.of_gate(), watched.drop("acknowledged")]
+    return week_of(watched.days(), watched.LAST, incidents=incidents)
+
+
+@pytest.fixture(scope="module")
+def report(week: Week) -> RenderedDocument:
+    return build_weekly_report(week)
+
+
+def test_the_report_says_what_happened_first_and_what_comes_next_last(report: RenderedDocument) -> None:
+    heads = re.findall(r"^## (.+)$", report.markdown, re.M)
+    assert heads == [
+        "What happened",
+        "Trends",
+        "Ctr of home (surface) is below its band",
+        "Incidents",
+        "Data quality",
+        "Experiments and deploys",
+        "What to look at next",
+        "Slices that changed",
+    ]
+    first = report.markdown.split("## Trends")[0]
+    assert "Act: 1 critical incident not resolved." in first
+    # 0.066 was expected and 0.0264 less was seen: 3.96 %, which is 40 % below.
+    assert "3.96% where 6.60% was expected (-40.0%), since 5 Mar 2026 (4 days); 50% of the traffic" in first
+    assert "Acknowledged by ann." in first and "6 of 7 days passed their checks" in first
+
+
+def test_the_report_is_small_opens_offline_and_escapes_what_people_wrote(report: RenderedDocument) -> None:
+    page = report.html.html
+    assert len(page.encode()) < 400_000 and "<script" not in page
+    assert "<b>on home</b>" not in page and "&lt;b&gt;on home&lt;/b&gt;" in page
+    assert r"\<b\>on home" in report.markdown
+    assert "Synthetic data." in page
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_charts_are_drawn_without_a_script(
+    width: int, report: RenderedDocument, browser_page: Any, tmp_path: Path, worst_contrast: Any
+) -> None:
+    place = report.html.save(tmp_path / "week.html")
+    browser_page.set_viewport_size({"width": width, "height": 900})
+    for scheme in ("light", "dark"):
+        browser_page.emulate_media(color_scheme=scheme)
+        browser_page.goto(place.as_uri())
+        drawn = browser_page.locator(".still svg")
+        assert drawn.count() == 7
+        boxes = [drawn.nth(at).bounding_box() for at in range(7)]
+        assert all(box["width"] > 280 and box["x"] + box["width"] <= width for box in boxes)
+        assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
+        assert worst_contrast(browser_page)[0] >= 4.5
+
+
+def test_a_week_in_which_nothing_happened(watched: ModuleType) -> None:
+    days = [each for each in watched.days() if each.day <= date(2026, 2, 1)]
+    calm = week_of(days, date(2026, 2, 1))
+    assert week_card(calm).tone == "good" and next_steps(calm) == ["Nothing needs a person."]
+    text = build_weekly_report(calm).markdown
+    assert "There was none." in text and "Every day passed its checks." in text
+
+
+def test_a_week_with_days_that_were_not_run_is_not_called_well(watched: ModuleType) -> None:
+    days = [each for each in watched.days() if each.day <= date(2026, 2, 1) and each.day != date(2026, 1, 29)]
+    card = week_card(week_of(days, date(2026, 2, 1)))
+    assert card.tone == "open" and ("Data", "6 of 7 days passed their checks; 1 day not run.") in card.lines
+
+
+def test_what_changed_leaves_zero_out_of_its_interval(week: Week) -> None:
+    rows = changed(week)
+    assert [row["indicator"] for row in rows] == ["ctr"]
+    assert rows[0]["high"] < 0
+
+
+def test_the_day_in_a_sentence(watched: ModuleType) -> None:
+    days = {each.day: each for each in watched.days()}
+    assert day_sentence(days[watched.FIRST]) == "Nothing is judged yet: 7 series of shop are warming up."
+    assert day_sentence(days[date(2026, 2, 20)]) == "shop is well: all 7 series that are judged are in their bands."
+    assert day_sentence(days[watched.FAILED]) == (
+        "The data of the day failed: number of rows: 4,000, expected 12,000. 7 series are therefore not judged."
+    )
+    assert day_sentence(days[watched.LAST]) == (
+        "2 of 7 series are beyond their bands or drifting; 1 incident not resolved: 1 critical."
+    )
+
+
+def test_the_four_states_of_a_check_are_told_apart(watched: ModuleType) -> None:
+    make = {"code": "not_null", "blocking": True, "column": "item_id", "rows": 200}
+    said = {
+        "passed": "Values that are missing in item_id: passed",
+        "failed": "Values that are missing in item_id: 0.0500, expected 0.0100, 10 rows of 200",
+        "errored": "Values that are missing in item_id: could not run",
+        "not_evaluated": "Values that are missing in item_id: nothing to check",
+    }
+    more: dict[str, Any] = {"seen": 0.05, "bound": 0.01, "failed_rows": 10}
+    for state, words in said.items():
+        check = DataCheck(**make, state=state, **(more if state == "failed" else {}))  # type: ignore[arg-type]
+        assert check_sentence(check) == words
+    nothing = GateResult(day=watched.LAST, checks=(), state="not_evaluated")
+    assert gate_sentence(nothing) == "There are no data of the day."
+    idle = DataCheck(**make, state="not_evaluated")
+    passed = gate_sentence(GateResult(day=watched.LAST, checks=(idle,), state="passed"))
+    assert passed == "The data of the day passed their checks; 1 check had nothing to check."
+
+
+def test_incidents_in_words(watched: ModuleType) -> None:
+    drop, gate, drift = watched.drop(), watched.of_gate(), watched.resolved()
+    assert [each.id for each in gravest_first([drift, gate, drop])] == ["ctr-home-0305", "gate-0303", "nulls-0210"]
+    assert incident_title(gate) == "Data of 3 Mar 2026 failed"
+    assert incident_title(drift) == "Feature nulls of price (feature) drifts up"
+    assert incident_title(replace(drop, kind="slo")) == "Ctr of home (surface) misses its objective"
+    assert incident_sentence(drift).startswith("Warning: feature nulls of price (feature) drifts up: 4.00% where 1.00%")
+    assert status_sentence(drop) == "Open." and status_sentence(watched.drop("acknowledged")) == "Acknowledged by ann."
+    snoozed = replace(drop, snoozed_until=date(2026, 3, 12))
+    assert status_sentence(snoozed) == "Open; no notices until 12 Mar 2026."
+    assert why_sentences(drop) == [
+        "Home (surface) makes 97% of the change over all: -1.31% by its own value, +0.04% by its share of the traffic.",
+        "With it moved Ctr and Ndcg.",
+        "First suspects: a deploy on those days and another version of the model.",
+    ]
+    assert annotation_sentence(watched.DEPLOY) == "Deploy, 5 Mar 2026, home (surface): ranker 2.4 <b>on home</b>."
+    assert trail_table(watched.drop("acknowledged")).rows[-1][1:] == ("acknowledged", "–", "ann", "rolled back")
+
+
+@pytest.mark.parametrize(
+    ("code", "title", "within"),
+    [
+        ("opened", "shop: critical: Ctr of home (surface) is below its band", "ranking team looks after it"),
+        ("worse", "shop: worse, critical: Ctr of home (surface) is below its band", "First suspects: a deploy"),
+        ("resolved", "shop: resolved: Ctr of home (surface) is below its band", "It was seen on 4 days."),
+        ("gate_failed", "shop: data of 3 Mar 2026 failed", "number of rows: 4,000, expected 12,000"),
+        ("gate_passed", "shop: data of 3 Mar 2026 are whole again", ""),
+        ("not_run", "shop: the monitor has not run for 3 Mar 2026", "The last day that was run is 1 Mar 2026."),
+        ("weekly", "shop: week to 3 Mar 2026: Act now.", "Report: reports/week.html"),
+    ],
+)
+def test_notices_in_words(code: Any, title: str, within: str, watched: ModuleType) -> None:
+    facts = {"last_day": "2026-03-01", "headline": "Act now.", "report": "reports/week.html"}
+    notice = Notice(key="k", code=code, day=watched.FAILED, severity="critical", incident="ctr-home-0305", facts=facts)
+    gate = watched.gate_of(watched.FAILED)
+    found = notice_words(notice, system="shop", incident=watched.drop(), gate=gate)
+    assert found.title == title and within in found.text and "\n\n" not in found.text
+
+
+def test_the_overview_puts_every_series_into_its_band(watched: ModuleType) -> None:
+    found = History.of(watched.days())
+    keys = [("ctr", "overall", "all"), ("ctr", "surface", "home"), ("embedding_drift", "overall", "all")]
+    drawn = charts.overview_chart(found, keys=keys).to_dict(validate=False)
+    *_, dots = drawn["layer"]
+    points = dots["data"]["values"]
+    assert [each["status"] for each in points] == ["alert", "alert", "not judged"]
+    # 4 units of noise are 0.26 of a row; a value beyond 1.7 half-bands is drawn at 1.7 of them, below its row.
+    assert points[1]["y"] == pytest.approx(1 + 1.7 * 0.26, abs=1e-3)
+    line = [row for row in drawn["layer"][1]["data"]["values"] if row["row"] == 0]
+    row = charts.series_of(found, SeriesKey("ctr")).row(-10, named=True)
+    share = (row["value"] - row["expected"]) / (row["high"] - row["expected"])
+    assert line[-10]["y"] == pytest.approx(-0.26 * share, abs=1e-3)
+    assert "4 units" not in dots["data"]["values"][0]["tip"] and "beyond its band" in points[0]["tip"]
+
+
+def test_a_series_without_values_has_no_chart(watched: ModuleType) -> None:
+    found = History.of(watched.days())
+    assert charts.history_chart(found, key=("embedding_drift", "overall", "all")) is None
+    assert charts.overview_chart(found, keys=[]) is None
+    assert charts.contribution_chart(watched.of_gate()) is None
+    assert charts.incidents_chart([watched.resolved()], first=date(2026, 3, 2), last=date(2026, 3, 8)) is None
