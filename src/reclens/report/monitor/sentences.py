@@ -36,6 +36,7 @@ __all__ = [
     "day_sentence",
     "event_sentence",
     "gate_sentence",
+    "gravest_first",
     "incident_sentence",
     "incident_title",
     "next_sentence",

@@ -11,7 +11,18 @@ from reclens.report._toolkit.format import in_words, percent, sentence
 from reclens.report._toolkit.tables import NOTHING, format_number
 from reclens.report.monitor.words import dimension_name
 
-__all__ = ["change_text", "day_text", "days_text", "indicator_name", "interval_text", "series_text", "value_text"]
+__all__ = [
+    "change_text",
+    "day_text",
+    "days_text",
+    "indicator_name",
+    "interval_text",
+    "is_share",
+    "series_text",
+    "slice_text",
+    "unit_of",
+    "value_text",
+]
 
 _POSITION: Final = re.compile(r"\d+")
 
