@@ -1,0 +1,50 @@
+"""Queries of DuckDB whose result is fetched at once: a connection takes no other work before that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from reclens.data.read.arrow import ArrowStream
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["columns_of", "create", "frame", "opened", "rows", "run"]
+
+
+def opened(threads: int | None = None) -> duckdb.DuckDBPyConnection:
+    """A connection in memory, which sees no variables of the caller."""
+    import duckdb
+
+    config: dict[str, Any] = {"python_enable_replacements": False} | ({} if threads is None else {"threads": threads})
+    return duckdb.connect(":memory:", config=config)
+
+
+def run(connection: duckdb.DuckDBPyConnection, statement: str, **values: Any) -> None:
+    """Run a statement."""
+    rows(connection, statement, **values)
+
+
+def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> list[tuple[Any, ...]]:
+    """The rows of a query."""
+    found = connection.execute(query, values) if values else connection.execute(query)
+    return found.fetchall()
+
+
+def frame(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> pl.DataFrame:
+    """The rows of a query as a frame; all whole numbers are Int64, of which sums of DuckDB are wider."""
+    found = connection.sql(query, params=values) if values else connection.sql(query)
+    made = pl.DataFrame(ArrowStream(found))
+    return made.with_columns(pl.selectors.integer().cast(pl.Int64), pl.selectors.decimal().cast(pl.Float64))
+
+
+def create(connection: duckdb.DuckDBPyConnection, name: str, query: str, **values: Any) -> None:
+    """Make a temporary table of a query."""
+    run(connection, f"CREATE OR REPLACE TEMP TABLE {name} AS {query}", **values)
+
+
+def columns_of(connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
+    """The columns of a query with their types."""
+    return {str(name): str(kind) for name, kind, *_ in rows(connection, f"DESCRIBE {query}")}

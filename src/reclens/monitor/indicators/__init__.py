@@ -1,0 +1,1 @@
+"""Indicators: one decorated function each, in the modules of this package; see :mod:`.registry`."""

@@ -1,0 +1,230 @@
+"""The tables of a day, made from its log by the SQL in ``monitor/sql``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from importlib import resources
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from reclens.data.quoting import constant, quoted
+from reclens.data.read.arrow import ArrowStream
+from reclens.errors import UnknownNameError
+from reclens.monitor.bins import binned, find_bins
+from reclens.monitor.duck import columns_of, create, frame, rows
+from reclens.monitor.log import PREDICTED, LogDay
+from reclens.monitor.project import Project
+from reclens.schema import ITEM, SCORE, USER, VERSION
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["make_marts", "read_staging", "reference_days", "sql"]
+
+_KNOWN: Final[Mapping[str, str]] = {"users": USER, "items": ITEM, "versions": VERSION}
+"""What is remembered with the first day it was seen -> its column."""
+
+
+def sql(name: str) -> str:
+    """The text of a query of ``monitor/sql``: one plain SELECT.
+
+    Raises:
+        UnknownNameError: If there is none of that name.
+
+    Example:
+        >>> sql("user_cohort").splitlines()[0]
+        '-- What each user did in a day.'
+    """
+    folder = resources.files("reclens.monitor") / "sql"
+    known = sorted(each.name.removesuffix(".sql") for each in folder.iterdir() if each.name.endswith(".sql"))
+    if name not in known:
+        raise UnknownNameError("query", name, known)
+    return (folder / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> None:
+    """Make the table ``impressions`` from the view ``log``, with what is known of users and items.
+
+    Raises:
+        DataError: If a file is cut off.
+    """
+    day = log.bounds.day
+    _user_facts(connection, project, day)
+    _item_facts(connection, project, day)
+    settings = project.settings.log
+    create(connection, "impressions", sql("staging"), late_after=settings.late_after)
+
+
+def make_marts(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> dict[str, pl.DataFrame]:
+    """The tables of a day, from the table ``impressions``; what is known of users, items and versions grows.
+
+    Returns:
+        Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them.
+    """
+    settings, day = project.settings, log.bounds.day
+    create(connection, "lists", sql("lists"), cutoff=settings.log.cutoff)
+    state = project.read_state("bins") or {}
+    columns = {
+        **{name: "DOUBLE" for name in (SCORE, PREDICTED) if name in log.columns},
+        **{name: kind for name, kind in log.features.items() if not kind.startswith(("TIMESTAMP", "DATE"))},
+    }
+    bins = find_bins(connection, columns, state.get("columns", {}), bins=settings.reference.bins)
+    length = settings.log.list_length or state.get("list_length") or _usual_length(connection)
+    kept = {"columns": bins, "list_length": state.get("list_length") or length}
+    if kept != state:
+        project.write_state("bins", kept)
+    tables = {
+        "cells": frame(connection, sql("daily_metrics")),
+        "lists": frame(connection, sql("daily_lists"), list_length=length, hit_at=settings.log.hit_at),
+        "items": frame(connection, sql("item_exposure")),
+        "users": frame(connection, sql("user_cohort")),
+        "duplicates": frame(connection, sql("duplicates")),
+        "bins": pl.concat(
+            [binned(connection, columns, bins, zone=settings.log.time_zone), frame(connection, sql("latency"))],
+            how="vertical_relaxed",
+        ),
+    }
+    _remember(connection, project, day)
+    return tables | {"facts": _facts(connection, project, log)}
+
+
+# --------------------------------------------------------------------------------------------- what is known besides
+
+
+def _user_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
+    """Make ``user_facts``: ``user_id, segment, new_user``.
+
+    The last is null in the first days of the monitor, to which everybody is new.
+    """
+    tables = project.settings.tables
+    known = _known(connection, project, "users", day)
+    segments = "SELECT NULL AS user_id, NULL::VARCHAR AS segment WHERE false"
+    if tables.users is not None:
+        source, columns = _whole(connection, project, tables.users)
+        segment = f"any_value({quoted(tables.segment)}::VARCHAR)" if tables.segment in columns else "NULL::VARCHAR"
+        segments = f"SELECT {USER}, {segment} AS segment FROM {source} GROUP BY {USER}"
+    create(
+        connection,
+        "user_facts",
+        f"SELECT seen.id AS user_id, segments.segment, {known} AS new_user FROM "
+        f"(SELECT DISTINCT {USER} AS id FROM log WHERE {USER} IS NOT NULL) AS seen "
+        f"LEFT JOIN ({segments}) AS segments ON segments.user_id::VARCHAR = seen.id::VARCHAR "
+        "LEFT JOIN known_users ON known_users.id = seen.id::VARCHAR",
+    )
+
+
+def _item_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
+    """Make ``item_facts``: ``item_id, category, new_item, fresh_item, information``.
+
+    The last is -log2 of the item's share of the clicks of the past, with one click added to each item.
+    """
+    settings = project.settings
+    tables, known = settings.tables, _known(connection, project, "items", day)
+    catalogue, columns = "SELECT NULL AS item_id WHERE false", {}
+    if tables.items is not None:
+        source, columns = _whole(connection, project, tables.items)
+        catalogue = f"SELECT * FROM {source}"
+    category, released = "NULL::VARCHAR", "NULL::DATE"
+    if tables.category in columns:
+        category = quoted(tables.category)
+        if columns[tables.category].endswith("[]"):
+            category = f"{category}[1]"
+    if tables.released in columns:
+        released = f"TRY_CAST({quoted(tables.released)} AS DATE)"
+    fresh = f"{released} > DATE '{day}' - {settings.log.fresh_days}"
+    past = _past_clicks(project, day)
+    connection.register("past_clicks", ArrowStream(past))
+    total = "(SELECT sum(clicks) + count(*) FROM past_clicks)"
+    information = (
+        f"CASE WHEN {int(past['clicks'].sum())} > 0 THEN log2({total} / (coalesce(past_clicks.clicks, 0) + 1)) END"
+    )
+    create(
+        connection,
+        "item_facts",
+        f"SELECT seen.id AS item_id, catalogue.category, {known} AS new_item, catalogue.fresh AS fresh_item, "
+        f"{information} AS information "
+        f"FROM (SELECT DISTINCT {ITEM} AS id FROM log WHERE {ITEM} IS NOT NULL) AS seen "
+        f"LEFT JOIN (SELECT {ITEM}::VARCHAR AS id, any_value({category}::VARCHAR) AS category, "
+        f"any_value({fresh}) AS fresh FROM ({catalogue}) GROUP BY {ITEM}) AS catalogue "
+        "ON catalogue.id = seen.id::VARCHAR "
+        "LEFT JOIN past_clicks ON past_clicks.item_id = seen.id::VARCHAR "
+        "LEFT JOIN known_items ON known_items.id = seen.id::VARCHAR",
+    )
+
+
+def _known(connection: duckdb.DuckDBPyConnection, project: Project, name: str, day: date) -> str:
+    """Register ``known_NAME`` of the days before; whether an id is new, as SQL that is null while it is unknown."""
+    frame = project.read_known(name)
+    frame = pl.DataFrame(schema={"id": pl.String, "first_day": pl.Date}) if frame is None else frame
+    frame = frame.filter(pl.col("first_day") < day)
+    connection.register(f"known_{name}", ArrowStream(frame))
+    since = day - timedelta(days=project.settings.log.cold_days)
+    first = frame["first_day"].min()
+    if not isinstance(first, date) or first > since:
+        return "NULL::BOOLEAN"
+    return f"coalesce(known_{name}.first_day > DATE '{since}', true)"
+
+
+def _remember(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
+    """Add the ids of the day; what an earlier run of this day added, and it alone, is taken off first."""
+    for name, column in _KNOWN.items():
+        known = project.read_known(name)
+        ids = frame(connection, f"SELECT DISTINCT {column}::VARCHAR AS id FROM impressions WHERE {column} IS NOT NULL")
+        seen = ids.with_columns(first_day=pl.lit(day))
+        kept = known.filter(pl.col("first_day") != day) if known is not None else seen.clear()
+        grown = pl.concat([kept, seen]).group_by("id").agg(pl.col("first_day").min()).sort("id")
+        if known is None or not grown.equals(known):
+            project.write_known(name, grown)
+
+
+def _past_clicks(project: Project, day: date) -> pl.DataFrame:
+    """Clicks of each item in the reference days."""
+    days = reference_days(project, day)
+    found = project.read_days(days, "items")
+    if found is None:
+        return pl.DataFrame(schema={"item_id": pl.String, "clicks": pl.Int64})
+    whole = found.filter(pl.col("dimension") == "overall")
+    return whole.group_by("item_id").agg(pl.col("clicks").sum().cast(pl.Int64)).sort("item_id")
+
+
+def reference_days(project: Project, day: date) -> list[date]:
+    """The days that distributions of a day are held against: run, whole, and before it."""
+    chosen = project.settings.reference
+    known = [each for each in project.days() if each != day]
+    if chosen.start is not None and chosen.end is not None:
+        return [each for each in known if chosen.start <= each <= chosen.end]
+    return [each for each in known if day - timedelta(days=chosen.days) <= each < day]
+
+
+def _whole(connection: duckdb.DuckDBPyConnection, project: Project, path: str) -> tuple[str, dict[str, str]]:
+    """A table that is not by day: what stands behind FROM, and its columns with their types."""
+    place = project.place(path)
+    pattern = str(place / "*.parquet") if place.is_dir() else str(place)
+    source = f"read_parquet({constant(pattern)}, union_by_name = true)"
+    return source, columns_of(connection, f"SELECT * FROM {source}")
+
+
+def _facts(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> pl.DataFrame:
+    """Numbers of the day that are no sums: their mean is taken over days, with the count of days as ``n``."""
+    found: dict[str, float] = {"hours": log.bounds.hours}
+    tables = project.settings.tables
+    if tables.items is not None:
+        source, _ = _whole(connection, project, tables.items)
+        [(count,)] = rows(connection, f"SELECT count(DISTINCT {ITEM}) FROM {source}")
+        found["catalogue"] = float(count)
+    else:
+        known = project.read_known("items")
+        found["catalogue"] = float(0 if known is None else known.height)
+    versions = project.read_known("versions")
+    if versions is not None and versions.height:
+        newest = versions.filter(pl.col("first_day") <= log.bounds.day)["first_day"].max()
+        if isinstance(newest, date):
+            found["model_age"] = float((log.bounds.day - newest).days)
+    return pl.DataFrame({"fact": list(found), "value": [float(each) for each in found.values()], "n": [1] * len(found)})
+
+
+def _usual_length(connection: duckdb.DuckDBPyConnection) -> int:
+    [(length,)] = rows(connection, "SELECT coalesce(mode(items), 1) FROM lists")
+    return int(length)

@@ -1,0 +1,242 @@
+"""The folder of a monitor: settings, the state of each day, and what others read.
+
+::
+
+    monitor.toml                     the settings
+    state/bins.json                  bins of distributions, as the first day set them
+    state/known_*.parquet            users, items and versions, each with the first day it was seen
+    state/days/2026-01-05/           cells, items, …, series (Parquet); gate.json; card.json, written last
+    published/series.parquet, …      all days in one file, for the dashboard and other readers
+
+Every file is written under a temporary name and renamed, so that a reader sees the old one or the new one. A day with a
+``card.json`` is whole; whatever a killed run left is written anew when the day runs again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+from pydantic import TypeAdapter
+
+from reclens.data.read.frames import read_parquet
+from reclens.drafts import sweep
+from reclens.errors import NameTakenError, WorkspaceError
+from reclens.files import made_folder, write_bytes, write_text
+from reclens.monitor.records import SERIES, GateResult
+from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings, load_monitor_settings
+
+__all__ = ["Project"]
+
+_GATE: Final = TypeAdapter(GateResult)
+_CARD: Final = "card.json"
+_AGAIN: Final = 0.05
+
+
+class Project:
+    """The folder of a monitor.
+
+    Args:
+        folder: The folder that ``monitor.toml`` is in.
+
+    Raises:
+        WorkspaceError: If there is no ``monitor.toml``.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        if not (self.folder / SETTINGS_FILE).is_file():
+            raise WorkspaceError(
+                f"{self.folder} has no {SETTINGS_FILE}. Make a project by: reclens monitor init {self.folder}"
+            )
+        self.state = self.folder / "state"
+        self.published = self.folder / "published"
+
+    def __repr__(self) -> str:
+        return f"Project({str(self.folder)!r})"
+
+    @cached_property
+    def settings(self) -> MonitorSettings:
+        """What ``monitor.toml`` says."""
+        return load_monitor_settings(self.folder)
+
+    def place(self, path: str | Path) -> Path:
+        """A path of the settings: relative ones start at the folder."""
+        return self.folder / path
+
+    @contextmanager
+    def lock(self, *, wait: float = 0.0) -> Generator[None]:
+        """Keep other runs out: one at a time writes the state.
+
+        The lock is one of the system, which is gone when the process ends, however it ends.
+
+        Args:
+            wait: Seconds to wait for another run to end.
+
+        Raises:
+            NameTakenError: If another run has it.
+            WorkspaceError: If the folder cannot be written.
+        """
+        made_folder(self.state)
+        place, end = self.state / "lock", time.monotonic() + wait
+        try:
+            file = place.open("a+b")
+        except OSError as error:
+            raise WorkspaceError(f"{place} cannot be written: {error.strerror or error}.") from error
+        with file:
+            while not _locked(file.fileno()):
+                if time.monotonic() >= end:
+                    raise NameTakenError(f"another run writes {self.folder}. Wait for its end, then run again.")
+                time.sleep(_AGAIN)
+            sweep([self.state, self.published, *self._folders()])
+            yield
+
+    # -------------------------------------------------------------------------------------------------------- one day
+
+    def day_folder(self, day: date) -> Path:
+        """Where the state of a day is."""
+        return self.state / "days" / day.isoformat()
+
+    def days(self) -> list[date]:
+        """The days that were run and are whole, in order."""
+        return [date.fromisoformat(each.name) for each in self._folders() if (each / _CARD).is_file()]
+
+    def write_day(
+        self, day: date, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: Mapping[str, Any]
+    ) -> None:
+        """Write the state of a day; what another run of it left is replaced.
+
+        Raises:
+            WorkspaceError: If it cannot be written, such as on a full disk: the day counts as not run then.
+        """
+        folder = made_folder(self.day_folder(day))
+        try:
+            (folder / _CARD).unlink(missing_ok=True)
+            for each in folder.glob("*.parquet"):
+                if each.stem not in tables:
+                    each.unlink()
+        except OSError as error:
+            raise WorkspaceError(f"{folder} cannot be written: {error.strerror or error}.") from error
+        for name, table in tables.items():
+            self._write(folder / f"{name}.parquet", table)
+        write_text(folder / "gate.json", _GATE.dump_json(gate, indent=1).decode())
+        write_text(folder / _CARD, json.dumps(card, indent=1, default=str, ensure_ascii=False))
+
+    def read_day(self, day: date, table: str) -> pl.DataFrame | None:
+        """A table of the state of a day; None if there is none."""
+        place = self.day_folder(day) / f"{table}.parquet"
+        return read_parquet(place) if place.is_file() else None
+
+    def read_days(self, days: Sequence[date], table: str) -> pl.DataFrame | None:
+        """A table of several days, one below the other, with a column ``day`` if it has none; None without any."""
+        found: list[pl.DataFrame] = []
+        for day in days:
+            each = self.read_day(day, table)
+            if each is not None:
+                found.append(each if "day" in each.columns else each.with_columns(day=pl.lit(day)))
+        return pl.concat(found, how="diagonal_relaxed") if found else None
+
+    def card(self, day: date) -> dict[str, Any] | None:
+        """How a day was run: rows, columns with their types, and seconds by step; None if it was not."""
+        place = self.day_folder(day) / _CARD
+        return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+
+    # ------------------------------------------------------------------------------------------------------- all days
+
+    def series(self, start: date | None = None, end: date | None = None) -> pl.DataFrame:
+        """The series of the days from ``start`` to ``end``, in the columns of SERIES; all by default."""
+        found = self.read_days(self._between(start, end), "series")
+        return (
+            pl.DataFrame(schema=SERIES)
+            if found is None
+            else found.select(pl.col(name).cast(kind) for name, kind in SERIES.items())
+        )
+
+    def gates(self, start: date | None = None, end: date | None = None) -> dict[date, GateResult]:
+        """The data gate of each day, in order."""
+        found: dict[date, GateResult] = {}
+        for day in self._between(start, end):
+            text = (self.day_folder(day) / "gate.json").read_bytes()
+            found[day] = _GATE.validate_json(text)
+        return found
+
+    def publish(self, table: str, frame: pl.DataFrame) -> None:
+        """Write ``published/TABLE.parquet`` for readers: the dashboard may be open meanwhile."""
+        made_folder(self.published)
+        self._write(self.published / f"{table}.parquet", frame)
+
+    def read_published(self, table: str) -> pl.DataFrame | None:
+        """What was published; None before anything was."""
+        place = self.published / f"{table}.parquet"
+        return read_parquet(place) if place.is_file() else None
+
+    # ----------------------------------------------------------------------------------------------------- small state
+
+    def read_state(self, name: str) -> dict[str, Any] | None:
+        """``state/NAME.json``; None if it was not written yet."""
+        place = self.state / f"{name}.json"
+        return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
+
+    def write_state(self, name: str, content: Mapping[str, Any]) -> None:
+        """Write ``state/NAME.json``."""
+        made_folder(self.state)
+        write_text(self.state / f"{name}.json", json.dumps(content, indent=1, ensure_ascii=False, default=str))
+
+    def read_known(self, name: str) -> pl.DataFrame | None:
+        """``state/known_NAME.parquet``: ``id, first_day``; None before the first day."""
+        place = self.state / f"known_{name}.parquet"
+        return read_parquet(place) if place.is_file() else None
+
+    def write_known(self, name: str, frame: pl.DataFrame) -> None:
+        """Write ``state/known_NAME.parquet``."""
+        made_folder(self.state)
+        self._write(self.state / f"known_{name}.parquet", frame)
+
+    def _between(self, start: date | None, end: date | None) -> list[date]:
+        return [day for day in self.days() if (start is None or day >= start) and (end is None or day <= end)]
+
+    def _folders(self) -> list[Path]:
+        days = self.state / "days"
+        return sorted(each for each in days.iterdir() if _is_day(each.name)) if days.is_dir() else []
+
+    @staticmethod
+    def _write(place: Path, frame: pl.DataFrame) -> None:
+        content = BytesIO()
+        frame.write_parquet(content, compression="zstd", compression_level=1)
+        write_bytes(place, content.getvalue())
+
+
+def _is_day(name: str) -> bool:
+    try:
+        date.fromisoformat(name)
+    except ValueError:
+        return False
+    return len(name) == 10
+
+
+def _locked(handle: int) -> bool:
+    """Take the lock of a file, unless another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        locking: Any = msvcrt
+        try:
+            locking.locking(handle, locking.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
