@@ -176,6 +176,9 @@ def test_what_is_wrong_is_refused(split: Split, candidates: Candidates) -> None:
     short = dataclasses.replace(candidates, depth=10)
     with pytest.raises(UsageError, match="nothing to choose"):
         mitigation(short, MitigationSettings(gap=TAIL, **FEW), train=split.train, settings=SETTINGS)
+    misspelt = MitigationSettings(gap=dataclasses.replace(TAIL, group="tial"), **FEW)
+    with pytest.raises(UnknownNameError, match=r"'tial'.*'tail'"):  # before the length of the lists is looked at
+        mitigation(short, misspelt, train=split.train, settings=SETTINGS)
     lists_only = dataclasses.replace(candidates, model=None)
     asked = MitigationSettings(gap=TAIL, rerank={"xquad": [0.5]}, weights={}, loop=LoopSettings())
     with pytest.raises(UsageError, match="retrains a model"):

@@ -223,14 +223,14 @@ def mitigation(
         test set, which is what the two parts here are kept apart for.
     """
     settings = settings or AuditSettings()
+    settings = replace(settings, hypotheses=None, retrieved=0)
+    lists = _first(candidates.validation, settings.k)
+    goal = goal_of(train, lists, candidates.validation_truth, asked.gap, settings)  # names are checked first
     if candidates.depth <= settings.k:
         raise UsageError(
             f"the longest list has {candidates.depth} items and {settings.k} are shown: there is nothing to choose "
             "from. Give longer ones, such as 100 for each user."
         )
-    settings = replace(settings, hypotheses=None, retrieved=0)
-    lists = _first(candidates.validation, settings.k)
-    goal = goal_of(train, lists, candidates.validation_truth, asked.gap, settings)
     tried, left_out = _Makers(candidates, goal, settings.k, threads).all_of(asked)
     if not tried:
         raise UsageError("nothing of what was asked for can be tried for this gap and these lists.")
