@@ -17,7 +17,16 @@ import numpy as np
 
 from reclens.errors import UsageError
 
-__all__ = ["DayScores", "Threshold", "alerts_of", "drift_scores", "score_days", "threshold_for"]
+__all__ = [
+    "DayScores",
+    "Threshold",
+    "alerts_of",
+    "drift_scores",
+    "drift_tail",
+    "score_days",
+    "score_tail",
+    "threshold_for",
+]
 
 _QUANTILES: Final = ((0.5, 0.67449), (0.8, 1.28155))
 """Quantiles of a distance, and what they are for a normal distribution of standard deviation 1. The scale is the larger
@@ -28,6 +37,15 @@ _MOST: Final = 3.0
 """A single day counts for at most this in a drift: a spike is found by its own distance."""
 YEAR: Final = 365.25
 
+_TAIL: Final = (0.9, 0.99)
+"""Quantiles of scores that their tail is fitted to: a year with a few days of incidents hardly moves them."""
+_CALM_SUMS: Final = (1.97, 4.26)
+"""These quantiles of the sums of :func:`drift_scores` on days of normal noise (simulated, 217,600 series-days)."""
+_BENT: Final = 0.18
+"""How much more each further factor of 10 adds to such a sum than the one before it, on the same days."""
+_PRIOR: Final = 300.0
+"""Scores that weigh as much as the assumption of normal noise in the fit of a tail."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class DayScores:
@@ -37,11 +55,13 @@ class DayScores:
         expected: Forecast from the days before; NaN while there are too few of them.
         scale: Standard deviation of a distance from it, in the unit of the values.
         z: Distance of the day from ``expected`` in units of ``scale``; NaN where the day or one of both is missing.
+        record: Whether the day is further from ``expected`` than each day that the scale was learned from.
     """
 
     expected: np.ndarray
     scale: np.ndarray
     z: np.ndarray
+    record: np.ndarray
 
     def band(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Expected range of a day: ``expected`` ± ``threshold`` × ``scale``."""
@@ -56,6 +76,8 @@ def score_days(
     period: int = 7,
     memory: int = 8,
     warm_up: int = 3,
+    unlearned: float = np.inf,
+    patience: int = 14,
 ) -> DayScores:
     """Score every day against a forecast from the days before it.
 
@@ -68,6 +90,9 @@ def score_days(
         period: Days of a season.
         memory: Number of past seasons in a forecast.
         warm_up: Seasons, with at least half of their days, that a forecast needs. The spread needs as many forecasts.
+        unlearned: A day further than this from its forecast is not used by later ones either, so that an incident of
+            several days does not become what is expected.
+        patience: Days in a row after which it is: the level has changed.
 
     Raises:
         UsageError: If shapes differ or a setting is out of range.
@@ -81,11 +106,23 @@ def score_days(
         (9.0, -18.0)
     """
     values, errors, past = _checked(values, errors, excluded, period, memory, warm_up)
-    days = len(values)
-    expected = np.full_like(values, np.nan)
-    for day in range(warm_up * period, days):
-        expected[day] = _forecast(past[:day], period, memory, warm_up)
-    return DayScores(expected=expected, **_scaled(values, expected, errors, past, period, memory, warm_up))
+    expected, scale, z = (np.full_like(values, np.nan) for _ in range(3))
+    distance, noise = np.full_like(values, np.nan), errors**2
+    record = np.zeros(values.shape, bool)
+    least, window = warm_up * period, memory * period
+    in_row = np.zeros(values.shape[1], int)
+    for day in range(least, len(values)):
+        expected[day] = _forecast(past[max(0, day - window) : day], period, memory, warm_up)
+        recent = slice(max(0, day - window), day)
+        scale[day] = _scale(distance[recent], noise[recent], noise[day], least)
+        z[day] = _distance(values[day], expected[day], scale[day])
+        record[day] = np.abs(values[day] - expected[day]) > _largest(distance[recent])
+        # What a series did before, such as one that is mostly zero, is no incident.
+        far = (np.abs(z[day]) > unlearned) & record[day]
+        in_row = np.where(far, in_row + 1, np.where(np.isfinite(values[day]), 0, in_row))
+        past[day, far & (in_row <= patience)] = np.nan
+        distance[day] = np.abs(past[day] - expected[day])
+    return DayScores(expected=expected, scale=scale, z=z, record=record)
 
 
 def drift_scores(
@@ -185,6 +222,57 @@ def threshold_for(scores: np.ndarray, *, budget: float, cool_down: int = 7) -> T
     return Threshold(value=found, state=state, budget=budget, series_days=len(known), needed_days=needed)
 
 
+def score_tail(scores: np.ndarray, *, rate: float, days: float) -> float:
+    """The size that scores of calm days exceed at a rate, by the tail of a t distribution through two quantiles.
+
+    Conformal thresholds need more days than the rate is long, and days without an incident. This one needs neither: the
+    quantiles are such that a few incidents among the days do not move them. It is never below that of normal noise.
+
+    Args:
+        scores: Scores of :func:`score_days`, of any shape; NaN is left out.
+        rate: Share of days.
+        days: Number of distances that a scale was estimated from: with few of them tails are heavier.
+
+    Returns:
+        The size; that of normal noise if there are no scores.
+    """
+    from scipy import stats
+
+    freedom = max(0.7 * days, 3.0)
+    calm = float(stats.t.ppf(1 - rate / 2, freedom))
+    sizes = np.abs(scores[np.isfinite(scores)])
+    if not len(sizes):
+        return calm
+    low, high = np.quantile(sizes, _TAIL)
+    grid = np.geomspace(0.8, max(freedom, 1.0), 60)
+    inner, outer = (stats.t.ppf(0.5 + at / 2, grid) for at in _TAIL)
+    weight = len(sizes) / (len(sizes) + _PRIOR)
+    # The heavier the tail, the larger the ratio of both quantiles: it tells the degrees of freedom.
+    ratio = np.log(max(high, _LEAST) / max(low, _LEAST))
+    ratio = weight * ratio + (1 - weight) * np.log(outer[-1] / inner[-1])
+    found = grid[np.argmin(np.abs(np.log(outer / inner) - ratio))]
+    unit = (low / stats.t.ppf(0.5 + _TAIL[0] / 2, found)) ** weight
+    return max(calm, float(stats.t.ppf(1 - rate / 2, found) * unit))
+
+
+def drift_tail(sums: np.ndarray, *, rate: float) -> float:
+    """The size that sums of calm days exceed at a rate, by an exponential tail through two quantiles.
+
+    Args:
+        sums: What :func:`drift_scores` returns, of any shape; NaN is left out.
+        rate: Share of days.
+
+    Returns:
+        The size; never below that of normal noise.
+    """
+    sizes = np.abs(sums[np.isfinite(sums)])
+    weight = len(sizes) / (len(sizes) + _PRIOR)
+    seen = np.quantile(sizes, _TAIL) if len(sizes) else np.zeros(2)
+    low, high = np.maximum(_CALM_SUMS, weight * seen + (1 - weight) * np.array(_CALM_SUMS))
+    tens = max(0.0, -np.log10(rate / (1 - _TAIL[0])))
+    return float(low + (high - low) * tens * (1 + _BENT * max(tens - 1, 0.0) / 2))
+
+
 def alerts_of(scores: np.ndarray, threshold: float, *, cool_down: int = 7) -> np.ndarray:
     """Days on which a series raises an alert.
 
@@ -247,9 +335,10 @@ def _forecast(past: np.ndarray, period: int, memory: int, warm_up: int) -> np.nd
     slope = _slope(medians) / period
     place = (np.arange(period) - (period - 1) / 2)[:, None]
     profile = _median(weeks - medians[:, None] - slope * place, 0)
-    # The recent level is that of the last season, at its middle; the day lies half a season behind that.
-    level = _median(weeks[-1] - profile - slope * place, 0)
-    level = np.where(np.isfinite(level), level, _median(medians, 0))
+    # The recent level is that of the last season with days, at its middle; the day lies half a season behind that.
+    last = count - 1 - np.argmax(np.isfinite(medians[::-1]), axis=0)
+    recent = np.take_along_axis(weeks, last[None, None], 0)[0]
+    level = _median(recent - profile - slope * place, 0) + slope * period * (count - 1 - last)
     return np.where(usable, level + slope * (period + 1) / 2 + profile[0], np.nan)
 
 
@@ -262,33 +351,29 @@ def _slope(medians: np.ndarray) -> np.ndarray:
     return np.nan_to_num(_median(slopes, 0))
 
 
-def _scaled(
-    values: np.ndarray,
-    expected: np.ndarray,
-    errors: np.ndarray,
-    past: np.ndarray,
-    period: int,
-    memory: int,
-    warm_up: int,
-) -> dict[str, np.ndarray]:
-    """Scale and z of each day. Noise is what days have by their size, and what they have besides, equal for all."""
-    distance, noise = np.abs(past - expected), errors**2
-    scale = np.full_like(values, np.nan)
-    least, window = warm_up * period, memory * period
-    for day in range(len(values)):
-        before = distance[max(0, day - window) : day]
-        enough = np.isfinite(before).sum(axis=0) >= least
-        if not enough.any():
-            continue
-        seen = np.max([_quantile(before, at) / normal for at, normal in _QUANTILES], axis=0) ** 2
-        own = _median(np.where(np.isfinite(before), noise[max(0, day - window) : day], np.nan), 0)
-        besides = np.maximum(seen - np.nan_to_num(own), 0.0)
-        scale[day] = np.where(enough, np.sqrt(besides + noise[day]), np.nan)
+def _scale(distances: np.ndarray, noise: np.ndarray, today: np.ndarray, least: int) -> np.ndarray:
+    """Scale of a day's distance. Noise is what days have by their size, and what they have besides, equal for all."""
+    known = np.isfinite(distances)
+    enough = known.sum(axis=0) >= least
+    if not enough.any():
+        return np.full(len(today), np.nan)
+    seen = np.max([_quantile(distances, at) / normal for at, normal in _QUANTILES], axis=0) ** 2
+    own = _median(np.where(known, noise, np.nan), 0)
+    besides = np.maximum(seen - np.nan_to_num(own), 0.0)
+    return np.where(enough, np.sqrt(besides + today), np.nan)
+
+
+def _largest(distances: np.ndarray) -> np.ndarray:
+    """The largest of each column; 0 where nothing is known."""
+    return np.max(np.where(np.isfinite(distances), distances, 0.0), axis=0, initial=0.0)
+
+
+def _distance(values: np.ndarray, expected: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Distances in units of their scale."""
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (values - expected) / scale
     # Where nothing ever varied, whatever differs is infinitely far, and what does not is no distance at all.
-    z = np.where((values == expected) & np.isfinite(scale), 0.0, z)
-    return {"scale": scale, "z": z}
+    return np.where((values == expected) & np.isfinite(scale), 0.0, z)
 
 
 def _median(values: np.ndarray, axis: int) -> np.ndarray:

@@ -1,0 +1,309 @@
+"""Which values of a day are out of their band: the series of all days -> the detections of some of them.
+
+Each value is held against a forecast from the days before it, and its limit is learned from these days too, so that all
+slices of an indicator together cost at most a stated number of false alerts a year. Half of it is for single days, half
+for slow drift. Nothing is read from the judged day but its value, so that a day that runs again, or in a backfill, gets
+the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from reclens.errors import UsageError
+from reclens.monitor.records import DETECTIONS, OVERALL, SERIES, Annotation
+from reclens.monitor.rules import Rule
+from reclens.monitor.scales import back, forth
+from reclens.stats.anomaly import YEAR, drift_scores, drift_tail, score_days, score_tail, threshold_for
+
+__all__ = ["DetectOptions", "detect"]
+
+_KEY: Final = ("indicator", "dimension", "slice")
+_NUMBERS: Final = ("value", "error", "numerator", "denominator", "n")
+_UNLEARNED: Final = 4.0
+"""Distance beyond which a day teaches nothing."""
+_EXCURSION: Final = 4.0
+"""Days that a cumulative sum stays beyond a limit, on average, once it is: they are one alert."""
+_MOST: Final = 1.5
+"""The most that days with alerts may raise a limit: an incident that nobody marked must not make the monitor deaf."""
+_OTHERS: Final = Rule()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectOptions:
+    """How days are judged.
+
+    Attributes:
+        budget: False alerts an indicator and year, all its slices together.
+        cool_down: Days after an alert within which a series raises none.
+        memory: Weeks in a forecast.
+        warm_up: Weeks that a forecast needs.
+        least_rows: Slices with less traffic are not judged on that day.
+        least_change: Changes below this share of what is expected are no matter, whatever their noise.
+    """
+
+    budget: float = 1.0
+    cool_down: int = 7
+    memory: int = 8
+    warm_up: int = 3
+    least_rows: int = 0
+    least_change: float = 0.005
+
+
+def detect(
+    series: pl.DataFrame,
+    rules: Mapping[str, Rule],
+    *,
+    start: date | None = None,
+    end: date | None = None,
+    annotations: Sequence[Annotation] = (),
+    holidays: Collection[date] = (),
+    failed: Collection[date] = (),
+    options: DetectOptions | None = None,
+) -> pl.DataFrame:
+    """Judge every value of some days.
+
+    Args:
+        series: Columns of SERIES, with all days before the judged ones; rows of later days are not looked at.
+        rules: Name of an indicator -> how it is judged. Indicators that are not named are judged in both directions.
+        start: First judged day; by default ``end``.
+        end: Last judged day; by default the last one of ``series``.
+        annotations: Those that suppress exclude their days, of their slice or of all; days of known incidents teach
+            nothing.
+        holidays: Days that are like no other: they are not judged, and teach nothing.
+        failed: Days whose data gate failed: their values are not judged, and teach nothing.
+        options: How.
+
+    Returns:
+        Columns of DETECTIONS, a row a value of the judged days, in the order of day, indicator, dimension and slice.
+
+    Raises:
+        UsageError: If ``start`` is behind ``end``.
+    """
+    options = options or DetectOptions()
+    if not len(series):
+        return pl.DataFrame(schema=DETECTIONS)
+    last = end or series["day"].max()
+    first = start or last
+    assert isinstance(last, date) and isinstance(first, date)
+    if first > last:
+        raise UsageError(f"start is {first}, behind end, {last}.")
+    known = series.filter(pl.col("day") <= last).select(list(SERIES)).cast(pl.Schema(SERIES))
+    known = known.filter([_watched(rules)]) if rules else known
+    if not len(known):
+        return pl.DataFrame(schema=DETECTIONS)
+    grid = _Grid.of(known, last)
+    unusual = _unusual(grid, annotations, holidays, failed)
+    table = _judge(grid, rules, unusual, options, first)
+    rows = known.filter(pl.col("day") >= first)
+    found = rows.join(table, on=["day", *_KEY], how="left", validate="1:1")
+    found = found.with_columns(state=_states(found, annotations, holidays, failed, options))
+    return found.select(list(DETECTIONS)).cast(pl.Schema(DETECTIONS)).sort("day", *_KEY)
+
+
+def _watched(rules: Mapping[str, Rule]) -> pl.Expr:
+    """Rows of indicators and slices that are judged at all."""
+    off = [name for name, rule in rules.items() if not rule.watch]
+    whole = [name for name, rule in rules.items() if not rule.slices]
+    return ~pl.col("indicator").is_in(off) & (~pl.col("indicator").is_in(whole) | (pl.col("dimension") == OVERALL))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """The series as arrays of shape (days, series), without gaps of days."""
+
+    days: list[date]
+    keys: pl.DataFrame
+    numbers: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, series: pl.DataFrame, last: date) -> _Grid:
+        begin = series["day"].min()
+        assert isinstance(begin, date)
+        days = [begin + timedelta(days=at) for at in range((last - begin).days + 1)]
+        keys = series.select(_KEY).unique().sort(_KEY).with_row_index("at")
+        placed = series.join(keys, on=_KEY)
+        rows = (placed["day"] - begin).dt.total_days().to_numpy()
+        columns = placed["at"].to_numpy()
+        numbers = {name: np.full((len(days), len(keys)), np.nan) for name in _NUMBERS}
+        for name, array in numbers.items():
+            array[rows, columns] = placed[name].cast(pl.Float64).fill_null(np.nan).to_numpy()
+        return cls(days=days, keys=keys, numbers=numbers)
+
+
+def _unusual(
+    grid: _Grid, annotations: Sequence[Annotation], holidays: Collection[date], failed: Collection[date]
+) -> np.ndarray:
+    """Days that teach nothing, of shape (days, series)."""
+    found = np.zeros((len(grid.days), len(grid.keys)), bool)
+    out = {*holidays, *failed}
+    found[[day in out for day in grid.days]] = True
+    dimension, slice_ = grid.keys["dimension"].to_numpy(), grid.keys["slice"].to_numpy()
+    for each in annotations:
+        if each.suppress or each.kind in ("incident", "holiday"):
+            during = np.array([each.start <= day <= each.end for day in grid.days])
+            mine = np.ones(len(grid.keys), bool) if each.dimension is None else dimension == each.dimension
+            mine &= True if each.slice is None else slice_ == each.slice
+            found |= during[:, None] & mine
+    return found
+
+
+def _judge(
+    grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options: DetectOptions, first: date
+) -> pl.DataFrame:
+    """Forecasts, distances and limits of the judged days, a row a value."""
+    names = grid.keys["indicator"].to_numpy()
+    begin = max(0, (first - grid.days[0]).days)
+    found: list[pl.DataFrame] = []
+    parts: dict[str, _Scored] = {}
+    for name in dict.fromkeys(names):
+        rule, mine = rules.get(name, _OTHERS), np.flatnonzero(names == name)
+        parts[name] = _Scored.of(
+            rule, {key: array[:, mine] for key, array in grid.numbers.items()}, unusual[:, mine], options
+        )
+    factors = [_factor(parts, at, options, rules) for at in range(begin, len(grid.days))]
+    for name, part in parts.items():
+        keys = grid.keys.filter(pl.col("indicator") == name)
+        for at in range(begin, len(grid.days)):
+            limit, drift_limit = part.limits(at, rules.get(name, _OTHERS).budget or options.budget)
+            row = part.row(at, limit * factors[at - begin][0], drift_limit * factors[at - begin][1])
+            found.append(keys.select(pl.lit(grid.days[at]).alias("day"), *_KEY).with_columns(**row))
+    return pl.concat(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scored:
+    """One indicator, judged: arrays of shape (days, slices)."""
+
+    rule: Rule
+    expected: np.ndarray
+    scale: np.ndarray
+    z: np.ndarray
+    sums: np.ndarray
+    record: np.ndarray
+
+    @classmethod
+    def of(cls, rule: Rule, numbers: dict[str, np.ndarray], unusual: np.ndarray, options: DetectOptions) -> _Scored:
+        value, error = forth(rule.scale, *(numbers[name] for name in _NUMBERS))
+        few = numbers["n"] < options.least_rows
+        excluded = unusual | few
+        scores = score_days(
+            value,
+            errors=error,
+            excluded=excluded,
+            memory=options.memory,
+            warm_up=options.warm_up,
+            unlearned=_UNLEARNED,
+        )
+        sums = drift_scores(value, scores, excluded=excluded)
+        z = np.where(excluded, np.nan, scores.z)
+        bad = {"up": 1.0, "down": -1.0}.get(rule.direction)
+        # What is better than expected is never an alert, so it has no part in the limit either.
+        return cls(
+            rule=rule,
+            expected=scores.expected,
+            scale=scores.scale,
+            z=z if bad is None else np.where(z * bad < 0, np.minimum(np.abs(z), _UNLEARNED) * np.sign(z), z),
+            sums=np.where(excluded, np.nan, sums),
+            record=scores.record,
+        )
+
+    def bad(self, scores: np.ndarray) -> np.ndarray:
+        """Size of scores in the bad direction; 0 in the other."""
+        sign = {"up": 1.0, "down": -1.0}.get(self.rule.direction)
+        return np.abs(scores) if sign is None else np.maximum(scores * sign, 0.0)
+
+    def limits(self, at: int, budget: float) -> tuple[float, float]:
+        """Limits of a day, from the days before it."""
+        slices = max(1, int(np.isfinite(self.scale[at]).sum()))
+        sided = 1 if self.rule.direction == "both" else 2
+        rate = budget / YEAR / slices / 2 * sided
+        days = float(min(at, 56))
+        return (
+            score_tail(self.z[:at], rate=min(rate, 0.1), days=max(days - 21, 21.0)),
+            drift_tail(self.sums[:at], rate=min(rate * _EXCURSION, 0.1)),
+        )
+
+    def row(self, at: int, limit: float, drift_limit: float) -> dict[str, pl.Series]:
+        """The columns of one day, in the unit of the value."""
+        expected, scale = self.expected[at], self.scale[at]
+        found = {
+            "expected": back(self.rule.scale, expected),
+            "low": back(self.rule.scale, expected - limit * scale),
+            "high": back(self.rule.scale, expected + limit * scale),
+            "z": self.z[at],
+            "drift": self.sums[at],
+            "limit": np.where(np.isfinite(scale), limit, np.nan),
+            "drift_limit": np.where(np.isfinite(self.sums[at]), drift_limit, np.nan),
+            "record": self.record[at].astype(float),
+            "sign": np.full(len(expected), {"up": 1.0, "down": -1.0}.get(self.rule.direction, 0.0)),
+        }
+        return {name: pl.Series(name, values).fill_nan(None) for name, values in found.items()}
+
+
+def _factor(
+    parts: Mapping[str, _Scored], at: int, options: DetectOptions, rules: Mapping[str, Rule]
+) -> tuple[float, float]:
+    """What limits are raised by, so that the days before would not have cost more alerts than the budget."""
+    found: list[float] = []
+    budgets = [rules.get(name, _OTHERS).budget or options.budget for name in parts]
+    for kind in range(2):
+        columns = []
+        for (_, part), budget in zip(parts.items(), budgets, strict=True):
+            limit = part.limits(at, budget)[kind]
+            scores = part.bad(part.z[:at]) * part.record[:at] if kind == 0 else part.bad(part.sums[:at])
+            known = np.isfinite(scores)
+            largest = np.max(np.where(known, scores, 0.0), axis=1, initial=0.0) / limit
+            columns.append(np.where(known.any(axis=1), largest, np.nan))
+        ratios = np.stack(columns, axis=1) if columns else np.zeros((at, 0))
+        threshold = threshold_for(ratios, budget=float(np.mean(budgets)) / 2, cool_down=options.cool_down)
+        found.append(float(np.clip(threshold.value, 1.0, _MOST)) if threshold.state == "set" else 1.0)
+    return found[0], found[1]
+
+
+def _states(
+    rows: pl.DataFrame,
+    annotations: Sequence[Annotation],
+    holidays: Collection[date],
+    failed: Collection[date],
+    options: DetectOptions,
+) -> pl.Expr:
+    """The state of each row, as DetectionState says."""
+    out = pl.col("day").is_in(list(holidays))
+    for each in annotations:
+        if each.suppress or each.kind == "holiday":
+            covered = pl.col("day").is_between(each.start, each.end)
+            covered &= pl.lit(True) if each.dimension is None else pl.col("dimension") == each.dimension
+            covered &= pl.lit(True) if each.slice is None else pl.col("slice") == each.slice
+            out |= covered
+    toward = {"z": _toward("z"), "drift": _toward("drift")}
+    changed = (pl.col("value") - pl.col("expected")).abs() >= options.least_change * pl.col("expected").abs()
+    level = (toward["z"] > pl.col("limit")) & (pl.col("record") > 0) & changed
+    drift = (toward["drift"] > pl.col("drift_limit")) & pl.col("drift_limit").is_not_null()
+    return (
+        pl.when(pl.col("day").is_in(list(failed)))
+        .then(pl.lit("silenced"))
+        .when(out)
+        .then(pl.lit("excluded"))
+        .when(pl.col("value").is_null() | (pl.col("n") < options.least_rows))
+        .then(pl.lit("no_value"))
+        .when(pl.col("z").is_null())
+        .then(pl.lit("warming_up"))
+        .when(level)
+        .then(pl.lit("level"))
+        .when(drift)
+        .then(pl.lit("drift"))
+        .otherwise(pl.lit("ok"))
+    )
+
+
+def _toward(name: str) -> pl.Expr:
+    """Size of a score in the bad direction."""
+    column = pl.col(name)
+    return pl.when(pl.col("sign") == 0).then(column.abs()).otherwise(column * pl.col("sign"))

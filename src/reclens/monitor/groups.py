@@ -1,0 +1,257 @@
+"""What was found on one day: alerts that have one root are one group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.monitor.explain import contributions, root_slice, suspects
+from reclens.monitor.records import OVERALL, Annotation, GateResult, SeriesKey
+from reclens.monitor.rules import Rule
+from reclens.monitor.slo import burn_rate
+
+__all__ = ["GATE_ROOT", "DayFindings", "Group", "find_groups"]
+
+GATE_ROOT: Final = SeriesKey("data_gate")
+"""Root of an incident of the data gate."""
+RELEASE: Final = 0.7
+"""Share of a limit below which a series is calm again: between both an incident neither goes on nor ends."""
+_LARGEST: Final = 1e6
+_ALERTS: Final = ("level", "drift")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """One root and what moved with it on one day.
+
+    Attributes:
+        root: The root.
+        direction: ``up`` or ``down``.
+        kind: As of :class:`~reclens.monitor.records.Incident`.
+        size: Distance in units of its limit.
+        effect: Value less what was expected, in the indicator's unit.
+        relative: The same as a share of what was expected, at most 1.
+        traffic: Share of the day's traffic.
+        symptoms: What moved with it.
+        contributions: Decomposition of the change.
+        suspects: Codes of likely causes.
+        burn: ``fast``, ``slow`` or empty: the worst SLO among its indicators.
+        facts: Numbers of the day.
+    """
+
+    root: SeriesKey
+    direction: str
+    kind: str
+    size: float
+    effect: float | None
+    relative: float
+    traffic: float
+    symptoms: tuple[SeriesKey, ...] = ()
+    contributions: tuple[Mapping[str, Any], ...] = ()
+    suspects: tuple[str, ...] = ()
+    burn: str = ""
+    facts: Mapping[str, Any]
+
+    @property
+    def keys(self) -> set[SeriesKey]:
+        """The root and its symptoms."""
+        return {self.root, *self.symptoms}
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayFindings:
+    """What was found on one day.
+
+    Attributes:
+        day: The day.
+        groups: What is alerted.
+        near: Series that are not calm yet.
+        unknown: Series that nothing can be said of on that day.
+        silenced: Whether the data gate failed, so that nothing can be said of any.
+    """
+
+    day: date
+    groups: tuple[Group, ...] = ()
+    near: tuple[SeriesKey, ...] = ()
+    unknown: tuple[SeriesKey, ...] = ()
+    silenced: bool = False
+
+
+def find_groups(
+    day: date,
+    detections: pl.DataFrame,
+    *,
+    rules: Mapping[str, Rule],
+    series: pl.DataFrame | None = None,
+    gate: GateResult | None = None,
+    annotations: Sequence[Annotation] = (),
+) -> DayFindings:
+    """The groups of a day.
+
+    A failed data gate is the only one: it is the cause of whatever else is seen.
+
+    Args:
+        day: The day.
+        detections: Columns of DETECTIONS; rows of other days are not looked at.
+        rules: Name of an indicator -> how it is judged.
+        series: Columns of SERIES with the days before, for contributions and SLOs.
+        gate: The data gate of the day.
+        annotations: What happened.
+    """
+    if gate is not None and gate.state != "passed":
+        return DayFindings(day=day, groups=(_of_gate(gate, annotations),), silenced=True)
+    today = detections.filter(pl.col("day") == day).with_columns(size=_sizes(rules))
+    alerts = today.filter(pl.col("state").is_in(_ALERTS))
+    own = [pl.col("indicator") == name for name in sorted(alerts["indicator"].unique())]
+    roots = [(root_slice(today.filter(each)), alerts.filter(each)) for each in own]
+    clusters = _clusters(roots, alerts)
+    found = [_group(root, keys, today, day, rules, series, gate, annotations) for root, keys in clusters]
+    if series is not None:
+        found = _with_slos(found, today, day, rules, series)
+    near = today.filter(pl.col("size") > RELEASE)
+    unknown = today.filter(pl.col("state").is_in(["no_value", "excluded", "silenced"]))
+    return DayFindings(
+        day=day,
+        groups=tuple(sorted(found, key=lambda each: (-each.size, each.root))),
+        near=_keys(near),
+        unknown=_keys(unknown),
+    )
+
+
+def _sizes(rules: Mapping[str, Rule]) -> pl.Expr:
+    """Distance in units of its limit, in the bad direction."""
+    up = [name for name, rule in rules.items() if rule.direction == "up"]
+    down = [name for name, rule in rules.items() if rule.direction == "down"]
+
+    def toward(column: str) -> pl.Expr:
+        bad = pl.col(column) * pl.when(pl.col("indicator").is_in(up)).then(1.0).otherwise(-1.0)
+        both = ~pl.col("indicator").is_in(up + down)
+        return pl.when(both).then(pl.col(column).abs()).otherwise(bad)
+
+    judged = pl.col("state").is_in(["ok", *_ALERTS])
+    largest = pl.max_horizontal(
+        (toward("z") / pl.col("limit")).fill_nan(None), (toward("drift") / pl.col("drift_limit")).fill_nan(None)
+    )
+    return pl.when(judged).then(largest.clip(0.0, _LARGEST)).otherwise(0.0).fill_null(0.0)
+
+
+def _keys(rows: pl.DataFrame) -> tuple[SeriesKey, ...]:
+    return tuple(SeriesKey(*row) for row in rows.select("indicator", "dimension", "slice").sort(pl.all()).iter_rows())
+
+
+def _clusters(
+    roots: list[tuple[SeriesKey, pl.DataFrame]], alerts: pl.DataFrame
+) -> list[tuple[SeriesKey, tuple[SeriesKey, ...]]]:
+    """Roots of one slice are one incident; those of the whole day join the only slice, if that is further out."""
+    size = dict(zip(_keys_in_order(alerts), alerts["size"], strict=True))
+    by_slice: dict[tuple[str, str], list[tuple[SeriesKey, pl.DataFrame]]] = {}
+    for root, rows in roots:
+        by_slice.setdefault((root.dimension, root.slice), []).append((root, rows))
+    whole = by_slice.pop((OVERALL, "all"), [])
+    if whole and len(by_slice) == 1:
+        only = next(iter(by_slice.values()))
+        if max(size[root] for root, _ in only) >= max(size[root] for root, _ in whole):
+            only += whole
+            whole = []
+    found: list[tuple[SeriesKey, tuple[SeriesKey, ...]]] = []
+    for members in ([whole] if whole else []) + list(by_slice.values()):
+        place = members[0][0][1:]
+        own = [root for root, _ in members if root[1:] == place]
+        root = max(own, key=lambda each: (size[each], each))
+        keys = {key for _, rows in members for key in _keys_in_order(rows)}
+        found.append((root, tuple(sorted(keys - {root}))))
+    return found
+
+
+def _keys_in_order(rows: pl.DataFrame) -> list[SeriesKey]:
+    return [SeriesKey(*row) for row in rows.select("indicator", "dimension", "slice").iter_rows()]
+
+
+def _group(
+    root: SeriesKey,
+    symptoms: tuple[SeriesKey, ...],
+    today: pl.DataFrame,
+    day: date,
+    rules: Mapping[str, Rule],
+    series: pl.DataFrame | None,
+    gate: GateResult | None,
+    annotations: Sequence[Annotation],
+    kind: str = "",
+) -> Group:
+    row = _row(today, root)
+    change = None if row["expected"] is None or row["value"] is None else row["value"] - row["expected"]
+    drifted = row["state"] == "drift"
+    score = row["drift"] if drifted else row["z"]
+    base = abs(row["expected"] or 0.0)
+    relative = 0.0 if not change else min(abs(change) / base, 1.0) if base else 1.0
+    n = today.filter(pl.col("indicator") == root.indicator)
+    most = n.filter(pl.col("dimension") == OVERALL)["n"].max() or n["n"].max()
+    whole = most if isinstance(most, int) else 0
+    families = [rules[each.indicator].family for each in (root, *symptoms) if each.indicator in rules]
+    facts = {
+        name: row[name] for name in ("value", "expected", "low", "high", "z", "limit", "drift", "drift_limit", "n")
+    }
+    return Group(
+        root=root,
+        direction="down" if (score or 0.0) < 0 else "up",
+        kind=kind or ("drift" if drifted else "level"),
+        size=float(row["size"]),
+        effect=change,
+        relative=relative,
+        traffic=min(1.0, (row["n"] or 0) / whole) if whole else 1.0,
+        symptoms=symptoms,
+        contributions=() if series is None else contributions(series, root.indicator, day),
+        suspects=suspects(root, list(dict.fromkeys(families)), day, gate=gate, annotations=annotations),
+        facts={name: value for name, value in facts.items() if value is None or abs(value) < float("inf")},
+    )
+
+
+def _row(today: pl.DataFrame, key: SeriesKey) -> dict[str, Any]:
+    found = today.filter(
+        pl.col("indicator") == key.indicator, pl.col("dimension") == key.dimension, pl.col("slice") == key.slice
+    )
+    return found.row(0, named=True)
+
+
+def _with_slos(
+    groups: list[Group], today: pl.DataFrame, day: date, rules: Mapping[str, Rule], series: pl.DataFrame
+) -> list[Group]:
+    """Burn rates beside the groups of their indicators; a budget that burns without any alert is a group of its own."""
+    found = list(groups)
+    for name, rule in sorted(rules.items()):
+        if rule.slo is None or rule.direction == "both" or not rule.watch:
+            continue
+        burn = burn_rate(series, name, day, slo=rule.slo, direction=rule.direction)
+        if burn.state not in ("slow", "fast"):
+            continue
+        facts = {"slo": rule.slo, "burn": {str(days): rate for days, rate in burn.days.items()}}
+        at = next((i for i, each in enumerate(found) if any(key.indicator == name for key in each.keys)), None)
+        key = SeriesKey(name)
+        if at is None and today.filter(pl.col("indicator") == name, pl.col("dimension") == OVERALL).height:
+            found.append(_group(key, (), today, day, rules, series, None, (), kind="slo"))
+            at = len(found) - 1
+        if at is not None:
+            each = found[at]
+            worst = "fast" if "fast" in (burn.state, each.burn) else "slow"
+            direction = rule.direction if each.kind == "slo" else each.direction
+            found[at] = replace(each, burn=worst, facts={**each.facts, **facts}, direction=direction)
+    return found
+
+
+def _of_gate(gate: GateResult, annotations: Sequence[Annotation]) -> Group:
+    failed = [check for check in gate.checks if check.blocking and check.state in ("failed", "errored")]
+    return Group(
+        root=GATE_ROOT,
+        direction="down",
+        kind="gate",
+        size=1.0,
+        effect=None,
+        relative=1.0,
+        traffic=1.0,
+        suspects=suspects(GATE_ROOT, ("data",), gate.day, gate=gate, annotations=annotations),
+        facts={"state": gate.state, "checks": [check.code for check in failed]},
+    )
