@@ -94,7 +94,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	nvshmem-cu13 nvtx)
 
 # The extras of the tests' environment: all but the one that brings torch, which `make test-torch` has.
-EXTRAS := dashboard explore fairlearn lance pgvector pinecone rank tableau weaviate
+EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack tableau wandb weaviate
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml and *.in (UPGRADE=1: newest versions)
