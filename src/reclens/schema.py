@@ -15,7 +15,6 @@ import hashlib
 import math
 import platform
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -24,6 +23,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.cards import ListsCard
 from reclens.tabular import Tabular
 from reclens.vocabulary import CODE_MISSING, Vocabulary
 
@@ -109,7 +109,7 @@ class Recommendations(Tabular):
 
     table: pl.DataFrame
     name: str = "system"
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: ListsCard = field(default_factory=ListsCard)
 
     def __len__(self) -> int:
         return self.table.height

@@ -25,8 +25,8 @@ from reclens.data.read.request import Reading
 if TYPE_CHECKING:
     import polars as pl
 
+    from reclens.cards import AppliedRule
     from reclens.data.dataset import Dataset
-    from reclens.data.rules import AppliedRule
     from reclens.data.split import Split
     from reclens.evaluation import Evaluation
     from reclens.schema import Recommendations

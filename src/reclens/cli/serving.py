@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reclens.cards import AppliedRule
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
-from reclens.data.rules import AppliedRule
 from reclens.errors import DataError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -134,7 +134,7 @@ def _split(
 def _keeps(place: Workspace, name: str, made: Split) -> bool:
     """Whether the workspace has an identical split under that name."""
     kept = name in [each.name for each in place.list("split")]
-    return kept and place.load("split", name).card["hashes"] == made.card["hashes"]
+    return kept and place.load("split", name).card.get("hashes") == made.card.get("hashes")
 
 
 def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progress: Progress) -> Tuning:

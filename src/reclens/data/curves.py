@@ -55,7 +55,9 @@ def part_of(data: Dataset | Split, name: str = WHOLE) -> Dataset:
     assert isinstance(data, Split)
     rows = parts[name] if name != WHOLE else pl.concat(parts.values(), how="diagonal")
     # Whether a pair is repeated is not known of the parts together: the merged rows of one may stand in the other.
-    card = {key: value for key, value in data.train.card.items() if key not in ("split", "duplicates")}
+    card = data.train.card.copy()
+    for entry in ("split", "duplicates"):
+        card.pop(entry, None)
     return Dataset(rows, users=data.train.users, items=data.train.items, name=data.train.name, card=card)
 
 

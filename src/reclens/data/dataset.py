@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import DatasetCard
 from reclens.data import _kernels
 from reclens.data.read.adopt import adopt, is_settled
 from reclens.data.read.duplicates import merge_repeats
@@ -102,7 +103,7 @@ class Dataset:
     users: pl.DataFrame | None = None
     items: pl.DataFrame | None = None
     name: str = "data"
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: DatasetCard = field(default_factory=DatasetCard)
     segments: pl.DataFrame | None = None
     log: pl.DataFrame | None = None
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RATING, USER
 

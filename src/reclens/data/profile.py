@@ -11,9 +11,9 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.problems import Problem, attribute_problems, number_problems, time_problems
-from reclens.data.rules import AppliedRule
 from reclens.engine import LocalEngine
 from reclens.errors import DataError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER

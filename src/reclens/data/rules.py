@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypedDict
+from typing import Final, Literal
 
-__all__ = ["DROPPING", "AppliedRule", "BadValue", "Fact", "Note", "NoteCode", "RuleCode", "note", "rule"]
+from reclens.cards import AppliedRule, Fact, Note
 
-Fact = str | int | float | bool | None | list[str]
-"""A fact of a record, as JSON keeps it."""
+__all__ = ["DROPPING", "BadValue", "NoteCode", "RuleCode", "note", "rule"]
 
 BadValue = Literal[
     "missing_id",
@@ -109,32 +108,6 @@ DROPPING: Final[frozenset[str]] = frozenset(
     }
 )
 """Rules by which a reader leaves rows out."""
-
-
-class AppliedRule(TypedDict):
-    """An entry of ``card["rules"]``.
-
-    Attributes:
-        code: What was done, a :data:`RuleCode`; a pipeline or a model of one's own has more.
-        count: To how many rows, users or items.
-        facts: Columns, tables and numbers that go with it.
-    """
-
-    code: str
-    count: int
-    facts: dict[str, Fact]
-
-
-class Note(TypedDict):
-    """An entry of ``card["notes"]``.
-
-    Attributes:
-        code: What to beware of, a :data:`NoteCode`.
-        facts: Parts and numbers that go with it.
-    """
-
-    code: str
-    facts: dict[str, Fact]
 
 
 def rule(code: RuleCode, count: int, **facts: Fact) -> AppliedRule:

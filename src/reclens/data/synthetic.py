@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from reclens.cards import DatasetCard
 from reclens.data.dataset import Dataset
 from reclens.data.movielens_shape import (
     AGES,
@@ -113,7 +114,7 @@ def synthetic_movielens(
             RATING: ratings[shuffled].astype(np.float64),
         }
     )
-    card = {
+    card: DatasetCard = {
         "synthetic": True,
         "source": "reclens.synthetic_movielens",
         "note": "Synthetic: drawn by a generator in the shape of MovieLens 100K; no real person or film is in it.",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
+from reclens.cards import AppliedRule, ListsCard, SplitCard
 from reclens.data.near_ids import Cause
-from reclens.data.rules import AppliedRule
 
 __all__ = ["ComparisonCard", "EvaluationCard", "HashedRows", "IdProblemRow", "PredictionCard", "ToldHistory"]
 
@@ -141,10 +141,10 @@ class EvaluationCard(TypedDict):
     replicates: int
     seed: int
     seen_items: Literal["excluded", "included", "unknown"]
-    split: Mapping[str, Any] | None
+    split: SplitCard | None
     task: NotRequired[str | None]
     synthetic: NotRequired[bool]
-    lists: Mapping[str, Any]
+    lists: ListsCard
     rules: Sequence[AppliedRule]
     truth_rules: Sequence[AppliedRule]
     task_problems: NotRequired[list[str]]

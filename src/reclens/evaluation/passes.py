@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.read.lists import drop_repeated_items, run_starts
-from reclens.data.rules import AppliedRule
 from reclens.engine import Engine, Progress
 from reclens.evaluation.chunks import Chunk
 from reclens.evaluation.context import EvaluationContext

@@ -9,10 +9,11 @@ from typing import Any, Final, cast
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
 from reclens.data.read.options import name_column
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.data.split import task_of
 from reclens.errors import DataError, UsageError
 from reclens.evaluation.asked import asked_metrics

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
-from reclens.data.rules import AppliedRule
 from reclens.data.split import Split
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule, ListsCard
 from reclens.data.read.lists import order_lists
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.errors import UsageError
 from reclens.evaluation.chunks import Chunk, cut_frame, cut_stream
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
@@ -42,7 +43,7 @@ class Source:
     table: pl.DataFrame | None
     starts: np.ndarray | None
     stream: pl.LazyFrame | None
-    card: Mapping[str, Any]
+    card: ListsCard
     rules: list[AppliedRule] = field(default_factory=list)
 
     def put_in_order(self) -> None:
@@ -157,5 +158,6 @@ def open_lists(
         lists = read_recommendations(recommendations, name=name)
         label = lists.name
     rules = [each.copy() for each in lists.card.get("rules", [])]
-    card = {key: value for key, value in lists.card.items() if key != "rules"}
+    card = lists.card.copy()
+    card.pop("rules", None)
     return Source(name=label, where=label, table=lists.table, starts=None, stream=None, card=card, rules=rules)

@@ -114,9 +114,9 @@ def run_job(
     progress("read the data", 1, 1)
     before_fit()
     step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {split_text(made.card)}")
-    for rule in made.card["rules"]:
+    for rule in made.card.get("rules", ()):
         step(f"split: {rule_line(rule)}")
-    for note in made.card.get("notes", []) if made.card["method"] == "given" else ():
+    for note in made.card.get("notes", []) if made.card.get("method") == "given" else ():
         step(f"split: {note_line(note)}")
     workspace.save(made, settings.name, overwrite=True)
     settings = with_models(run_searches(settings, made, workspace=workspace, step=step, progress=progress))
@@ -281,7 +281,7 @@ def _recommend(
 
 def _cut(lists: Recommendations) -> list[str]:
     """In words, that a pipeline cannot give lists as long as the job asks for."""
-    return [pipeline_words.rule_detail(rule) for rule in lists.card["rules"] if rule["code"] == "keep_below_k"]
+    return [pipeline_words.rule_detail(rule) for rule in lists.card.get("rules", ()) if rule["code"] == "keep_below_k"]
 
 
 def _evaluate(

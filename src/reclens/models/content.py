@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.manifest import mapping
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._content.features import KINDS, FeatureOptions, check_stop_words, item_features
@@ -207,7 +208,9 @@ class Content(Recommender):
         return "feature", names, parts[shared]
 
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
-        made: Any = self.train_["features"]
+        made = self.train_.get("features")
+        if made is None:
+            return []
         return [
             rule("items_not_in_table", made["absent"]),
             rule("items_without_feature", made["empty"]),
@@ -243,7 +246,7 @@ class Content(Recommender):
             arrays["indptr"], arrays["features"], arrays["weights"], len(self.feature_names_)
         )
         self.values_ = arrays["values"]
-        about = mapping(self.train_["features"], "what is said of the features")
+        about = mapping(self.train_.get("features"), "what is said of the features")
         if not all(isinstance(about.get(name), int) for name in ("absent", "empty")):
             raise DataError("what is said of the features has no counts of items, expected 'absent' and 'empty'")
         self._get_ready()

@@ -10,8 +10,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.models._core.block import Block

@@ -8,8 +8,9 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._core.block import Block

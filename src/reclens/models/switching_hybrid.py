@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reclens.data.rules import AppliedRule, rule
+from reclens.cards import AppliedRule
+from reclens.data.rules import rule
 from reclens.errors import UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.parameters import is_whole

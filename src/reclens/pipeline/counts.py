@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.data.rules import AppliedRule, Fact
+from reclens.cards import AppliedRule, Fact, ListsCard
 from reclens.engine import Progress
 from reclens.schema import USER
 
@@ -223,7 +223,7 @@ class Counts:
         return [step for step in self.steps if step.stage == "rerank" and _kind(step) in _FILTERS]
 
 
-def card_of(counts: Counts) -> dict[str, Any]:
+def card_of(counts: Counts) -> ListsCard:
     """What the card of lists says of the counts."""
     return {
         "keep": counts.keep,

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import polars as pl
 
+from reclens.cards import ListsCard
 from reclens.data.dataset import Dataset, UserItemMatrix, as_dataset
 from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import NotFittedError, UnknownNameError, UsageError
@@ -328,7 +329,7 @@ class Pipeline:
             tables.append([lists.table.filter(pl.col(RANK) <= k) for lists in picked])
             counts.append(run.counts)
         total = card_of(reduce(add, counts))
-        cards = [{**lists.card, **({} if at else total)} for at, lists in enumerate(picked)]
+        cards = [lists.card if at else lists.card | total for at, lists in enumerate(picked)]
         wholes = (pl.concat(parts) for parts in zip(*tables, strict=True))
         return [
             Recommendations(whole, lists.name, card) for whole, lists, card in zip(wholes, picked, cards, strict=True)
@@ -350,7 +351,7 @@ class Pipeline:
         check_choice("cold_users", request.cold_users, COLD_USERS)
         return asked_users(users, self.users_.ids if request.history is None else request.history[USER].unique().sort())
 
-    def _card(self, k: int) -> dict[str, Any]:
+    def _card(self, k: int) -> ListsCard:
         return {
             "model": "pipeline",
             "parameters": {
@@ -370,8 +371,8 @@ class Pipeline:
             raise NotFittedError("the pipeline was not fitted. Call .fit(train) first.")
 
 
-def _warn(card: Mapping[str, Any]) -> None:
-    for rule in card["rules"]:
+def _warn(card: ListsCard) -> None:
+    for rule in card.get("rules", ()):
         if rule["code"] == "keep_below_k":
             keep, k = rule["facts"]["keep"], rule["facts"]["k"]
             words = f"the ranker's keep = {keep} is below k = {k}: no list is longer than {keep}. Raise keep, or ask"

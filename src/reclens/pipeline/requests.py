@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import ListsCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.models._core.block import Block, encode_where_possible, popular_scores, rows_of, top_of_scores
 from reclens.models._core.requests import ColdUsers, Histories, HistoryMode, Items, Limits
@@ -42,9 +43,9 @@ class Request:
         """The arguments of a ranker's scores."""
         return {"history": self.history, "history_mode": self.history_mode}
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> ListsCard:
         """What the card of the lists says of it."""
-        said: dict[str, Any] = {"cold_users": self.cold_users}
+        said: ListsCard = {"cold_users": self.cold_users}
         if self.history is not None:
             said["history"] = {"mode": self.history_mode}
         return said

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
+from reclens.cards import TrainCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.data.manifest import VerifiedFolder, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
@@ -45,7 +46,7 @@ class FittedPipeline(Protocol):
     users_: Vocabulary
     items_: Vocabulary
     seen_: UserItemMatrix
-    train_: dict[str, Any]
+    train_: TrainCard
 
     def _spec(self) -> PipelineSpec: ...
 
@@ -108,7 +109,8 @@ def _read(cls: type[Kind], kept: VerifiedFolder) -> Kind:
     spec = pipeline._spec()
     pipeline.users_, pipeline.items_ = kept.ids("users.parquet", USER), kept.ids("items.parquet", ITEM)
     pipeline.seen_ = read_matrix(kept, pipeline.users_, pipeline.items_)
-    pipeline.train_ = mapping(header["train"], "what is said of the training data")
+    about: Any = mapping(header["train"], "what is said of the training data")
+    pipeline.train_ = about
     # A label names a folder inside this one, and nothing else: the spec's own check keeps it to letters and digits.
     names = mapping(header["retrievers"], "the list of retrievers")
     inside = kept.part("retrieve")

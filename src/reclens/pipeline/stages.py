@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
+from reclens.cards import ListsCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import Progress
 from reclens.models import Recommender
@@ -57,7 +57,7 @@ class Stages:
         request: Request,
         *,
         k: int,
-        card: Mapping[str, Any],
+        card: ListsCard,
         threads: int | None,
         progress: Progress,
     ) -> PipelineRun:
@@ -75,7 +75,7 @@ class Stages:
             UsageError: If k is below 1.
         """
         check_k(k)
-        keep, about = self.spec.keep_for(k), {**card, **request.card()}
+        keep, about = self.spec.keep_for(k), card | request.card()
         known = Known.of(users, request, known=self.users, items=self.items, seen=self.seen)
         total = len(self.retrievers) + 1 + bool(self.ranker) + len(self.rerankers)
         recorder = Recorder(self.name, len(users), k, total, progress)
@@ -166,7 +166,7 @@ class Stages:
         known: Known,
         recorder: Recorder,
         k: int,
-        about: Mapping[str, Any],
+        about: ListsCard,
     ) -> dict[str, Recommendations]:
         """The lists after each re-ranker, by its number and kind."""
         found: dict[str, Recommendations] = {}
@@ -179,5 +179,5 @@ class Stages:
                 return in_order(moved, users)
 
             last = recorder.timed("rerank", label, last.height, move)
-            found[label] = Recommendations(last, label, {**about, "stage": label})
+            found[label] = Recommendations(last, label, about | {"stage": label})
         return found

@@ -97,7 +97,7 @@ def _check_strangers(model: Recommender, data: Dataset) -> None:
     """A user of whom nothing is known has the most popular items, or no list, and is counted."""
     lists = model.recommend(["nobody", "u1"], k=3)
     assert lists.table[USER].unique(maintain_order=True).to_list() == ["nobody", "u1"], "users in the order asked for"
-    rules = {rule["code"]: rule["count"] for rule in lists.card["rules"]}
+    rules = {rule["code"]: rule["count"] for rule in lists.card.get("rules", ())}
     assert rules["users_without_known_item"] == 1, "users without a known item are counted"
     without = model.recommend(["u1", "nobody"], k=3, cold_users="none").table
     known = lists.table.filter(pl.col(USER) == "u1")
@@ -127,7 +127,7 @@ def _check_limits(model: Recommender, table: pl.DataFrame) -> None:
             assert found.select(USER, ITEM).equals(expected.select(USER, ITEM)), "a limit changes the order of the rest"
             assert np.allclose(found[SCORE], expected[SCORE], rtol=1e-5, atol=1e-6), "a limit changes scores"
     card = model.recommend(["u1"], candidates=["no such item", *table[ITEM].head(2)]).card
-    counted = {rule["code"]: rule["count"] for rule in card["rules"]}
+    counted = {rule["code"]: rule["count"] for rule in card.get("rules", ())}
     assert counted["unknown_candidates"] == 1, "unknown candidates are counted"
     _raises(DataError, lambda: model.recommend(["u1"], candidates=["no such item"]), "candidates that are all unknown")
 
@@ -157,7 +157,7 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
     assert not seen, "an item of the given history is recommended"
     outside = pl.concat([renamed, pl.DataFrame({USER: ["new-u1"], ITEM: ["no such item"]})])
     card = model.recommend(history=outside, k=7).card
-    counted = {rule["code"]: rule["count"] for rule in card["rules"]}
+    counted = {rule["code"]: rule["count"] for rule in card.get("rules", ())}
     assert counted["unknown_history_items"] == 1, "unknown items are counted"
     _check_added_histories(model, table, data)
     first = found.row(0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from reclens.cards import SplitCard
+
 __all__ = ["RungSize", "SearchCard", "SearchedModel", "WeightsCard"]
 
 
@@ -73,7 +75,7 @@ class SearchCard(TypedDict):
     relevance: str | None
     convention: str
     rungs: list[RungSize]
-    split: Mapping[str, Any] | None
+    split: SplitCard | None
     synthetic: bool
     test_part: str
     cautions: list[dict[str, Any]]

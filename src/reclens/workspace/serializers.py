@@ -115,7 +115,8 @@ def _load_dataset(folder: Path) -> Dataset:
     tables, card = _read_tables(folder), _card(folder)
     interactions = _need(tables, "interactions", (USER, ITEM))
     parts = {name: tables.get(name) for name in ("users", "items", "segments", "log")}
-    return Dataset(interactions, name=card["title"], card=mapping(card["data"], "its card"), **parts)
+    about: Any = mapping(card["data"], "its card")
+    return Dataset(interactions, name=card["title"], card=about, **parts)
 
 
 def _write_split(split: Split, folder: Path) -> dict[str, Any]:
@@ -180,7 +181,8 @@ def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
 
 def _load_run(folder: Path) -> Recommendations:
     table, card = _need(_read_tables(folder), "lists", (USER, ITEM, RANK)), _card(folder)
-    return Recommendations(table, str(card["system"]), mapping(card["lists"], "its card"))
+    about: Any = mapping(card["lists"], "its card")
+    return Recommendations(table, str(card["system"]), about)
 
 
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:

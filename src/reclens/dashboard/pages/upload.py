@@ -221,9 +221,9 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             f"{made.test.height:,} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
             icon=":material/check:",
         )
-        for rule in made.card["rules"]:
+        for rule in made.card.get("rules", ()):
             st.text(f"• {rule_line(rule)}")
-        for note in made.card["notes"]:
+        for note in made.card.get("notes", ()):
             st.text(f"• {note_line(note)}")
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.read.clean import Cleaner
 from reclens.data.read.clean_columns import clean_columns
 from reclens.data.read.columns import INTERACTIONS
@@ -14,7 +15,6 @@ from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.ids import clean_ids
 from reclens.data.read.naming import columns_of
 from reclens.data.read.raw import Raw
-from reclens.data.rules import AppliedRule
 from reclens.errors import ArgumentTypeError
 from reclens.schema import ITEM, USER
 

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from reclens.data.rules import AppliedRule, BadValue, Fact, RuleCode, rule
+from reclens.cards import AppliedRule, Fact
+from reclens.data.rules import BadValue, RuleCode, rule
 from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.schema import TIMESTAMP, TIMESTAMP_TYPE
 

@@ -7,8 +7,9 @@ from typing import Any, Final, NoReturn
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.read.options import name_column
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.engine import chunk_ranges
 from reclens.errors import Advice, DataError, Setting
 from reclens.kernels import kernel

@@ -7,10 +7,11 @@ from typing import Final
 
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.read.delimited import as_utf8
 from reclens.data.read.options import NAME_ENCODING
 from reclens.data.read.packed import unpack
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.errors import Advice, DataError, Setting
 
 __all__ = ["PLACE", "adjacency", "unfold"]

@@ -14,10 +14,10 @@ from reclens.errors import ArgumentTypeError, RecLensError, UsageError
 if TYPE_CHECKING:
     import polars as pl
 
+    from reclens.cards import AppliedRule
     from reclens.data.dataset import Dataset
     from reclens.data.read.clean import Cleaner
     from reclens.data.read.columns import Columns
-    from reclens.data.rules import AppliedRule
     from reclens.data.split import Split
 
 __all__ = ["holds_open_bandit", "load", "load_data", "load_split", "load_truth", "translated"]

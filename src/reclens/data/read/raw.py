@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from reclens.data.rules import AppliedRule
+from reclens.cards import AppliedRule
 
 __all__ = ["Raw"]
 

@@ -26,6 +26,7 @@ from typing import Any, Unpack
 
 import polars as pl
 
+from reclens.cards import AppliedRule, DatasetCard, ListsCard
 from reclens.data.dataset import Dataset
 from reclens.data.read.attributes import attributes_beside, check_lists
 from reclens.data.read.clean import BadRows, Cleaner
@@ -38,7 +39,7 @@ from reclens.data.read.naming import columns_of, renamed
 from reclens.data.read.options import ReadOptions
 from reclens.data.read.raw import Raw
 from reclens.data.read.sources import load
-from reclens.data.rules import DROPPING, AppliedRule
+from reclens.data.rules import DROPPING
 from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations
 
@@ -141,7 +142,7 @@ def make_dataset(
     duplicates: Duplicates = "last",
     bad_rows: BadRows = "error",
     timestamp_format: str | None = None,
-    card: Mapping[str, Any] | None = None,
+    card: DatasetCard | None = None,
 ) -> Dataset:
     """Clean rows into a data set: the one place that every reader of interactions goes through.
 
@@ -171,7 +172,7 @@ def make_dataset(
             fix=Advice("look_at_dropped", (Setting("bad_rows", "drop"),), "Look at what {bad_rows} left out."),
         )
     tables: dict[str, pl.DataFrame | None] = {USER: None, ITEM: None}
-    without: dict[str, int] = {}
+    without = DatasetCard()
     for key, given in ((USER, users), (ITEM, items)):
         if given is None:
             continue
@@ -182,18 +183,20 @@ def make_dataset(
         tables[key] = attributes
         absent = frame.select(pl.col(key).unique()).join(attributes, on=key, how="anti").height
         if absent:
-            without[f"{key.removesuffix('_id')}s_without_attributes"] = absent
+            without.update(
+                {"users_without_attributes": absent} if key == USER else {"items_without_attributes": absent}
+            )
     log, merged = merge_duplicates(frame.rechunk(), duplicates, cleaner)
-    made = {
+    made: DatasetCard = {
         "source": raw.where,
         "rows_read": raw.frame.height,
         "columns": found,
         "columns_not_used": [c for c in raw.frame.columns if c not in found.values()],
         "duplicates": duplicates,
-        **without,
-        **(card or {}),
         "rules": cleaner.rules,
     }
+    made.update(without)
+    made.update(card or {})
     return Dataset(
         merged,
         users=tables[USER],
@@ -246,7 +249,7 @@ def read_recommendations(
     _refuse_empty(raw)
     frame, rules = normalize_recommendations(clean_columns(raw, found, cleaner, None), raw.where)
     frame = ids_as(frame, how.get("ids"))
-    card = {
+    card: ListsCard = {
         "source": raw.where,
         "rows_read": raw.frame.height,
         "columns": found,

@@ -12,13 +12,14 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from reclens.cards import AppliedRule, ListsCard
 from reclens.data.read.clean import Cleaner, clean_numbers
 from reclens.data.read.ids import clean_ids
 from reclens.data.read.lists import normalize_recommendations
 from reclens.data.read.options import NAME_ENCODING, codec_of
 from reclens.data.read.packed import unpack
 from reclens.data.read.zips import atomic_path
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.errors import DataError, UsageError
 from reclens.schema import ITEM, RANK, RELEVANCE, SCORE, USER, Recommendations
 
@@ -71,7 +72,12 @@ def read_run(
             column="system",
             fix="Write one file a system.",
         )
-    card = {"source": source, "rows_read": frame.height, "layout": "TREC run", "rules": [*cleaner.rules, *rules]}
+    card: ListsCard = {
+        "source": source,
+        "rows_read": frame.height,
+        "layout": "TREC run",
+        "rules": [*cleaner.rules, *rules],
+    }
     return Recommendations(table, name or systems[0], card)
 
 

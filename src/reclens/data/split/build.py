@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule, Fact, Note, SplitCard
 from reclens.data.dataset import Dataset
 from reclens.data.filters import with_card
 from reclens.data.read.duplicates import merge_repeats
-from reclens.data.rules import AppliedRule, Fact, Note, note, rule
+from reclens.data.rules import note, rule
 from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash
@@ -153,7 +154,7 @@ def make_split(
     *,
     task: Task,
     cold_users: ColdUsers,
-    card: Mapping[str, Any],
+    card: SplitCard,
 ) -> Split:
     """Cut the log, merge repeats within each part, treat cold users and known pairs, write the card, check for leaks.
 
@@ -192,13 +193,21 @@ def make_split(
         sizes |= {f"{name}_rows": table.height} | {f"{name}_{what}s": table[f"{what}_id"].n_unique() for what in _KINDS}
     # One dictionary serves as the card of the split and inside that of its training part: it is filled last, because
     # it states the hashes of the parts.
-    full: dict[str, Any] = {}
+    full = SplitCard()
     train = with_card(train, duplicates=data.card.get("duplicates") or "last", split=full)
     split = Split(
         train=train, test=tables["test"], card=full, validation=tables.get("validation"), fold_in=tables.get("fold_in")
     )
-    said = {**card, "task": task, "notes": [*card.get("notes", []), *found.notes]}
-    full.update({**said, "counts": sizes | found.counts, "rules": found.rules, "hashes": _hashes(split)})
+    full.update(card)
+    full.update(
+        {
+            "task": task,
+            "notes": [*card.get("notes", []), *found.notes],
+            "counts": sizes | found.counts,
+            "rules": found.rules,
+            "hashes": _hashes(split),
+        }
+    )
     check_leaks(split)
     return split
 

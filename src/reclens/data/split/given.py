@@ -11,12 +11,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from reclens.cards import Note
 from reclens.data.dataset import Dataset
 from reclens.data.near_ids import explain_mismatch
 from reclens.data.read.clean import Cleaner
 from reclens.data.read.ids import same_kind
 from reclens.data.read.options import leave_out
-from reclens.data.rules import Note, note
+from reclens.data.rules import note
 from reclens.data.split.build import ColdUsers, make_split
 from reclens.data.split.result import Split, Task
 from reclens.errors import Setting, UnmatchedIdsError, UsageError
@@ -122,7 +123,7 @@ def given(
             "notes": notes,
         },
     )
-    made.card["counts"].update(counts)
+    made.card.get("counts", {}).update(counts)
     return made
 
 

@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 import polars as pl
 
+from reclens.cards import Note, SplitCard
 from reclens.data.dataset import Dataset
-from reclens.data.rules import Note, note
+from reclens.data.rules import note
 from reclens.data.split.build import (
     check_shares,
     check_task,
@@ -103,7 +104,7 @@ def last_n(
             f"no user has more than {n + validation_n} interactions", source=data.name, fix="Hold out fewer of each."
         )
     part = order.sort("row")["part"]
-    card = {
+    card: SplitCard = {
         "method": "last_n",
         "parameters": {"n": n, "validation_n": validation_n, "ties": ties},
         "ties": {"rule": ties, "users_with_a_tie_at_their_cut": tied, "users": n_users},
@@ -165,7 +166,7 @@ def random(
             source=data.name,
             fix="Hold out a larger share.",
         )
-    card = {
+    card: SplitCard = {
         "method": "random",
         "parameters": {"test_share": test_share, "validation_share": validation_share},
         "ties": {"rule": "none"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from reclens.cards import SplitCard
 from reclens.data.dataset import Dataset
 from reclens.data.rules import note
 from reclens.data.split.build import (
@@ -94,7 +95,7 @@ def by_user(
     rows = rows.with_columns(part=pl.Series(np.where(rows["place"].to_numpy() < held, 2, 1)))
     part = part_of_events(data, rows, task)
     parts = {"train": part == 0, "fold_in": part == 1, "test": part == 2}
-    card = {
+    card: SplitCard = {
         "method": "by_user",
         "parameters": {"n_test_users": wanted, "fold_in_share": fold_in_share},
         "ties": {"rule": "none"},

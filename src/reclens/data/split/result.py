@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from reclens.cards import SplitCard
 from reclens.data.dataset import Dataset
 from reclens.errors import DataError, LeakError
 from reclens.schema import ITEM, TIMESTAMP, USER, fingerprint
@@ -47,7 +48,7 @@ class Split:
 
     train: Dataset
     test: pl.DataFrame
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: SplitCard = field(default_factory=SplitCard)
     validation: pl.DataFrame | None = None
     fold_in: pl.DataFrame | None = None
 
@@ -123,13 +124,14 @@ class Split:
         for name in ("train", "test"):
             if name not in tables:
                 raise DataError(f"a split needs the tables train and test; '{name}' is missing", fix="Split again.")
-        card = dict(header["card"])
+        card: Any = dict(header["card"])
+        data: Any = {**header["data"], "split": card}
         train = Dataset(
             tables["train"],
             users=tables.get("users"),
             items=tables.get("items"),
             name=header["name"],
-            card={**header["data"], "split": card},
+            card=data,
             segments=tables.get("segments"),
             log=tables.get("train_log"),
         )
@@ -174,9 +176,9 @@ def check_leaks(split: Split) -> None:
         _no_shared_user(learned, pl.concat([split.fold_in, split.test]))
     method = split.card.get("method")
     if method in ("by_time", "rolling"):
-        _nothing_crosses(split, "test", split.card["cut"])
+        _nothing_crosses(split, "test", split.card.get("cut"))
         if split.validation is not None:
-            _nothing_crosses(split, "validation", split.card["validation_cut"])
+            _nothing_crosses(split, "validation", split.card.get("validation_cut"))
     if method == "last_n" and TIMESTAMP in split.test.columns:
         _each_user_in_order("training", learned, "test", split.test)
         if split.validation is not None:
@@ -230,8 +232,10 @@ def _no_shared_user(train: pl.DataFrame, strangers: pl.DataFrame) -> None:
         )
 
 
-def _nothing_crosses(split: Split, part: str, cut: str) -> None:
+def _nothing_crosses(split: Split, part: str, cut: str | None) -> None:
     """Check that held-out rows are at or after the cut, and training rows before it."""
+    if cut is None:
+        raise DataError("the card of this split by time has no cut", source=part, fix="Split again.")
     moment = datetime.fromisoformat(cut)
     held_out = split.test if part == "test" else split.validation
     assert held_out is not None

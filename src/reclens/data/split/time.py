@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import SplitCard
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
 from reclens.data.split.result import Split, Task
@@ -74,7 +75,7 @@ def by_time(
         parameters["at"] = cut.isoformat()
         _check_both_sides(times, cut, data.name)
     parts = {"train": times < cut, "test": times >= cut}
-    card: dict[str, Any] = {
+    card: SplitCard = {
         "method": "by_time",
         "parameters": parameters,
         "ties": _NO_TIES,
@@ -151,7 +152,7 @@ def rolling(
                 fix="Ask for fewer folds, or for longer stretches.",
             )
         later = 0 if until is None else int((times >= until).sum())
-        card = {
+        card: SplitCard = {
             "method": "rolling",
             "parameters": {
                 "folds": folds,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
+from reclens.cards import FitWeightsCard
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.read.tables import read_table_and_rules
 from reclens.errors import DataError, UsageError
@@ -33,7 +34,7 @@ class FitWeights:
     users: np.ndarray
 
     @property
-    def card(self) -> dict[str, Any]:
+    def card(self) -> FitWeightsCard:
         """What the header of a saved model says of them: whose they are, their range, and a hash of all of them."""
         own = self.users if self.of == "user" else self.cells
         return {

@@ -11,8 +11,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule, ListsCard
 from reclens.data.dataset import UserItemMatrix
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.models._core.block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
@@ -196,7 +197,7 @@ class Limits:
     shown: np.ndarray | None
     only: UserItemMatrix | None
     barred: UserItemMatrix | None
-    card: dict[str, Any]
+    card: ListsCard
     rules: list[AppliedRule]
 
     @classmethod
@@ -207,7 +208,7 @@ class Limits:
             DataError: If a frame lacks a column, or no candidate is known.
         """
         shown, only, barred = None, None, None
-        card: dict[str, Any] = {"candidates": {"n": len(items)}}
+        card: ListsCard = {"candidates": {"n": len(items)}}
         rules: list[AppliedRule] = []
         if candidates is not None:
             ids, codes, owners = _read(candidates, "candidates", users, items)

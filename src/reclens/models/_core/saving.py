@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 import polars as pl
 
+from reclens.cards import TrainCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.data.manifest import VerifiedFolder, mapping, reading, start_writing, write_manifest
 from reclens.errors import DataError
@@ -37,7 +38,7 @@ class Saveable(Described, Protocol):
     users_: Vocabulary
     items_: Vocabulary
     seen_: UserItemMatrix
-    train_: dict[str, Any]
+    train_: TrainCard
     titles_: pl.Series | None
     resolved_: dict[str, Any]
     problems_: tuple[FitProblem, ...]
@@ -120,9 +121,10 @@ def read_model(cls: type[Model], kept: VerifiedFolder) -> Model:
     model.seen_ = read_matrix(kept, model.users_, model.items_)
     if header.get("titles") is True:
         model.titles_ = kept.texts("titles.parquet", "title", len(model.items_))
-    model.train_ = mapping(header["train"], "what is said of the training data")
-    if not all(isinstance(model.train_.get(name), str) for name in ("name", "hash")):
+    about: Any = {"synthetic": False} | mapping(header["train"], "what is said of the training data")
+    if not all(isinstance(about.get(name), str) for name in ("name", "hash")):
         raise DataError("what is said of the training data has no name or hash")
+    model.train_ = about
     model.resolved_ = _resolved(model, mapping(header["resolved"], "what the hyper-parameters became"))
     model.problems_ = read_problems(header["problems"])
     parts: dict[str, Any] = {}

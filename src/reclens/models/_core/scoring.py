@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule, TrainCard
 from reclens.data.dataset import UserItemMatrix
-from reclens.data.rules import AppliedRule
 from reclens.errors import NotFittedError, UsageError
 from reclens.models._core.block import Block, encode_where_possible, popular_scores, top_of_scores
 from reclens.models._core.defaults import Automatic
@@ -40,7 +40,7 @@ class Scoring(Automatic, ABC):
     users_: Vocabulary
     items_: Vocabulary
     seen_: UserItemMatrix
-    train_: dict[str, Any]
+    train_: TrainCard
     titles_: pl.Series | None = None
     """What the items are called, by code, where the training data has a column of titles."""
     problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from reclens.data.rules import AppliedRule, rule
+from reclens.cards import AppliedRule, CandidatesCard, ListsCard
+from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import UnknownNameError
 from reclens.memory import require_memory
@@ -121,7 +122,7 @@ class Serving(Scoring, ABC):
         if cold_users == "popular":
             write(silent, lambda part: self._popular_part(part, limits))
         rules = self._counts(groups, known, silent, cold_users, told, limits)
-        card: dict[str, Any] = {**limits.card, "problems": on_card(self.problems_, problems)}
+        card: ListsCard = {**limits.card, "problems": on_card(self.problems_, problems)}
         if told is not None:
             card["history"] = {"users": len(told.users), "mode": history_mode}
         if n_known < len(wanted) or silent:
@@ -283,7 +284,7 @@ class Serving(Scoring, ABC):
         k: int,
         exclude_seen: bool,
         rules: list[AppliedRule],
-        said: Mapping[str, Any],
+        said: ListsCard,
     ) -> Recommendations:
         filled = items >= 0
         lengths = filled.sum(axis=1)
@@ -300,8 +301,9 @@ class Serving(Scoring, ABC):
             rule("users_without_list", int((lengths == 0).sum())),
             rule("short_lists", short, k=k),
         ]
-        candidates = {"hash": self._kept("catalogue", self.items_, lambda items: fingerprint(items.ids))}
-        card = {
+        everything = self._kept("catalogue", self.items_, lambda items: fingerprint(items.ids))
+        candidates: CandidatesCard = {"n": len(self.items_), "hash": everything}
+        card: ListsCard = {
             "model": self.name,
             "parameters": self.settings(),
             "automatic": {name: self.automatic[name].formula for name in self.resolved_},
@@ -309,7 +311,7 @@ class Serving(Scoring, ABC):
             "k": k,
             "exclude_seen": exclude_seen,
             **said,
-            "candidates": candidates | said["candidates"],
+            "candidates": candidates | said.get("candidates", candidates),
             "score_ties": "the smaller item id first",
             "versions": versions(),
             "rules": [each for each in rules if each["count"]],

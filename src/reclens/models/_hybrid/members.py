@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.data.rules import AppliedRule, rule
+from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import UsageError
 from reclens.models._core.block import Block

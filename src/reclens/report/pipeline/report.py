@@ -131,13 +131,12 @@ def stage_counts(found: StageEvaluation) -> Table:
     card = found.final.card["lists"]
     rows = [
         (row["label"], f"{row['rows_in']:,}", f"{row['rows_out']:,}", f"{row['without']:,}", f"{row['short']:,}")
-        for row in card["stages"]
+        for row in card.get("stages", ())
     ]
-    notes = tuple(filter_line(row) for row in card["filters"] if row["count"])
+    notes = tuple(filter_line(row) for row in card.get("filters", ()) if row["count"])
     heads = ("stage", "places in", "places out", "users with nothing", "users with less than asked")
-    return Table(
-        title="What went in and out", columns=heads, rows=tuple(rows), records=tuple(card["stages"]), notes=notes
-    )
+    records = tuple(card.get("stages", ()))
+    return Table(title="What went in and out", columns=heads, rows=tuple(rows), records=records, notes=notes)
 
 
 def latency_table(rows: Sequence[Latency]) -> Table:

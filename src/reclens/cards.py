@@ -1,0 +1,261 @@
+"""What the cards of data sets, splits and lists hold: where they came from, how they were made, and what was counted.
+
+Every entry may be absent: readers keep what they know, older versions kept less, and a data set that was made by hand
+has an empty card.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+__all__ = [
+    "AppliedRule",
+    "CandidatesCard",
+    "DatasetCard",
+    "Fact",
+    "FeaturesCard",
+    "FitWeightsCard",
+    "ListsCard",
+    "Note",
+    "SplitCard",
+    "TrainCard",
+]
+
+Fact = str | int | float | bool | None | list[str]
+"""A fact of a record, as JSON keeps it."""
+
+
+class AppliedRule(TypedDict):
+    """An entry of ``card["rules"]``.
+
+    Attributes:
+        code: What was done, a :data:`reclens.data.rules.RuleCode`; a pipeline or a model of one's own has more.
+        count: To how many rows, users or items.
+        facts: Columns, tables and numbers that go with it.
+    """
+
+    code: str
+    count: int
+    facts: dict[str, Fact]
+
+
+class Note(TypedDict):
+    """An entry of ``card["notes"]``.
+
+    Attributes:
+        code: What to beware of, a :data:`reclens.data.rules.NoteCode`.
+        facts: Parts and numbers that go with it.
+    """
+
+    code: str
+    facts: dict[str, Fact]
+
+
+class DatasetCard(TypedDict, total=False):
+    """Where a data set came from, and what was done to it.
+
+    Attributes:
+        source: The file, table or object that was read.
+        layout: The published layout of the files.
+        rows_read: Rows before any rule.
+        columns: Column of RecLens -> column of the source.
+        columns_not_used: Columns of the source that hold nothing RecLens uses.
+        duplicates: How repeated pairs are merged; absent if it is not known that there are none.
+        users_without_attributes: Users of interactions whom the table of users lacks.
+        items_without_attributes: Items of interactions that the table of items lacks.
+        rules: Rules that were applied, with their counts.
+        split: The split whose training part this is.
+        synthetic: Whether a generator drew it.
+        parameters: Arguments of the generator.
+        seed: Seed of the generator.
+        injected: What a generator put in on purpose, for checks that have to find it.
+        note: What a reader of synthetic data should know.
+        price: How prices were derived.
+    """
+
+    source: str
+    layout: str
+    rows_read: int
+    columns: dict[str, str]
+    columns_not_used: list[str]
+    duplicates: Literal["last", "sum", "error"]
+    users_without_attributes: int
+    items_without_attributes: int
+    rules: list[AppliedRule]
+    split: SplitCard
+    synthetic: bool
+    parameters: dict[str, Any]
+    seed: int
+    injected: dict[str, Any]
+    note: str
+    price: str
+
+
+class SplitCard(TypedDict, total=False):
+    """How a data set was split.
+
+    Attributes:
+        method: The function of ``reclens.split``.
+        task: ``new_items`` or ``with_repeats``; absent in cards of older versions, which knew the first alone.
+        parameters: Its arguments.
+        ties: How ties were broken, and how many users have one at a cut.
+        seed: Seed of what was drawn; None where nothing is.
+        cut: Start of the test period, ISO 8601.
+        validation_cut: Start of the validation period.
+        until: End of the test period; None for the last fold.
+        later_rows: Rows after the test period, which are not used.
+        users_with_too_few_rows: Users of whom nothing was held out.
+        sources: Part -> its source, of parts that were given.
+        columns_missing: Part -> columns of other parts that it lacks.
+        notes: What to beware of.
+        counts: Rows, users and items of the parts, and what was left out of them.
+        rules: Rules that were applied, with their counts.
+        hashes: Part -> fingerprint of its content.
+    """
+
+    method: str
+    task: Literal["new_items", "with_repeats"]
+    parameters: dict[str, Any]
+    ties: dict[str, Any]
+    seed: int | None
+    cut: str
+    validation_cut: str
+    until: str | None
+    later_rows: int
+    users_with_too_few_rows: int
+    sources: dict[str, str]
+    columns_missing: dict[str, list[str]]
+    notes: list[Note]
+    counts: dict[str, int]
+    rules: list[AppliedRule]
+    hashes: dict[str, str]
+
+
+class FitWeightsCard(TypedDict):
+    """The weights of a fit.
+
+    Attributes:
+        of: Whether interactions or users have them.
+        n: How many.
+        least: The least.
+        most: The greatest.
+        mean: Their mean.
+        effective_size: Kish's effective sample size.
+        hash: Fingerprint of all of them.
+    """
+
+    of: Literal["interaction", "user"]
+    n: int
+    least: float
+    most: float
+    mean: float
+    effective_size: float
+    hash: str
+
+
+class FeaturesCard(TypedDict):
+    """The features of the items that a model learned from.
+
+    Attributes:
+        kinds: Column -> how it was read.
+        n: Number of features.
+        absent: Items that the table of items lacks.
+        empty: Items without a feature.
+    """
+
+    kinds: dict[str, str]
+    n: int
+    absent: int
+    empty: int
+
+
+class TrainCard(TypedDict):
+    """What a model was fitted on.
+
+    Attributes:
+        name: Name of the data.
+        hash: Fingerprint of its content.
+        split: Its split; None if it is no part of one.
+        synthetic: Whether a generator drew it.
+        added: Names of what was learned later.
+        weights: Interactions with a ``negative`` weight and with ``zero``.
+        fit_weights: Weights of the fit.
+        features: Features of the items.
+    """
+
+    name: str
+    hash: str
+    split: NotRequired[SplitCard | None]
+    synthetic: bool
+    added: NotRequired[list[str]]
+    weights: NotRequired[dict[str, int]]
+    fit_weights: NotRequired[FitWeightsCard]
+    features: NotRequired[FeaturesCard]
+
+
+class CandidatesCard(TypedDict):
+    """Items that were named.
+
+    Attributes:
+        n: How many.
+        hash: Fingerprint of their ids.
+    """
+
+    n: int
+    hash: NotRequired[str]
+
+
+class ListsCard(TypedDict, total=False):
+    """What made lists, and how.
+
+    Attributes:
+        source: The file, table or object that they were read from.
+        layout: The published layout of the file.
+        rows_read: Rows before any rule.
+        columns: Column of RecLens -> column of the source.
+        columns_not_used: Columns of the source that hold nothing RecLens uses.
+        model: Name of the model.
+        parameters: Its hyper-parameters.
+        automatic: Hyper-parameter -> the formula that it was computed by.
+        train: What the model was fitted on.
+        learned: What the ranker of a pipeline learned from; None of any other.
+        k: Length that was asked for.
+        keep: Candidates that a ranker passes on.
+        exclude_seen: Whether seen items were left out.
+        candidates: The only items that could be shown.
+        exclude: Items that could not be.
+        history: Users whose histories came with the request, and the mode.
+        cold_users: What users got of whom nothing is known.
+        problems: Problems of the fit or of the pipeline: codes, or rows with a code.
+        score_ties: How equal scores are ordered.
+        stage: Stage of a pipeline.
+        stages: One row a stage of a pipeline.
+        filters: One row a filter of a pipeline.
+        versions: Versions of RecLens and of what it computes with.
+        rules: Rules that were applied, with their counts.
+    """
+
+    source: str
+    layout: str
+    rows_read: int
+    columns: dict[str, str]
+    columns_not_used: list[str]
+    model: str
+    parameters: dict[str, Any]
+    automatic: dict[str, str]
+    train: TrainCard
+    learned: dict[str, Any] | None
+    k: int
+    keep: int
+    exclude_seen: bool
+    candidates: CandidatesCard
+    exclude: CandidatesCard
+    history: dict[str, Any]
+    cold_users: str
+    problems: list[Any]
+    score_ties: str
+    stage: str
+    stages: list[dict[str, Any]]
+    filters: list[dict[str, Any]]
+    versions: dict[str, str]
+    rules: list[AppliedRule]
