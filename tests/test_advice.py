@@ -7,6 +7,7 @@ import re
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 import reclens as rl
 from reclens.cli.main import _warn
-from reclens.cli.options import TEXTS, as_option
+from reclens.cli.options import as_option, runs, texts
 from reclens.dashboard.advice import said_on_page
 from reclens.data.read.frames import ids_alike
 from reclens.data.read.lists import normalize_recommendations
@@ -75,6 +76,35 @@ def _read(text: bytes, **how: Any) -> Callable[[Path], object]:
     return lambda folder: rl.read(text, **how)
 
 
+def _fit(name: str, **parameters: Any) -> Callable[[Path], object]:
+    """Fit a model on histories without times, ratings and attributes."""
+    histories = rl.read(pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}))
+    return lambda folder: rl.models.build(name, parameters).fit(histories)
+
+
+def _fit_attributes(name: str, **parameters: Any) -> Any:
+    items = pl.DataFrame({"item_id": range(1, 13), "shelf": [["a", "b"], ["b", "c"], ["c"]] * 4})
+    histories = rl.read(pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}), items=items)
+    return rl.models.build(name, parameters).fit(histories)
+
+
+def _sampled(folder: Path) -> None:
+    train = rl.read(pl.DataFrame({"user_id": [1, 2, 2, 2], "item_id": [1, 2, 3, 4]}))
+    lists = pl.DataFrame({"user_id": [1], "item_id": [2], "rank": [1]})
+    rl.evaluation.compare_sampled(lists, lists.drop("rank"), train=train, n_negatives=2, metrics=["mrr@1"])
+
+
+def _no_tags(folder: Path) -> None:
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,5\n", encoding="utf-8")
+    (folder / "movies.csv").write_text("movieId,title,genres\n1,A (1999),Comedy\n", encoding="utf-8")
+    rl.read_movielens(folder, tags=True)
+
+
+def _more(folder: Path) -> None:
+    more = rl.read(pl.DataFrame({"user_id": [1], "item_id": [3]}))
+    _fit("pure_svd", factors=1)(folder).partial_fit(more)  # type: ignore[attr-defined]
+
+
 def _features(folder: Path) -> None:
     items = pl.DataFrame({"item_id": range(300), "shelf": [f"s{n}" for n in range(300)]})
     train = rl.read(pl.DataFrame({"user_id": range(300), "item_id": range(300)}), items=items)
@@ -91,19 +121,32 @@ CASES: Mapping[str, Callable[[Path], object]] = {
     "choose_table": lambda folder: rl.read(_two_tables(folder)),
     "close_quotes": _read(b'user,item\n1,"2\n3,4\n'),
     "codes_to_ids": lambda folder: _problem("codes"),
+    "count_pairs": lambda folder: rl.models.ItemKNN(weighting="bm25").fit(
+        rl.read(pl.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 1]})), weights=[1.0, 1.0, 2.0]
+    ),
     "dates": _read(b"user,item,timestamp\n1,2,-5\n"),
+    "declare_critique": lambda folder: _fit_attributes("knowledge").critique(1, "cheaper"),
     "drop_rows": _read(b"user,item\n1,\n"),
     "fewer_features": _features,
+    "fit_again": _more,
+    "fit_histories": _fit("item_knn", feedback="explicit"),
+    "fit_ratings": lambda folder: _fit("item_knn")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),  # type: ignore[attr-defined]
     "form_of_times": _read(b"user,item,timestamp\n1,2,noon\n"),
     "give_catalogue": lambda folder: _problem("unknown", "item_id"),
     "give_query": lambda folder: rl.read(pl.DataFrame(LISTS), params=[1]),
     "give_truth": lambda folder: rl.evaluate(pl.LazyFrame(LISTS), metrics=["coverage@1"], catalogue=[8]),
     "header_names_columns": _read(b"user,item\n1,2\n3,4\n", columns={"user_id": 0, "item_id": 1}),
+    "hold_out_more": lambda folder: rl.split.by_time(
+        rl.read(pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "timestamp": [1, 9]})), test_share=0.5
+    ),
     "ids_alike": lambda folder: _problem("case"),
     "ids_as_text": lambda folder: ids_alike(pl.DataFrame(LISTS), pl.DataFrame({"user_id": ["1"], "item_id": [8]})),
     "ids_unpadded": lambda folder: _problem("leading_zeros"),
     "items_in_cells": lambda folder: rl.read_recommendations(
         b"user,items\n1,2 3\n4,5 6\n", columns={"item_id": "items"}
+    ),
+    "learn_slower": lambda folder: rl.models.build("bpr", {"learning_rate": 1e30, "factors": 2}).fit(
+        rl.synthetic_movielens(n_users=30, n_items=20, n_ratings=300)
     ),
     "leave_out": _read(b"user,item\n1,2\n", form="adjacency", delimiter=";"),
     "leave_seen_out": lambda folder: _task("seen_items_listed"),
@@ -114,10 +157,13 @@ CASES: Mapping[str, Callable[[Path], object]] = {
     "name_counted": _counted,
     "name_delimiter": _read(b"1^7\n2^8\n"),
     "name_encoding": _read("user,item\nAmélie,2\n".encode("latin-1")),
+    "name_models": _fit("weighted_hybrid", models={}),
     "name_order": lambda folder: normalize_recommendations(pl.DataFrame({"user_id": [1], "item_id": [2]}), "lists"),
     "name_times": lambda folder: rl.split.by_time(rl.read(pl.DataFrame(LISTS).drop("rank")), test_share=0.5),
+    "no_half_life": lambda folder: _fit_attributes("content", half_life=3.0, min_items=1),
     "no_column": _read(b"user,item,timestamp\n1,2,\n1,3,5\n"),
     "one_item_a_row": lambda folder: load(pl.DataFrame(LISTS), wanted=("user_id", "item_id"), form="cell"),
+    "other_features": lambda folder: _fit_attributes("content", min_items=13),
     "other_encoding": _read(b"user\0,item\n"),
     "pass_catalogue": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="coverage@1"),
     "pass_features": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="diversity@1"),
@@ -125,7 +171,11 @@ CASES: Mapping[str, Callable[[Path], object]] = {
         pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="mrr@1", history=pl.DataFrame(LISTS)
     ),
     "pass_truth": lambda folder: rl.evaluate(pl.DataFrame(LISTS), metrics="mrr@1"),
+    "predict_by": lambda folder: _fit("popular")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),  # type: ignore[attr-defined]
+    "profile_of_means": lambda folder: _fit_attributes("content", profile="rating", min_items=1),
     "quote_fields": _read(b"user,item\n1,2,3\n"),
+    "rank_all": _sampled,
+    "read_items": _fit("content"),
     "read_without_weights": _weights,
     "recommend_seen": lambda folder: _task("seen_items_filtered"),
     "rename_column": lambda folder: load(
@@ -142,7 +192,10 @@ CASES: Mapping[str, Callable[[Path], object]] = {
     "split_for_task": lambda folder: _task("truth_in_training"),
     "take_less": _read(b"user,item\n" + b"1,2\n" * 300_000),
     "unpack_first": _read(pa.Codec("zstd").compress(b"user,item\n" + b"1,2\n" * 300_000, asbytes=True)),
+    "use_cosine": _fit("item_knn", similarity="adjusted_cosine", weighting="none"),
+    "use_no_weighting": _fit("item_knn", similarity="jaccard", weighting="bm25"),
     "whole_numbers": lambda folder: _problem("decimals"),
+    "without_tags": _no_tags,
 }
 
 
@@ -189,11 +242,30 @@ def test_every_advice_is_looked_at() -> None:
         (Setting("header", True), "--read header=true"),
         (Setting("ids", "text"), "--ids text"),
         (Setting("by", ["gender", "age"]), "--by gender --by age"),
+        (Setting("weighting", "none", "model"), "--param weighting=none"),
+        (Setting("features", of="model"), "--param features=…"),
+        (Setting("models", {"ease": {}}, "model"), "--param models='{\"ease\": {}}'"),
         (Setting("table", "name"), "--read table=name"),
     ],
 )
 def test_settings_of_readers_as_options(setting: Setting, said: str) -> None:
-    assert (as_option if setting.name == "by" else named_by("options"))(setting) == said
+    assert (as_option if setting.name == "by" or setting.of == "model" else named_by("options"))(setting) == said
+
+
+def test_a_command_that_reads_a_file_names_its_keys() -> None:
+    """``audit run`` has no --query, no --ids and no --param: a file of TOML says all that."""
+    copy_context().run(_in_a_job)
+
+
+def _in_a_job() -> None:
+    runs({"config", "workspace", "output"})
+    assert as_option(Setting("ids", "text")) == 'ids = "text"'
+    assert as_option(Setting("weighting", "none", "model")) == 'weighting = "none"'
+    assert as_option(Setting("workspace", "shop")) == "--workspace shop"
+    assert _problem("case").said(as_option, texts()).endswith("Write the ids alike.")
+    assert "--" not in _problem("leading_zeros").said(as_option, texts())
+    runs({"data", "query"})
+    assert "--query" in _problem("case").said(as_option, texts()) and as_option(Setting("ids", "text")) == "--ids text"
 
 
 def test_a_table_of_several_is_named() -> None:
@@ -232,8 +304,8 @@ def _on_all(found: RecLensError | RecLensWarning) -> dict[str, str]:
     """What each surface says of the advice."""
     assert found.advice is not None
     about = named_by("options") if is_about_reading(found.advice) else as_option
-    return {"python": str(found), "options": found.said(about, TEXTS), "page": said_on_page(found)}
+    return {"python": str(found), "options": found.said(about, texts()), "page": said_on_page(found)}
 
 
 def _without_options(text: str) -> str:
-    return re.sub(r"--(read|column) [\w:]+=", "", text)
+    return re.sub(r"--(read|column|param) [\w:]+=", "", text)

@@ -65,10 +65,12 @@ class Setting:
     Attributes:
         name: The parameter, as Python functions call it.
         value: The value to give it; None where the reader chooses.
+        of: What has it: the function that is called, or a model, of which it is a hyper-parameter.
     """
 
     name: str
     value: Any = None
+    of: Literal["call", "model"] = "call"
 
 
 def in_python(setting: Setting) -> str:

@@ -47,8 +47,8 @@ def test_a_group_without_truth_has_no_value_and_no_test(parts: dict[str, Any]) -
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({"by": "brand"}, "attribute of items: name it in attributes="),
-        ({"attributes": ["gender"]}, "attribute of users: name it in by="),
+        ({"by": "brand"}, "attribute of items, .* Name it in attributes="),
+        ({"attributes": ["gender"]}, "attribute of users, .* Name it in by="),
         ({"by": "gender", "protected": ["race"]}, "protected has 'race'"),
         ({"by": "own"}, "200 values for 200 users"),
         ({"by": "number"}, "rl.segments.bins"),

@@ -59,7 +59,7 @@ def test_probabilities_are_those_of_scipy() -> None:
 def test_lists_that_may_have_been_cut_off_are_refused() -> None:
     lists, truth, train = whole_rankings()
     cut = lists.filter(pl.col("rank") <= 100)
-    with pytest.raises(UsageError, match=r"may have been cut off. Recommend with k=300 or more.*unscored='last'"):
+    with pytest.raises(UsageError, match=r'may have been cut off. Recommend with k=300 or more.*unscored="last"'):
         compare_sampled(cut, truth, train=train)
     with pytest.raises(UsageError, match="were asked for with k=100"):
         compare_sampled(Recommendations(cut, card={"k": 100}), truth, train=train)

@@ -71,7 +71,7 @@ def test_what_differs_at_the_end_is_noticed(space, tmp_path) -> None:
     store = LocalStore(tmp_path)
     move(space, store)
     store.upsert(["7"], -space.unit[7:8], None)
-    with pytest.raises(DataError, match=r"1 of 300 vectors .* such as '7'.*--again"):
+    with pytest.raises(DataError, match=r"1 of 300 vectors .* such as '7'.*again=True"):
         move(space, store)
     changed = store.fetch(["8"])
     store.upsert(

@@ -6,8 +6,23 @@ import ast
 import re
 
 READ = "columns|bad_rows|between|duplicates|form|timestamp_format|decimal|delimiter|encoding|escape|header|quote|ids"
-NAMED = re.compile(rf"(?<![\w-])({READ})=(?![=\w]*\))")
-ROOMS = {"audit", "data", "evaluation", "experiment", "lab", "metrics", "models", "pipeline", "tuning", "workspace"}
+FITTED = "attribute|attributes|by|feedback|features|half_life|learning_rate|models|profile|similarity|weighting|where"
+ASKED = "again|cold_users|event_id|search|seconds|spaces|trials|two_arms|unscored"
+NAMED = re.compile(rf"(?<![\w.-])({READ}|{FITTED}|{ASKED})=(?![=\w]*\))")
+ROOMS = {
+    "audit",
+    "data",
+    "evaluation",
+    "experiment",
+    "explore",
+    "lab",
+    "metrics",
+    "models",
+    "pipeline",
+    "report",
+    "tuning",
+    "workspace",
+}
 
 
 def test_messages_name_arguments_of_readers_by_an_advice(sources) -> None:

@@ -121,7 +121,7 @@ def test_likes_and_dislikes() -> None:
     model = models.Content(features={"genre": "category"}, profile="rating").fit(data)
     got = {user: rows["item_id"].to_list() for (user,), rows in model.recommend([1, 2]).table.group_by("user_id")}
     assert got == {1: [2, 4], 2: [2, 3, 4, 5]}, "user 1 dislikes y; user 2 likes both alike"
-    with pytest.raises(UsageError, match="Use 'mean'"):
+    with pytest.raises(UsageError, match='Use profile="mean"'):
         models.Content(profile="rating").fit(small())
 
 

@@ -275,7 +275,7 @@ def test_models_without_weights_say_which_have_them(data: Dataset) -> None:
     assert [name for name in names() if get(name).takes_weights] == TAKING
     with pytest.raises(UsageError, match=r"popular takes no weights\. Models that do: als, bpr, ease, item_knn, slim"):
         rl.models.Popular().fit(data, weights=np.ones(data.interactions.height))
-    with pytest.raises(UsageError, match="weighting='none'"):
+    with pytest.raises(UsageError, match='weighting="none"'):
         rl.models.ItemKNN(weighting="bm25").fit(data, weights=np.ones(data.interactions.height))
 
 

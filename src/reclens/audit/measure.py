@@ -27,7 +27,7 @@ from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
 from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, named_in, with_segments_of
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
 from reclens.evaluation.overlap import check_kinds, check_overlap
@@ -273,15 +273,20 @@ def _ground(
     return replace(ground, groups=groups)
 
 
+_TABLES: Final = (Setting("attributes"), Setting("by"))
+_OF_ITEMS: Final = Advice("name_in_attributes", _TABLES, "Name it in {attributes}, not in {by}.")
+_OF_USERS: Final = Advice("name_in_by", _TABLES, "Name it in {by}, not in {attributes}.")
+
+
 def _refuse_swapped(settings: AuditSettings, known: Dataset) -> None:
     """Refuse attributes that are looked for in the wrong table, and tiers of popularity without training data."""
     users, items = (table.columns if table is not None else [] for table in (known.users, known.items))
     for name in named_in(asked_segments(settings.by)):
         if name in items and name not in users and name != ITEM:
-            raise UsageError(f"'{name}' is an attribute of items: name it in attributes=, not in by=.")
+            raise UsageError(f"'{name}' is an attribute of items, and was asked for as one of users", advice=_OF_ITEMS)
     for name in settings.attributes:
         if name in users and name not in items and name != USER:
-            raise UsageError(f"'{name}' is an attribute of users: name it in by=, not in attributes=.")
+            raise UsageError(f"'{name}' is an attribute of users, and was asked for as one of items", advice=_OF_USERS)
 
 
 def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from reclens.cli.options import TEXTS, as_option
+from reclens.cli.options import as_option, texts
 from reclens.errors import RecLensError, first_line, show_bytes
 
 __all__ = ["FAULT", "WRONG", "closed_streams_stand_in", "end", "interrupts_are_noted", "out_of_memory"]
@@ -41,7 +41,7 @@ def end(error: BaseException) -> int:
     if os.environ.get("RECLENS_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, RecLensError):
-        _say(error.said(as_option, TEXTS))
+        _say(error.said(as_option, texts()))
     elif isinstance(error, MemoryError):
         _say(out_of_memory(error, "this"))
     elif isinstance(error, OSError):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.options import TEXTS, as_option
+from reclens.cli.options import as_option, texts
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
@@ -130,7 +130,7 @@ def evaluate(
         _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
-    for line in (*oddities(result.card, as_option, TEXTS), *other_names(result.card)):
+    for line in (*oddities(result.card, as_option, texts()), *other_names(result.card)):
         output.say(line)
     output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(result.card.get("synthetic")))
 
@@ -291,7 +291,7 @@ def compare(
     shown = comparison_table(found, by=None if segments else "overall")
     output.emit(shown, synthetic=bool(found.card.get("synthetic")))
     for name, result in results.items():
-        for problem in id_problems(result.card, as_option, TEXTS):
+        for problem in id_problems(result.card, as_option, texts()):
             output.say(f"{name}: {problem}")
     for sentence in comparison_text(found):
         output.say(f"- {sentence}")

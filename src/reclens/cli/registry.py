@@ -72,8 +72,10 @@ class CommandSource:
 
         @functools.wraps(function)
         def shown(**given: Any) -> Any:
+            from reclens.cli.options import runs
             from reclens.cli.progress import under_way
 
+            runs(given)
             with under_way(" ".join(self.path), quiet=bool(given.get("quiet"))):
                 return function(**given)
 

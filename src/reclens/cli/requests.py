@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.options import TEXTS, as_option
+from reclens.cli.options import as_option, texts
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
@@ -96,7 +96,7 @@ def evaluate_requests(
     }
     for line in (
         *(f"{what}: {count:,}" for what, count in left.items() if count),
-        *oddities(card, as_option, TEXTS),
+        *oddities(card, as_option, texts()),
         *other_names(card),
     ):
         output.say(line)

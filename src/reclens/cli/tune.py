@@ -64,6 +64,7 @@ def tune(
       reclens tune --data ml-100k.zip -m item_knn -m ease --method halving --name first --out best.toml
     """
     from reclens import kernels
+    from reclens.cli.options import as_option
     from reclens.cli.shared import emit, pairs, progress_of, say, table_of
     from reclens.files import write_text
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed
@@ -98,7 +99,7 @@ def tune(
     emit(table_of(title, rows), format=format, out=None, synthetic=bool(found.card.get("synthetic")), quiet=quiet)
     for note in note_texts(found):
         say(note, quiet=quiet)
-    for line in cautions_in_words(found):
+    for line in cautions_in_words(found, named=as_option):
         say(f"- {line}", quiet=quiet)
     job = found.to_toml(data=reading.to_settings(), split=None if split is None else {"kept": split})
     if out is None:

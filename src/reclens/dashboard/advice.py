@@ -44,6 +44,7 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "give_query": "Bring the table itself.",
     "give_truth": "Bring the truth.",
     "header_names_columns": f"Choose that it names the columns {_HOW}.",
+    "hold_out_more": "Hold out more, or cut at another moment.",
     "ids_alike": "Write the ids alike.",
     "ids_as_text": "Choose {ids}.",
     "ids_unpadded": "Choose {ids}.",
@@ -65,6 +66,8 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "pass_train": "Bring the training interactions.",
     "pass_truth": "Bring the truth.",
     "quote_fields": f"A field that holds the delimiter needs quotes; or choose another delimiter {_HOW}.",
+    "rank_all": "Bring whole rankings.",
+    "read_items": "Bring attributes of the items.",
     "recommend_seen": "Recommend what the user had too",
     "rename_column": "Rename it.",
     "say_form": f"Choose for the items of a row {_HOW} that there are several.",
@@ -75,6 +78,7 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "split_for_task": "Leave them out of the truth, or let repeats count and recommend what the user had too",
     "take_less": "Take the rows and columns that are needed, or write it as Parquet.",
     "unpack_first": "Unpack it by zstd -d, and bring the rows and columns that are needed.",
+    "without_tags": "Read it without tags.",
 }
 """Code of an advice -> its sentence on the pages, where it is not that of Python."""
 
@@ -88,6 +92,10 @@ def field_of(setting: Setting) -> str:
     if setting.name == "columns":
         left_out = [ours for ours, theirs in (setting.value or {}).items() if theirs is None]
         return f"“none” for {', '.join(left_out)} above" if left_out else "the columns above"
+    if setting.of == "model":
+        return f"“{setting.name}”{'' if setting.value is None else f' {setting.value}'} of the model"
+    if setting.name == "spaces":
+        return "wider ranges of the search"
     if setting.name == "ids" and not isinstance(setting.value, str):
         return "“Unit”"
     return (

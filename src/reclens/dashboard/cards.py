@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen
+from reclens.dashboard.advice import PAGE_TEXTS, field_of
 from reclens.dashboard.colours import theme
 from reclens.dashboard.links import lead, leads_of
 from reclens.dashboard.scene import MANY, Scene
@@ -60,7 +61,7 @@ def words_card(words: DecisionWords, lift: tuple[float, float, float] | None = N
 def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) -> None:
     """Findings, the most pressing first; those beyond three are folded away."""
     ordered = sorted(found, key=lambda each: _ORDER.index(each.severity))
-    seen.text(f"findings-{key}", [finding_text(each) for each in ordered])
+    seen.text(f"findings-{key}", [finding_text(each, field_of, PAGE_TEXTS) for each in ordered])
     for at, place in enumerate(st.columns(min(len(ordered), SHOWN)) if ordered else ()):
         with place:
             _card(ordered[at], runs, key=f"{key}-{at}")
@@ -97,7 +98,7 @@ def more(sentences: Sequence[str], *, label: str, key: str) -> None:
 
 def _card(found: Finding, runs: Sequence[str], *, key: str) -> None:
     tone, said = _SEVERITIES[found.severity]
-    text = finding_text(found).rstrip(".")
+    text = finding_text(found, field_of, PAGE_TEXTS).rstrip(".")
     about = ", ".join(found.about)
     with st.container(border=True, gap="small", height="stretch"):
         st.html(

@@ -147,7 +147,7 @@ def asked_segments(by: By | Sequence[By]) -> list[By]:
                 "by",
                 each,
                 expected="names of segmentations, or of attributes of the users",
-                fix="A rule gets a name first: train.with_segments(age=segments.bins('age', [25, 45])), and by='age'.",
+                fix="A rule gets a name first: train.with_segments(age=segments.bins('age', [25, 45])), then its name.",
             )
     return listed
 

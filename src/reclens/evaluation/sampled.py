@@ -17,7 +17,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.evaluation.source import open_lists
 from reclens.metrics.registry import parse
 from reclens.schema import ITEM, RANK, USER, Recommendations
@@ -186,8 +186,12 @@ def _check_whole(lengths: pl.DataFrame, card: Mapping[str, Any], n_items: int) -
     asked = "do not say how long they could have been" if k is None else f"were asked for with k={k}"
     raise UsageError(
         f"the list of user {row[USER]!r} holds {row['held']:,} of {row['negatives']:,} candidates that are not "
-        f"relevant. Sampled metrics need whole rankings, and these lists {asked}, so that they may have been cut off. "
-        f"Recommend with k={n_items} or more; if they hold everything that the system scored, pass unscored='last'."
+        f"relevant. Sampled metrics need whole rankings, and these lists {asked}, so that they may have been cut off",
+        advice=Advice(
+            "rank_all",
+            (Setting("k", n_items), Setting("unscored", "last")),
+            "Recommend with {k} or more; if they hold everything that the system scored, pass {unscored}.",
+        ),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import DataError, IncomparableError
+from reclens.errors import Advice, DataError, IncomparableError, Setting
 from reclens.explore.space import EmbeddingSpace
 from reclens.explore.stores import card_of, known_card, typed_attributes
 from reclens.protocols import StoreCard, StoredVectors, VectorStore
@@ -181,5 +181,5 @@ def _compare(mine: StoredVectors, theirs: StoredVectors, card: StoreCard) -> Non
         raise DataError(
             f"{len(set(unlike)):,} of {len(mine.ids):,} vectors that were read back differ, such as {unlike[0]!r}: "
             "they were written before the source changed",
-            fix="Run the move with again=True (--again on the command line).",
+            fix=Advice("move_again", (Setting("again", True),), "Run the move with {again}."),
         )

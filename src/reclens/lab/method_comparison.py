@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.interleaving.lists import Method
 from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, evaluate_policy
 from reclens.experiment.off_policy.log import Decisions, Target
@@ -242,7 +242,7 @@ def explored_log(
     require_memory(
         40 * n * lists * policy.pool,
         f"logging {lists:,} lists of each of {n:,} users",
-        advice="Log fewer lists (lists=), or take a smaller world.",
+        advice=Advice("log_fewer", (Setting("lists"),), "Log fewer lists by {lists}, or take a smaller world."),
     )
     who = np.repeat(np.arange(n), lists)
     rng = np.random.default_rng(seed)

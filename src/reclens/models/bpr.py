@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.bpr_fold_in import Others, solve_user
 from reclens.models._core.bpr_kernels import descend
@@ -129,7 +129,10 @@ class BPR(FactorModel):
             progress("fit bpr", epoch, epochs)
             self._pass(users, items, self.learning_rate * (1 - epoch / epochs), rng, engine, weights)
         if not np.isfinite(users).all() or not np.isfinite(items).all():
-            raise UsageError(f"the vectors grew without bound with learning_rate={self.learning_rate:g}. Lower it.")
+            raise UsageError(
+                f"the vectors grew without bound at a learning rate of {self.learning_rate:g}",
+                advice=Advice("learn_slower", (Setting("learning_rate", of="model"),), "Lower {learning_rate}."),
+            )
         self.user_factors_, self.item_factors_ = users, items
 
     def _problems(self) -> list[FitProblem]:

@@ -15,7 +15,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.manifest import mapping
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._content.features import KINDS, FeatureOptions, check_stop_words, item_features
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, bytes_, codes, numbers, pointers
@@ -127,7 +127,8 @@ class Content(Recommender):
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         if train.items is None or train.items.width < 2:
             raise UsageError(
-                f"content needs attributes of the items, and '{train.name}' has none. Read them too: read(…, items=…)."
+                f"content needs attributes of the items, and '{train.name}' has none",
+                advice=Advice("read_items", (Setting("items"),), "Read them too, by {items}."),
             )
         options = FeatureOptions(
             features=self._asked(),
@@ -151,14 +152,20 @@ class Content(Recommender):
         values = np.ones(len(seen.indices))
         if self.profile == "rating":
             if not train.has_ratings:
-                raise UsageError("profile='rating' needs ratings, and the training data has none. Use 'mean'.")
+                raise UsageError(
+                    "a profile by ratings needs ratings, and the training data has none",
+                    advice=Advice("profile_of_means", (Setting("profile", "mean", "model"),), "Use {profile}."),
+                )
             ratings = train.matrix(RATING).values.astype(np.float64)
             values = ratings - np.repeat(np.add.reduceat(ratings, seen.indptr[:-1]) / sizes, sizes)
             alike = np.maximum.reduceat(np.abs(values), seen.indptr[:-1]) < 1e-6
             values[np.repeat(alike, sizes)] = 1.0
         if self.half_life:
             if not train.has_timestamps:
-                raise UsageError("half_life needs timestamps, and the training data has none. Use half_life=0.")
+                raise UsageError(
+                    "a half-life needs timestamps, and the training data has none",
+                    advice=Advice("no_half_life", (Setting("half_life", 0, "model"),), "Use {half_life}."),
+                )
             last = train.interactions.group_by(USER, ITEM).agg(pl.col(TIMESTAMP).max())
             users, items = self.users_.encode(last[USER]).astype(np.int64), self.items_.encode(last[ITEM])
             times = last[TIMESTAMP].dt.epoch("us").to_numpy()[np.argsort(users * len(self.items_) + items)]

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.defaults import Rule
 from reclens.models._core.fit_weights import FitWeights
@@ -102,8 +102,12 @@ class ItemKNN(RatingNeighbors):
     def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
         if self.explicit or self.similarity == "adjusted_cosine" or self.weighting != "none":
             raise UsageError(
-                "item_knn takes weights where similarities come from counts: with feedback='implicit', "
-                "weighting='none' and another similarity than adjusted_cosine."
+                "item_knn takes weights where similarities come from counts",
+                advice=Advice(
+                    "count_pairs",
+                    (Setting("feedback", "implicit", "model"), Setting("weighting", "none", "model")),
+                    "Use {feedback}, {weighting} and another similarity than adjusted_cosine.",
+                ),
             )
         self.together_ = None
         self._keep(self._near(weights.rooted(self.seen_), engine, progress))

@@ -14,7 +14,7 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, bytes_, numbers
 from reclens.models._core.recommender import Recommender
@@ -99,7 +99,8 @@ class Knowledge(Recommender):
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         if train.items is None and (self.require or self.prefer):
             raise UsageError(
-                f"knowledge needs attributes of the items, and '{train.name}' has none. Read them: read(…, items=…)."
+                f"knowledge needs attributes of the items, and '{train.name}' has none",
+                advice=Advice("read_items", (Setting("items"),), "Read them too, by {items}."),
             )
         self.attributes_ = Attributes.of(train.items, self.items_)
         self.counts_ = np.bincount(self.seen_.indices, minlength=len(self.items_)).astype(np.float32)

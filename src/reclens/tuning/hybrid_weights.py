@@ -17,7 +17,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.frames import read_parquet
 from reclens.data.split import task_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import DataError, LeakError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, LeakError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.run import evaluate
 from reclens.files import made_folder
@@ -274,8 +274,10 @@ def _points(labels: Sequence[str], search: str, step: float, draws: int, rng: in
     size = math.comb(parts + n - 1, n - 1)
     if size > _MOST:
         raise UsageError(
-            f"a grid of step {step:g} over {n} models has {size:,} points, more than {_MOST:,}. Take a "
-            "larger step, or search='random'."
+            f"a grid of step {step:g} over {n} models has {size:,} points, more than {_MOST:,}",
+            advice=Advice(
+                "fewer_points", (Setting("step"), Setting("search", "random")), "Take a larger {step}, or {search}."
+            ),
         )
     # Bars between stars: every way to share the parts among the models.
     cuts = itertools.combinations(range(parts + n - 1), n - 1)

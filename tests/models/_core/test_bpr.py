@@ -101,5 +101,5 @@ def test_an_explanation_names_popularity_apart() -> None:
 
 
 def test_bpr_says_when_it_diverges() -> None:
-    with pytest.raises(UsageError, match="grew without bound with learning_rate"):
+    with pytest.raises(UsageError, match=r"grew without bound at a learning rate of 1e.20\. Lower learning_rate="):
         models.BPR(factors=4, epochs=10, learning_rate=1e20, l2=1.0).fit(camps())

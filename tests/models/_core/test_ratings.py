@@ -215,7 +215,10 @@ def test_wrong_use_is_explained() -> None:
         "min_support is 0": {"min_support": 0},
         "min_similarity is nan": {"min_similarity": float("nan")},
         "similarity of ratings 'jaccard'": {"feedback": "explicit", "similarity": "jaccard"},
-        "weighting='bm25' is for": {"feedback": "explicit", "weighting": "bm25"},
+        "weighting bm25 is for histories without ratings. Use weighting=": {
+            "feedback": "explicit",
+            "weighting": "bm25",
+        },
         "unknown similarity 'pearson'": {"similarity": "pearson"},
     }
     for complaint, options in wrong.items():
@@ -235,7 +238,7 @@ def test_wrong_use_is_explained() -> None:
         model.predict(pl.DataFrame({"user_id": ["ann"]}))
     with pytest.raises(NotFittedError):
         ItemKNN(feedback="explicit").predict(asked(("ann", "d")))
-    with pytest.raises(UsageError, match=r"fitted without ratings\. Fit it with feedback='explicit'"):
+    with pytest.raises(UsageError, match=r'fitted without ratings\. Fit it with feedback="explicit"'):
         ItemKNN().fit(data).predict(asked(("ann", "d")))
     with pytest.raises(UsageError, match=r"popular does not predict ratings\. Models that do: item_knn and user_knn"):
         Popular().fit(data).predict(asked(("ann", "d")))

@@ -111,4 +111,4 @@ def test_every_code_of_a_finding_has_its_words() -> None:
     """A code without words would show as itself: each Literal that a finding takes its code from is looked up."""
     codes = {*get_args(IdProblem), *get_args(TaskProblem), *get_args(FitCode), *get_args(CautionKind)}
     codes |= {*get_args(Outcome), *OF_LISTS, *evaluation_findings_module._COUNTS}
-    assert codes <= set(finding_words._WORDS) | set(finding_words._ADVISED)
+    assert codes <= set(finding_words._WORDS) | set(finding_words._ADVISED) | set(finding_words.CAUTIONS)

@@ -21,7 +21,7 @@ from reclens.data.read.delimited import read_delimited
 from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import Members, open_members
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER
 
 __all__ = ["read_movielens"]
@@ -298,7 +298,9 @@ def _tags(members: Members, layout: str, prefix: str) -> pl.DataFrame:
     member = prefix + ("tags.csv" if layout == "csv" else "tags.dat")
     if member not in members.names:
         raise DataError(
-            f"there are no tags: '{member}' is missing", source=str(members.path), fix="Read without tags=True."
+            f"there are no tags: '{member}' is missing",
+            source=str(members.path),
+            fix=Advice("without_tags", (Setting("tags", False),), "Read with {tags}."),
         )
     where = members.where(member)
     frame = read_delimited(

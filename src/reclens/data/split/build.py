@@ -182,7 +182,11 @@ def make_split(
                 raise DataError(
                     _nothing_left(name, found.counts),
                     source=data.name,
-                    fix="Hold out more, cut at another moment, or say cold_users='keep' or task='with_repeats'.",
+                    fix=Advice(
+                        "hold_out_more",
+                        (Setting("cold_users", "keep"), Setting("task", "with_repeats")),
+                        "Hold out more, cut at another moment, or say {cold_users} or {task}.",
+                    ),
                 )
             unseen = tables[name].join(train.interactions.select(ITEM).unique(), on=ITEM, how="anti")
             found.counts.update(

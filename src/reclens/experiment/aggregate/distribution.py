@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.experiment.aggregate.arm_column import arm_column, numbered
 from reclens.experiment.aggregate.arm_level import ArmCounts, compare_arm_statistics
 from reclens.experiment.aggregate.query import Window
@@ -245,6 +245,10 @@ def _inside(
             f"{crossed.n_unique():,} units stand in two arms, such as {crossed[0]!r}; expected one arm a unit",
             source=rows.where,
             column=unit,
-            fix='Find out how they crossed over, or leave them out by two_arms="drop".',
+            fix=Advice(
+                "drop_two_arms",
+                (Setting("two_arms", "drop"),),
+                "Find out how they crossed over, or leave them out by {two_arms}.",
+            ),
         )
     return frame.filter((low == high).fill_null(value=False)).with_columns(arm=low)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from reclens.data.quoting import quoted
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.aggregate.missing_values import tally_of
 from reclens.experiment.aggregate.query import Window
 from reclens.experiment.aggregate.source import Table, present, run
@@ -47,7 +47,10 @@ def duplicate_tally(
         present(rows, [event_id])
     elif window.time is None or _type(rows, window.time) == "DATE":
         if dropped:
-            raise UsageError('duplicates is "drop", and neither a time nor event_id= tells which rows are duplicates.')
+            raise UsageError(
+                "repeated rows are to be left out, and no time of a row tells which they are",
+                advice=Advice("name_events", (Setting("event_id"),), "Name the column of their ids by {event_id}."),
+            )
         return Tally(code="duplicate_rows", column="whole rows", handled="not_checked", arms={})
     same = f"hash({', '.join(quoted(name) for name in rows.columns)})" if event_id is None else quoted(event_id)
     at = quoted(keys[0])

@@ -32,7 +32,7 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import Progress
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._content.words import ENGLISH, words_of
 from reclens.schema import ITEM, Vocabulary
 
@@ -114,7 +114,12 @@ def item_features(
     if not names:
         raise UsageError(
             f"the items have no feature in {', '.join(kinds) or 'any column'}: each value is missing, or stands in "
-            f"fewer than {options.min_items} items. Name other columns by features=, or lower min_items."
+            f"fewer than {options.min_items} items",
+            advice=Advice(
+                "other_features",
+                (Setting("features", of="model"), Setting("min_items", of="model")),
+                "Name other columns by {features}, or lower {min_items}.",
+            ),
         )
     at, feature, value = (np.concatenate(part) for part in zip(*found, strict=True))
     order = np.argsort(at * len(names) + feature)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.models._core.co_counts import count_pairs
 from reclens.models._core.kernels import COSINE, DOT, JACCARD, neighbours, neighbours_of_counts
@@ -62,6 +63,9 @@ class Neighbors:
         return UserItemMatrix(indptr, self.codes[listed], self.weights[listed], len(self.lengths))
 
 
+UNWEIGHTED: Final = Advice("use_no_weighting", (Setting("weighting", "none", "model"),), "Use {weighting}.")
+
+
 def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, shrinkage: float) -> None:
     """Raise UsageError or UnknownNameError for a hyper-parameter out of range."""
     if neighbors < 1:
@@ -73,7 +77,9 @@ def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, s
     if not shrinkage >= 0:
         raise UsageError(f"shrinkage is {shrinkage}, expected 0 or more.")
     if similarity in ("jaccard", "adjusted_cosine") and weighting != "none":
-        raise UsageError(f"similarity='{similarity}' has weights of its own: use weighting='none'.")
+        raise UsageError(
+            f"the similarity {similarity} has weights of its own, and the weighting is {weighting}", advice=UNWEIGHTED
+        )
 
 
 def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
@@ -85,7 +91,8 @@ def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
     if similarity == "adjusted_cosine":
         if not train.has_ratings:
             raise UsageError(
-                "similarity='adjusted_cosine' needs ratings, and the training data has none. Use 'cosine'."
+                "the similarity adjusted_cosine needs ratings, and the training data has none",
+                advice=Advice("use_cosine", (Setting("similarity", "cosine", "model"),), "Use {similarity}."),
             )
         matrix = train.matrix(RATING)
         sizes = np.diff(matrix.indptr)

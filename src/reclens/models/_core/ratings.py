@@ -11,10 +11,10 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix, transpose
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.form import Form, numbers
-from reclens.models._core.neighbors import Neighbors, check_neighbor_options, require_neighbors
+from reclens.models._core.neighbors import UNWEIGHTED, Neighbors, check_neighbor_options, require_neighbors
 from reclens.models._core.rating_kernels import COMMON_COSINE, COSINE, MSD, PEARSON, predict_groups, rating_neighbours
 from reclens.models._core.recommender import Recommender
 from reclens.schema import ITEM, RATING, USER
@@ -33,6 +33,9 @@ RATING_SIMILARITIES: Final = {
 
 _ROWS_A_TASK: Final = 64
 _FALLBACKS: Final = ("few_neighbors", "unknown_user", "unknown_item")
+
+
+_EXPLICIT: Final = Setting("feedback", "explicit", "model")
 
 
 @dataclass(kw_only=True)
@@ -70,7 +73,7 @@ class RatingNeighbors(Recommender):
         if self.explicit and self.similarity not in RATING_SIMILARITIES:
             raise UnknownNameError("similarity of ratings", self.similarity, RATING_SIMILARITIES)
         if self.explicit and self.weighting != "none":
-            raise UsageError(f"weighting='{self.weighting}' is for histories without ratings: use weighting='none'.")
+            raise UsageError(f"the weighting {self.weighting} is for histories without ratings", advice=UNWEIGHTED)
         known = "cosine" if self.explicit else self.similarity
         check_neighbor_options(
             neighbors=self.neighbors, similarity=known, weighting=self.weighting, shrinkage=self.shrinkage or 0.0
@@ -113,7 +116,10 @@ class RatingNeighbors(Recommender):
         """
         self._need_fit()
         if not self.explicit:
-            raise UsageError(f"this {self.name} was fitted without ratings. Fit it with feedback='explicit'.")
+            raise UsageError(
+                f"this {self.name} was fitted without ratings",
+                advice=Advice("fit_ratings", (_EXPLICIT,), "Fit it with {feedback}."),
+            )
         if fallback not in ("mean", "none"):
             raise UnknownNameError("value of fallback", fallback, ("mean", "none"))
         absent = [column for column in (USER, ITEM) if column not in pairs.columns]
@@ -199,7 +205,10 @@ class RatingNeighbors(Recommender):
             UsageError: If there are none, some are missing, or a pair has several.
         """
         if not train.has_ratings:
-            raise UsageError("feedback='explicit' needs ratings, and the training data has none. Use 'implicit'.")
+            raise UsageError(
+                "explicit feedback needs ratings, and the training data has none",
+                advice=Advice("fit_histories", (Setting("feedback", "implicit", "model"),), "Use {feedback}."),
+            )
         rows = train.interactions
         bad = rows.height - int(rows[RATING].cast(pl.Float64).is_finite().sum())
         if bad:

@@ -15,7 +15,7 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix, as_dataset
 from reclens.data.titles import titles_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.files import made_folder
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.degenerate import FitProblem, check_fit, say
@@ -143,8 +143,12 @@ class Recommender(Serving):
             )
         if not self.adds_up:
             raise UsageError(
-                f"this {self.name} cannot learn more without the data it was fitted on. Fit it on all data again. "
-                "popular and ease can, and item_knn of histories with weighting='none'."
+                f"this {self.name} cannot learn more without the data it was fitted on",
+                advice=Advice(
+                    "fit_again",
+                    (Setting("weighting", "none", "model"),),
+                    "Fit it on all data again. popular and ease can, and item_knn of histories with {weighting}.",
+                ),
             )
         joined = Joined.of(self.users_, self.items_, self.seen_, more)
         self._learn_more(joined, LocalEngine(threads), progress)
@@ -185,7 +189,12 @@ class Recommender(Serving):
         from reclens.models import get, names
 
         able = " and ".join(name for name in names() if get(name).predicts_ratings)
-        raise UsageError(f"{self.name} does not predict ratings. Models that do: {able}, with feedback='explicit'.")
+        raise UsageError(
+            f"{self.name} does not predict ratings",
+            advice=Advice(
+                "predict_by", (Setting("feedback", "explicit", "model"),), f"Models that do: {able}, with {{feedback}}."
+            ),
+        )
 
     def similar_items(self, items: Any, *, k: int = 10) -> pl.DataFrame:
         """The items that are most like given items, in the geometry that the model learned.

@@ -16,7 +16,7 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.build import build_all
 from reclens.models._core.kernels import top_of_dense
@@ -62,7 +62,10 @@ class Hybrid(Recommender):
 
     def _check(self) -> None:
         if not self.models:
-            raise UsageError(f"{self.name} is made of no model. Name one or more, such as models={{'ease': {{}}}}.")
+            raise UsageError(
+                f"{self.name} is made of no model",
+                advice=Advice("name_models", (Setting("models", {"ease": {}}, "model"),), "Name one, as in {models}."),
+            )
         self.parts_ = build_all(self.models)
 
     def _components(self) -> dict[str, Recommender]:

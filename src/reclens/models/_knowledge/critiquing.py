@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.errors import UnknownNameError, UsageError, suggest
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError, suggest
 from reclens.models._content.features import is_identifier
 from reclens.models._knowledge.attributes import Attributes
 from reclens.models._knowledge.requirements import Requirement
@@ -102,9 +102,13 @@ def _understood(text: str, attributes: Attributes, words: Mapping[str, str]) -> 
                 return direction, column
         there = ", ".join(name for name, kind in attributes.kinds.items() if kind in ("number", "date"))
         raise UsageError(
-            f"'{text}' is about numbers in a column {' or '.join(columns)}, and the items have none of them. Say "
-            f"'{direction} COLUMN', or declare critiques={{'{text}': '{direction} COLUMN'}}. "
-            f"Columns of numbers: {there or 'none'}."
+            f"'{text}' is about numbers in a column {' or '.join(columns)}, and the items have none of them. "
+            f"Columns of numbers: {there or 'none'}",
+            advice=Advice(
+                "declare_critique",
+                (Setting("critiques", {text: f"{direction} COLUMN"}, "model"),),
+                f"Say '{direction} COLUMN', or declare {{critiques}}.",
+            ),
         )
     found = re.fullmatch(r"(?:more )?(lower|higher|same|like|other):? (.+)", text, re.IGNORECASE)
     if found is None:

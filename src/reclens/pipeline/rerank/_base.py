@@ -5,18 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.models._core.form import Form, check_arrays
 from reclens.schema import ITEM, Vocabulary
 
 __all__ = ["RankedLists", "Reranker", "check_weight", "item_labels", "named_labels", "places_of", "scaled"]
+
+
+_ATTRIBUTE: Final = Setting("attribute", of="model")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -172,8 +175,10 @@ def named_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | 
     if attribute is None:
         if len(listed) != 1:
             raise UsageError(
-                f"{kind} needs labels of the items, and the items table has {len(listed)} list-valued columns. Name "
-                "one with attribute=…, such as attribute='genres'."
+                f"{kind} needs labels of the items, and the items table has {len(listed)} list-valued columns",
+                advice=Advice(
+                    "name_attribute", (Setting("attribute", "genres", "model"),), "Name one, as in {attribute}."
+                ),
             )
         attribute = listed[0]
     if table is None or attribute == ITEM or attribute not in table.columns:
@@ -188,7 +193,7 @@ def named_labels(kind: str, train: Dataset, items: Vocabulary, attribute: str | 
     require_memory(
         12 * len(items) * len(words),
         f"{kind}: the {len(words):,} labels of {len(items):,} items",
-        advice="Name an attribute with fewer values by attribute=….",
+        advice=Advice("fewer_values", (_ATTRIBUTE,), "Name an attribute with fewer values by {attribute}."),
     )
     found = np.zeros((len(items), len(words)), np.float32)
     found[pairs["code"].to_numpy(), words.encode(pairs["label"])] = 1.0

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.models._core.form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker
 from reclens.pipeline.rerank._where import items_where
@@ -38,7 +38,14 @@ class Available(Reranker):
 
     def _check(self) -> None:
         if not self.where and not self.exclude:
-            raise UsageError("available: nothing says what is available. Give where='stock > 0' or exclude=[…].")
+            raise UsageError(
+                "available: nothing says what is available",
+                advice=Advice(
+                    "say_available",
+                    (Setting("where", "stock > 0", "model"), Setting("exclude", of="model")),
+                    "Give a condition such as {where}, or {exclude}.",
+                ),
+            )
 
     def _prepare(self, train: Dataset, items: Vocabulary) -> None:
         self.dropped_ = ~items_where(self.kind, self.where, train, items)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.models._core.form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker
 from reclens.pipeline.rerank._where import items_where
@@ -40,7 +40,12 @@ class Boost(Reranker):
 
     def _check(self) -> None:
         if not self.where:
-            raise UsageError("boost: nothing says what is boosted. Give where='brand = Acme' or the like.")
+            raise UsageError(
+                "boost: nothing says what is boosted",
+                advice=Advice(
+                    "say_boosted", (Setting("where", "brand = Acme", "model"),), "Give a condition such as {where}."
+                ),
+            )
         if not 0 <= self.amount < np.inf:
             raise UsageError(f"boost: amount is {self.amount}, expected 0 or more; 1 lifts the last to the first.")
         if self.most < 1:

@@ -56,6 +56,8 @@ def finding_text(
     """
     if found.code in _ADVISED:
         return _ADVISED[found.code](found).said(named, texts).rstrip(".")
+    if found.code in CAUTIONS:
+        return _caution(found, named)
     words = _WORDS.get(found.code)
     return found.code.replace("_", " ") if words is None else words(found)
 
@@ -79,11 +81,11 @@ def _gap(found: Finding) -> str:
     )
 
 
-def _caution(found: Finding) -> str:
+def _caution(found: Finding, named: Callable[[Setting], str]) -> str:
     first, *others = found.evidence
     models = ", ".join(dict.fromkeys(str(each["model"]) for each in others))
     more = f" The same kind ({found.code}) is said{f' of {models}' if models else ''} too." if others else ""
-    return f"{caution_text(first['kind'], first['model'], first['facts'])}{more}"
+    return f"{caution_text(first['kind'], first['model'], first['facts'], named)}{more}"
 
 
 def _outcome(found: Finding) -> str:
@@ -114,7 +116,6 @@ _WORDS: Final[Mapping[str, Callable[[Finding], str]]] = {
     "truth_rule": lambda found: f"truth: {rule_line(found.evidence[0])}",
     "segment_gap": _gap,
     "ranker_loses": lambda found: ranker_problems({"ranker": found.evidence})[0],
-    **dict.fromkeys(CAUTIONS, _caution),
     **dict.fromkeys(("better", "worse", "higher", "lower", "undecided", "not_tested", "no_users"), _outcome),
 }
 """Code -> its sentence."""

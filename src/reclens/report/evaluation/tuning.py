@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
+from reclens.errors import Setting, in_python
 from reclens.report.evaluation.findings import finding_text
 from reclens.tuning import Tuning
 from reclens.tuning.findings import tuning_findings
@@ -14,14 +16,15 @@ MOST: Final = 3
 """Kinds of cautions that are shown."""
 
 
-def cautions_in_words(tuning: Tuning, *, most: int = MOST) -> list[str]:
+def cautions_in_words(tuning: Tuning, *, most: int = MOST, named: Callable[[Setting], str] = in_python) -> list[str]:
     """One line a kind, the gravest first; then one line that counts the rest, which is on the card.
 
     Args:
         tuning: The outcome.
         most: Kinds to show.
+        named: How the surface writes a setting.
     """
-    lines = [finding_text(each) for each in tuning_findings(tuning.metric, tuning)[:most]]
+    lines = [finding_text(each, named) for each in tuning_findings(tuning.metric, tuning)[:most]]
     rest = tuning.groups[most:]
     if rest:
         n = sum(len(group.cautions) for group in rest)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from reclens.errors import Setting, in_python
 from reclens.models._core.search_space import Float, Whole
 from reclens.report._toolkit.format import in_words
 from reclens.report._toolkit.tables import format_estimate
@@ -14,9 +15,10 @@ from reclens.tuning.results import CautionKind, TuningNote
 __all__ = ["CAUTIONS", "caution_text", "note_texts"]
 
 Facts = Mapping[str, Any]
+Named = Callable[[Setting], str]
 
 
-def _edge(model: str, facts: Facts) -> str:
+def _edge(model: str, facts: Facts, named: Named) -> str:
     parameter, value, low, high = (facts[each] for each in ("parameter", "value", "low", "high"))
     if low <= value <= high:
         end = "upper" if facts["side"] == "high" else "lower"
@@ -25,80 +27,81 @@ def _edge(model: str, facts: Facts) -> str:
         place = f"is the default, {value:g}, which the range {low:g} … {high:g} leaves out"
     ends = facts["wider"]
     wider = (Whole if ends["whole"] else Float)(ends["low"], ends["high"], ends["log"])
+    further = named(Setting("spaces", {model: {parameter: wider}}))
     return (
-        f"{model} looks underfitted: its best {parameter} {place}. Search further: "
-        f"spaces={{'{model}': {{'{parameter}': {wider!r}}}}}, or on the command line --range "
-        f"{model}.{parameter}={wider.low:g}:{wider.high:g}{'' if wider.log else ':linear'}. If the parameter itself "
-        "ends there, let it stand."
+        f"{model} looks underfitted: its best {parameter} {place}. Search further by {further}. If the parameter "
+        "itself ends there, let it stand."
     )
 
 
-def _rising(model: str, facts: Facts) -> str:
+def _rising(model: str, facts: Facts, named: Named) -> str:
     return (
         f"{model} looks underfitted: {facts['metric']} was still rising, from {facts['half']:.4f} expected of half of "
         f"its {facts['configurations']} configurations to {facts['best']:.4f} of all. Give every model more: "
-        f"trials={2 * facts['trials']}."
+        f"{named(Setting('trials', 2 * facts['trials']))}."
     )
 
 
-def _default(model: str, facts: Facts) -> str:
-    more = f"give every model more: trials={2 * facts['trials']}."
+def _default(model: str, facts: Facts, named: Named) -> str:
+    more = f"give every model more: {named(Setting('trials', 2 * facts['trials']))}."
     if "value" in facts:
         return f"what tuning {model} gained cannot be told from luck: {_signed(facts)}. Keep its default, or {more}"
-    method, few = ("try method=random, ", " What is best for few users need not be best for all.")
-    if not facts["by_rungs"]:
-        method = few = ""
+    method = few = ""
+    if facts["by_rungs"]:
+        method = f"try {named(Setting('method', 'random'))}, "
+        few = " What is best for few users need not be best for all."
     return (
         f"{model} may be underfitted: none of {facts['others']} other configurations beat its default. Look at its "
         f"ranges, {method}or {more}{few}"
     )
 
 
-def _popular(model: str, facts: Facts) -> str:
+def _popular(model: str, facts: Facts, _named: Named) -> str:
     return (
         f"{model} at its best is not better than popular: {_signed(facts)}. Check the data and the split before "
         "anything is concluded from it; a model that works beats popular."
     )
 
 
-def _fewer(model: str, facts: Facts) -> str:
+def _fewer(model: str, facts: Facts, named: Named) -> str:
     needed = float(f"{facts['needed']:.2g}")
     return (
         f"{model} got {facts['spent']:.1f} of {facts['trials']} full fits before its {facts['seconds']:g} s ran out. "
-        f"Equal budgets need seconds={needed:g} or more, or fewer trials for every model."
+        f"Equal budgets need {named(Setting('seconds', round(needed) if needed >= 10 else needed))} or more, or fewer "
+        "trials for every model."
     )
 
 
-def _failed(model: str, facts: Facts) -> str:
+def _failed(model: str, facts: Facts, named: Named) -> str:
     return (
         f"{facts['count']} of {facts['of']} trials of {model} failed, and their budget is lost. The first, "
-        f"{facts['parameters']}: {facts['error'].rstrip('.')}. Narrow its ranges by spaces=."
+        f"{facts['parameters']}: {facts['error'].rstrip('.')}. Narrow its ranges by {named(Setting('spaces'))}."
     )
 
 
-def _warned(model: str, facts: Facts) -> str:
+def _warned(model: str, facts: Facts, _named: Named) -> str:
     return (
         f"{facts['count']} of {facts['of']} trials of {model} warned ({', '.join(facts['kinds'])}). The first, "
         f"{facts['parameters']}: {facts['warning'].rstrip('.')}."
     )
 
 
-def _untuned(model: str, facts: Facts) -> str:
+def _untuned(model: str, facts: Facts, named: Named) -> str:
     return (
         f"{model} stands at its defaults while others were tuned, although it has hyper-parameters "
         f"({', '.join(facts['parameters'])}). It must not be called beaten (Rendle, Zhang, Koren 2019): give it ranges "
-        "by spaces=."
+        f"by {named(Setting('spaces'))}."
     )
 
 
-def _alone(model: str, _: Facts) -> str:
+def _alone(model: str, _: Facts, _named: Named) -> str:
     return (
         f"{model} alone was tuned. What it will be compared with needs the same budget (Ferrari Dacrema et al. 2019): "
         "name the baselines in the same search."
     )
 
 
-def _close(_: str, facts: Facts) -> str:
+def _close(_: str, facts: Facts, _named: Named) -> str:
     return (
         f"{facts['first']} and {facts['second']} cannot be told apart on the validation part: {_signed(facts)}. Do not "
         "name a winner by it; compare both once on the test part."
@@ -109,7 +112,7 @@ def _signed(facts: Facts) -> str:
     return format_estimate(facts, form="+.4f")
 
 
-CAUTIONS: Final[dict[CautionKind, Callable[[str, Facts], str]]] = {
+CAUTIONS: Final[dict[CautionKind, Callable[[str, Facts, Named], str]]] = {
     "popular": _popular,
     "failed": _failed,
     "warned": _warned,
@@ -124,13 +127,14 @@ CAUTIONS: Final[dict[CautionKind, Callable[[str, Facts], str]]] = {
 """Kind of caution -> its sentence."""
 
 
-def caution_text(kind: CautionKind, model: str | None, facts: Facts) -> str:
+def caution_text(kind: CautionKind, model: str | None, facts: Facts, named: Named = in_python) -> str:
     """A caution in a sentence or a few; of one that an older version saved, without facts, what it is of.
 
     Args:
         kind: What it is.
         model: The model concerned, or None for all models.
         facts: What was seen.
+        named: How the surface writes a setting.
 
     Example:
         >>> caution_text("alone", "ease", {})[:22]
@@ -138,7 +142,7 @@ def caution_text(kind: CautionKind, model: str | None, facts: Facts) -> str:
     """
     if not facts and kind != "alone":
         return f"{model or 'the models'}: {in_words(kind)}; an older version kept no more of it."
-    return CAUTIONS[kind](model or "", facts)
+    return CAUTIONS[kind](model or "", facts, named)
 
 
 def note_texts(tuning: Tuning) -> list[str]:
