@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from reclens.errors import DataError
-from reclens.monitor.duck import opened
+from reclens.monitor.duck import frame, opened
 from reclens.monitor.duck import rows as rows_of
-from reclens.monitor.gate import state_of
+from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
 from reclens.monitor.indicators.registry import compute
 from reclens.monitor.log import open_log
 from reclens.monitor.marts import make_marts, read_staging, reference_days
 from reclens.monitor.places import day_bounds
 from reclens.monitor.project import Project
-from reclens.monitor.records import SERIES, DataCheck, GateResult
+from reclens.monitor.records import SERIES, GateResult
 from reclens.monitor.summary import TABLES, Past, Summary
+from reclens.protocols import Gate
 from reclens.schema import versions
 
 if TYPE_CHECKING:
@@ -59,12 +60,13 @@ class _Clock:
         self._last = now
 
 
-def run_day(project: Project, day: date, *, threads: int | None = None) -> DayRun:
+def run_day(project: Project, day: date, *, gate: Gate | None = None, threads: int | None = None) -> DayRun:
     """Run one day up to its series, and write its state.
 
     Args:
         project: The monitor; hold its :meth:`~reclens.monitor.project.Project.lock` meanwhile.
         day: The day, in the zone of the log.
+        gate: A further gate, which checks the impressions too.
         threads: Threads of DuckDB; None for all cores.
 
     Returns:
@@ -77,12 +79,14 @@ def run_day(project: Project, day: date, *, threads: int | None = None) -> DayRu
     clock = _Clock()
     connection = opened(threads)
     try:
-        return _run(connection, project, day, clock)
+        return _run(connection, project, day, clock, gate)
     finally:
         connection.close()
 
 
-def _run(connection: duckdb.DuckDBPyConnection, project: Project, day: date, clock: _Clock) -> DayRun:
+def _run(
+    connection: duckdb.DuckDBPyConnection, project: Project, day: date, clock: _Clock, gate: Gate | None
+) -> DayRun:
     bounds = day_bounds(day, project.settings.log.zone)
     tables: dict[str, pl.DataFrame] = {}
     columns: dict[str, str] = {}
@@ -93,20 +97,23 @@ def _run(connection: duckdb.DuckDBPyConnection, project: Project, day: date, clo
         clock.end("read")
         [(rows,)] = rows_of(connection, "SELECT count(*) FROM impressions")
         columns = dict(log.columns)
-        checks = [DataCheck(code="rows", state="passed" if rows else "failed", blocking=True, seen=rows, rows=rows)]
+        checks = check_day(connection, project, log)
+        if gate is not None and rows:
+            checks += checks_of_gate(gate, frame(connection, "SELECT * FROM impressions"))
         clock.end("gate")
         if rows:
-            tables = make_marts(connection, project, log)
+            tables = make_marts(connection, project, log, keep=state_of(checks) == "passed")
         clock.end("marts")
-    except DataError:
-        checks = [DataCheck(code="readable", state="errored", blocking=True)]
-    gate = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
+    except DataError as error:
+        checks, tables = unreadable(project.settings.gate, str(error)), {}
+    result = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
     series = compute(_summary(project, day, tables)) if tables else pl.DataFrame(schema=SERIES)
     clock.end("indicators")
-    card = {"day": day.isoformat(), "rows": rows, "hours": bounds.hours, "columns": columns, "versions": versions()}
-    project.write_day(day, {**tables, "series": series}, gate, card)
+    card = {"day": day.isoformat(), "rows": rows, "gate": result.state, "hours": bounds.hours, "columns": columns}
+    card |= {"versions": versions()}
+    project.write_day(day, {**tables, "series": series}, result, card)
     clock.end("write")
-    return DayRun(day=day, series=series, gate=gate, seconds=clock.seconds)
+    return DayRun(day=day, series=series, gate=result, seconds=clock.seconds)
 
 
 def read_summary(project: Project, days: Sequence[date]) -> Summary | None:

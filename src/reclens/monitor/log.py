@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +12,7 @@ from reclens.data.quoting import constant, literal_path, quoted
 from reclens.errors import DataError
 from reclens.monitor.duck import columns_of, create, run
 from reclens.monitor.duck import rows as rows_of
+from reclens.monitor.moments import inside, moment
 from reclens.monitor.places import DayBounds, Files, files_of
 from reclens.monitor.project import Project
 from reclens.schema import (
@@ -36,7 +37,7 @@ from reclens.schema import (
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["COLUMNS", "PREDICTED", "REQUIRED", "LogDay", "moment", "open_log", "open_table"]
+__all__ = ["COLUMNS", "PREDICTED", "REQUIRED", "LogDay", "open_log", "open_table"]
 
 PREDICTED: Final = "predicted"
 """Probability of a click that the model gave."""
@@ -65,8 +66,6 @@ REQUIRED: Final = (TIMESTAMP, USER, ITEM, POSITION, CLICKED)
 _LISTS: Final = {"items": ITEM, "clicks": "clicked_items", "scores": SCORE, "positions": POSITION}
 """Names that lists of a request may have besides that of their column."""
 _PLACE: Final = "_place"
-_SCALES: Final = (("1e11", "1e6"), ("1e14", "1e3"), ("1e17", "1"))
-"""Numbers below are seconds since 1970, until the year 5138; then milliseconds, then microseconds; else nanoseconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,45 +215,14 @@ def _selected(table: _Table, bounds: DayBounds, zone: str, lists: Mapping[str, s
         if name in columns:
             columns[name] = moment(columns[name], table.types[name], zone)
     listed = ", ".join(f"{value} AS {quoted(name)}" for name, value in columns.items() if value)
-    inside = _inside(table.column(TIMESTAMP), table.types[TIMESTAMP], bounds.start, bounds.end, zone)
+    within = inside(table.column(TIMESTAMP), table.types[TIMESTAMP], bounds.start, bounds.end, zone)
     if not lists:
-        return f"SELECT {listed} FROM {table.source} WHERE {inside}"
+        return f"SELECT {listed} FROM {table.source} WHERE {within}"
     length = f"greatest(coalesce(len({_items_of(table)}), 0), 1)"
     return (
         f"SELECT {listed} FROM "
-        f"(SELECT *, unnest(range(1, {length} + 1)) AS {_PLACE} FROM {table.source} WHERE {inside})"
+        f"(SELECT *, unnest(range(1, {length} + 1)) AS {_PLACE} FROM {table.source} WHERE {within})"
     )
-
-
-def moment(column: str, kind: str, zone: str) -> str:
-    """An expression for a time as TIMESTAMP in UTC.
-
-    A log has times with or without a zone, seconds since 1970 or parts of them, or texts.
-    """
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"timezone('UTC', {column})"
-    if kind.startswith("TIMESTAMP") or kind == "DATE":
-        naive = f"{column}::TIMESTAMP"
-        return naive if zone == "UTC" else f"timezone('UTC', timezone({constant(zone)}, {naive}))"
-    if kind == "VARCHAR":
-        with_zone = rf"regexp_matches({column}, '(Z|[+-]\d\d(:?\d\d)?)$')"
-        local = moment(f"TRY_CAST({column} AS TIMESTAMP)", "TIMESTAMP", zone)
-        return f"CASE WHEN {with_zone} THEN timezone('UTC', TRY_CAST({column} AS TIMESTAMPTZ)) ELSE {local} END"
-    number = f"{column}::DOUBLE"
-    scale = " ".join(f"WHEN abs({number}) < {most} THEN {factor}" for most, factor in _SCALES)
-    scale = f"CASE {scale} ELSE 1e-3 END"
-    return f"make_timestamp(CAST(round({number} * {scale}) AS BIGINT))"
-
-
-def _inside(column: str, kind: str, start: datetime, end: datetime, zone: str) -> str:
-    """Whether a time is within a range; in the type of the log, so that Parquet skips what is outside."""
-    first, last = (constant(f"{each.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}") for each in (start, end))
-    if kind == "TIMESTAMP WITH TIME ZONE":
-        return f"{column} >= {first[:-1]}+00'::TIMESTAMPTZ AND {column} < {last[:-1]}+00'::TIMESTAMPTZ"
-    if kind.startswith("TIMESTAMP") and zone == "UTC":
-        return f"{column} >= {first}::TIMESTAMP AND {column} < {last}::TIMESTAMP"
-    at = moment(column, kind, zone)
-    return f"{at} >= {first}::TIMESTAMP AND {at} < {last}::TIMESTAMP"
 
 
 def _outside(
@@ -263,8 +231,8 @@ def _outside(
     """Rows of the file of a day that belong to another day; of a file of UTC in another zone that says nothing."""
     if not table.files.own or zone != "UTC":
         return None
-    inside = _inside(table.column(TIMESTAMP), table.types[TIMESTAMP], bounds.start, bounds.end, zone)
-    query = f"SELECT count(*) FILTER (WHERE NOT ({inside})), count(*) FROM {_parquet(table.files.own)}"
+    within = inside(table.column(TIMESTAMP), table.types[TIMESTAMP], bounds.start, bounds.end, zone)
+    query = f"SELECT count(*) FILTER (WHERE NOT ({within})), count(*) FROM {_parquet(table.files.own)}"
     [(outside, total)] = rows_of(connection, query)
     return int(outside), int(total)
 
@@ -325,21 +293,10 @@ def _joined(
 ) -> str:
     """Impressions with the clicks of a log of its own: clicks of the window after the day belong to it too."""
     if not clicks.types:
-        create(connection, "click_log", f"SELECT NULL::TIMESTAMP AS {TIMESTAMP} WHERE false")
+        create(connection, "click_log", "SELECT NULL::BOOLEAN AS matched WHERE false")
         return f"SELECT *, false AS {CLICKED} FROM ({rows})"
     _require(clicks, "clicks")
     key = (REQUEST, ITEM) if REQUEST in clicks.types else (USER, ITEM)
-    until = bounds.end + window
-    inside = _inside(clicks.column(TIMESTAMP), clicks.types[TIMESTAMP], bounds.start, until, zone)
-    at = moment(clicks.column(TIMESTAMP), clicks.types[TIMESTAMP], zone)
-    columns = ", ".join(f"{clicks.column(name)}::VARCHAR AS {name}" for name in key)
-    bought = f"bool_or({clicks.column(CONVERTED)}::BOOLEAN)" if CONVERTED in clicks.types else "NULL::BOOLEAN"
-    create(
-        connection,
-        "click_log",
-        f"SELECT {columns}, min({at}) AS {TIMESTAMP}, {bought} AS {CONVERTED} "
-        f"FROM {clicks.source} WHERE {inside} GROUP BY ALL",
-    )
     known = list(columns_of(connection, rows))
     if not set(key) <= set(known):
         raise DataError(
@@ -347,12 +304,41 @@ def _joined(
             source="log",
             fix="Name the columns under [log.columns].",
         )
-    shown = ", ".join(f"shown.{quoted(name)}" for name in known if name not in (CLICKED, CONVERTED))
-    on = " AND ".join(f"shown.{name}::VARCHAR = click_log.{name}" for name in key)
-    late = f"click_log.{TIMESTAMP} <= shown.{TIMESTAMP} + INTERVAL '{int(window.total_seconds())} seconds'"
+    within = inside(clicks.column(TIMESTAMP), clicks.types[TIMESTAMP], bounds.start, bounds.end + window, zone)
+    at = moment(clicks.column(TIMESTAMP), clicks.types[TIMESTAMP], zone)
+    columns = ", ".join(f"{clicks.column(name)}::VARCHAR AS {name}" for name in key)
+    bought = f"{clicks.column(CONVERTED)}::BOOLEAN" if CONVERTED in clicks.types else "NULL::BOOLEAN"
+    seconds = f"to_microseconds({int(window.total_seconds() * 1e6)})"
+    on = " AND ".join(f"shown.{name}::VARCHAR = clicks.{name}" for name in key)
+    create(
+        connection,
+        "clicks",
+        f"SELECT row_number() OVER () AS click, {columns}, {at} AS {TIMESTAMP}, {bought} AS {CONVERTED} "
+        f"FROM {clicks.source} WHERE {within}",
+    )
+    # A click belongs to the last impression before it.
+    create(
+        connection,
+        "matches",
+        f"SELECT click, any_value(COLUMNS(clicks.* EXCLUDE (click, {TIMESTAMP}))), max(shown.{TIMESTAMP}) AS shown_at "
+        f"FROM clicks INNER JOIN ({rows}) AS shown ON {on} AND shown.{TIMESTAMP} <= clicks.{TIMESTAMP} "
+        f"AND shown.{TIMESTAMP} >= clicks.{TIMESTAMP} - {seconds} GROUP BY click",
+    )
+    # The impression of an earlier click may be of the day before.
+    begin = constant(f"{bounds.start.astimezone(UTC) + window:%Y-%m-%d %H:%M:%S.%f}")
+    end = constant(f"{bounds.end.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}")
+    create(
+        connection,
+        "click_log",
+        f"SELECT click IN (SELECT click FROM matches) AS matched FROM clicks "
+        f"WHERE {TIMESTAMP} >= {begin}::TIMESTAMP AND {TIMESTAMP} < {end}::TIMESTAMP",
+    )
+    listed = ", ".join(f"shown.{quoted(name)}" for name in known if name not in (CLICKED, CONVERTED))
+    keys = ", ".join(key)
     return (
-        f"SELECT {shown}, click_log.{TIMESTAMP} IS NOT NULL AS {CLICKED}, click_log.{CONVERTED} "
-        f"FROM ({rows}) AS shown LEFT JOIN click_log ON {on} AND click_log.{TIMESTAMP} >= shown.{TIMESTAMP} AND {late}"
+        f"SELECT {listed}, clicks.shown_at IS NOT NULL AS {CLICKED}, clicks.{CONVERTED} FROM ({rows}) AS shown "
+        f"LEFT JOIN (SELECT {keys}, shown_at, bool_or({CONVERTED}) AS {CONVERTED} FROM matches "
+        f"GROUP BY {keys}, shown_at) AS clicks ON {on} AND clicks.shown_at = shown.{TIMESTAMP}"
     )
 
 

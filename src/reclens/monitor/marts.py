@@ -4,44 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from reclens.data.quoting import constant, quoted
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import UnknownNameError
 from reclens.monitor.bins import binned, find_bins
 from reclens.monitor.duck import columns_of, create, frame, rows
 from reclens.monitor.log import PREDICTED, LogDay
+from reclens.monitor.measures import read_measures
+from reclens.monitor.pipeline_log import pipeline_tables, staleness_table
 from reclens.monitor.project import Project
+from reclens.monitor.queries import sql
 from reclens.schema import ITEM, SCORE, USER, VERSION
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["make_marts", "read_staging", "reference_days", "sql"]
+__all__ = ["make_marts", "read_staging", "reference_days"]
 
 _KNOWN: Final[Mapping[str, str]] = {"users": USER, "items": ITEM, "versions": VERSION}
 """What is remembered with the first day it was seen -> its column."""
-
-
-def sql(name: str) -> str:
-    """The text of a query of ``monitor/sql``: one plain SELECT.
-
-    Raises:
-        UnknownNameError: If there is none of that name.
-
-    Example:
-        >>> sql("user_cohort").splitlines()[0]
-        '-- What each user did in a day.'
-    """
-    folder = resources.files("reclens.monitor") / "sql"
-    known = sorted(each.name.removesuffix(".sql") for each in folder.iterdir() if each.name.endswith(".sql"))
-    if name not in known:
-        raise UnknownNameError("query", name, known)
-    return (folder / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> None:
@@ -57,8 +41,16 @@ def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: L
     create(connection, "impressions", sql("staging"), late_after=settings.late_after)
 
 
-def make_marts(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> dict[str, pl.DataFrame]:
+def make_marts(
+    connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay, *, keep: bool = True
+) -> dict[str, pl.DataFrame]:
     """The tables of a day, from the table ``impressions``; what is known of users, items and versions grows.
+
+    Args:
+        connection: Where the table is.
+        project: The monitor.
+        log: What was opened.
+        keep: Whether bins and ids of this day are kept for later ones: not those of a day that failed its gate.
 
     Returns:
         Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them.
@@ -73,7 +65,7 @@ def make_marts(connection: duckdb.DuckDBPyConnection, project: Project, log: Log
     bins = find_bins(connection, columns, state.get("columns", {}), bins=settings.reference.bins)
     length = settings.log.list_length or state.get("list_length") or _usual_length(connection)
     kept = {"columns": bins, "list_length": state.get("list_length") or length}
-    if kept != state:
+    if keep and kept != state:
         project.write_state("bins", kept)
     tables = {
         "cells": frame(connection, sql("daily_metrics")),
@@ -86,7 +78,11 @@ def make_marts(connection: duckdb.DuckDBPyConnection, project: Project, log: Log
             how="vertical_relaxed",
         ),
     }
-    _remember(connection, project, day)
+    if keep:
+        _remember(connection, project, day)
+    tables |= pipeline_tables(connection, project, log)
+    further = {"staleness": staleness_table(connection, log), "measures": read_measures(project, day)}
+    tables |= {name: table for name, table in further.items() if table is not None}
     return tables | {"facts": _facts(connection, project, log)}
 
 
@@ -190,9 +186,9 @@ def _past_clicks(project: Project, day: date) -> pl.DataFrame:
 
 
 def reference_days(project: Project, day: date) -> list[date]:
-    """The days that distributions of a day are held against: run, whole, and before it."""
+    """The days that distributions of a day are held against: run, through the gate, and before it."""
     chosen = project.settings.reference
-    known = [each for each in project.days() if each != day]
+    known = [each for each in project.days() if each != day and (project.card(each) or {}).get("gate") == "passed"]
     if chosen.start is not None and chosen.end is not None:
         return [each for each in known if chosen.start <= each <= chosen.end]
     return [each for each in known if day - timedelta(days=chosen.days) <= each < day]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
@@ -28,6 +28,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "bins": ("column", *LIST_DIMENSIONS, "bin"),
     "pipeline": ("what", "name"),
     "latency": ("what", "name", "bin"),
+    "staleness": ("column", *LIST_DIMENSIONS),
     "facts": ("fact",),
     "measures": ("indicator", "dimension", "slice"),
 }
@@ -104,20 +105,23 @@ class Summary:
 
     def rolled(self, name: str) -> pl.DataFrame | None:
         """A table of combinations by ``dimension`` and ``slice``, with the whole day as ``overall``."""
-        return self._rolled(name)
+        return self.kept(f"rolled {name}", lambda _: self._rolled(name))
+
+    def kept(self, name: str, make: Callable[[Summary], pl.DataFrame | None]) -> pl.DataFrame | None:
+        """What several indicators need, made once."""
+        if name not in self._kept:
+            self._kept[name] = make(self)
+        return self._kept[name]
 
     @cached_property
-    def _rolls(self) -> dict[str, pl.DataFrame | None]:
+    def _kept(self) -> dict[str, pl.DataFrame | None]:
         return {}
 
     def _rolled(self, name: str) -> pl.DataFrame | None:
-        if name not in self._rolls:
-            table = self.table(name)
-            keys = KEYS[name]
-            kept = [each for each in keys if each not in DIMENSIONS]
-            sliced = [each for each in self.dimensions if each in keys]
-            self._rolls[name] = None if table is None else rolled_up(table, sliced, kept=kept, names=self.slices)
-        return self._rolls[name]
+        table, keys = self.table(name), KEYS[name]
+        kept = [each for each in keys if each not in DIMENSIONS]
+        sliced = [each for each in self.dimensions if each in keys]
+        return None if table is None else rolled_up(table, sliced, kept=kept, names=self.slices)
 
     @cached_property
     def slices(self) -> Mapping[str, list[str]]:

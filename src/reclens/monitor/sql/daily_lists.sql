@@ -11,6 +11,7 @@ SELECT
     segment,
     count(*) AS requests,
     sum(items) AS items,
+    sum(items * items) AS items_squared,
     count(*) FILTER (WHERE items = 0) AS empty,
     count(*) FILTER (WHERE items < $list_length) AS short,
     count(*) FILTER (WHERE has_click) AS clicked,

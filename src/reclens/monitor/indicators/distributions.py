@@ -1,0 +1,217 @@
+"""Distributions beside those of the past: drift of scores and features, missing values, calibration."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import polars as pl
+
+from reclens.monitor.bins import HOUR, NULL_BIN
+from reclens.monitor.indicators.registry import indicator
+from reclens.monitor.log import PREDICTED
+from reclens.monitor.summary import Summary, rolled_up
+from reclens.schema import FEATURE, LATENCY, SCORE
+
+__all__ = ["calibration", "ece", "feature_nulls", "hour_drift", "js", "psi", "score_drift", "score_mean"]
+
+_GROUP: Final = ["dimension", "slice", "column"]
+_COLUMN: Final = "column"
+_HALF: Final = 0.5
+"""Added to each bin, so that a bin that is empty on one side has a finite term."""
+
+
+@indicator(caption="PSI of features and scores", unit="", scale="log", direction="up", family="model")
+def psi(summary: Summary) -> pl.DataFrame | None:
+    """Population stability index against the reference days, by column; of a slice, the largest of its columns.
+
+    Formula: Σ (p - q) ln(p ÷ q) over bins, p of the day and q of the past, with half a row added to each bin. Missing
+    values have a bin; so have values below, above or outside of what was seen. Below 0.1 is usually called stable,
+    above 0.25 changed. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error.
+    """
+    return _by_column(summary, "psi")
+
+
+@indicator(caption="JS of features and scores", unit="bits", scale="log", direction="up", family="model")
+def js(summary: Summary) -> pl.DataFrame | None:
+    """Jensen-Shannon divergence against the reference days, by column; of a slice, the largest of its columns.
+
+    Formula: ½ Σ p log2(p ÷ m) + ½ Σ q log2(q ÷ m) with m = (p + q) ÷ 2, over the bins of ``psi``; 0 … 1 bit.
+    """
+    return _by_column(summary, "js")
+
+
+@indicator(caption="Score drift", unit="", scale="log", direction="up", family="model")
+def score_drift(summary: Summary) -> pl.DataFrame | None:
+    """Population stability index of the scores against the reference days; formula as of ``psi``."""
+    return _of_column(summary, SCORE)
+
+
+@indicator(caption="Drift of the hours", unit="", scale="log", direction="up", family="data")
+def hour_drift(summary: Summary) -> pl.DataFrame | None:
+    """Population stability index of the hours of the day: a clock or a time zone that is wrong shows here.
+
+    Formula: as of ``psi``, over the hours in the zone of the log.
+    """
+    return _of_column(summary, HOUR)
+
+
+@indicator(caption="Mean score", unit="", scale="identity", direction="both", family="model")
+def score_mean(summary: Summary) -> pl.DataFrame | None:
+    """Mean of the scores.
+
+    Formula: Σ score ÷ impressions with a score.
+    """
+    from reclens.monitor.indicators.rates import mean
+
+    return mean(summary, "cells", "score", "score_squared", "scored")
+
+
+@indicator(caption="Missing feature values", unit="share", scale="logit", direction="up", family="data")
+def feature_nulls(summary: Summary) -> pl.DataFrame | None:
+    """Share of feature values that are missing, by feature; of a slice, over all its features.
+
+    Formula: values that are null or NaN ÷ values.
+    """
+    rolled = summary.rolled("bins")
+    if rolled is None:
+        return None
+    features = rolled.filter(pl.col(_COLUMN).str.starts_with(FEATURE))
+    whole = features.filter(pl.col("dimension") == "overall")
+    by_feature = whole.with_columns(dimension=pl.lit("feature"), slice=pl.col(_COLUMN).str.strip_prefix(FEATURE))
+    missing, n = pl.col("n").filter(pl.col("bin") == NULL_BIN).sum(), pl.col("n").sum()
+    near = (missing + _HALF) / (n + 1)
+    found = (
+        pl.concat([features, by_feature])
+        .group_by("dimension", "slice", maintain_order=True)
+        .agg(
+            value=missing / n,
+            error=(near * (1 - near) / n).sqrt(),
+            numerator=missing.cast(pl.Float64),
+            denominator=n.cast(pl.Float64),
+            n=n,
+        )
+    )
+    return found if found.height else None
+
+
+@indicator(caption="Calibration ratio", unit="ratio", scale="log", direction="both", family="model")
+def calibration(summary: Summary) -> pl.DataFrame | None:
+    """Clicks against what the model predicted: 1 where it is right on average.
+
+    Formula: clicks ÷ Σ predicted probability, over impressions that have one. Error: that of a sum of independent
+    clicks, √Σ p(1 - p) ÷ Σ p.
+    """
+    found = _predicted(summary)
+    if found is None:
+        return None
+    clicks, total, n = (pl.col(name).sum().cast(pl.Float64) for name in ("clicks", "total", "n"))
+    return found.group_by("dimension", "slice", maintain_order=True).agg(
+        value=clicks / total,
+        error=_variance().sum().sqrt() / total,
+        numerator=clicks,
+        denominator=total,
+        n=n.cast(pl.Int64),
+    )
+
+
+@indicator(caption="Calibration error (ECE)", unit="share", scale="log", direction="up", family="model")
+def ece(summary: Summary) -> pl.DataFrame | None:
+    """Expected calibration error: how far click rates are from predictions, bin by bin.
+
+    Formula: Σ_b (n_b ÷ N) |clicks_b ÷ n_b - mean prediction_b| over bins of the prediction that held as many rows each
+    on the first day (Naeini et al. 2015). It is never 0: noise alone gives about Σ_b √(2 n_b p(1 - p) ÷ π) ÷ N.
+    """
+    found = _predicted(summary)
+    if found is None:
+        return None
+    n = pl.col("n").sum()
+    gap = (pl.col("clicks") - pl.col("total")).abs().sum()
+    return found.group_by("dimension", "slice", maintain_order=True).agg(
+        # The size of a normal variable has the variance 1 - 2 ÷ π.
+        value=gap / n,
+        error=(_variance().sum() * (1 - 2 / math.pi)).sqrt() / n,
+        numerator=gap,
+        denominator=n.cast(pl.Float64),
+        n=n,
+    )
+
+
+def _variance() -> pl.Expr:
+    """Variance of the clicks of a bin if its mean prediction is right."""
+    return pl.col("total") * (1 - pl.col("total") / pl.col("n")).clip(lower_bound=0.0)
+
+
+def _predicted(summary: Summary) -> pl.DataFrame | None:
+    rolled = summary.rolled("bins")
+    if rolled is None:
+        return None
+    found = rolled.filter((pl.col(_COLUMN) == PREDICTED) & (pl.col("bin") != NULL_BIN))
+    return found if found.height and float(found["total"].sum()) > 0 else None
+
+
+def _by_column(summary: Summary, measure: str) -> pl.DataFrame | None:
+    found = _against_past(summary)
+    if found is None:
+        return None
+    found = found.filter((pl.col(_COLUMN) == SCORE) | pl.col(_COLUMN).str.starts_with(FEATURE))
+    if found.is_empty():
+        return None
+    value = pl.col(measure)
+    noise = [pl.col("error")] if measure == "psi" else []
+    single = found.filter(pl.col("dimension") == "overall").select(
+        *noise, pl.col("n"), dimension=pl.lit(_COLUMN), slice=pl.col(_COLUMN), value=value
+    )
+    largest = found.group_by("dimension", "slice", maintain_order=True).agg(value=value.max(), n=pl.col("n").max())
+    return pl.concat([largest, single], how="diagonal")
+
+
+def _of_column(summary: Summary, column: str) -> pl.DataFrame | None:
+    found = _against_past(summary)
+    if found is None:
+        return None
+    return found.filter(pl.col(_COLUMN) == column).select("dimension", "slice", "error", "n", value="psi")
+
+
+def _against_past(summary: Summary) -> pl.DataFrame | None:
+    """PSI and JS of every column and slice that has a past: ``dimension, slice, column, psi, js, error, n``."""
+    return summary.kept("against_past", _compared)
+
+
+def _compared(summary: Summary) -> pl.DataFrame | None:
+    rolled, past = summary.rolled("bins"), summary.past.bins
+    if rolled is None or past is None or past.is_empty():
+        return None
+    keys = [*_GROUP, "bin"]
+    drifting = ~pl.col(_COLUMN).is_in([LATENCY, PREDICTED])
+    old = rolled_up(
+        past.drop("day", strict=False), _sliced(summary), kept=("column", "bin"), names=summary.slices
+    ).select(*keys, old="n")
+    joined = (
+        rolled.filter(drifting).select(*keys, new="n").join(old.filter(drifting), on=keys, how="full", coalesce=True)
+    )
+    joined = joined.with_columns(pl.col("new", "old").fill_null(0).cast(pl.Float64))
+    new, before, bins = (pl.col("new").sum().over(_GROUP), pl.col("old").sum().over(_GROUP), pl.len().over(_GROUP))
+    joined = joined.with_columns(n=new, m=before, bins=bins).filter((pl.col("n") > 0) & (pl.col("m") > 0))
+    p, q = ((pl.col(x) + _HALF) / (pl.col(t) + _HALF * pl.col("bins")) for x, t in (("new", "n"), ("old", "m")))
+    a, b = pl.col("new") / pl.col("n"), pl.col("old") / pl.col("m")
+    middle = (a + b) / 2
+    joined = joined.with_columns(
+        psi=(p - q) * (p / q).log(),
+        js=(_entropy(a, middle) + _entropy(b, middle)) / 2,
+    )
+    noise = (2 * (pl.col("bins").first() - 1)).sqrt() * (1 / pl.col("n").first() + 1 / pl.col("m").first())
+    found = joined.group_by(_GROUP).agg(
+        pl.col("psi").sum(), pl.col("js").sum(), error=noise, n=pl.col("n").first().cast(pl.Int64)
+    )
+    return found.sort(_GROUP)
+
+
+def _entropy(share: pl.Expr, middle: pl.Expr) -> pl.Expr:
+    return pl.when(share > 0).then(share * (share / middle).log(2)).otherwise(0.0)
+
+
+def _sliced(summary: Summary) -> list[str]:
+    from reclens.monitor.summary import LIST_DIMENSIONS
+
+    return [each for each in summary.dimensions if each in LIST_DIMENSIONS]

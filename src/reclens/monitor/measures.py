@@ -1,0 +1,141 @@
+"""What other rooms measured of a day, as values: the embedding space, its index, fairness, what stages lose.
+
+A day has its values in ``measures/2026-01-05.json``; the run of the day reads them, and they are watched as indicators.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from statistics import NormalDist
+from typing import Final
+
+import polars as pl
+
+from reclens.audit.result import Audit
+from reclens.errors import DataError, UnknownNameError
+from reclens.explore.result import Exploration
+from reclens.files import write_text
+from reclens.monitor.project import Project
+from reclens.monitor.records import OVERALL
+from reclens.pipeline.stage_losses import StageEvaluation
+from reclens.stats.estimate import Estimate
+
+__all__ = ["MEASURED", "Measured", "of_audit", "of_exploration", "of_stages", "read_measures", "write_measures"]
+
+MEASURED: Final = ("embedding_drift", "fairness_gap", "index_recall", "pipeline_loss")
+"""Indicators whose values are measured elsewhere."""
+
+_EXPLORED: Final = {"moved": "embedding_drift", "recall": "index_recall"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One value of a day.
+
+    Attributes:
+        indicator: One of :data:`MEASURED`.
+        value: The value.
+        error: Its standard error; None where there is none.
+        n: What is behind it: items, queries or users.
+        dimension: What it is of.
+        slice: Which part.
+    """
+
+    indicator: str
+    value: float
+    error: float | None = None
+    n: int = 0
+    dimension: str = OVERALL
+    slice: str = "all"
+
+
+def of_exploration(found: Exploration) -> list[Measured]:
+    """The share of items that moved from one version of the space to the next, and the recall of the index."""
+    return [
+        _measured(_EXPLORED[each.measure], each.estimate, exact=each.exact)
+        for each in found.measures
+        if each.measure in _EXPLORED
+    ]
+
+
+def of_audit(audit: Audit) -> list[Measured]:
+    """What each group gets less what its reference gets; the slice is ``GROUP/MEASURE``."""
+    return [
+        _measured(
+            "fairness_gap",
+            row.difference,
+            dimension=row.attribute or row.by,
+            slice_=f"{row.group or row.segment}/{row.measure}",
+        )
+        for row in audit.rows
+        if row.by != OVERALL or row.attribute is not None
+    ]
+
+
+def of_stages(found: StageEvaluation) -> list[Measured]:
+    """What each stage of a pipeline costs, over all users; the slice is ``STAGE/METRIC``."""
+    return [
+        _measured("pipeline_loss", row.loss, dimension="stage", slice_=f"{row.stage}/{row.metric}")
+        for row in found.losses
+        if row.by == OVERALL
+    ]
+
+
+def write_measures(project: Project, day: date, values: Iterable[Measured]) -> None:
+    """Keep the values of a day for its run; they replace those that are there.
+
+    Raises:
+        UnknownNameError: If a value is of no such indicator.
+    """
+    listed = list(values)
+    for each in listed:
+        if each.indicator not in MEASURED:
+            raise UnknownNameError("measured indicator", each.indicator, MEASURED)
+    place = project.place(project.settings.tables.measures) / f"{day.isoformat()}.json"
+    write_text(place, json.dumps([asdict(each) for each in listed], indent=1, ensure_ascii=False))
+
+
+def read_measures(project: Project, day: date) -> pl.DataFrame | None:
+    """The values of a day as sums: ``indicator, dimension, slice, total, variance, days, n``; None without any.
+
+    Raises:
+        DataError: If the file is no such list.
+    """
+    place = project.place(project.settings.tables.measures) / f"{day.isoformat()}.json"
+    if not place.is_file():
+        return None
+    try:
+        values = [Measured(**each) for each in json.loads(place.read_text(encoding="utf-8"))]
+    except (ValueError, TypeError) as error:
+        raise DataError(f"it is no list of values: {error}", source=str(place)) from error
+    return _sums(values) if values else None
+
+
+def _sums(values: Sequence[Measured]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "indicator": [each.indicator for each in values],
+            "dimension": [each.dimension for each in values],
+            "slice": [each.slice for each in values],
+            "total": [float(each.value) for each in values],
+            "variance": [None if each.error is None else each.error**2 for each in values],
+            "days": [1] * len(values),
+            "n": [each.n for each in values],
+        },
+        schema_overrides={"variance": pl.Float64},
+    )
+
+
+def _measured(
+    indicator: str, estimate: Estimate, *, exact: bool = False, dimension: str = OVERALL, slice_: str = "all"
+) -> Measured:
+    """A value with the standard error that its interval tells of; what is exact has none."""
+    error = None
+    if not exact and estimate.low is not None and estimate.high is not None:
+        error = (estimate.high - estimate.low) / (2 * NormalDist().inv_cdf(0.5 + estimate.level / 2))
+    return Measured(
+        indicator=indicator, value=estimate.value, error=error, n=estimate.n, dimension=dimension, slice=slice_
+    )

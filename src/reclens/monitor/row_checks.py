@@ -1,0 +1,115 @@
+"""Checks of rows, and a gate that makes them of any frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from reclens.data.read.arrow import ArrowStream
+from reclens.errors import UnknownNameError
+from reclens.monitor.duck import opened, rows
+from reclens.monitor.log import REQUIRED
+from reclens.monitor.settings import GateSettings
+from reclens.protocols import GateCheck
+from reclens.schema import CLICKED, ITEM, LATENCY, POSITION, REQUEST, SCORE, USER
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["KEYS", "DuckGate", "counts_of", "null_parts", "range_parts", "repeated_rows"]
+
+KEYS: Final = (USER, ITEM, POSITION, CLICKED)
+"""Columns of which every row has to have a value."""
+
+_RANGES: Final = {POSITION: "{} < 1", SCORE: "NOT isfinite({})", LATENCY: "{} < 0 OR NOT isfinite({})"}
+
+
+class DuckGate:
+    """The checks of rows, behind the :class:`~reclens.protocols.Gate` protocol: of any frame of impressions.
+
+    Args:
+        settings: The bounds.
+
+    Example:
+        >>> table = pl.DataFrame({"user_id": [1, None], "item_id": [1, 2], "position": [1, 0], "clicked": [0, 1]})
+        >>> [(each.code, each.column) for each in DuckGate().check(table, name="impressions") if not each.passed]
+        [('columns', 'timestamp'), ('not_null', 'user_id'), ('in_range', 'position')]
+    """
+
+    def __init__(self, settings: GateSettings | None = None) -> None:
+        self.settings = GateSettings() if settings is None else settings
+
+    def check(self, table: pl.DataFrame, *, name: str) -> Sequence[GateCheck]:
+        """Check a table of impressions; see :meth:`reclens.protocols.Gate.check`.
+
+        Raises:
+            UnknownNameError: If ``name`` is not ``impressions``.
+        """
+        if name != "impressions":
+            raise UnknownNameError("table of checks", name, ["impressions"])
+        enough = table.height >= self.settings.least_rows
+        found = [_gate_check("rows", enough, None, None, table.height)]
+        lost = [column for column in REQUIRED if column not in table.columns]
+        found += [_gate_check("columns", False, column, None, table.height) for column in lost]
+        if not table.height:
+            return found
+        connection = opened(1)
+        try:
+            connection.register("impressions", ArrowStream(table))
+            for code, parts in (("not_null", null_parts(table.columns)), ("in_range", range_parts(table.columns))):
+                found += self._counted(connection, code, parts, table.height)
+            if REQUEST in table.columns and ITEM in table.columns:
+                repeated = repeated_rows(connection)
+                passed = repeated <= self.settings.duplicate_share * table.height
+                found.append(_gate_check("unique", passed, None, repeated, table.height))
+        finally:
+            connection.close()
+        return found
+
+    def _counted(
+        self, connection: duckdb.DuckDBPyConnection, code: str, parts: Mapping[str, str], height: int
+    ) -> list[GateCheck]:
+        most = self.settings.null_share if code == "not_null" else self.settings.bad_share
+        counts = counts_of(connection, parts)
+        return [_gate_check(code, n <= most * height, column, n, height) for column, n in counts.items()]
+
+
+def null_parts(columns: Sequence[str]) -> dict[str, str]:
+    """Conditions of rows that lack a value; a list without an item has one row, without item and place."""
+    empty = f" AND {ITEM} IS NOT NULL" if ITEM in columns else ""
+    parts = {name: f"{name} IS NULL{empty if name in (POSITION, CLICKED) else ''}" for name in KEYS if name in columns}
+    if ITEM in parts and POSITION in columns:
+        parts[ITEM] = f"{ITEM} IS NULL AND {POSITION} IS NOT NULL"
+    return parts
+
+
+def range_parts(columns: Sequence[str]) -> dict[str, str]:
+    """Conditions of rows with a value that cannot be."""
+    return {name: rule.replace("{}", name) for name, rule in _RANGES.items() if name in columns}
+
+
+def counts_of(
+    connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str], *, table: str = "impressions"
+) -> dict[str, int]:
+    """Rows of a table that meet each condition."""
+    if not parts:
+        return {}
+    listed = ", ".join(f"count(*) FILTER (WHERE {condition})" for condition in parts.values())
+    [found] = rows(connection, f"SELECT {listed} FROM {table}")
+    return dict(zip(parts, map(int, found), strict=True))
+
+
+def repeated_rows(connection: duckdb.DuckDBPyConnection) -> int:
+    """Rows that repeat an item of the same list."""
+    [(repeated,)] = rows(
+        connection,
+        f"SELECT coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM impressions WHERE {ITEM} IS NOT NULL "
+        f"GROUP BY {REQUEST}, {ITEM} HAVING count(*) > 1)",
+    )
+    return int(repeated)
+
+
+def _gate_check(code: str, passed: bool, column: str | None, failed: int | None, height: int) -> GateCheck:
+    return GateCheck(code=code, passed=passed, column=column, failed_rows=failed, rows=height)

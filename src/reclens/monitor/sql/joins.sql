@@ -1,0 +1,12 @@
+-- Clicks of a log of their own that belong to an impression of the day.
+-- Reads click_log (a row a click, with matched).
+SELECT
+    'join' AS what,
+    'clicks' AS name,
+    count(*) AS n,
+    count(*) FILTER (WHERE matched) AS total,
+    0 AS squared,
+    0 AS "empty",
+    0 AS relevant,
+    0 AS lost
+FROM click_log
