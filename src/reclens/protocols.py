@@ -273,6 +273,7 @@ class Notifier(Protocol):
         severity: Literal["info", "warning", "critical"] = "info",
         key: str | None = None,
         link: str | None = None,
+        message_id: str | None = None,
     ) -> None:
         """Send a message, or raise: it returns when the message was accepted.
 
@@ -283,6 +284,8 @@ class Notifier(Protocol):
             key: What the message is about. A second message of the same key continues the thread of the first, where
                 the service has threads.
             link: Address of the page that shows more.
+            message_id: Identity of the message. After a crash the same message may come again with the same identity:
+                the adapter leaves it out if it can see that it was sent, or hands the identity on.
 
         Raises:
             WorkspaceError: If the service does not accept it within the time and the tries of the adapter, with what it

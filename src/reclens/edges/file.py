@@ -1,0 +1,82 @@
+"""Messages in a file: ``file:PATH``, a line of JSON each, for whatever reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from reclens.errors import UsageError, WorkspaceError
+from reclens.files import made_folder
+
+__all__ = ["FileNotifier", "connect"]
+
+
+def connect(rest: str) -> FileNotifier:
+    """The notifier of a file.
+
+    Raises:
+        UsageError: If no file is named.
+    """
+    if not rest:
+        raise UsageError("no file is named. Expected file:PATH, such as file:notices.jsonl.")
+    return FileNotifier(rest)
+
+
+class FileNotifier:
+    """Appends messages to a file, each once.
+
+    Args:
+        path: The file; made with the first message.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+
+    def send(
+        self,
+        title: str,
+        text: str,
+        *,
+        severity: Literal["info", "warning", "critical"] = "info",
+        key: str | None = None,
+        link: str | None = None,
+        message_id: str | None = None,
+    ) -> None:
+        """Append a message, and see it to the disk. One whose identity is in the file is left out.
+
+        Raises:
+            WorkspaceError: If the file cannot be written.
+        """
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "severity": severity,
+            "title": title,
+            "text": text,
+            "key": key,
+            "link": link,
+            "message_id": message_id,
+        }
+        made_folder(self.path.parent)
+        try:
+            with self.path.open("a+b") as file:
+                file.seek(0)
+                lines = file.read().split(b"\n")
+                # Whoever was killed while writing left half a line: the same message comes again.
+                file.truncate(file.tell() - len(lines[-1]))
+                if message_id is not None and message_id in {_id_of(each) for each in lines[:-1]}:
+                    return
+                file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise WorkspaceError(f"{self.path} cannot be written: {error.strerror or error}.") from error
+
+
+def _id_of(line: bytes) -> object:
+    try:
+        return json.loads(line).get("message_id")
+    except (ValueError, AttributeError):  # not ours
+        return None
