@@ -125,15 +125,18 @@ class Summary:
 
     @cached_property
     def slices(self) -> Mapping[str, list[str]]:
-        """Dimension -> its slices that have a row of their own, those with the most impressions."""
-        cells = self.table("cells")
+        """Dimension -> its slices that have a row of their own: those with the most impressions and lists."""
         found: dict[str, list[str]] = {}
         for name in self.dimensions:
-            source = cells if cells is not None and name in cells.columns else None
-            if source is None:
+            counts = [
+                table.select(slice=pl.col(name).fill_null(MISSING), n=pl.col(column).cast(pl.Int64))
+                for table, column in ((self.table("cells"), "impressions"), (self.table("lists"), "requests"))
+                if table is not None and name in table.columns
+            ]
+            if not counts:
                 continue
-            counts = source.group_by(pl.col(name).fill_null(MISSING)).agg(pl.col("impressions").sum())
-            ordered = counts.sort(["impressions", name], descending=[True, False])[name].to_list()
+            sums = pl.concat(counts).group_by("slice").agg(pl.col("n").sum())
+            ordered = sums.sort(["n", "slice"], descending=[True, False])["slice"].to_list()
             # A column that the log lacks is null throughout: that is no dimension.
             found[name] = [] if ordered == [MISSING] else ordered[: self.most]
         return found
