@@ -85,11 +85,13 @@ def binned(
 ) -> pl.DataFrame:
     """Counts by column, combination of slices of a list, and bin: ``column, …, bin, n, clicks, total``.
 
-    ``total`` is the sum of the numbers.
+    Impressions are counted, and lists by the hour. ``total`` is the sum of the numbers. The tables ``impressions`` and
+    ``lists`` have to be there.
     """
     parts = [_counted(connection, name, kind, bins[name]) for name, kind in columns.items() if name in bins]
     local = "timestamp" if zone == "UTC" else f"timezone({constant(zone)}, timezone('UTC', timestamp))"
-    parts.append(_grouped(connection, HOUR, f"CAST(hour({local}) AS INTEGER)", "0"))
+    # The rows of a list are of one moment: lists are counted, which come one by one.
+    parts.append(_grouped(connection, HOUR, f"CAST(hour({local}) AS INTEGER)", "0", table="lists"))
     return pl.concat(parts, how="vertical_relaxed")
 
 
@@ -122,11 +124,14 @@ def _names(values: Sequence[Any]) -> list[str]:
     return [str(each) for each in values]
 
 
-def _grouped(connection: duckdb.DuckDBPyConnection, name: str, bin_: str, total: str) -> pl.DataFrame:
+def _grouped(
+    connection: duckdb.DuckDBPyConnection, name: str, bin_: str, total: str, *, table: str = "impressions"
+) -> pl.DataFrame:
     dimensions = ", ".join(LIST_DIMENSIONS)
+    clicks, shown = ("clicked::INTEGER", " WHERE item_id IS NOT NULL") if table == "impressions" else ("clicks", "")
     return frame(
         connection,
         f'SELECT {constant(name)} AS "column", {dimensions}, {bin_} AS bin, count(*) AS n, '
-        f"count(*) FILTER (WHERE clicked) AS clicks, CAST(coalesce(sum({total}), 0) AS DOUBLE) AS total "
-        "FROM impressions WHERE item_id IS NOT NULL GROUP BY ALL",
+        f"CAST(coalesce(sum({clicks}), 0) AS BIGINT) AS clicks, CAST(coalesce(sum({total}), 0) AS DOUBLE) AS total "
+        f"FROM {table}{shown} GROUP BY ALL",
     )

@@ -34,10 +34,14 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> li
 
 
 def frame(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> pl.DataFrame:
-    """The rows of a query as a frame; all whole numbers are Int64, of which sums of DuckDB are wider."""
+    """The rows of a query as a frame; whole numbers are Int64, of which sums of DuckDB are wider, and codes texts."""
     found = connection.sql(query, params=values) if values else connection.sql(query)
     made = pl.DataFrame(ArrowStream(found))
-    return made.with_columns(pl.selectors.integer().cast(pl.Int64), pl.selectors.decimal().cast(pl.Float64))
+    return made.with_columns(
+        pl.selectors.integer().cast(pl.Int64),
+        pl.selectors.decimal().cast(pl.Float64),
+        (pl.selectors.categorical() | pl.selectors.enum()).cast(pl.String),
+    )
 
 
 def create(connection: duckdb.DuckDBPyConnection, name: str, query: str, **values: Any) -> None:

@@ -27,7 +27,8 @@ def psi(summary: Summary) -> pl.DataFrame | None:
 
     Formula: Σ (p - q) ln(p ÷ q) over bins, p of the day and q of the past, with half a row added to each bin. Missing
     values have a bin; so have values below, above or outside of what was seen. Below 0.1 is usually called stable,
-    above 0.25 changed. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error.
+    above 0.25 changed. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error, if rows are
+    independent: features of a user, which all rows of a list share, vary more.
     """
     return _by_column(summary, "psi")
 
@@ -51,7 +52,7 @@ def score_drift(summary: Summary) -> pl.DataFrame | None:
 def hour_drift(summary: Summary) -> pl.DataFrame | None:
     """Population stability index of the hours of the day: a clock or a time zone that is wrong shows here.
 
-    Formula: as of ``psi``, over the hours in the zone of the log.
+    Formula: as of ``psi``, over the lists by hour, in the zone of the log.
     """
     return _of_column(summary, HOUR)
 

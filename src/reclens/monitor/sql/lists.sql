@@ -22,6 +22,7 @@ lists AS (
         any_value(model_version) AS model_version,
         any_value(variant) AS variant,
         any_value(segment) AS segment,
+        min(timestamp) AS timestamp,
         any_value(latency_ms) AS latency_ms,
         any_value(new_user) AS new_user,
         count(item_id) AS items,
