@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from reclens.report._toolkit.format import is_identifier
+from reclens.report._toolkit.format import is_identifier, percent
 from reclens.report._toolkit.tables import NOTHING, format_number
 
 __all__ = ["cards_html", "draw_cards", "wide"]
@@ -114,7 +114,7 @@ def _text(head: str, value: Any, kind: str, form: str | None) -> str:
     if form == "bytes":
         return f"{value / 1e6:,.1f} MB"
     if form == "percent":
-        return f"{value:.1%}"
+        return percent(value, 1)
     if isinstance(value, int):
         return str(value) if is_identifier(head) or form == "plain" else f"{value:,}"
     return format_number(value) if isinstance(value, float) else str(value)

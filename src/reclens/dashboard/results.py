@@ -16,7 +16,7 @@ from reclens.dashboard.standing import standing
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, folded, grid, plain, table
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.check_result import TrustCheckStatus
-from reclens.report._toolkit.format import sentence
+from reclens.report._toolkit.format import percent, sentence
 from reclens.report.experiment import readout_charts, readout_tables, results_charts
 from reclens.report.experiment.check_words import check_text
 from reclens.report.experiment.decision_words import summary_of_readout
@@ -91,7 +91,7 @@ def _overview(found: Readout) -> None:
     if lens == "Probability":
         _probability(found)
         return
-    level = f"{found.plan.level:.0%}"
+    level = percent(found.plan.level, 0)
     for role in ("primary", "secondary", "guardrail"):
         drawn = draw(results_charts.lift_chart, found, role=role)
         chart(drawn, f"{role.capitalize()} metrics: lift, with the interval that holds at {level}", key=f"lift-{role}")

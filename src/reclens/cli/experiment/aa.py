@@ -42,6 +42,7 @@ def aa(
     from reclens.data.origin import file_is_synthetic
     from reclens.experiment.analysis.aa import aa_of_plan
     from reclens.experiment.planning.plan import load_plan
+    from reclens.report._toolkit.format import percent
 
     made = load_plan(plan)
     with working(f"read {data} and test {splits:,} splits", quiet=output.quiet):
@@ -52,6 +53,7 @@ def aa(
     off = dict.fromkeys(row["metric"] for row in rows if not row["low"] <= made.alpha <= row["high"])
     if off:
         output.say(
-            f"- {', '.join(off)}: not {made.alpha:.0%} of the splits are significant. Cap outliers, or take more units."
+            f"- {', '.join(off)}: not {percent(made.alpha, 0)} of the splits are significant. "
+            "Cap outliers, or take more units."
         )
         raise typer.Exit(1)

@@ -21,6 +21,7 @@ __all__ = [
     "p_text",
     "p_value",
     "percent",
+    "points",
     "rank",
     "sentence",
     "share",
@@ -115,6 +116,17 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> st
         '0.0%'
     """
     return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}z.{digits}%}"
+
+
+def points(found: Estimate) -> str:
+    """A difference of shares in percentage points, with its interval.
+
+    Example:
+        >>> points(Estimate(0.012, low=0.003, high=0.021, n=900))
+        '+1.20 pp [+0.30, +2.10]'
+    """
+    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
+    return f"{100 * found.value:+.2f} pp{ends}"
 
 
 def chance(value: float) -> str:

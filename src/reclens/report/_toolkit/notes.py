@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reclens.report._toolkit.format import percent
 from reclens.stats.estimate import EstimateNote
 
 __all__ = ["NOTES", "note_text"]
@@ -74,7 +75,7 @@ def note_text(note: str | None, coverage: float | None = None) -> str | None:
     if note == "skewed_few" and coverage is not None:
         return (
             "skewed values of few users: 95 % intervals of lognormal values held the truth in "
-            f"{coverage:.0%} of simulations"
+            f"{percent(coverage, 0)} of simulations"
         )
     words: Mapping[str, str] = {**NOTES}
     return None if note is None else words.get(note, note)

@@ -10,6 +10,7 @@ from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.audit.rows import Severity
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
+from reclens.report._toolkit.format import percent
 from reclens.report.audit.sentences import claim, ratio_text, verdict_text
 from reclens.report.audit.words import CHANGES, SEVERITIES, measure_name, reference_name
 from reclens.stats.estimate import Estimate
@@ -72,7 +73,10 @@ def lorenz_chart(audit: Audit) -> Any | None:
     if not rows:
         return None
     for row in rows:
-        row["tip"] = f"{row['system']}: the {row['items']:.0%} of the items with the least have {row['share']:.1%}"
+        row["tip"] = (
+            f"{row['system']}: the {percent(float(row['items']), 0)} of the items with the least have "
+            f"{percent(float(row['share']), 1)}"
+        )
     names = [_CURVES[name] for name in audit.lorenz if name in _CURVES]
     axes: dict[str, Any] = {
         "x": alt.X("items:Q", title="share of items, the least shown first", axis=alt.Axis(format="%")),
@@ -159,7 +163,7 @@ def stage_chart(audit: Audit, attribute: str, *, most: int = 8) -> Any | None:
     if not rows:
         return None
     for row in rows:
-        row["tip"] = f"{row['group']}: {row['value']:.1%} of the {row['stage']}"
+        row["tip"] = f"{row['group']}: {percent(row['value'], 1)} of the {row['stage']}"
     stages = [stage for stage in STAGES.values() if any(row["stage"] == stage for row in rows)]
     return _bars(rows, groups, "stage", stages, alt.X("value:Q", title="share", axis=alt.Axis(format="%")))
 
@@ -177,7 +181,7 @@ def calibration_chart(audit: Audit, attribute: str, *, most: int = 8) -> Any | N
     if not rows:
         return None
     for row in rows:
-        row["tip"] = f"{row['group']}: {row['value']:.1%} of the {row['stage']}"
+        row["tip"] = f"{row['group']}: {percent(row['value'], 1)} of the {row['stage']}"
     x = alt.X("value:Q", title="share", axis=alt.Axis(format="%"))
     return _bars(rows, groups, "stage", ["histories (p)", "lists (q)"], x)
 

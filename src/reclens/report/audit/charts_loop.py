@@ -8,7 +8,7 @@ from typing import Any
 from reclens.audit import Audit
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import base_of, told_colour
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import between
 
 __all__ = ["loop_chart", "loop_measures"]
 
@@ -41,7 +41,6 @@ def loop_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any | No
             continue
         name = _ALL if each.by == OVERALL[0] else f"{each.segment} ({each.by})"
         found = each.value
-        ends = "" if found.low is None or found.high is None else f" [{found.low:.4g}, {found.high:.4g}]"
         rows.append(
             {
                 "round": each.round,
@@ -49,7 +48,7 @@ def loop_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any | No
                 "value": found.value,
                 "low": found.value if found.low is None else found.low,
                 "high": found.value if found.high is None else found.high,
-                "tip": f"{name}, round {each.round}: {format_number(found.value)}{ends}",
+                "tip": f"{name}, round {each.round}: {between(found, signed=False)}",
             }
         )
     if not rows:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reclens.audit import AdjustedGap, Audit, AuditRow
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, zero
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import between
 from reclens.report.audit.charts import parity_line, severity_colour
 from reclens.report.audit.sentences import claim, subject_text, verdict_text
 from reclens.report.audit.words import SEVERITIES, STEPS
@@ -190,7 +190,6 @@ def _step(
     name: str, start: float, part: Estimate, *, whole: bool = False, told: Estimate | None = None
 ) -> dict[str, Any]:
     shown = told or part
-    ends = "" if shown.low is None or shown.high is None else f" [{shown.low:+.4f}, {shown.high:+.4f}]"
     return {
         "label": STEPS[name] if whole else f"explained by {STEPS[name]}",
         "kind": "gap" if whole else "explained",
@@ -198,7 +197,7 @@ def _step(
         "to": start + part.value,
         "low": part.low if whole else None,
         "high": part.high if whole else None,
-        "tip": f"{STEPS[name]}: {format_number(shown.value, signed=True)}{ends}",
+        "tip": f"{STEPS[name]}: {between(shown)}",
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from reclens.audit import Audit, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.document import DocumentPart
-from reclens.report._toolkit.format import count_of, sentence
+from reclens.report._toolkit.format import count_of, percent, sentence
 from reclens.report._toolkit.html import figure_of
 from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.audit import charts
@@ -101,7 +101,7 @@ def groups_part(audit: Audit) -> DocumentPart:
     card, sizes = audit.card, _sizes(audit)
     users = card["users"]
     rows = tuple(
-        (by, segment, f"{n:,}", f"{n / users:.1%}" if users else NOTHING) for (by, segment), n in sizes.items()
+        (by, segment, f"{n:,}", percent(n / users, 1) if users else NOTHING) for (by, segment), n in sizes.items()
     )
     records = tuple({"by": by, "segment": segment, "n": n} for (by, segment), n in sizes.items())
     points = [f"{count_of(users, 'user')} with a list, {count_of(card['n_items'], 'item')} in the catalogue."]
@@ -153,7 +153,10 @@ def criteria_part(audit: Audit) -> DocumentPart:
         lead=f"{lead}, corrected together by Holm; everything else is a search, corrected by Benjamini and Hochberg.",
         points=(
             f"Protected attributes: {protected}.",
-            f"Level {settings['alpha']:.0%} after the correction; intervals of {1 - settings['alpha']:.0%}.",
+            (
+                f"Level {percent(settings['alpha'], 0)} after the correction; intervals of "
+                f"{percent(1 - settings['alpha'], 0)}."
+            ),
             f"A ratio between {settings['band']:.2f} and {1 / settings['band']:.2f} is no material difference.",
             f"Groups of fewer than {settings['minimum']:,} users are inconclusive.",
             f"{settings['replicates']:,} bootstrap replicates over users, on the item side too.",

@@ -12,7 +12,7 @@ from reclens.audit.rows import Section, Severity
 from reclens.audit.severity import LEVELS
 from reclens.evaluation.results import OVERALL
 from reclens.findings import Finding
-from reclens.report._toolkit.format import count_of, p_text, sentence
+from reclens.report._toolkit.format import count_of, p_text, percent, sentence
 from reclens.report._toolkit.tables import format_number
 from reclens.report.audit.words import (
     OPINIONS,
@@ -171,7 +171,7 @@ def _short(value: float | None) -> str:
 
 
 def _share(found: Estimate) -> str:
-    return f"{found.value:.1%}"
+    return percent(found.value, 1)
 
 
 def _exposure_share(row: AuditRow) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from reclens.data.problems import Problem
 from reclens.data.profile import Profile
 from reclens.report._toolkit.charts import base_of, colour_of
-from reclens.report._toolkit.format import is_identifier
+from reclens.report._toolkit.format import is_identifier, percent
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.data.profile_words import problem_detail, problem_name, profile_rows
 from reclens.report.data.words import rule_detail, rule_name
@@ -76,7 +76,10 @@ def tail_chart(curves: Mapping[str, Sequence[Mapping[str, float]]]) -> Any:
         {
             **row,
             "system": what,
-            "tip": f"the {row['across']:.0%} {what} with the fewest have {row['share']:.1%} of the interactions",
+            "tip": (
+                f"the {percent(row['across'], 0)} {what} with the fewest have "
+                f"{percent(row['share'], 1)} of the interactions"
+            ),
         }
         for what, curve in curves.items()
         for row in curve
@@ -181,7 +184,7 @@ def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
 def _tip(row: Mapping[str, Any], step: str) -> str:
     return (
         f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
-        f"{row['share']:.1%} of the part"
+        f"{percent(row['share'], 1)} of the part"
     )
 
 

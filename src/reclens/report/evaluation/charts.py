@@ -8,7 +8,7 @@ from typing import Any, Final
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
-from reclens.report._toolkit.format import p_in_words
+from reclens.report._toolkit.format import p_in_words, percent
 from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
@@ -216,7 +216,10 @@ def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mappin
     rows = [{**point, "system": name} for name, result in results.items() for point in result.lorenz("count")]
     rows += [{**point, "system": "consumed"} for point in consumed]
     for row in rows:
-        row["tip"] = f"{row['system']}: the {row['items']:.0%} least shown items have {row['share']:.1%}"
+        row["tip"] = (
+            f"{row['system']}: the {percent(float(row['items']), 0)} least shown items have "
+            f"{percent(float(row['share']), 1)}"
+        )
     names = [*results, "consumed"]
     dash = alt.StrokeDash(
         "system:N", scale=alt.Scale(domain=names, range=[[1, 0]] * len(results) + [[5, 4]]), legend=None

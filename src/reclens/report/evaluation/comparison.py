@@ -11,7 +11,7 @@ from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, changes_within, largest_changes
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
-from reclens.report._toolkit.format import count_of
+from reclens.report._toolkit.format import count_of, percent
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.evaluation.charts import p_values
@@ -91,7 +91,12 @@ def change_chart(ours: Evaluation, theirs: Evaluation, *, metric: str) -> Any:
     import altair as alt
 
     rows = [
-        {**row, "tip": f"{row['users']:.0%} of the users change by {format_number(row['change'], signed=True)} or less"}
+        {
+            **row,
+            "tip": (
+                f"{percent(row['users'], 0)} of the users change by {format_number(row['change'], signed=True)} or less"
+            ),
+        }
         for row in change_curve(ours, theirs, metric)
     ]
     if not rows:

@@ -93,7 +93,10 @@ def _lift(found: Decision) -> str:
         return ""
     numbers = format_estimate(dict(vars(row)), value="difference", signed=True)
     relative = "" if row.relative is None else f" ({percent(row.relative, 1, signed=True)})"
-    return f"{numbers}{relative} in {row.metric} for {row.system} against {row.baseline}, {found.level:.0%} interval"
+    return (
+        f"{numbers}{relative} in {row.metric} for {row.system} against {row.baseline}, "
+        f"{percent(found.level, 0)} interval"
+    )
 
 
 def _losers(found: Decision) -> str:
@@ -158,7 +161,7 @@ def _sure(found: Decision) -> str:
     if found.code == "undecided" and row is not None and row.smallest_detectable is not None:
         parts.append(f"a test of this size finds differences from about {format_number(row.smallest_detectable)} on")
     if found.code == "winner" and found.systems > 2:
-        parts.append(f"no other system may be the best at {found.level:.0%}")
+        parts.append(f"no other system may be the best at {percent(found.level, 0)}")
     if found.findings:
         critical = sum(each.severity == "critical" for each in found.findings)
         what = "finding says" if critical == 1 else "findings say"

@@ -53,7 +53,10 @@ def distribution_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any
     rows: list[dict[str, Any]] = []
     for system, result in results.items():
         for row in spread(result, metric):
-            tip = f"{system}: {row['users']:.0%} of the users have {metric} at or below {format_number(row['value'])}"
+            tip = (
+                f"{system}: {percent(row['users'], 0)} of the users have {metric} at or below "
+                f"{format_number(row['value'])}"
+            )
             rows.append({**row, "system": system, "tip": tip})
     axes = {
         "x": alt.X("users:Q", title=f"share of users, {_first(metric)} first", axis=alt.Axis(format="%")),
@@ -87,7 +90,7 @@ def popularity_chart(results: Mapping[str, Evaluation], *, tiers: int = 10) -> A
         for each in exposure_by_popularity(first, tiers=tiers)
     ]
     for row in rows:
-        row["tip"] = f"{row['system']}: {row['share']:.1%} on part {row['tier']} of {tiers} of the catalogue"
+        row["tip"] = f"{row['system']}: {percent(row['share'], 1)} on part {row['tier']} of {tiers} of the catalogue"
     base = base_of(rows, height=300)
     colour = system_colour(list(results), extra={"consumed": "var(--ink)"})
     x = alt.X("tier:O", title="tenths of the catalogue, the most popular on the right", axis=alt.Axis(labelAngle=0))

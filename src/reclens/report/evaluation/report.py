@@ -14,7 +14,7 @@ from reclens.evaluation.findings import OF_LISTS, problem_findings
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
-from reclens.report._toolkit.format import listed
+from reclens.report._toolkit.format import listed, percent
 from reclens.report._toolkit.html import Document, Figure, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
@@ -250,7 +250,9 @@ def _coverage(results: Mapping[str, Evaluation]) -> str:
         for name, result in results.items()
     }
     depth = next(iter(results.values())).card["depth"]
-    named = listed([f"{name} {shares[name]:.0%}" for name in sorted(shares, key=lambda each: -shares[each])], most=6)
+    named = listed(
+        [f"{name} {percent(shares[name], 0)}" for name in sorted(shares, key=lambda each: -shares[each])], most=6
+    )
     return f"Share of the catalogue that stands in at least one list of {depth}: {named}."
 
 
@@ -292,7 +294,7 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Items seen in training", str(card["seen_items"])),
         (
             "Intervals",
-            f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+            f"{percent(card['level'], 0)}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
         ),
         ("Users without history", f"{card.get('users_without_history', 0):,}"),
         ("History of users", _told(card.get("history"))),

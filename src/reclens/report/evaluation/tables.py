@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.metrics import direction, names
-from reclens.report._toolkit.format import p_in_words
+from reclens.report._toolkit.format import p_in_words, percent
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
 from reclens.report.evaluation.words import how_tested
 
@@ -108,7 +108,7 @@ def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:
             f"{row.by}: {row.segment}",
             _outcome_in_words(row),
             _marked(vars(row), value="difference", signed=True),
-            NOTHING if row.relative is None else f"{row.relative:+.1%}",
+            NOTHING if row.relative is None else percent(row.relative, 1, signed=True),
             p_in_words(row.p_adjusted).removeprefix("= "),
             f"{row.n:,}",
         )
@@ -185,7 +185,7 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
     rows: list[list[str]] = []
     for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
-        relative = NOTHING if row["relative"] is None else f"{row['relative']:+.1%}"
+        relative = NOTHING if row["relative"] is None else percent(row["relative"], 1, signed=True)
         counts = NOTHING if found.gained is None else f"{found.gained:,} / {found.ties:,} / {found.lost:,}"
         raw, p = (p_in_words(row[name]).removeprefix("= ") for name in ("p_randomization", "p_adjusted"))
         p += (" *" if row["significant"] else "") + _MARKS[found.disagreement]
@@ -228,7 +228,8 @@ def _how_compared(comparison: Comparison, shown: Sequence[PairedDifference]) -> 
     reasons = {row.disagreement for row in shown}
     notes = [
         (
-            f"Differences from {comparison.baseline} over the users with a value under both, {comparison.level:.0%} "
+            f"Differences from {comparison.baseline} over the users with a value under both, "
+            f"{percent(comparison.level, 0)} "
             f"intervals, {'those of a family all together' if together else 'each for itself'}."
         ),
         f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}).",
@@ -261,7 +262,7 @@ def _undercover(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     shares = sorted({row["coverage"] for row in rows if row.get("coverage") is not None})
     if not shares:
         return []
-    often = f"{shares[0]:.0%}" if len(shares) == 1 else f"{shares[0]:.0%} to {shares[-1]:.0%}"
+    often = percent(shares[0], 0) if len(shares) == 1 else f"{percent(shares[0], 0)} to {percent(shares[-1], 0)}"
     return [f"† skewed values of few users: such 95 % intervals held the truth in {often} of simulations."]
 
 
@@ -276,4 +277,4 @@ def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:
 
 
 def _level(results: Mapping[str, Evaluation]) -> str:
-    return f"{next(iter(results.values())).level:.0%}"
+    return percent(next(iter(results.values())).level, 0)

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
-from reclens.report._toolkit.format import p_in_words
+from reclens.report._toolkit.format import p_in_words, percent
 from reclens.report._toolkit.notes import note_text
+from reclens.report._toolkit.tables import format_estimate
 
 __all__ = ["comparison_text", "how_tested", "why_not_significant"]
 
@@ -75,7 +76,8 @@ def how_tested(comparison: Comparison) -> tuple[str, ...]:
         else "each interval holds at {} for its own difference"
     )
     said = (
-        f"{families.total():,} paired randomisation tests were made, {how}: {counts}; {holds.format(f'{level:.0%}')}."
+        f"{families.total():,} paired randomisation tests were made, {how}: {counts}; "
+        f"{holds.format(f'{percent(level, 0)}')}."
     )
     return (said,)
 
@@ -131,11 +133,10 @@ def _overall(row: PairedDifference, correction: str) -> str:
         return (
             f"{row.system} and {row.baseline} show no difference by {name}: {note_text(row.note or 'every_user_ties')}."
         )
-    interval = "" if row.low is None else f" [{row.low:+.4f}, {row.high:+.4f}]"
     p = f"p {p_in_words(row.p_randomization)}"
     if row.p_adjusted != row.p_randomization:
         p += f", adjusted p {p_in_words(row.p_adjusted)}"
-    numbers = f"{row.difference:+.4f}{interval}, {p}, n = {row.n:,}"
+    numbers = f"{format_estimate(dict(vars(row)), value='difference', form='+.4f')}, {p}, n = {row.n:,}"
     reason = why_not_significant(row, correction)
     reason = "" if reason is None else f"; {reason}"
     if row.outcome == "undecided":

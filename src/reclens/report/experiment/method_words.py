@@ -107,7 +107,7 @@ def method_text(method: Method) -> str:
     said += f", post-stratified over {method.strata} strata" if method.strata > 1 else ""
     if method.coverage is not None:
         seen = f"in simulated A/A tests (here {method.rows:.2g} rows for each item)"
-        said += f"; intervals of 95 % covered {method.coverage:.0%} {seen}"
+        said += f"; intervals of 95 % covered {percent(method.coverage, 0)} {seen}"
     return said
 
 

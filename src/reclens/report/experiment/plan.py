@@ -10,6 +10,7 @@ from reclens.experiment.planning.power_question import effect_by_days, power_cur
 from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
+from reclens.report._toolkit.format import percent
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.method_words import FORMULA_TITLES, adjustment_text
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
@@ -92,7 +93,9 @@ def _answer(sizing: Sizing) -> DecisionWords:
         (
             "Lift",
             "; ".join(
-                f"{metric.name}: {metric.effect:.2%} is worth finding" for metric in plan.primary if metric.effect
+                f"{metric.name}: {percent(metric.effect, 2)} is worth finding"
+                for metric in plan.primary
+                if metric.effect
             )
             or "no effect worth finding is named",
         ),
@@ -105,13 +108,13 @@ def _answer(sizing: Sizing) -> DecisionWords:
 
 def _sure(sizing: Sizing) -> str:
     """The power that is asked for, the least that the planned sample has, and the level."""
-    plan, said = sizing.plan, f"Power {sizing.plan.power:.0%} asked for"
+    plan, said = sizing.plan, f"Power {percent(sizing.plan.power, 0)} asked for"
     powers = {each.metric.name: each.power for each in sizing.metrics if each.metric.role == "primary"}
     known = {name: power for name, power in powers.items() if power is not None}
     if sizing.planned is not None and known:
         name = min(known, key=known.__getitem__)
-        said += f", {known[name]:.1%} as planned" + (f" ({name})" if len(powers) > 1 else "")
-    said += f"; level {plan.level:.0%}"
+        said += f", {percent(known[name], 1)} as planned" + (f" ({name})" if len(powers) > 1 else "")
+    said += f"; level {percent(plan.level, 0)}"
     return said + (f"; not sized: {', '.join(sizing.unsized)}" if sizing.unsized else "")
 
 
@@ -137,9 +140,9 @@ def summary_of(sizing: Sizing) -> list[str]:
             days = f", {each.days:,} days of traffic" if each.days is not None else ""
             aim = f"That the difference lies within {margin_text(each.metric)} is shown"
             if each.metric.effect is not None:
-                aim = f"An effect of {each.metric.effect:.2%} is found"
+                aim = f"An effect of {percent(each.metric.effect, 2)} is found"
             said.append(
-                f"{each.metric.name} decides. {aim} with a power of {plan.power:.0%} by {each.size.n:,} units "
+                f"{each.metric.name} decides. {aim} with a power of {percent(plan.power, 0)} by {each.size.n:,} units "
                 f"over all arms{days} ({FORMULA_TITLES[each.size.formula]})."
             )
     limits = [
@@ -191,9 +194,9 @@ def _randomisation(plan: Plan) -> DocumentPart:
             f"units too. They are told by {plan.triggered}."
         )
     if plan.holdout:
-        points.append(f"{plan.holdout:.1%} of all units are held out of every experiment.")
+        points.append(f"{percent(plan.holdout, 1)} of all units are held out of every experiment.")
     if plan.layer_holdout:
-        points.append(f"{plan.layer_holdout:.1%} are held out of every experiment of the layer.")
+        points.append(f"{percent(plan.layer_holdout, 1)} are held out of every experiment of the layer.")
     return DocumentPart(
         title="Randomisation",
         lead="By a salted hash; the SQL gives a table named units the same arms.",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.report._toolkit.charts import base_of, told_colour
+from reclens.report._toolkit.format import percent
 
 __all__ = ["bounds_chart", "detectable_chart", "power_curve_chart"]
 
@@ -21,13 +22,15 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
     import altair as alt
 
     effects = list(dict.fromkeys(row["effect"] for row in rows))
-    names = [f"{effect:+.2%}" for effect in effects]
+    names = [percent(effect, 2, signed=True) for effect in effects]
     named = dict(zip(effects, names, strict=True))
     told = [
         {
             **row,
             "system": named[row["effect"]],
-            "tip": f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {row['power']:.0%}",
+            "tip": (
+                f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {percent(row['power'], 0)}"
+            ),
         }
         for row in rows
     ]
@@ -64,7 +67,9 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
         {
             **row,
             "effect": abs(row["effect"]),
-            "tip": f"after {row['days']} days ({row['n']:,} units) an effect of {abs(row['effect']):.2%} is found",
+            "tip": (
+                f"after {row['days']} days ({row['n']:,} units) an effect of {percent(abs(row['effect']), 2)} is found"
+            ),
         }
         for row in rows
     ]
@@ -82,7 +87,7 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
         base.mark_point(opacity=0, size=120).encode(x=x, y=y, tooltip="tip:N"),
     ]
     if worth is not None:
-        layers.append(_line(alt, {"effect": abs(worth)}, y=y, what=f"worth finding: {abs(worth):.2%}"))
+        layers.append(_line(alt, {"effect": abs(worth)}, y=y, what=f"worth finding: {percent(abs(worth), 2)}"))
     if days is not None:
         layers.append(_line(alt, {"days": days}, x=x, what=f"planned: {days} days"))
     return alt.layer(*layers)
@@ -102,7 +107,7 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
             "information": row["information"],
             "z": row[kind],
             "system": name,
-            "tip": f"look {row['look']} at {row['information']:.0%}: {name} beyond z = {row[kind]:.2f}",
+            "tip": f"look {row['look']} at {percent(row['information'], 0)}: {name} beyond z = {row[kind]:.2f}",
         }
         for row in rows
         for kind, name in kinds.items()

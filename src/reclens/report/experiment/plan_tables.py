@@ -8,7 +8,7 @@ from typing import Any
 
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import Sizing
-from reclens.report._toolkit.format import p_value
+from reclens.report._toolkit.format import p_value, percent
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.experiment.method_words import BOUND_TEXTS, FORMULA_SOURCES, FORMULA_TITLES, PRICED_PLANS
 from reclens.report.experiment.plan_words import SIZE_NOTES
@@ -24,7 +24,9 @@ def arm_table(plan: Plan) -> Table:
     records: list[dict[str, Any]] = [
         {"arm": arm, "share": share, "control": arm == plan.control} for arm, share in plan.arms.items()
     ]
-    rows = tuple((row["arm"], f"{row['share']:.2%}", "control" if row["control"] else "treatment") for row in records)
+    rows = tuple(
+        (row["arm"], percent(row["share"], 2), "control" if row["control"] else "treatment") for row in records
+    )
     return Table(title="Arms", columns=("arm", "share", "role"), rows=rows, records=tuple(records))
 
 
@@ -33,7 +35,7 @@ def metric_table(plan: Plan) -> Table:
     records, rows = [], []
     for metric in plan.metrics:
         made = f"{metric.value} / {metric.per}" if metric.per else metric.value or "exposure of the arm"
-        made = f"{metric.q:.0%} quantile of {made}" if metric.q is not None else made
+        made = f"{percent(metric.q, 0)} quantile of {made}" if metric.q is not None else made
         made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
         records.append({**metric.to_dicts()[0], "made_from": made})
         lost = margin_text(metric) or NOTHING
@@ -60,17 +62,17 @@ def size_table(sizing: Sizing) -> Table:
     rows = []
     for each in sizing.metrics:
         size, known = each.size, each.known
-        power = NOTHING if each.achieved is None else f"{each.achieved:.1%}"
+        power = NOTHING if each.achieved is None else percent(each.achieved, 1)
         if each.simulated is not None and each.simulated.low is not None and each.simulated.high is not None:
             found = each.simulated
-            power = f"{found.value:.1%} [{found.low:.1%}, {found.high:.1%}] simulated"
+            power = f"{percent(found.value, 1)} [{percent(found.low, 1)}, {percent(found.high, 1)}] simulated"
         rows.append(
             (
                 each.metric.name,
                 each.metric.role,
                 format_number(known.mean) if known else NOTHING,
                 format_number(known.sd) if known else NOTHING,
-                f"{known.r2:.0%}" if known and known.r2 else NOTHING,
+                percent(known.r2, 0) if known and known.r2 else NOTHING,
                 f"{size.n:,}" if size else NOTHING,
                 f"{each.days:,}" if each.days is not None else NOTHING,
                 power,
@@ -90,7 +92,12 @@ def size_table(sizing: Sizing) -> Table:
         "detectable as planned",
         "formula",
     )
-    notes = [f"Units over all arms, for a power of {sizing.plan.power:.0%} at a level of {sizing.plan.level:.0%}."]
+    notes = [
+        (
+            f"Units over all arms, for a power of {percent(sizing.plan.power, 0)} at a level of "
+            f"{percent(sizing.plan.level, 0)}."
+        )
+    ]
     if sizing.planned is not None:
         notes.append(
             f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
@@ -114,8 +121,8 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     several = len(answers) > 1
     show = {
         "size": lambda value: f"{math.ceil(value):,}",
-        "effect": lambda value: f"{value:+.3%}",
-        "power": lambda value: f"{value:.2%}",
+        "effect": lambda value: percent(value, 3, signed=True),
+        "power": lambda value: percent(value, 2),
     }[asked]
     rows = tuple(
         (
@@ -160,14 +167,14 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
     rows = tuple(
         (
             str(row["look"]),
-            f"{row['information']:.0%}",
+            percent(row["information"], 0),
             _count(row["units"]),
             _count(row["day"]),
             f"{row['upper']:.3f}",
             p_value(row["nominal_p"]),
             NOTHING if row["futility"] is None else f"{row['futility']:.3f}",
             f"{row['error_spent']:.4f}",
-            NOTHING if math.isnan(row["power_so_far"]) else f"{row['power_so_far']:.1%}",
+            NOTHING if math.isnan(row["power_so_far"]) else percent(row["power_so_far"], 1),
         )
         for row in records
     )
@@ -201,8 +208,8 @@ def price_table(prices: Sequence[Price]) -> Table:
         (
             PRICED_PLANS[each.plan],
             str(each.looks),
-            f"{each.false_positives:.1%}",
-            f"{each.power:.1%}",
+            percent(each.false_positives, 1),
+            percent(each.power, 1),
             _times(each.inflation),
             _times(each.expected_size),
             _times(each.expected_size_null),
@@ -230,7 +237,7 @@ def _count(value: int | None) -> str:
 
 
 def _percent(value: float | None, *, signed: bool = False) -> str:
-    return NOTHING if value is None else f"{value:+.2%}" if signed else f"{value:.2%}"
+    return NOTHING if value is None else percent(value, 2, signed=True) if signed else percent(value, 2)
 
 
 def _times(value: float | None) -> str:

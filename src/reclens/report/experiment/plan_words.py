@@ -8,6 +8,7 @@ from reclens.experiment.planning.decision_rule import LEAST_POWER, TOO_SKEWED
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import MetricSize, SizeNote
+from reclens.report._toolkit.format import percent
 from reclens.report.experiment.words import amount, margin_text
 
 __all__ = ["SIZE_NOTES", "decision_rule", "describe_checks", "risks_of", "simulated_text"]
@@ -44,8 +45,10 @@ def describe_checks(plan: Plan) -> tuple[str, ...]:
         f"Peeking: {looks}.",
         "Outliers: no handful of units carries the effect (a metric with a cap is cut there, as planned).",
         (
-            f"Power: at least {LEAST_POWER:.0%} for the smallest effect worth finding, at the planned sample, by the "
-            f"spread that was seen, with correction and looks; less than the planned {plan.power:.0%} is a caveat."
+            f"Power: at least {percent(LEAST_POWER, 0)} for the smallest effect worth finding, at the "
+            "planned sample, by the "
+            "spread that was seen, with correction and looks; less than the planned "
+            f"{percent(plan.power, 0)} is a caveat."
         ),
     ]
     if plan.uneven:
@@ -79,7 +82,8 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
     if plan.guardrails:
         limits = "; ".join(_limit(metric) for metric in plan.guardrails)
         steps.append(
-            f"Do not ship if the {plan.level:.0%} interval of a guardrail lies wholly beyond its margin: {limits}."
+            f"Do not ship if the {percent(plan.level, 0)} interval of a guardrail lies wholly beyond "
+            f"its margin: {limits}."
         )
         steps.append(
             f"Ship {arm} if {primary}{correction}, and the interval of every guardrail excludes a loss (with ±, a "
@@ -95,7 +99,7 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
     if immaterial:
         limits = " and ".join(f"{metric.name} within {margin_text(metric)}" for metric in immaterial)
         steps.append(
-            f"No material difference if the whole {plan.level:.0%} interval of every primary metric lies "
+            f"No material difference if the whole {percent(plan.level, 0)} interval of every primary metric lies "
             f"within its margin ({limits}) and every guardrail holds. A metric whose interval does is neither "
             "better nor worse, whatever its p-value."
         )
@@ -107,7 +111,7 @@ def _looks(plan: Plan, arm: str) -> list[str]:
     """What the looks before the end decide."""
     steps: list[str] = []
     if plan.sequential is not None and plan.sequential.method == "group":
-        when = ", ".join(f"{time:.0%}" for time in plan.sequential.times)
+        when = ", ".join(percent(time, 0) for time in plan.sequential.times)
         steps.append(
             f"At each planned look ({when} of the sample): stop if the statistic of the primary metric is "
             "beyond the bound of that look; otherwise go on, and decide nothing else."
@@ -164,7 +168,7 @@ def risks_of(plan: Plan) -> tuple[str, ...]:
 
 def _moves(metric: Metric, plan: Plan, *, worse: bool = False) -> str:
     side = "below" if (metric.better == "higher") == worse else "above"
-    return f"the whole {plan.level:.0%} interval of {metric.name} lies {side} zero"
+    return f"the whole {percent(plan.level, 0)} interval of {metric.name} lies {side} zero"
 
 
 def _limit(metric: Metric) -> str:

@@ -125,7 +125,9 @@ def _figures(readout: Readout) -> tuple[Figure, ...]:
 
 
 def _level(readout: Readout) -> str:
-    return f"Intervals hold with {readout.plan.level:.0%} confidence at this look: {look_text(readout.interim)}."
+    return (
+        f"Intervals hold with {percent(readout.plan.level, 0)} confidence at this look: {look_text(readout.interim)}."
+    )
 
 
 def check_number_tables(readout: Readout) -> list[Table]:
@@ -194,7 +196,7 @@ def _diluted(readout: Readout) -> list[DocumentPart]:
         (
             each.metric,
             each.arm,
-            f"{each.share:.1%}",
+            percent(each.share, 1),
             share(inside[each.metric, each.arm].relative),
             value_text(readout.plan.metric(each.metric), each.control),
             gap_text(readout.plan.metric(each.metric), each.absolute),
@@ -263,7 +265,7 @@ def _power(readout: Readout) -> DocumentPart:
     lead = (
         "By the standard errors that were seen, at the planned sample, with the correction and the looks of the "
         "plan: the chance that the effect worth finding is found, and the smallest effect that is found with a "
-        f"power of {readout.plan.power:.0%}."
+        f"power of {percent(readout.plan.power, 0)}."
     )
     heads = ("metric", "arm", "worth finding", "power", "detectable")
     return DocumentPart(

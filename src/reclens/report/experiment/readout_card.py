@@ -10,7 +10,7 @@ from reclens.experiment.analysis.decision import DecisionCode
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.format import count_of, in_words, listed, span
+from reclens.report._toolkit.format import count_of, in_words, listed, percent, span
 from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.words import CHECK_NAMES, gap_text, look_text
@@ -106,4 +106,4 @@ def _sure(readout: Readout) -> str:
         if failed
         else "no trust check fails" + (f", {count_of(warned, 'check')} to look at" if warned else "")
     )
-    return f"{readout.plan.level:.0%} intervals; {checks}; {look_text(readout.interim)}"
+    return f"{percent(readout.plan.level, 0)} intervals; {checks}; {look_text(readout.interim)}"

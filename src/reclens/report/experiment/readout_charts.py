@@ -7,7 +7,7 @@ from typing import Any
 
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.charts import base_of, dots, rows_of, told_colour, zero
-from reclens.report._toolkit.format import in_words, p_text, share
+from reclens.report._toolkit.format import in_words, p_text, percent, share
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.experiment.words import value_text
 
@@ -36,7 +36,7 @@ def forest_chart(readout: Readout) -> Any:
     )
     layers = [zero(), chart]
     told = [
-        {"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
+        {"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {percent(at, 2, signed=True)}"}
         for row in rows
         for at in row.pop("margins")
     ]

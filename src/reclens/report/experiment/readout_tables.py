@@ -122,7 +122,7 @@ def _effect_notes(readout: Readout) -> tuple[str, ...]:
     ]
     notes += [
         f"{e.metric.name}, {e.arm}: the lift is the median-unbiased one of a stop at this look; difference ÷ "
-        f"{readout.plan.control} would be {e.relative.value:+.2%}."
+        f"{readout.plan.control} would be {percent(e.relative.value, 2, signed=True)}."
         for e in readout.effects
         if e.stopped is not None
     ]

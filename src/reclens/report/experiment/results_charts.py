@@ -195,7 +195,7 @@ def _bars(rows: Sequence[dict[str, Any]], *, title: str) -> Any:
 
     order, height = [row["row"] for row in rows], _ROW * len(rows)
     told = [
-        {"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {at:+.2%}"}
+        {"row": row["row"], "margin": at, "tip": f"margin of {row['row']}: {percent(at, 2, signed=True)}"}
         for row in rows
         for at in row["margins"]
     ]

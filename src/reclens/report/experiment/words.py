@@ -9,7 +9,7 @@ from reclens.experiment.aggregate.unknown import Unknown, UnknownCode
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import TrustCheckCode
 from reclens.experiment.planning.metric import Metric
-from reclens.report._toolkit.format import between, percent
+from reclens.report._toolkit.format import between, percent, points
 from reclens.report._toolkit.tables import format_number
 from reclens.report.experiment.method_words import BOUND_NAMES
 from reclens.stats.estimate import Estimate
@@ -147,8 +147,7 @@ def gap_text(metric: Metric, found: Estimate) -> str:
     """
     if not metric.is_share or found.value != found.value:
         return between(found)
-    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
-    return f"{100 * found.value:+.2f} pp{ends}"
+    return points(found)
 
 
 def amount(metric: Metric, loss: float, *, signed: bool = False) -> str:

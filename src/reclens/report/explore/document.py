@@ -7,7 +7,7 @@ from typing import Any
 
 from reclens.explore.result import Exploration
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import count_of
+from reclens.report._toolkit.format import count_of, percent
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.explore import charts
@@ -179,13 +179,17 @@ def _geometry_part(found: Exploration) -> DocumentPart | None:
         f"Dimension {shape.dimension}; intrinsic {shape.intrinsic_dimension:.1f}.",
         f"Effective rank {shape.effective_rank:.1f}.",
         f"Mean cosine {shape.mean_cosine:.3f}; uniformity {shape.uniformity:.2f}.",
-        f"{total.hubs:.1%} of the items are hubs at k = {found.hubness.k} with {total.hub_slots:.1%} of the places.",
-        f"{total.anti_hubs:.1%} are anti-hubs; the skewness of the k-occurrences is {total.skewness:.2f}.",
+        (
+            f"{percent(total.hubs, 1)} of the items are hubs at k = {found.hubness.k} with "
+            f"{percent(total.hub_slots, 1)} of the places."
+        ),
+        f"{percent(total.anti_hubs, 1)} are anti-hubs; the skewness of the k-occurrences is {total.skewness:.2f}.",
     ]
     if found.purity is not None:
         purity = found.purity
         points.append(
-            f"{purity.purity:.1%} of the items have the main category of their region, and {purity.expected:.1%} would "
+            f"{percent(purity.purity, 1)} of the items have the main category of their region, and "
+            f"{percent(purity.expected, 1)} would "
             f"by the largest category alone; normalised mutual information {purity.agreement:.2f}."
         )
     return _part("Geometry", points=points, tables=[hub_table(found), remedy_table(found), duplicate_table(found)])
@@ -197,7 +201,7 @@ def _drift_part(found: Exploration) -> DocumentPart | None:
     drift = found.drift
     points = [
         f"{len(drift.far):,} of {count_of(len(drift.ids), 'item')} in both versions moved far beside the others.",
-        f"{drift.lost.mean():.1%} of the {drift.k} nearest neighbours changed, on average.",
+        f"{percent(drift.lost.mean(), 1)} of the {drift.k} nearest neighbours changed, on average.",
         f"{drift.added:,} items are new, and {drift.removed:,} are gone.",
     ]
     return _part("Drift", points=points, tables=[drift_table(found)])

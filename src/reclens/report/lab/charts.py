@@ -12,7 +12,7 @@ from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.metrics import describe
 from reclens.report._toolkit.charts import base_of, colour_of, dots, rows_of, zero
-from reclens.report._toolkit.format import between, in_words, share
+from reclens.report._toolkit.format import between, in_words, percent, share
 from reclens.report._toolkit.tables import format_estimate, format_number
 from reclens.stats.estimate import Estimate
 
@@ -111,7 +111,7 @@ def correlation_chart(found: OfflineOnline, *, segment: tuple[str, str]) -> Any:
                     "high": rho.high,
                     "small": known and (rho.low or 0.0) <= 0 <= (rho.high or 0.0),
                     "tip": f"{each.metric}: Spearman {rho}, {rho.n} strategies; it takes {each.chosen}, which costs "
-                    f"{each.regret:.2%} of lift",
+                    f"{percent(each.regret, 2)} of lift",
                 }
             )
     if not rows:
@@ -161,8 +161,8 @@ def holdout_power_chart(found: LongRun) -> Any:
     rows = [
         {
             **row,
-            "tip": f"after {row['month']} months: power {row['power']:.0%}, a lift of "
-            f"{row['detectable_lift']:.2%} is found with {found.goal:.0%}",
+            "tip": f"after {row['month']} months: power {percent(row['power'], 0)}, a lift of "
+            f"{percent(row['detectable_lift'], 2)} is found with {percent(found.goal, 0)}",
         }
         for row in found.power
     ]

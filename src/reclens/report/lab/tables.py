@@ -10,7 +10,7 @@ from reclens.lab.holdout import SurrogateStudy
 from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
-from reclens.report._toolkit.format import between, in_words, p_value, rank, share
+from reclens.report._toolkit.format import between, in_words, p_value, percent, rank, share
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.stats.estimate import Estimate
 
@@ -35,7 +35,7 @@ def correlation_table(found: OfflineOnline, *, segments: bool = True) -> Table:
             rank(each.spearman),
             rank(each.kendall),
             each.chosen,
-            f"{each.regret:.2%}",
+            percent(each.regret, 2),
         )
         for each in kept
     )
@@ -90,14 +90,17 @@ def _power_table(found: LongRun) -> Table:
         (
             str(int(row["month"])),
             f"{row['users']:,.0f}",
-            f"{row['error']:.3%}",
-            f"{row['power']:.1%}",
-            f"{row['detectable_lift']:.2%}",
+            percent(row["error"], 3),
+            percent(row["power"], 1),
+            percent(row["detectable_lift"], 2),
         )
         for row in found.power
     )
     heads = ("month", "users", "standard error", "power", "detectable lift")
-    note = f"Power for a lift of {found.lift or 0:.2%}; detectable lift: found with a power of {found.goal:.0%}."
+    note = (
+        f"Power for a lift of {percent(found.lift or 0, 2)}; detectable lift: found with a power "
+        f"of {percent(found.goal, 0)}."
+    )
     return Table(title="Power of the holdout", columns=heads, rows=rows, records=found.power, notes=(note,))
 
 

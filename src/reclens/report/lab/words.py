@@ -12,7 +12,7 @@ from reclens.lab.method_comparison import MethodComparison
 from reclens.lab.method_verdict import CautionCode, MethodVerdict
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.report._toolkit.format import between, count_of, in_words, listed, rank, share
+from reclens.report._toolkit.format import between, count_of, in_words, listed, percent, rank, share
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.tables import format_estimate
 from reclens.report.experiment.off_policy_words import BY_PLACE, objection_text, refusal_text
@@ -102,7 +102,9 @@ def summary_of_interference(found: Interference) -> list[str]:
         )
     most = max((each.wrong_sign.high or 0.0 for each in found.designs if each.wrong_sign.value == 0), default=0.0)
     if most > 0:
-        said.append(f"With {found.seeds} worlds, no wrong sign seen means that up to {most:.0%} of tests may have one.")
+        said.append(
+            f"With {found.seeds} worlds, no wrong sign seen means that up to {percent(most, 0)} of tests may have one."
+        )
     return said
 
 
@@ -112,13 +114,15 @@ def summary_of_holdout(found: LongRun) -> list[str]:
     if found.power:
         last = found.power[-1]
         enough = next((row for row in found.power if row["power"] >= found.goal), None)
-        lift = f"A lift of {found.lift or 0:.2%}"
+        lift = f"A lift of {percent(found.lift or 0, 2)}"
         said.append(
-            f"{lift} is found with a power of {enough['power']:.0%} after {count_of(int(enough['month']), 'month')}."
+            f"{lift} is found with a power of {percent(enough['power'], 0)} after "
+            f"{count_of(int(enough['month']), 'month')}."
             if enough is not None
-            else f"{lift} is not found with a power of {found.goal:.0%} within "
-            f"{count_of(int(last['month']), 'month')}: the power is then {last['power']:.0%}, and the smallest lift "
-            f"found {last['detectable_lift']:.2%}."
+            else f"{lift} is not found with a power of {percent(found.goal, 0)} within "
+            f"{count_of(int(last['month']), 'month')}: the power is then {percent(last['power'], 0)}, "
+            "and the smallest lift "
+            f"found {percent(last['detectable_lift'], 2)}."
         )
     if found.surrogate is not None:
         index, truth, residual = found.surrogate.index, found.surrogate.truth, found.surrogate.residual
@@ -174,7 +178,7 @@ def summary_of_simulation(found: Simulation) -> list[str]:
             )
         else:
             said.append(f"{text}. The truth was left out, so that nothing can be said about its bias.")
-    chance = f"One test is one draw: {1 - found.settings.level:.0%} of such intervals miss the truth by chance."
+    chance = f"One test is one draw: {percent(1 - found.settings.level, 0)} of such intervals miss the truth by chance."
     return [*said, f"{chance} Whether the design is biased takes many worlds: reclens experiment interference."]
 
 
@@ -196,8 +200,9 @@ def held_text(truths: Sequence[Estimate]) -> str:
         return ""
     coverage, level = min(known)
     return (
-        f" Strategies learn here, and few lives of them can all miss what is rare: such {level:.0%} intervals held "
-        f"the truth in {coverage:.0%} of simulations or more."
+        " Strategies learn here, and few lives of them can all miss what is rare: such "
+        f"{percent(level, 0)} intervals held "
+        f"the truth in {percent(coverage, 0)} of simulations or more."
     )
 
 

@@ -9,6 +9,7 @@ from reclens.pipeline.latency import Latency
 from reclens.pipeline.ranker_check import RankerVerdict
 from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
 from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.format import percent
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.tables import Table, format_estimate, format_number
 from reclens.report.data.words import split_text
@@ -255,7 +256,7 @@ def _answer(found: StageEvaluation, metric: str, latency: Sequence[Latency]) -> 
             if whole is None
             else f"{whole.label}: median {_milliseconds(whole.median)} ms a user",
         ),
-        ("How sure", f"Intervals of {found.final.level:.0%} over {overall[0].loss.n:,} users"),
+        ("How sure", f"Intervals of {percent(found.final.level, 0)} over {overall[0].loss.n:,} users"),
     ]
     return DecisionWords(about, headline, "good" if shown else "open", tuple(each for each in lines if each[1]))
 
@@ -331,7 +332,7 @@ def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         (
             "Intervals",
-            f"{card['level']:.0%}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+            f"{percent(card['level'], 0)}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
         ),
         ("Length of the lists", str(found.k)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),

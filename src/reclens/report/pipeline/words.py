@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from reclens.report._toolkit.tables import format_estimate
+
 __all__ = ["filter_line", "ranker_problems", "rule_detail", "rule_line", "rule_name"]
 
 Facts = Mapping[str, Any]
@@ -79,5 +81,5 @@ def ranker_problems(card: Mapping[str, Any]) -> list[str]:
     row, *others = worse
     also = f"; also by {', '.join(each['metric'] for each in others)}" if others else ""
     means = f"{row['metric']} {row['ranked']:.4f} against {row['fusion']:.4f}"
-    gain = f"{row['value']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]"
+    gain = format_estimate(row, form="+.4f")
     return [f"the ranker {row['ranker']} loses to plain fusion of the same candidates: {means}, {gain}{also}"]
