@@ -10,7 +10,7 @@ import typer
 from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import SeedOption, WorkspaceOption, writable, writable_pair
+from reclens.cli.shared import ReportOption, SeedOption, WorkspaceOption, writable, writable_pair
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "demo", "plan", "run"]
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The audit, as TOML; see audit plan.")]
-ReportOption = Annotated[
+AuditOption = Annotated[
     Path | None,
     typer.Option(
         "--report",
@@ -35,7 +35,7 @@ ReportOption = Annotated[
 @command("audit run")
 def run(
     config: ConfigArgument,
-    report: ReportOption = None,
+    report: AuditOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -114,9 +114,7 @@ def plan(
 def compare(
     before: Annotated[str, typer.Argument(help="An audit of the workspace.")],
     after: Annotated[str, typer.Argument(help="Another audit, with the same groups.")],
-    report: Annotated[
-        Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
-    ] = None,
+    report: ReportOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:

@@ -10,7 +10,9 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+
+import typer
 
 from reclens.cli.shared import (
     Format,
@@ -24,7 +26,7 @@ from reclens.cli.shared import (
 if TYPE_CHECKING:
     from reclens.report import Table
 
-__all__ = ["OUTPUT", "Output", "expanded", "with_parameters"]
+__all__ = ["ARMS", "OUTPUT", "Arms", "Output", "expanded", "with_parameters"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,24 @@ class Output:
 
 
 OUTPUT: Final = Output()
+
+
+@dataclass(frozen=True)
+class Arms:
+    """The two models of a simulated experiment."""
+
+    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular"
+    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm, or oracle.")] = "item_knn"
+
+    def settings(self, **of_both: Any) -> dict[str, Any]:
+        """The arms as settings of a simulation; the treatment is the change."""
+        return {
+            "control": {"model": self.control, **of_both},
+            "treatment": {"model": self.treatment, "changed": True, **of_both},
+        }
+
+
+ARMS: Final = Arms()
 
 
 def expanded(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -32,8 +32,10 @@ __all__ = [
     "QuietOption",
     "ReportOption",
     "SeedOption",
+    "SizeOption",
     "TaskOption",
     "WorkspaceOption",
+    "WorldDataOption",
     "emit",
     "heed",
     "keep_interrupts",
@@ -115,6 +117,10 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**63 - 1, help="S
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Suppress messages.")]
 ReportOption = Annotated[
     Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
+]
+SizeOption = Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")]
+WorldDataOption = Annotated[
+    str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
 ]
 TaskOption = Annotated[
     str,

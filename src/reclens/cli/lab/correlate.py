@@ -9,7 +9,7 @@ import typer
 from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -28,10 +28,8 @@ _BY: Final = "cohort"
 @reads(data="data")
 def correlate(
     ctx: typer.Context,
-    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
-    ] = None,
+    size: SizeOption = "small",
+    data: WorldDataOption = None,
     reading: Reading = NOTHING,
     days: Annotated[int, typer.Option("--days", min=1, help="Simulated days under each strategy.")] = 14,
     truth: Annotated[

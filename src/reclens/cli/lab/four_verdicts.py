@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -20,9 +20,8 @@ __all__ = ["off_policy", "verdicts"]
 @reads(attributes=False, data="data")
 def verdicts(
     ctx: typer.Context,
-    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
-    control: Annotated[str, typer.Option("--control", help="Model of the control.")] = "popular",
-    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treatment, or oracle.")] = "item_knn",
+    size: SizeOption = "small",
+    arms: Arms = ARMS,
     days: Annotated[int, typer.Option("--days", min=1, help="Simulated days of the truth and of the A/B test.")] = 14,
     truth: Annotated[
         int, typer.Option("--truth", min=1, help="Replicates of the truth, with different random numbers.")
@@ -37,9 +36,7 @@ def verdicts(
         int, typer.Option("--looks", min=1, help="Planned looks at the interleaved lists, with O'Brien-Fleming bounds.")
     ] = 1,
     click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popularity lists with a click.")] = 0.1,
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
-    ] = None,
+    data: WorldDataOption = None,
     reading: Reading = NOTHING,
     seed: SeedOption = 0,
     report: ReportOption = None,
@@ -77,16 +74,15 @@ def verdicts(
             real = load_data(data, reading, seed=seed)
             like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
             world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
-        given = {"control": {"model": control, "k": k}, "treatment": {"model": treatment, "k": k, "changed": True}}
-        arms = {
+        made = {
             name: make_arm(name, validate(ArmSettings, one, source="options"), world, seed=seed)
-            for name, one in given.items()
+            for name, one in arms.settings(k=k).items()
         }
         planned = group_sequential(looks) if looks > 1 else None
         found = four_verdicts(
             world,
-            arms["treatment"],
-            arms["control"],
+            made["treatment"],
+            made["control"],
             days=days,
             replicates=truth,
             lists=lists,

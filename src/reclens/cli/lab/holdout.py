@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, ReportOption, SeedOption
+from reclens.cli.shared import Format, ReportOption, SeedOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -42,14 +42,11 @@ def holdout(
     power: Annotated[float, typer.Option("--power", help="Power for the smallest detectable lift.")] = 0.8,
     world: Annotated[Path | None, typer.Option("--world", help="Simulation with two arms, as TOML.")] = None,
     size: Annotated[str | None, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = None,
-    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
-    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
+    arms: Arms = ARMS,
     short: Annotated[int, typer.Option("--short", min=1, help="Days of the short-term surrogates.")] = 14,
     long: Annotated[int, typer.Option("--long", min=1, help="Days of the long-term outcome.")] = 56,
     metric: Annotated[str, typer.Option("--metric", help="Outcome: a total per user.")] = "clicks",
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
-    ] = None,
+    data: WorldDataOption = None,
     reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
@@ -103,7 +100,7 @@ def holdout(
         )
         parts |= {"power": tuple(rows), "lift": lift, "goal": power}
     if lived:
-        settings = _settings(world, size, control, treatment, level=level, seed=seed)
+        settings = _settings(world, size, arms, level=level, seed=seed)
         keep_interrupts()
         like = load_data(data, reading, seed=settings.seed) if data is not None else None
         with progress_of(quiet=output.quiet) as progress:
@@ -120,17 +117,14 @@ def holdout(
         save_report(build_holdout_report(found), report, quiet=output.quiet)
 
 
-def _settings(
-    world: Path | None, size: str | None, control: str, treatment: str, *, level: float, seed: int
-) -> SimulationSettings:
+def _settings(world: Path | None, size: str | None, arms: Arms, *, level: float, seed: int) -> SimulationSettings:
     """The simulation of a file, or of two models in a world of a size."""
     from reclens.lab.simulation import SimulationSettings, load_simulation
     from reclens.settings import validate
 
     if world is not None:
         return load_simulation(world)
-    arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
-    given = {"size": size or "small", "arms": arms, "level": level, "seed": seed}
+    given = {"size": size or "small", "arms": arms.settings(), "level": level, "seed": seed}
     return validate(SimulationSettings, given, source="options")
 
 

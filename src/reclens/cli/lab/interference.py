@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -25,9 +25,8 @@ def interference(
     example: Annotated[
         bool, typer.Option("--example", help="Print an example in which an A/B test is biased.")
     ] = False,
-    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
-    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
-    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
+    size: SizeOption = "small",
+    arms: Arms = ARMS,
     days: Annotated[int, typer.Option("--days", min=1, help="Days of each test.")] = 28,
     worlds: Annotated[
         int, typer.Option("--worlds", min=1, help="Number of worlds; more worlds give narrower intervals.")
@@ -40,9 +39,7 @@ def interference(
         typer.Option("--design", help="shared, diverted, separate, clusters or 'clusters, diverted'; can be repeated."),
     ] = None,
     metric: Annotated[str, typer.Option("--metric", help="Metric per user.")] = "expected_clicks",
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data to fit the worlds to: MovieLens, RecBole or a table.")
-    ] = None,
+    data: WorldDataOption = None,
     reading: Reading = NOTHING,
     report: ReportOption = None,
     seed: SeedOption = 0,
@@ -78,8 +75,7 @@ def interference(
         refuse_unused(ctx, f"with {config}, which says it", "size", "control", "treatment", "days", "seed")
         settings = load_simulation(config)
     else:
-        arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
-        given = {"size": size, "arms": arms, "days": days, "seed": seed}
+        given: dict[str, Any] = {"size": size, "arms": arms.settings(), "days": days, "seed": seed}
         settings = validate(SimulationSettings, given, source="options")
     if data is None:
         reading.refuse_all("there is no --data to be read")

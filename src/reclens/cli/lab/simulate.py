@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption
+from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -33,9 +33,8 @@ def simulate(
         Path | None, typer.Argument(help="Simulation, as TOML; if omitted, the options define it.")
     ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print an example simulation.")] = False,
-    size: Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = "small",
-    control: Annotated[str, typer.Option("--control", help="Model of the control arm.")] = "popular",
-    treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm.")] = "item_knn",
+    size: SizeOption = "small",
+    arms: Arms = ARMS,
     days: Annotated[int, typer.Option("--days", min=1, help="Days of the experiment.")] = 28,
     training: Annotated[
         str, typer.Option("--training", help="Training data of the arms: shared, diverted or separate.")
@@ -43,9 +42,7 @@ def simulate(
     truth: Annotated[
         int, typer.Option("--truth", min=0, help="Replicates of the truth; 1: no interval, 0: no truth.")
     ] = 8,
-    data: Annotated[
-        str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
-    ] = None,
+    data: WorldDataOption = None,
     reading: Reading = NOTHING,
     logs: Annotated[Path | None, typer.Option("--logs", help="Folder for the logs; it must not exist.")] = None,
     report: ReportOption = None,
@@ -81,8 +78,14 @@ def simulate(
         refuse_unused(ctx, f"with {config}, which says it", *said)
         settings = load_simulation(config)
     else:
-        arms: dict[str, Any] = {"control": {"model": control}, "treatment": {"model": treatment, "changed": True}}
-        given = {"size": size, "arms": arms, "days": days, "training": training, "replicates": truth, "seed": seed}
+        given: dict[str, Any] = {
+            "size": size,
+            "arms": arms.settings(),
+            "days": days,
+            "training": training,
+            "replicates": truth,
+            "seed": seed,
+        }
         settings = validate(SimulationSettings, given, source="options")
     if data is None:
         reading.refuse_all("there is no --data to be read")
