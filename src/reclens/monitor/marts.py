@@ -17,7 +17,7 @@ from reclens.monitor.measures import read_measures
 from reclens.monitor.pipeline_log import pipeline_tables, staleness_table
 from reclens.monitor.project import Project
 from reclens.monitor.queries import sql
-from reclens.monitor.summary import DIMENSIONS
+from reclens.monitor.summary import DIMENSIONS, KEYS
 from reclens.schema import ITEM, POSITION, SCORE, USER, VERSION
 
 if TYPE_CHECKING:
@@ -89,7 +89,9 @@ def make_marts(
     tables |= pipeline_tables(connection, project, log)
     further = {"staleness": staleness_table(connection, log), "measures": read_measures(project, day)}
     tables |= {name: table for name, table in further.items() if table is not None}
-    return tables | {"facts": _facts(connection, project, log)}
+    tables["facts"] = _facts(connection, project, log)
+    # The order of groups depends on threads.
+    return {name: table.sort(KEYS[name]) for name, table in tables.items()}
 
 
 def _as_codes(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.monitor.records import OVERALL
 
-__all__ = ["DIMENSIONS", "LIST_DIMENSIONS", "TABLES", "Past", "Summary", "rolled_up"]
+__all__ = ["DIMENSIONS", "KEYS", "LIST_DIMENSIONS", "TABLES", "Past", "Summary", "rolled_up"]
 
 LIST_DIMENSIONS: Final = ("surface", "model", "model_version", "variant", "segment")
 """Dimensions that all rows of a list share."""
