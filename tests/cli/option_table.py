@@ -127,6 +127,14 @@ _REQUEST: Final[dict[str, Wrong]] = {
 }
 _OF_HISTORY: Final = {name: _REQUEST[name] for name in ("--history-mode", "--column", "--read")}
 
+DAY = Wrong(("nosuch", "2026-13-01", "05.01.2026"))
+_WATCHED: Final = {"--project": Wrong(("nosuch",))}
+_WAIT: Final = {"--wait": Wrong(("-1", "x"))}
+_NO_FOLDER: Final = {"--workspace": Wrong(("events.csv",), {"folder": ...})}
+_SPAN: Final[Call] = {"--from": "2026-01-05", "--to": "2026-01-06"}
+_INCIDENT: Final = "4b6221c5"
+"""The day without data of the monitor of the shop."""
+
 COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "demo": (_DATA, {**NEW, "--files": Wrong(("events.csv",), {"--data": ...})}),
     "run": ({"config": "job.toml"}, NEW),
@@ -504,6 +512,38 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--database": Wrong(("folder", "events.csv/below.duckdb")),
         },
     ),
+    "monitor init": (
+        {"folder": "watch", "--log": "train.csv"},
+        {"folder": Wrong(("events.csv",)), "--log": FREE, "--system": FREE, **_NO_FOLDER},
+    ),
+    "monitor run": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED, **_WAIT}),
+    "monitor backfill": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED, **_WAIT}),
+    "monitor replay": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
+    "monitor report": ({"--week": "2026-01-05"}, {"--week": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
+    "monitor check": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED}),
+    "monitor annotate": (
+        {"text": "ranker 2.4", "--kind": "deploy", "--from": "2026-01-05"},
+        {
+            "text": FREE,
+            "--kind": NAME,
+            "--from": DAY,
+            "--to": Wrong((*DAY.values, "2025-01-01")),
+            "--of": NAME,
+            "--suppress": FREE,
+            "--by": FREE,
+            "--remove": NAME,
+            **_WATCHED,
+        },
+    ),
+    "monitor incidents list": ({}, {"--status": NAME, **_WATCHED}),
+    "monitor incidents show": ({"id": _INCIDENT}, {"id": NAME, **_WATCHED}),
+    "monitor incidents ack": ({"id": _INCIDENT}, {"id": NAME, "--by": FREE, "--note": FREE, **_WATCHED}),
+    "monitor incidents resolve": ({"id": _INCIDENT}, {"id": NAME, "--by": FREE, "--note": FREE, **_WATCHED}),
+    "monitor incidents snooze": (
+        {"id": _INCIDENT},
+        {"id": NAME, "--until": DAY, "--by": FREE, "--note": FREE, **_WATCHED},
+    ),
+    "monitor demo": ({}, NEW),
 }
 """A valid call of each command, and what its options refuse."""
 

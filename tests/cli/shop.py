@@ -140,6 +140,29 @@ def fill(folder: Path) -> None:
     (folder / "folder" / "x").touch()
 
 
+MONITOR = """system = "shop"
+[log]
+path = "log"
+"""
+
+
+def watch(folder: Path) -> None:
+    """A monitor of two days, of which the second has no data: that is an incident."""
+    from datetime import UTC, date, datetime
+
+    from reclens.job.monitor import backfill
+    from reclens.monitor.project import Project
+    from reclens.workspace import Workspace
+
+    place = folder / "workspace" / "monitor"
+    (place / "log").mkdir(parents=True)
+    (place / "monitor.toml").write_text(MONITOR)
+    at = datetime(2026, 1, 5, 12, tzinfo=UTC)
+    rows = {"user_id": range(40), "item_id": range(40), "position": [1, 2] * 20, "clicked": [1, 0, 0, 0] * 10}
+    pl.DataFrame(rows).with_columns(timestamp=pl.lit(at)).write_parquet(place / "log" / "2026-01-05.parquet")
+    backfill(Project(place), date(2026, 1, 5), date(2026, 1, 6), workspace=Workspace(folder / "workspace"))
+
+
 def keep(folder: Path) -> None:
     """Fill the workspace."""
     from reclens import models
@@ -154,6 +177,7 @@ def keep(folder: Path) -> None:
     made = split.random(data, test_share=0.2, validation_share=0.2, rng=0)
     fitted = models.build("item_knn").fit(made.train)
     place.save(made, "s")
+    watch(folder)
     for name, model in {
         "m": fitted,
         "gone": fitted,

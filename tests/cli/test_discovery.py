@@ -79,10 +79,10 @@ def test_the_words_of_commands_are_unique_and_their_functions_are_there() -> Non
     for each in commands:
         function = getattr(importlib.import_module(each.module), each.function)
         assert inspect.getdoc(function) == each.help, each
-        assert 1 <= len(each.path) <= 2
-    groups = {each.path[0] for each in commands if len(each.path) == 2}
-    assert all(helps[group] for group in groups)
-    assert groups.isdisjoint(each.path[0] for each in commands if len(each.path) == 1)
+        assert 1 <= len(each.path) <= 3
+    groups = {each.path[:n] for each in commands for n in range(1, len(each.path))}
+    assert ("monitor", "incidents") in groups and all(helps[".".join(group)] for group in groups)
+    assert groups.isdisjoint(each.path for each in commands)
 
 
 def test_help_imports_no_command() -> None:

@@ -77,6 +77,19 @@ COMMANDS = (
     "workspace sql",
     "export tableau",
     "export looker",
+    "monitor init",
+    "monitor run",
+    "monitor backfill",
+    "monitor replay",
+    "monitor report",
+    "monitor check",
+    "monitor annotate",
+    "monitor incidents list",
+    "monitor incidents show",
+    "monitor incidents ack",
+    "monitor incidents resolve",
+    "monitor incidents snooze",
+    "monitor demo",
 )
 ELSEWHERE = {
     "demo",
@@ -92,6 +105,7 @@ ELSEWHERE = {
     "experiment realism",
     "experiment verdicts",
     "export tableau",
+    "monitor demo",
 }
 """Commands whose valid call takes seconds, the network or an extra: other tests run them."""
 

@@ -17,7 +17,7 @@ from reclens.files import write_text
 from reclens.monitor.records import DETECTIONS, OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.tabular import Tabular
 
-__all__ = ["ALERTING", "Health", "History", "health_name"]
+__all__ = ["ALERTING", "Health", "History", "health_name", "stands"]
 
 ALERTING: Final = ("level", "drift")
 """States of a detection that say that something moved."""
@@ -31,6 +31,11 @@ _NORMAL: Final = 1.959963984540054
 _GATE: Final = TypeAdapter(GateResult)
 _INCIDENTS: Final = TypeAdapter(tuple[Incident, ...])
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
+
+
+def stands(incident: Incident) -> bool:
+    """Whether an incident is one: not withdrawn, as when a day was corrected."""
+    return not incident.trail or incident.trail[-1].code != "withdrawn"
 
 
 def health_name(system: str, day: date) -> str:

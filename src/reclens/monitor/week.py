@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.errors import UsageError
-from reclens.monitor.health import Health
+from reclens.monitor.health import Health, stands
 from reclens.monitor.records import Annotation, GateResult, Incident
 from reclens.tabular import Tabular
 
@@ -104,7 +104,9 @@ def week_of(
         numbers=_numbers(detections, first, last),
         detections=detections,
         gates=tuple(each.gate for each in week),
-        incidents=tuple(each for each in found if each.first_day <= last and _last_seen(each) >= first),
+        incidents=tuple(
+            each for each in found if stands(each) and each.first_day <= last and _last_seen(each) >= first
+        ),
         annotations=tuple(sorted(noted.values(), key=lambda each: (each.start, each.id))),
         missing=tuple(day for at in range(DAYS) if (day := first + timedelta(days=at)) not in ran),
         synthetic=week[-1].synthetic,

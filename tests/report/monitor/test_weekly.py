@@ -32,6 +32,8 @@ from reclens.report.monitor.sentences import (
 from reclens.report.monitor.tables import trail_table
 from reclens.report.monitor.weekly import changed, next_steps, week_card
 
+DROP = "Click-through rate of home (surface) is below its band"
+
 
 @pytest.fixture(scope="module")
 def week(watched: ModuleType) -> Week:
@@ -49,7 +51,7 @@ def test_the_report_says_what_happened_first_and_what_comes_next_last(report: Re
     assert heads == [
         "What happened",
         "Trends",
-        "Ctr of home (surface) is below its band",
+        "Click-through rate of home (surface) is below its band",
         "Incidents",
         "Data quality",
         "Experiments and deploys",
@@ -145,15 +147,17 @@ def test_incidents_in_words(watched: ModuleType) -> None:
     drop, gate, drift = watched.drop(), watched.of_gate(), watched.resolved()
     assert [each.id for each in gravest_first([drift, gate, drop])] == ["ctr-home-0305", "gate-0303", "nulls-0210"]
     assert incident_title(gate) == "Data of 3 Mar 2026 failed"
-    assert incident_title(drift) == "Feature nulls of price (feature) drifts up"
-    assert incident_title(replace(drop, kind="slo")) == "Ctr of home (surface) misses its objective"
-    assert incident_sentence(drift).startswith("Warning: feature nulls of price (feature) drifts up: 4.00% where 1.00%")
+    assert incident_title(drift) == "Missing feature values of price (feature) drifts up"
+    assert incident_title(replace(drop, kind="slo")) == "Click-through rate of home (surface) misses its objective"
+    assert incident_sentence(drift).startswith(
+        "Warning: missing feature values of price (feature) drifts up: 4.00% where 1.00%"
+    )
     assert status_sentence(drop) == "Open." and status_sentence(watched.drop("acknowledged")) == "Acknowledged by ann."
     snoozed = replace(drop, snoozed_until=date(2026, 3, 12))
     assert status_sentence(snoozed) == "Open; no notices until 12 Mar 2026."
     assert why_sentences(drop) == [
         "Home (surface) makes 97% of the change over all: -1.31% by its own value, +0.04% by its share of the traffic.",
-        "With it moved Ctr and Ndcg.",
+        "With it moved Click-through rate and NDCG of clicked lists.",
         "First suspects: a deploy on those days and another version of the model.",
     ]
     assert annotation_sentence(watched.DEPLOY) == "Deploy, 5 Mar 2026, home (surface): ranker 2.4 <b>on home</b>."
@@ -163,9 +167,21 @@ def test_incidents_in_words(watched: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("code", "title", "within"),
     [
-        ("opened", "shop: critical: Ctr of home (surface) is below its band", "ranking team looks after it"),
-        ("worse", "shop: worse, critical: Ctr of home (surface) is below its band", "First suspects: a deploy"),
-        ("resolved", "shop: resolved: Ctr of home (surface) is below its band", "It was seen on 4 days."),
+        (
+            "opened",
+            f"shop: critical: {DROP}",
+            "ranking team looks after it",
+        ),
+        (
+            "worse",
+            f"shop: worse, critical: {DROP}",
+            "First suspects: a deploy",
+        ),
+        (
+            "resolved",
+            f"shop: resolved: {DROP}",
+            "It was seen on 4 days.",
+        ),
         ("gate_failed", "shop: data of 3 Mar 2026 failed", "number of rows: 4,000, expected 12,000"),
         ("gate_passed", "shop: data of 3 Mar 2026 are whole again", ""),
         ("not_run", "shop: the monitor has not run for 3 Mar 2026", "The last day that was run is 1 Mar 2026."),

@@ -90,14 +90,14 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     ends = [first.isoformat(), today.day.isoformat()]
     x = alt.X("day:T", title=None, scale=alt.Scale(type="utc", domain=ends), axis=_days_axis())
     layers = []
+    banded = [row for row in lines if row["banded"]]
+    if banded:
+        band = base_of(banded, height=height).mark_area(color="var(--grid)")
+        top = alt.Y("top:Q", title=None, axis=axis, scale=scale)
+        layers.append(band.encode(x=x, y=top, y2="bottom:Q", detail="row:N"))
     if lines:
-        base = base_of(lines, height=height)
-        layers.append(
-            base.mark_area(color="var(--grid)").encode(
-                x=x, y=alt.Y("top:Q", axis=axis, scale=scale), y2="bottom:Q", detail="row:N"
-            )
-        )
-        layers.append(base.mark_line(strokeWidth=1.5, color="var(--s0)").encode(x=x, y=y, detail="row:N"))
+        line = base_of(lines, height=height).mark_line(strokeWidth=1.5, color="var(--s0)")
+        layers.append(line.encode(x=x, y=y, detail="row:N"))
     shown = base_of(points, height=height)
     tones = legend_above(
         alt.Color("status:N", scale=alt.Scale(domain=list(_TONES), range=list(_TONES.values()))), symbol="circle"
@@ -109,7 +109,7 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
 def _place(row: Mapping[str, Any], at: int) -> dict[str, Any]:
     """Where a day of a row is drawn."""
     day = row["day"].isoformat()
-    edges = {"top": at - _HALF, "bottom": at + _HALF}
+    edges = {"top": at - _HALF, "bottom": at + _HALF, "banded": row["low"] is not None}
     where = _distance(row)
     return {"day": day, **edges, "y": None if where is None else round(at - _HALF * where, 3)}
 

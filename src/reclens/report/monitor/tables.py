@@ -40,6 +40,7 @@ __all__ = [
     "gate_days_table",
     "gate_table",
     "incident_table",
+    "run_table",
     "slice_table",
     "trail_table",
     "trend_table",
@@ -247,4 +248,33 @@ def _of_week(row: dict[str, Any]) -> tuple[str, ...]:
         interval_text(name, row["low"], row["high"], signed=True),
         change_text(row["value"], row["before"]),
         f"{row['n'] or 0:,}",
+    )
+
+
+def run_table(days: Sequence[Health]) -> Table:
+    """What was found on each day that was run."""
+    still = [sum(one.status != "resolved" for one in each.incidents) for each in days]
+    return Table(
+        title="Days",
+        columns=("day", "data gate", "series", "beyond their bands or drifting", "incidents not resolved"),
+        rows=tuple(
+            (
+                day_text(each.day),
+                CHECK_STATES[each.gate.state],
+                f"{each.detections.height:,}",
+                f"{each.alerts.height:,}",
+                f"{open_:,}",
+            )
+            for each, open_ in zip(days, still, strict=True)
+        ),
+        records=tuple(
+            {
+                "day": each.day,
+                "gate": each.gate.state,
+                "series": each.detections.height,
+                "alerts": each.alerts.height,
+                "incidents": open_,
+            }
+            for each, open_ in zip(days, still, strict=True)
+        ),
     )

@@ -6,6 +6,8 @@ import re
 from datetime import date
 from typing import Final
 
+from reclens.errors import UnknownNameError
+from reclens.monitor.indicators.registry import IndicatorInfo, describe
 from reclens.monitor.records import OVERALL, SeriesKey
 from reclens.report._toolkit.format import in_words, percent, sentence
 from reclens.report._toolkit.tables import NOTHING, format_number
@@ -17,6 +19,7 @@ __all__ = [
     "days_text",
     "indicator_name",
     "interval_text",
+    "is_count",
     "is_share",
     "series_text",
     "slice_text",
@@ -24,6 +27,10 @@ __all__ = [
     "value_text",
 ]
 
+_MOST: Final = 9.99
+"""A change beyond this, such as of a share that is nearly always 0, is not told more exactly."""
+_WHOLE: Final = 100
+"""Counts from here on have no decimals; a mean count, such as the length of a list, has one."""
 _POSITION: Final = re.compile(r"\d+")
 
 
@@ -31,20 +38,37 @@ def indicator_name(indicator: str) -> str:
     """The name of an indicator for people; one that is not registered here has its code in words.
 
     Example:
-        >>> indicator_name("share_of_moons")
-        'Share of moons'
+        >>> indicator_name("ctr"), indicator_name("share_of_moons")
+        ('Click-through rate', 'Share of moons')
     """
-    return sentence(in_words(indicator))
+    info = _info(indicator)
+    return sentence(in_words(indicator)) if info is None else info.caption
 
 
 def is_share(indicator: str) -> bool:
     """Whether an indicator is a share, which is written in percent."""
-    return indicator in ("ctr", "coverage", "feature_nulls")
+    info = _info(indicator)
+    return info is not None and info.unit == "share"
 
 
 def unit_of(indicator: str) -> str:
-    """What the numbers of an indicator are of; empty for a share or a plain number."""
-    return "ms" if indicator.startswith("latency") else ""
+    """What the numbers of an indicator are of; empty for a share, a count or a plain number."""
+    info = _info(indicator)
+    return "" if info is None or info.unit in ("share", "count", "ratio") else info.unit
+
+
+def is_count(indicator: str) -> bool:
+    """Whether an indicator counts, and is written without decimals."""
+    info = _info(indicator)
+    return info is not None and info.unit == "count"
+
+
+def _info(indicator: str) -> IndicatorInfo | None:
+    """What an indicator is; None for one that is not registered, such as one of an older version."""
+    try:
+        return describe(indicator)
+    except UnknownNameError:
+        return None
 
 
 def series_text(key: SeriesKey) -> str:
@@ -79,6 +103,8 @@ def value_text(indicator: str, value: float | None, *, signed: bool = False) -> 
         return NOTHING
     if is_share(indicator):
         return percent(value, 2, signed=signed)
+    if is_count(indicator):
+        return f"{value:{'+' if signed else ''},.{0 if abs(value) >= _WHOLE or value.is_integer() else 1}f}"
     unit = unit_of(indicator)
     return f"{format_number(value, signed=signed)}{f' {unit}' if unit else ''}"
 
@@ -94,10 +120,13 @@ def change_text(value: float | None, before: float | None) -> str:
     """How far a value is from another, in percent of that.
 
     Example:
-        >>> change_text(0.04, 0.05), change_text(0.04, 0.0), change_text(None, 1.0)
-        ('-20.0%', '–', '–')
+        >>> change_text(0.04, 0.05), change_text(0.04, 0.0), change_text(None, 1.0), change_text(0.2, 0.001)
+        ('-20.0%', '–', '–', '> +999%')
     """
-    return percent(value / before - 1, 1, signed=True) if value is not None and before else NOTHING
+    if value is None or not before:
+        return NOTHING
+    change = value / before - 1
+    return f"> {_MOST:+.0%}" if change > _MOST else percent(change, 1, signed=True)
 
 
 def day_text(day: date) -> str:

@@ -39,7 +39,7 @@ STATES: Final[Mapping[DetectionState, str]] = {
     "level": "beyond its band",
     "drift": "drifting",
     "warming_up": "warming up",
-    "no_value": "no value",
+    "no_value": "not judged",
     "excluded": "excluded",
     "silenced": "silenced",
 }
@@ -49,7 +49,7 @@ STATE_MEANINGS: Final[Mapping[DetectionState, str]] = {
     "level": "The value of the day lies beyond the band.",
     "drift": "The level has moved over weeks, by small steps of which none stood out.",
     "warming_up": "There are too few days to say what is usual.",
-    "no_value": "It could not be computed on this day.",
+    "no_value": "It could not be computed on this day, or there was too little traffic to judge it.",
     "excluded": "The day is a holiday, or an annotation says that it is like no other.",
     "silenced": "The data gate of the day failed: the number says nothing of the recommender.",
 }
@@ -112,6 +112,10 @@ _SUSPECTS: Final[Mapping[str, str]] = {
     "mix": "another mix of traffic",
     "duplicates": "rows that are there twice",
     "retriever": "a retriever that returns nothing",
+    "retrieval": "candidates of another kind or number",
+    "latency": "slower answers",
+    "traffic_mix": "another mix of traffic",
+    "embedding": "other embeddings",
     "incident": "an incident elsewhere",
 }
 

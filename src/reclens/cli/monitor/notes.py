@@ -1,0 +1,77 @@
+"""``reclens monitor annotate``: what happened, so that days are explained or not judged."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.monitor.places import DAY, ByOption, ProjectOption, opened, person
+from reclens.cli.registry import command
+from reclens.cli.shared import WorkspaceOption
+
+__all__ = ["annotate"]
+
+
+@command("monitor annotate")
+def annotate(
+    text: Annotated[str | None, typer.Argument(help="What happened; the annotations are listed if omitted.")] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", help="deploy, experiment, holiday, incident (elsewhere) or note.")
+    ] = "note",
+    first: Annotated[datetime | None, typer.Option("--from", formats=DAY, help="First day; today if omitted.")] = None,
+    last: Annotated[
+        datetime | None, typer.Option("--to", formats=DAY, help="Last day; the first one if omitted.")
+    ] = None,
+    of: Annotated[
+        str | None, typer.Option("--of", metavar="DIMENSION=SLICE", help="What it concerns, such as surface=home.")
+    ] = None,
+    suppress: Annotated[
+        bool | None,
+        typer.Option("--suppress/--explain", help="Whether these days are judged; those of holidays are not."),
+    ] = None,
+    by: ByOption = None,
+    remove: Annotated[
+        str | None, typer.Option("--remove", metavar="ID", help="Take the annotation of this id back.")
+    ] = None,
+    project: ProjectOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    output: Output = OUTPUT,
+) -> None:
+    """Note what happened: it is the first suspect of an incident, or its days are not judged.
+
+    Run the days again that it is about, if they were run before.
+
+    Examples:
+      reclens monitor annotate "ranker 2.4" --kind deploy --from 2026-03-05 --of surface=home
+
+      reclens monitor annotate "Christmas" --kind holiday --from 2025-12-24 --to 2025-12-26
+    """
+    from datetime import date
+    from typing import Any, get_args
+
+    from reclens.cli.shared import pairs
+    from reclens.errors import UnknownNameError
+    from reclens.job.monitor_ground import annotations_of, notes_of
+    from reclens.monitor.records import AnnotationKind
+    from reclens.report.monitor.sentences import annotation_sentence
+    from reclens.report.monitor.tables import annotation_table
+
+    place = opened(project, workspace)
+    book = notes_of(place)
+    if remove is not None:
+        output.say(f"removed: {annotation_sentence(book.remove(remove))}")
+    if text is not None:
+        if kind not in get_args(AnnotationKind):
+            raise UnknownNameError("kind of annotation", kind, get_args(AnnotationKind))
+        about: dict[str, Any] = {"suppress": suppress}
+        for dimension, name in pairs(None if of is None else [of], option="--of").items():
+            about |= {"dimension": dimension, "slice": name}
+        start = date.today() if first is None else first.date()
+        end = None if last is None else last.date()
+        made = book.add(kind, start, text, by=person(by), end=end, **about)  # type: ignore[arg-type]
+        output.say(f"noted: {annotation_sentence(made)}")
+    output.emit(annotation_table(annotations_of(place)))

@@ -1,0 +1,62 @@
+"""Options that the commands of the monitor share: its folder, days, and who does something."""
+
+from __future__ import annotations
+
+import getpass
+from contextlib import suppress
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from reclens.monitor.project import Project
+
+__all__ = ["ByOption", "FromOption", "ProjectOption", "ToOption", "WaitOption", "day_of", "opened", "person"]
+
+DAY = ["%Y-%m-%d"]
+"""How days are written."""
+
+ProjectOption = Annotated[
+    Path | None,
+    typer.Option("--project", "-p", help="Folder of the monitor; by default, the folder monitor of the workspace."),
+]
+FromOption = Annotated[datetime, typer.Option("--from", formats=DAY, help="First day, such as 2026-01-05.")]
+ToOption = Annotated[datetime, typer.Option("--to", formats=DAY, help="Last day.")]
+WaitOption = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wait for another run to end.")]
+ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; by default, the user of this machine.")]
+
+
+def opened(project: Path | None, workspace: Path) -> Project:
+    """The monitor that is meant.
+
+    Raises:
+        WorkspaceError: If there is none.
+    """
+    from reclens.job.monitor_ground import project_folder
+    from reclens.monitor.project import Project
+
+    return Project(project_folder(project, workspace))
+
+
+def day_of(given: datetime | None, project: Project) -> date:
+    """The day that is given; by default, yesterday in the zone of the log."""
+    from reclens.job.monitor_check import yesterday
+
+    return yesterday(project) if given is None else given.date()
+
+
+def person(by: str | None) -> str:
+    """Who does it.
+
+    Raises:
+        UsageError: If nobody is named, and the machine does not know.
+    """
+    from reclens.errors import UsageError
+
+    if by is not None and by.strip():
+        return by.strip()
+    with suppress(OSError, KeyError):
+        return getpass.getuser()
+    raise UsageError("nobody is named: say who it is by --by NAME. It stands in the audit trail.")

@@ -1,0 +1,248 @@
+"""What the page Health draws and does beside its charts: acknowledging, annotations, the data gate, weekly reports."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final, get_args
+
+import polars as pl
+import streamlit as st
+
+from reclens.dashboard import store
+from reclens.dashboard.widgets import download, empty, plain, table
+from reclens.errors import RecLensError
+from reclens.job.monitor_ground import annotations_of, notes_of, place_of
+from reclens.job.monitor_people import Act, act, incidents_of
+from reclens.job.monitor_week import weekly_reports
+from reclens.monitor.health import Health, History, health_name, stands
+from reclens.monitor.project import Project
+from reclens.monitor.records import OVERALL, Annotation, AnnotationKind, Incident
+from reclens.monitor.week import DAYS, HISTORY
+from reclens.report.monitor.sentences import gravest_first, incident_title
+from reclens.report.monitor.tables import annotation_table, gate_days_table, gate_table, incident_table, trail_table
+from reclens.report.monitor.words import ANNOTATIONS
+from reclens.workspace import Workspace
+
+__all__ = [
+    "Watched",
+    "act_on",
+    "dimensions",
+    "note",
+    "overall_keys",
+    "slices",
+    "table_of_incidents",
+    "tables_of_gate",
+    "titles",
+    "watched",
+    "weekly",
+]
+
+_SNOOZE: Final = 7
+"""Days that a press on Snooze lasts."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Watched:
+    """What the page shows.
+
+    Attributes:
+        history: Eight weeks to the day that is chosen.
+        project: Folder of the monitor; None where it is not on this machine, and nothing can be acknowledged.
+        incidents: Those that touch these days, as they stand now, the gravest first.
+        annotations: Those that touch these days.
+    """
+
+    history: History
+    project: Path | None
+    incidents: tuple[Incident, ...]
+    annotations: tuple[Annotation, ...]
+
+    @property
+    def still(self) -> list[Incident]:
+        """The incidents of the day that are not resolved."""
+        day = self.history.last.day
+        return [each for each in self.incidents if each.status != "resolved" and each.first_day <= day]
+
+
+def watched(workspace: Workspace, system: str, day: str) -> Watched:
+    """What is known of a system up to a day: days from the workspace, incidents from the monitor where it is here."""
+    last = date.fromisoformat(day)
+    first = last - timedelta(days=HISTORY * DAYS - 1)
+    mine = [each for each in store.listing(workspace, "health") if each.card.get("system") == system]
+    names = {health_name(system, last - timedelta(days=at)) for at in range(HISTORY * DAYS)}
+    stamps = tuple(sorted((each.name, each.created.isoformat()) for each in mine if each.name in names))
+    if any(each.synthetic for each in mine):
+        store.show_synthetic(f"health {system}")
+    history = _history(str(workspace.folder), stamps)
+    project = place_of(history.last.project, workspace)
+    incidents, annotations = _known(project, history)
+    return Watched(
+        history=history,
+        project=project,
+        incidents=tuple(gravest_first([each for each in incidents if _touches(each, first, last)])),
+        annotations=tuple(each for each in annotations if each.start <= last and each.end >= first),
+    )
+
+
+def _touches(incident: Incident, first: date, last: date) -> bool:
+    return (
+        stands(incident)
+        and incident.first_day <= last
+        and (incident.last_day >= first or incident.status != "resolved")
+    )
+
+
+def _known(project: Path | None, history: History) -> tuple[Sequence[Incident], Sequence[Annotation]]:
+    """Incidents and annotations as they stand now; as the days knew them where the monitor is not here."""
+    if project is not None:
+        with suppress(RecLensError, OSError):
+            return incidents_of(project), annotations_of(Project(project))
+    incidents = {each.id: each for day in history.days for each in day.incidents}
+    annotations = {each.id: each for day in history.days for each in day.annotations}
+    return list(incidents.values()), list(annotations.values())
+
+
+@st.cache_resource(show_spinner="Reading the days …", max_entries=8)
+def _history(folder: str, stamps: tuple[tuple[str, str], ...]) -> History:
+    place = Workspace(folder)
+    return History.of([place.load("health", name) for name, _ in stamps])
+
+
+def overall_keys(day: Health) -> list[tuple[str, str, str]]:
+    """The indicators of the whole day."""
+    whole = day.detections.filter(pl.col("dimension") == OVERALL)
+    return [tuple(row) for row in whole.select("indicator", "dimension", "slice").iter_rows()]  # type: ignore[misc]
+
+
+def dimensions(day: Health) -> dict[str, list[str]]:
+    """Indicator -> what it is sliced by."""
+    found: dict[str, list[str]] = {}
+    sliced = (
+        day.detections.filter(pl.col("dimension") != OVERALL)
+        .select("indicator", "dimension")
+        .unique(maintain_order=True)
+    )
+    for indicator, dimension in sliced.iter_rows():
+        found.setdefault(indicator, []).append(dimension)
+    return found
+
+
+def slices(day: Health, indicator: str, by: str) -> list[tuple[str, str, str]]:
+    """The slices of an indicator, the one with the most traffic first."""
+    mine = day.detections.filter((pl.col("indicator") == indicator) & (pl.col("dimension") == by))
+    rows = mine.sort("n", descending=True, maintain_order=True).select("indicator", "dimension", "slice")
+    return [tuple(row) for row in rows.iter_rows()]  # type: ignore[misc]
+
+
+def table_of_incidents(incidents: Sequence[Incident]) -> None:
+    """All incidents of these days."""
+    table(incident_table(incidents), key="incidents")
+
+
+def titles(incidents: Sequence[Incident]) -> Callable[[str], str]:
+    """The title of each incident, for a field."""
+    known = {each.id: f"{incident_title(each)} · {each.first_day}" for each in incidents}
+    return lambda each: known.get(each, each)
+
+
+def act_on(watched: Watched, incident: Incident) -> None:
+    """Who acknowledges, snoozes or resolves an incident, and what they write; then its trail."""
+    if watched.project is None:
+        st.caption("The monitor is not on this machine: incidents are acknowledged where it runs.")
+    elif incident.status != "resolved":
+        _form(watched.project, incident)
+    table(trail_table(incident), key="trail")
+
+
+def _form(project: Path, incident: Incident) -> None:
+    with st.form(f"act-{incident.id}", border=True):
+        left, right = st.columns([1, 2])
+        with left:
+            who = st.text_input("Your name", value=_reader(), key=f"by-{incident.id}", max_chars=80)
+        with right:
+            note = st.text_input("Note", key=f"note-{incident.id}", max_chars=500, placeholder="what you found or did")
+        with st.container(horizontal=True, gap="small"):
+            taken = st.form_submit_button(
+                "Acknowledge", type="primary", icon=":material/visibility:", disabled=incident.status != "open"
+            )
+            snoozed = st.form_submit_button(f"Snooze for {_SNOOZE} days", icon=":material/snooze:")
+            resolved = st.form_submit_button("Resolve", icon=":material/task_alt:")
+    what: Act | None = "acknowledge" if taken else "snooze" if snoozed else "resolve" if resolved else None
+    if what is None:
+        return
+    if not who.strip():
+        st.warning("Say who you are: it stands in the audit trail.", icon=":material/person:")
+        return
+    until = date.today() + timedelta(days=_SNOOZE) if what == "snooze" else None
+    act(project, incident.id, what, by=who.strip(), note=note.strip(), until=until)
+    st.rerun()
+
+
+def _reader() -> str:
+    """Whoever is logged in; empty without a login."""
+    with suppress(Exception):
+        return str(st.user.get("email") or "")
+    return ""
+
+
+def tables_of_gate(watched: Watched) -> None:
+    """The checks of the day, then a row a day."""
+    table(gate_table(watched.history.last.gate), key="gate")
+    table(gate_days_table([each.gate for each in watched.history.days[::-1]]), key="gates")
+
+
+def note(watched: Watched) -> None:
+    """What happened, and a form to say more."""
+    if watched.annotations:
+        table(annotation_table(watched.annotations), key="annotations")
+    else:
+        empty(
+            "No annotation", "A deploy, an experiment or a holiday that is noted explains days, or suppresses alerts."
+        )
+    if watched.project is None:
+        st.caption("The monitor is not on this machine: annotations are written where it runs.")
+        return
+    last = watched.history.last.day
+    with st.form("annotate", border=True, clear_on_submit=True):
+        kinds = list(get_args(AnnotationKind))
+        left, middle, right = st.columns(3)
+        with left:
+            kind = st.selectbox("What", kinds, format_func=lambda each: ANNOTATIONS[each], key="annotation-kind")
+        with middle:
+            days: Any = st.date_input("Days", (last, last), key="annotation-days")
+        with right:
+            who = st.text_input("Your name", value=_reader(), key="annotation-by", max_chars=80)
+        text = st.text_input("What happened", key="annotation-text", max_chars=500)
+        suppress_alerts = st.checkbox("Suppress alerts on these days", key="annotation-suppress")
+        pressed = st.form_submit_button("Note it", type="primary", icon=":material/edit_note:")
+    if not pressed:
+        return
+    if kind is None or not (who.strip() and text.strip() and len(days) == 2):
+        st.warning("Say what happened, on which days, and who you are.", icon=":material/edit_note:")
+        return
+    book = notes_of(Project(watched.project))
+    book.add(kind, days[0], text.strip(), by=who.strip(), end=days[1], suppress=suppress_alerts)
+    st.rerun()
+
+
+def weekly(watched: Watched) -> None:
+    """The weekly reports, the newest first."""
+    found = [] if watched.project is None else weekly_reports(Project(watched.project))
+    if not found:
+        empty(
+            "No weekly report yet",
+            "The run of the last day of a week writes one; `reclens monitor report --week` writes one now.",
+            ":material/article:",
+        )
+        return
+    for at, page in enumerate(found[:26]):
+        with st.container(border=True, horizontal=True, gap="small"):
+            st.markdown(f"**{plain(page.stem)}**")
+            download("HTML", page.read_text, page.name, "text/html", key=f"weekly-{at}", quiet=True)
+            text = page.with_suffix(".md")
+            if text.is_file():
+                download("Markdown", text.read_text, text.name, "text/markdown", key=f"weekly-md-{at}", quiet=True)

@@ -1,0 +1,321 @@
+"""The health monitor, joined: log, gate, indicators, detections, incidents, the kept day, the weekly report, notices.
+
+A run does one day; every step can be done again and gives the same. A run that is killed is run again: a day counts
+once it is whole, incidents are made from what the days found, and the outbox knows what was sent.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.engine import Progress, quiet
+from reclens.errors import UsageError
+from reclens.job.monitor_ground import annotations_of, named_in, options_of, rules_of, store_of
+from reclens.job.monitor_tell import settle, tell, to_tell
+from reclens.job.monitor_week import is_last_of_week, write_week
+from reclens.monitor.day import run_day
+from reclens.monitor.detect import detect
+from reclens.monitor.health import Health, health_name, stands
+from reclens.monitor.incidents import IncidentStore
+from reclens.monitor.outbox import Delivery
+from reclens.monitor.project import Project
+from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice
+from reclens.tabular import Tabular
+from reclens.workspace import Workspace
+
+__all__ = ["MonitorRun", "backfill", "judge", "replay", "run_monitor"]
+
+_TRAFFIC: Final = 35
+"""Days of the series that contributions and SLOs are made from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorRun(Tabular):
+    """What a run did.
+
+    Attributes:
+        days: The days that were judged, the last one last.
+        notices: What there was to tell.
+        deliveries: What each receiver got.
+        reports: The weekly reports that were written.
+        seconds: Step -> seconds.
+    """
+
+    days: tuple[Health, ...]
+    notices: tuple[Notice, ...] = ()
+    deliveries: tuple[Delivery, ...] = ()
+    reports: tuple[Path, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One row a day: series, alerts, incidents that are not resolved, and the data gate."""
+        return [
+            {
+                "day": each.day,
+                "system": each.system,
+                "gate": each.gate.state,
+                "series": each.detections.height,
+                "alerts": each.alerts.height,
+                "incidents": sum(one.status != "resolved" for one in each.incidents),
+            }
+            for each in self.days
+        ]
+
+
+def run_monitor(
+    project: Project,
+    day: date,
+    *,
+    workspace: Workspace,
+    dry_run: bool = False,
+    wait: float = 0.0,
+    synthetic: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> MonitorRun:
+    """Do one day: measure, judge, keep, report, and tell people.
+
+    Days after it that were run before are judged again, as they look back on it.
+
+    Args:
+        project: The monitor.
+        day: The day, in the zone of its log.
+        workspace: Where days are kept.
+        dry_run: Send nothing: what would be sent is in the result, and is sent by the next run.
+        wait: Seconds to wait for another run to end.
+        synthetic: Whether the log is made up.
+        say: Called with a line for every step.
+
+    Returns:
+        What was found, and what was sent.
+
+    Raises:
+        NameTakenError: If another run does not end in time.
+        WorkspaceError: If something cannot be written, such as on a full disk.
+        UsageError: If the settings are wrong.
+    """
+    rules_of(project.settings)  # a wrong name is said before the work
+    started = time.monotonic()
+
+    def step(text: str) -> None:
+        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+
+    with project.lock(wait=wait):
+        ran = run_day(project, day)
+        step(f"{day}: {ran.series.height:,} values, data gate {ran.gate.state.replace('_', ' ')}")
+        days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
+        step(f"judged: {days[0].alerts.height:,} beyond their bands or drifting")
+        reports: list[Path] = []
+        if is_last_of_week(project, day):
+            pages, weekly = write_week(project, day, workspace=workspace)
+            reports += pages
+            notices.append(weekly)
+            step(f"week written: {', '.join(map(str, pages))}")
+        told = [] if dry_run else tell(project, notices)
+        for each in told:
+            if each.sent or each.problem:
+                step(_delivered(each))
+        notices = to_tell(project, notices)
+    return MonitorRun(
+        days=tuple(days),
+        notices=tuple(notices),
+        deliveries=tuple(told),
+        reports=tuple(reports),
+        seconds=dict(ran.seconds),
+    )
+
+
+def backfill(
+    project: Project,
+    first: date,
+    last: date,
+    *,
+    workspace: Workspace,
+    wait: float = 0.0,
+    synthetic: bool = False,
+    progress: Progress = quiet,
+    say: Callable[[str], None] = lambda line: None,
+) -> MonitorRun:
+    """Do many days of the past: as if they had been run one by one, without telling anybody.
+
+    Args:
+        project: The monitor.
+        first: First day.
+        last: Last day.
+        workspace: Where days are kept.
+        wait: Seconds to wait for another run to end.
+        synthetic: Whether the log is made up.
+        progress: Called after each day.
+        say: Called with a line for every step.
+
+    Returns:
+        What was found; its notices are settled, and are never sent.
+
+    Raises:
+        UsageError: If ``first`` is after ``last``, or the settings are wrong.
+        NameTakenError: If another run does not end in time.
+        WorkspaceError: If something cannot be written.
+    """
+    days = _span(first, last)
+    rules_of(project.settings)
+    with project.lock(wait=wait):
+        for at, day in enumerate(days):
+            progress(f"backfill · {day}", at, len(days))
+            run_day(project, day)
+        progress("backfill", len(days), len(days))
+        found, notices = judge(project, first, project.days()[-1], workspace=workspace, synthetic=synthetic)
+        reports: list[Path] = []
+        for day in days:
+            if is_last_of_week(project, day):
+                pages, _ = write_week(project, day, workspace=workspace)
+                reports += pages
+        settle(project, notices)
+        say(f"{len(days):,} days; notices of the past are not sent: {len(notices):,}")
+    return MonitorRun(days=tuple(found), notices=tuple(notices), reports=tuple(reports))
+
+
+def replay(project: Project, first: date, last: date, *, folder: Path) -> MonitorRun:
+    """Judge days that were measured by the settings of now, and change nothing: what would have been told, and when.
+
+    Args:
+        project: The monitor.
+        first: First day.
+        last: Last day.
+        folder: An empty folder for the incidents of the replay.
+
+    Returns:
+        The days, with the incidents that they would have had.
+
+    Raises:
+        UsageError: If ``first`` is after ``last``, or no day of them was run.
+    """
+    _span(first, last)
+    known = [day for day in project.days() if first <= day <= last]
+    if not known:
+        raise UsageError(f"no day from {first} to {last} was run. Run them first: reclens monitor backfill")
+    about = project.settings.detect
+    store = IncidentStore(
+        folder, rules=rules_of(project.settings), resolve_days=about.resolve_days, cool_down=about.cool_down
+    )
+    found, notices = _judged(project, store, known)
+    return MonitorRun(
+        days=tuple(_health(project, *each, incidents=store.list(), place="", synthetic=False) for each in found),
+        notices=tuple(notices),
+    )
+
+
+def judge(
+    project: Project, first: date, last: date, *, workspace: Workspace, synthetic: bool = False
+) -> tuple[list[Health], list[Notice]]:
+    """Judge days that were measured, follow their incidents, keep them in the workspace, and publish.
+
+    Args:
+        project: The monitor; hold its lock meanwhile.
+        first: First day.
+        last: Last day.
+        workspace: Where days are kept.
+        synthetic: Whether the log is made up.
+
+    Returns:
+        The days, and what there is to tell.
+    """
+    store = store_of(project)
+    known = [day for day in project.days() if first <= day <= last]
+    found, notices = _judged(project, store, known)
+    incidents, place = store.list(), named_in(project, workspace)
+    synthetic = synthetic or _was_synthetic(project)
+    days = [_health(project, *each, incidents=incidents, place=place, synthetic=synthetic) for each in found]
+    for each in days:
+        workspace.save(each, health_name(each.system, each.day), overwrite=True)
+    _publish(project, days)
+    return days, notices
+
+
+_Found = tuple[date, pl.DataFrame, GateResult, Sequence[Annotation]]
+
+
+def _judged(project: Project, store: IncidentStore, days: Sequence[date]) -> tuple[list[_Found], list[Notice]]:
+    """The detections of days, and the notices of their incidents."""
+    settings = project.settings
+    series, gates, notes = project.series(end=days[-1]), project.gates(end=days[-1]), annotations_of(project)
+    failed = {day for day, gate in gates.items() if gate.state != "passed"}
+    detections = detect(
+        series,
+        rules_of(settings),
+        start=days[0],
+        end=days[-1],
+        annotations=notes,
+        holidays=settings.holidays,
+        failed=failed,
+        options=options_of(settings),
+    )
+    found: list[_Found] = []
+    notices: dict[str, Notice] = {}
+    for day in days:
+        mine = detections.filter(pl.col("day") == day)
+        recent = series.filter(pl.col("day").is_between(day - timedelta(days=_TRAFFIC), day))
+        told = [each for each in notes if each.start <= day <= each.end]
+        raised = store.update(day, mine, series=recent, gate=gates[day], annotations=notes)
+        # The store tells of later days too: they are judged again after this one, and say so themselves.
+        notices = {key: each for key, each in notices.items() if each.day < day}
+        notices |= {each.key: each for each in raised}
+        found.append((day, mine, gates[day], told))
+    return found, list(notices.values())
+
+
+def _health(
+    project: Project,
+    day: date,
+    detections: pl.DataFrame,
+    gate: GateResult,
+    annotations: Sequence[Annotation],
+    *,
+    incidents: Sequence[Any],
+    place: str,
+    synthetic: bool,
+) -> Health:
+    known = [each for each in incidents if stands(each) and each.first_day <= day]
+    mine = [each for each in known if each.status != "resolved" or each.last_day >= day]
+    return Health(
+        system=project.settings.system,
+        day=day,
+        detections=detections,
+        gate=gate,
+        incidents=tuple(mine),
+        annotations=tuple(annotations),
+        project=place,
+        synthetic=synthetic,
+    )
+
+
+def _publish(project: Project, days: Sequence[Health]) -> None:
+    """What other readers find: all days in one file each, replaced whole."""
+    mine = {each.day for each in days}
+    before = project.read_published("detections")
+    kept = [] if before is None else [before.filter(~pl.col("day").is_in(mine)).select(list(DETECTIONS))]
+    now = [each.detections for each in days]
+    project.publish("detections", pl.concat([*kept, *now], how="vertical_relaxed").sort("day", maintain_order=True))
+    project.publish("series", project.series())
+
+
+def _was_synthetic(project: Project) -> bool:
+    """Whether the example log, which is made up, is what is watched."""
+    return (project.folder / "synthetic").exists()
+
+
+def _delivered(delivery: Delivery) -> str:
+    if delivery.problem is None:
+        return f"{delivery.receiver}: sent {delivery.sent:,}"
+    return f"{delivery.receiver}: {delivery.waiting:,} wait for the next run: {delivery.problem}"
+
+
+def _span(first: date, last: date) -> list[date]:
+    if first > last:
+        raise UsageError(f"the first day is {first}, after the last one, {last}.")
+    return [first + timedelta(days=at) for at in range((last - first).days + 1)]

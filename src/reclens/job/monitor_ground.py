@@ -1,0 +1,125 @@
+"""What the steps of a monitor work on: its folder, and its settings as each step asks for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from reclens.errors import UsageError
+from reclens.monitor.annotations import Annotations
+from reclens.monitor.detect import DetectOptions
+from reclens.monitor.incidents import IncidentStore
+from reclens.monitor.indicators.registry import describe, names
+from reclens.monitor.project import Project
+from reclens.monitor.records import Annotation
+from reclens.monitor.rules import Rule
+from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings
+from reclens.workspace import Workspace
+
+__all__ = [
+    "FOLDER",
+    "annotations_of",
+    "expect_days",
+    "named_in",
+    "notes_of",
+    "options_of",
+    "place_of",
+    "project_folder",
+    "rules_of",
+    "store_of",
+]
+
+FOLDER: Final = "monitor"
+"""Folder of a monitor in the workspace, where none is named."""
+
+
+def project_folder(folder: Path | None, workspace: Path) -> Path:
+    """The folder of a monitor: the one that is named, or ``monitor`` in the workspace."""
+    return workspace / FOLDER if folder is None else folder
+
+
+def place_of(project: str, workspace: Workspace) -> Path | None:
+    """The folder of a monitor as a kept day names it; None where it is not on this machine.
+
+    Args:
+        project: A path; a relative one starts at the workspace.
+        workspace: The workspace of the day.
+    """
+    if not project:
+        return None
+    place = workspace.folder / project
+    return place if (place / SETTINGS_FILE).is_file() else None
+
+
+def named_in(project: Project, workspace: Workspace) -> str:
+    """The folder of a monitor as its days name it: relative where it is in the workspace, which may be moved."""
+    place, home = project.folder.resolve(), workspace.folder.resolve()
+    return str(place.relative_to(home)) if place.is_relative_to(home) else str(place)
+
+
+def rules_of(settings: MonitorSettings) -> dict[str, Rule]:
+    """How each indicator is judged: what it is, and what ``[indicators]`` says of it.
+
+    Raises:
+        UsageError: If ``[indicators]`` names one that does not exist.
+    """
+    for name in settings.indicators:
+        describe(name)
+    found: dict[str, Rule] = {}
+    for name in names():
+        info, said = describe(name), settings.of(name)
+        found[name] = Rule(
+            scale=info.scale,
+            direction=said.direction or info.direction,
+            family=info.family,
+            budget=said.budget,
+            watch=said.watch,
+            slices=said.slices,
+            owner=said.owner,
+            runbook=said.runbook,
+            slo=said.slo,
+        )
+    return found
+
+
+def options_of(settings: MonitorSettings) -> DetectOptions:
+    """How days are judged."""
+    about = settings.detect
+    return DetectOptions(
+        budget=about.budget,
+        cool_down=about.cool_down,
+        memory=about.memory,
+        warm_up=about.warm_up,
+        least_rows=about.least_rows,
+    )
+
+
+def store_of(project: Project) -> IncidentStore:
+    """The incidents of a monitor."""
+    about = project.settings.detect
+    return IncidentStore(
+        project.state / "incidents",
+        rules=rules_of(project.settings),
+        resolve_days=about.resolve_days,
+        cool_down=about.cool_down,
+    )
+
+
+def expect_days(project: Project) -> None:
+    """Refuse a monitor without days.
+
+    Raises:
+        UsageError: If no day was run.
+    """
+    if not project.days():
+        raise UsageError(f"{project.folder} has no day yet. Run one: reclens monitor run --date 2026-01-05")
+
+
+def notes_of(project: Project) -> Annotations:
+    """Where the annotations of a monitor are kept."""
+    return Annotations(project.state / "annotations.json")
+
+
+def annotations_of(project: Project) -> list[Annotation]:
+    """The annotations of a monitor."""
+    return list(notes_of(project).list())

@@ -1,0 +1,50 @@
+"""What people do to a monitor: look after incidents and note what happened, from the command line or a page."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Literal
+
+from reclens.errors import UsageError
+from reclens.job.monitor_ground import store_of
+from reclens.monitor.project import Project
+from reclens.monitor.records import Incident
+
+__all__ = ["Act", "act", "incidents_of"]
+
+Act = Literal["acknowledge", "resolve", "snooze"]
+
+
+def incidents_of(project: Path) -> list[Incident]:
+    """The incidents of a monitor as they stand now.
+
+    Raises:
+        WorkspaceError: If there is no monitor, or its incidents cannot be read.
+    """
+    return list(store_of(Project(project)).list())
+
+
+def act(project: Path, incident: str, what: Act, *, by: str, note: str = "", until: date | None = None) -> Incident:
+    """Look after an incident.
+
+    Args:
+        project: Folder of the monitor.
+        incident: Its id.
+        what: What is done.
+        by: Who does it.
+        note: What they say.
+        until: Last day without notices, to snooze.
+
+    Raises:
+        UnknownNameError: If there is no such incident.
+        UsageError: If it is resolved, or no last day is given to snooze it.
+    """
+    store = store_of(Project(project))
+    if what == "acknowledge":
+        return store.acknowledge(incident, by=by, note=note)
+    if what == "resolve":
+        return store.resolve(incident, by=by, note=note)
+    if until is None:
+        raise UsageError("until is missing: say the last day without notices.")
+    return store.snooze(incident, until=until, by=by, note=note)

@@ -1,0 +1,119 @@
+"""Notices of a monitor: put into words, into the outbox, and out to whoever is to be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from reclens.job.monitor_ground import store_of
+from reclens.monitor.outbox import Delivery, Message, Outbox
+from reclens.monitor.project import Project
+from reclens.monitor.records import Incident, Notice, Severity
+from reclens.protocols import Notifier, adapter
+from reclens.report.monitor.notices import NoticeWords, notice_words
+
+__all__ = ["receivers_of", "settle", "tell", "to_tell", "words_of"]
+
+_RANK: Final[Mapping[Severity, int]] = {"note": 0, "warning": 1, "critical": 2}
+_URGENCY: Final[Mapping[Severity, Literal["info", "warning", "critical"]]] = {
+    "note": "info",
+    "warning": "warning",
+    "critical": "critical",
+}
+_SETTLED: Final = "settled"
+_FILE: Final = "file:"
+
+
+def words_of(project: Project, notice: Notice) -> NoticeWords:
+    """A notice in words, with what is known of its incident and of the data of its day."""
+    known = _incidents(project) if notice.incident is not None else {}
+    gate = project.gates(notice.day, notice.day).get(notice.day)
+    return notice_words(notice, system=project.settings.system, incident=known.get(notice.incident or ""), gate=gate)
+
+
+def to_tell(project: Project, notices: Sequence[Notice]) -> list[Notice]:
+    """The notices that people want, by ``[notify] least``; those of a backfill are settled, and weeks always told."""
+    least, known = _RANK[project.settings.notify.least], _incidents(project)
+    settled = set((project.read_state(_SETTLED) or {}).get("keys", ()))
+    found = []
+    for each in notices:
+        # What ends an incident is as pressing as the incident was: whoever was called is told that it is over.
+        incident = known.get(each.incident or "")
+        grave = max(_RANK[each.severity], -1 if incident is None else _RANK[incident.severity])
+        if each.key not in settled and (each.code == "weekly" or grave >= least):
+            found.append(each)
+    return found
+
+
+def tell(project: Project, notices: Sequence[Notice]) -> list[Delivery]:
+    """Put notices into the outbox, and send what waits there; a receiver that is down gets them by the next run.
+
+    Args:
+        project: The monitor; hold its lock meanwhile.
+        notices: In order; one that was in the outbox before is not sent again.
+
+    Returns:
+        What each receiver got.
+
+    Raises:
+        WorkspaceError: If the outbox cannot be written.
+        UsageError: If an address of ``[notify]`` is none.
+    """
+    receivers = receivers_of(project)
+    outbox = Outbox(project.state / "outbox")
+    outbox.add([_message(project, each) for each in to_tell(project, notices)], receivers=list(receivers))
+    return outbox.send(receivers)
+
+
+def settle(project: Project, notices: Iterable[Notice]) -> None:
+    """Note that notices are never to be sent, such as those of the past."""
+    known = dict.fromkeys((project.read_state(_SETTLED) or {}).get("keys", ()))
+    project.write_state(_SETTLED, {"keys": [*(known | dict.fromkeys(each.key for each in notices))]})
+
+
+def receivers_of(project: Project) -> dict[str, Notifier]:
+    """Whoever is told: the address of each, and the notifier.
+
+    Raises:
+        UsageError: If an address has no scheme, or is that of something else.
+        UnknownNameError: If there is no such scheme.
+    """
+    return {each: adapter(_placed(project, each), Notifier) for each in project.settings.notify.to}
+
+
+def _placed(project: Project, address: str) -> str:
+    """An address of a file, which starts at the folder of the monitor."""
+    if not address.startswith(_FILE) or address == _FILE:
+        return address
+    path = Path(address.removeprefix(_FILE))
+    return f"{_FILE}{path if path.is_absolute() else project.place(path)}"
+
+
+def _message(project: Project, notice: Notice) -> Message:
+    words = words_of(project, notice)
+    return Message(
+        key=notice.key,
+        title=words.title,
+        text=words.text,
+        severity=_URGENCY[notice.severity],
+        thread=notice.incident,
+        link=_link(project, notice),
+    )
+
+
+def _link(project: Project, notice: Notice) -> str | None:
+    """The page Health at the incident or the day."""
+    page = project.settings.notify.link
+    if page is None:
+        return None
+    asked: dict[str, Any] = {"system": project.settings.system, "day": notice.day.isoformat()}
+    if notice.incident is not None:
+        asked |= {"part": "Incidents", "incident": notice.incident}
+    from urllib.parse import urlencode
+
+    return f"{page}{'&' if '?' in page else '?'}{urlencode(asked)}"
+
+
+def _incidents(project: Project) -> dict[str, Incident]:
+    return {each.id: each for each in store_of(project).list()}
