@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reclens.data import split
+from reclens.data import segments, split
 from reclens.data.synthetic import synthetic_movielens
 from reclens.pipeline import Pipeline
 
@@ -22,3 +22,10 @@ def pipeline(parts) -> Pipeline:
         rerank=[{"kind": "mmr", "weight": 0.4}, {"kind": "xquad", "weight": 0.3}],
         name="shop",
     ).fit(parts.train)
+
+
+@pytest.fixture(scope="session")
+def by_activity(parts):
+    """Train with segments by activity, test and the users of the test."""
+    train = parts.train.with_segments(activity=segments.quantiles("n_interactions", ["light", "heavy"]))
+    return train, parts.test, parts.test_users

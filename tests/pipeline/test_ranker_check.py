@@ -9,8 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.data import segments, split
-from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.pipeline import Pipeline
@@ -23,28 +21,21 @@ from reclens.report.pipeline.words import ranker_problems
 from reclens.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def parts():
-    made = split.last_n(synthetic_movielens(n_users=150, n_items=120, n_ratings=5_000, rng=3), n=4)
-    train = made.train.with_segments(activity=segments.quantiles("n_interactions", ["light", "heavy"]))
-    return train, made.test, made.test_users
-
-
-def measured(parts, retriever: dict, rank: dict | None, **more):
-    train, test, users = parts
+def measured(by_activity, retriever: dict, rank: dict | None, **more):
+    train, test, users = by_activity
     made = Pipeline(retrieve=retriever, rank=rank, name="shop", **more).fit(train)
     return evaluate_stages(made.run(users), test, train=train, by=["activity"])
 
 
 @pytest.fixture(scope="module")
-def losing(parts):
+def losing(by_activity):
     """Lots against the order of EASE."""
-    return measured(parts, {"ease": {"k": 40, "l2": 50.0}}, {"model": "random"}, rerank=[{"kind": "mmr"}])
+    return measured(by_activity, {"ease": {"k": 40, "l2": 50.0}}, {"model": "random"}, rerank=[{"kind": "mmr"}])
 
 
-def test_the_gain_is_the_paired_difference_of_the_two_orders(parts, losing) -> None:
+def test_the_gain_is_the_paired_difference_of_the_two_orders(by_activity, losing) -> None:
     """By the users' own values and Student's t over users."""
-    train, test, users = parts
+    train, test, users = by_activity
     run = Pipeline(retrieve={"ease": {"k": 40, "l2": 50.0}}, rank={"model": "random"}).fit(train).run(users)
     orders = {
         "ranked": run.ranked.table,
@@ -65,26 +56,26 @@ def test_the_gain_is_the_paired_difference_of_the_two_orders(parts, losing) -> N
     assert len(losing.gains) == 6  # two metrics, all users and two segments
 
 
-def test_a_ranker_that_wins_and_one_that_changes_nothing(parts) -> None:
-    winning = measured(parts, {"random": {"k": 60}}, {"model": "ease", "l2": 50.0})
+def test_a_ranker_that_wins_and_one_that_changes_nothing(by_activity) -> None:
+    winning = measured(by_activity, {"random": {"k": 60}}, {"model": "ease", "l2": 50.0})
     assert [each.verdict for each in winning.gains if each.by == "overall"] == ["better", "better"]
     assert ranker_problems(winning.final.card) == [] and "beats plain fusion" in ranker_in_words(winning)[0]
-    same = measured(parts, {"ease": {"k": 30, "l2": 50.0}}, {"model": "ease", "l2": 50.0})
+    same = measured(by_activity, {"ease": {"k": 30, "l2": 50.0}}, {"model": "ease", "l2": 50.0})
     assert {(each.gain.value, each.verdict) for each in same.gains} == {(0.0, "undecided")}
     assert "shows no difference" in ranker_in_words(same)[0]
 
 
-def test_without_a_ranker_there_is_nothing_to_hold_against_the_fusion(parts) -> None:
-    plain = measured(parts, {"ease": {"k": 30, "l2": 50.0}}, None)
+def test_without_a_ranker_there_is_nothing_to_hold_against_the_fusion(by_activity) -> None:
+    plain = measured(by_activity, {"ease": {"k": 30, "l2": 50.0}}, None)
     assert plain.gains == () and plain.final.card["ranker"] == [] and ranker_in_words(plain) == []
 
 
-def test_both_orders_are_cut_at_keep(parts) -> None:
-    cut = Pipeline(retrieve={"ease": {"k": 30}}, rank={"model": "random", "keep": 12}).fit(parts[0])
-    final, ranked, fused = cut.recommend_with_fusion(parts[2], k=10)
-    assert cut.run(parts[2]).fused.table["rank"].max() == 12 and final.table.equals(ranked.table)
+def test_both_orders_are_cut_at_keep(by_activity) -> None:
+    cut = Pipeline(retrieve={"ease": {"k": 30}}, rank={"model": "random", "keep": 12}).fit(by_activity[0])
+    final, ranked, fused = cut.recommend_with_fusion(by_activity[2], k=10)
+    assert cut.run(by_activity[2]).fused.table["rank"].max() == 12 and final.table.equals(ranked.table)
     assert fused.table["rank"].max() == 10 and fused.table.equals(
-        cut.run(parts[2]).fused.table.filter(pl.col("rank") <= 10)
+        cut.run(by_activity[2]).fused.table.filter(pl.col("rank") <= 10)
     )
 
 
@@ -107,21 +98,23 @@ def test_the_dashboard_says_when_the_ranker_loses(losing, tmp_path: Path) -> Non
     assert text.startswith("the ranker random loses to plain fusion") and text.endswith("recall@10")
 
 
-def test_what_a_ranker_can_be_judged_by(parts) -> None:
+def test_what_a_ranker_can_be_judged_by(by_activity) -> None:
     assert judged_metrics(["novelty@10", "ndcg@10", "coverage@10", "diversity@5"]) == ["ndcg@10"]
-    train, test, users = parts
+    train, test, users = by_activity
     run = Pipeline(retrieve={"popular": {"k": 30}}).fit(train).run(users)
     with pytest.raises(UsageError, match="of diversity@10 nothing can be lost"):
         evaluate_stages(run, test, train=train, metrics=["diversity@10"])
 
 
-def test_commands_and_jobs_say_when_the_ranker_loses(parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_and_jobs_say_when_the_ranker_loses(
+    by_activity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from typer.testing import CliRunner
 
     from reclens.cli.app import app
 
     monkeypatch.chdir(tmp_path)
-    parts[0].interactions.write_parquet("events.parquet")
+    by_activity[0].interactions.write_parquet("events.parquet")
     Path("job.toml").write_text("""name = "shop"
 [data]
 path = "events.parquet"

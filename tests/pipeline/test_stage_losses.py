@@ -6,9 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.data import segments, split
 from reclens.data.dataset import Dataset
-from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import UsageError
 from reclens.evaluation import evaluate
 from reclens.pipeline import Pipeline
@@ -17,22 +15,17 @@ from reclens.pipeline.stage_losses import evaluate_stages
 
 
 @pytest.fixture(scope="module")
-def parts():
-    made = split.last_n(synthetic_movielens(n_users=150, n_items=120, n_ratings=5_000, rng=3), n=4)
-    train = made.train.with_segments(activity=segments.quantiles("n_interactions", ["light", "heavy"]))
-    return train, made.test, made.test_users
-
-
-@pytest.fixture(scope="module")
-def pipeline(parts) -> Pipeline:
+def pipeline(by_activity) -> Pipeline:
     retrieve = {"item_knn": {"k": 25}, "popular": {"k": 15}}
     rerank = [{"kind": "mmr", "weight": 0.5}, {"kind": "calibrated", "weight": 0.3}]
-    return Pipeline(retrieve=retrieve, rank={"model": "ease", "l2": 50.0, "keep": 20}, rerank=rerank).fit(parts[0])
+    return Pipeline(retrieve=retrieve, rank={"model": "ease", "l2": 50.0, "keep": 20}, rerank=rerank).fit(
+        by_activity[0]
+    )
 
 
 @pytest.fixture(scope="module")
-def found(pipeline, parts):
-    train, test, users = parts
+def found(pipeline, by_activity):
+    train, test, users = by_activity
     return evaluate_stages(pipeline.run(users, k=10), test, train=train, by=["activity"])
 
 
@@ -52,7 +45,7 @@ def test_by_hand() -> None:
     assert found.retrievers["popular"]["recall@3"].overall.value == 0.5
 
 
-def test_graded_relevance_orders_the_ideal(parts) -> None:
+def test_graded_relevance_orders_the_ideal(by_activity) -> None:
     pairs = [(user, item) for item, n in zip("abc", (3, 2, 1), strict=True) for user in "lmn"[:n]]
     train = Dataset(pl.DataFrame([*pairs, ("u", "e")], schema=["user_id", "item_id"], orient="row"))
     made = Pipeline(retrieve={"popular": {"k": 3}}).fit(train)
@@ -63,8 +56,8 @@ def test_graded_relevance_orders_the_ideal(parts) -> None:
     assert found.loss("rank", "ndcg@3").after == pytest.approx(ranked / ideal)
 
 
-def test_losses_add_up_in_every_segment(found, pipeline, parts) -> None:
-    train, test, users = parts
+def test_losses_add_up_in_every_segment(found, pipeline, by_activity) -> None:
+    train, test, users = by_activity
     final = evaluate(
         pipeline.recommend(users, k=10), test, train=train, metrics=["ndcg@10", "recall@10"], by=["activity"]
     )
@@ -77,8 +70,8 @@ def test_losses_add_up_in_every_segment(found, pipeline, parts) -> None:
             assert rows[-1].after == pytest.approx(result.value)
 
 
-def test_the_ceiling_is_what_a_perfect_ranker_reaches(found, pipeline, parts) -> None:
-    _, test, users = parts
+def test_the_ceiling_is_what_a_perfect_ranker_reaches(found, pipeline, by_activity) -> None:
+    _, test, users = by_activity
     candidates = pipeline.run(users, k=10).candidates
     hits = candidates.join(test, on=["user_id", "item_id"], how="semi").group_by("user_id").len("hits")
     per_user = test.group_by("user_id").len("relevant").join(hits, on="user_id", how="left").fill_null(0)
@@ -99,8 +92,8 @@ def test_intervals_pair_user_by_user(found) -> None:
     assert loss.high - loss.low == pytest.approx(2 * half, rel=0.12)
 
 
-def test_other_metrics_are_shown_and_not_called_losses(pipeline, parts) -> None:
-    train, test, users = parts
+def test_other_metrics_are_shown_and_not_called_losses(pipeline, by_activity) -> None:
+    train, test, users = by_activity
     found = evaluate_stages(pipeline.run(users, k=10), test, train=train, metrics=["ndcg@10", "diversity@10"])
     assert {each.metric for each in found.losses} == {"ndcg@10"}
     ranked, mmr = (found.stages[name]["diversity@10"].overall.value for name in ("ranked", "1 mmr"))
@@ -109,8 +102,8 @@ def test_other_metrics_are_shown_and_not_called_losses(pipeline, parts) -> None:
         found.loss("rank", "diversity@10")
 
 
-def test_latency_tells_stages_and_segments_apart(pipeline, parts) -> None:
-    train, _, users = parts
+def test_latency_tells_stages_and_segments_apart(pipeline, by_activity) -> None:
+    train, _, users = by_activity
     rows = measure_latency(pipeline, users, n=12, segments=train.segments, by=["activity"])
     overall = [each for each in rows if each.by == "overall"]
     labels = ["item_knn", "popular", "candidates", "ease", "1 mmr", "2 calibrated", "whole request"]

@@ -147,7 +147,7 @@ def test_an_outcome_survives_the_workspace(dial_world: ModuleType, split: Split,
     found = workspace.sql("SELECT count(*) AS n FROM tuning_first_trials WHERE error IS NOT NULL")
     assert found["n"].item() == sum(trial.error is not None for trial in tuning.trials) > 0
     (folder / "trials.parquet").unlink()
-    with pytest.raises(DataError, match="not the whole outcome"):
+    with pytest.raises(DataError, match="not a whole outcome"):
         Tuning.load(folder)
     with pytest.raises(DataError, match="not a whole tuning"):
         workspace.load("tuning", "first")

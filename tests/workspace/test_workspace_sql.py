@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from reclens.errors import UsageError, WorkspaceError
+from reclens.report.data.words import cut_text
 from reclens.workspace import Workspace, query
 from reclens.workspace.sandbox import open_tables
 
@@ -314,11 +315,11 @@ def test_what_needs_too_much_memory_fails_and_spills_nothing(place: Workspace, b
 def test_rows_beyond_the_limit_are_said_to_be_missing(place: Workspace) -> None:
     found = place.query("SELECT * FROM range(1000000000000)", limit=600, seconds=20)
     assert found.table["range"].to_list() == list(range(600))
-    assert found.cut == "Only the first 600 rows are shown: there are more."
+    assert found.cut == "rows" and cut_text(found) == "Only the first 600 rows are shown: there are more."
     whole = place.query("SELECT * FROM range(600)", limit=600)
     assert whole.table.height == 600 and whole.cut is None
     large = place.query("SELECT repeat('x', 100000) AS a FROM range(100000)", limit=10_000, seconds=60)
-    assert large.cut is not None and "100 MB" in large.cut and large.table.height < 2_000
+    assert large.cut == "bytes" and "100 MB" in str(cut_text(large)) and large.table.height < 2_000
 
 
 def test_names_are_found_wherever_they_stand(place: Workspace) -> None:

@@ -149,6 +149,7 @@ def sql(
       reclens workspace sql "SELECT avg(\"ndcg@10\") FROM evaluation_demo_ease_per_user"
     """
     from reclens.cli.shared import emit, keep_interrupts, say, table_of, working
+    from reclens.report.data.words import cut_text
 
     place = _there(workspace)
     keep_interrupts()
@@ -160,5 +161,5 @@ def sql(
         found = place.query(query, limit=limit, seconds=seconds)
     shown = table_of("Result", found.table.to_dicts(), columns=found.table.columns)
     emit(shown, format=format, out=out, synthetic=found.synthetic)
-    if found.cut is not None:
-        say(found.cut)
+    if (cut := cut_text(found)) is not None:
+        say(cut)

@@ -13,6 +13,7 @@ from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
 from reclens.report.data.profile import frame_table
+from reclens.report.data.words import cut_text
 from reclens.workspace import Answer, Workspace
 from reclens.workspace.query import get_ready
 
@@ -133,8 +134,8 @@ def _answer(workspace: Workspace) -> None:
     st.code(query, language="sql", wrap_lines=True)
     if found.synthetic:
         store.show_synthetic("query")
-    if found.cut is not None:
-        st.warning(found.cut, icon=":material/content_cut:")
+    if (cut := cut_text(found)) is not None:
+        st.warning(cut, icon=":material/content_cut:")
     frame(found.table, key="answer-table")
     left, right = st.columns([1, 4], vertical_alignment="center")
     with left:

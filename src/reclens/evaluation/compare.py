@@ -12,8 +12,9 @@ from typing import Any, Literal, get_args
 import numpy as np
 import polars as pl
 
+from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation.cards import ComparisonCard
 from reclens.evaluation.differences import Family, Outcome, PairedDifference
 from reclens.evaluation.pairing import Pair, Pairs
@@ -113,7 +114,7 @@ class Comparison(Tabular):
             DataError: If the folder does not hold a whole comparison.
         """
         path = Path(folder)
-        try:
+        with reading(path, "comparison", fix="Compare again and save it."):
             header = json.loads((path / "comparison.json").read_text(encoding="utf-8"))
             rows = tuple(PairedDifference(**row) for row in read_parquet(path / "differences.parquet").to_dicts())
             return cls(
@@ -123,10 +124,6 @@ class Comparison(Tabular):
                 level=header["level"],
                 card=header["card"],
             )
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"not a whole comparison ({error})", source=str(path), fix="Compare again and save it."
-            ) from error
 
 
 def compare(

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
-from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
+from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expect_type
 from reclens.evaluation.cards import EvaluationCard
 from reclens.files import made_folder
 from reclens.metrics.registry import Asked, canonical, in_unit_range
@@ -238,15 +239,11 @@ class Evaluation(Tabular):
             DataError: If the folder does not hold a whole evaluation.
         """
         path = Path(folder)
-        try:
+        with reading(path, "evaluation", fix="Evaluate again and save it."):
             header = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
             summary = Summary.of_arrays(header["summary"], read_arrays(path / "summary.npz"))
             names = ("per_user", "segments", "exposure")
             per_user, segments, exposure = [read_parquet(path / f"{name}.parquet") for name in names]
-        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"not a whole evaluation ({error})", source=str(path), fix="Evaluate again and save it."
-            ) from error
         catalogue = {(metric, by, segment): value for metric, by, segment, value in header["catalogue"]}
         metrics, level = tuple(header["metrics"]), header["level"]
         return cls(

@@ -10,8 +10,9 @@ from typing import Any, Literal, get_args
 
 import polars as pl
 
+from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import UnknownNameError, UsageError
 from reclens.files import made_folder
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
@@ -280,7 +281,7 @@ class Tuning(Tabular):
             DataError: If the folder is not a complete result.
         """
         path = Path(folder)
-        try:
+        with reading(path, "outcome of a search", fix="Tune again and save it."):
             header = json.loads((path / "tuning.json").read_text(encoding="utf-8"))
             rows = read_parquet(path / "trials.parquet").to_dicts()
             trials = tuple(Trial(**row | {"parameters": json.loads(row["parameters"])}) for row in rows)
@@ -299,10 +300,6 @@ class Tuning(Tabular):
                 notes=notes,
                 card=header["card"],
             )
-        except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
-            raise DataError(
-                f"not the whole outcome of a search ({error})", source=str(path), fix="Tune again and save it."
-            ) from error
 
 
 def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from typing import IO, Any, Final
 import polars as pl
 
 from reclens.errors import UsageError, WorkspaceError
-from reclens.workspace.sandbox import LESS, receive, send
+from reclens.workspace.sandbox import LESS, Cut, receive, send
 
 __all__ = ["Answer", "ask", "end_all", "get_ready"]
 
@@ -44,12 +44,12 @@ class Answer:
 
     Attributes:
         table: The rows.
-        cut: What is missing and why, or None if nothing is.
+        cut: Why rows are missing: there are more than the limit of ``rows``, or of ``bytes``; None if none is.
         synthetic: Whether a table that was named comes from synthetic data.
     """
 
     table: pl.DataFrame
-    cut: str | None = None
+    cut: Cut | None = None
     synthetic: bool = False
 
 

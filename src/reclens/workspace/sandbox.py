@@ -19,7 +19,7 @@ import threading
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import polars as pl
 
@@ -30,7 +30,7 @@ from reclens.errors import RecLensError, UsageError, WorkspaceError, first_line,
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["IDLE", "LESS", "answer", "main", "named_in", "open_tables", "receive", "send"]
+__all__ = ["IDLE", "LESS", "MOST_BYTES", "Cut", "answer", "main", "named_in", "open_tables", "receive", "send"]
 
 MEMORY: Final = "2GB"
 """What a query may use, the tables that it reads included; nothing is spilled to disk."""
@@ -41,7 +41,9 @@ LESS: Final = "Ask for less: filter, aggregate, or name fewer tables."
 IDLE: Final = 300.0
 """Seconds without a query after which the process ends by itself."""
 
-_BYTES: Final = 100_000_000
+Cut = Literal["rows", "bytes"]
+"""What limited an answer: the number of rows, or their size."""
+MOST_BYTES: Final = 100_000_000
 """Most bytes of values that an answer holds: few rows can be large too."""
 _ANSWER: Final = "answer_of_the_query"
 _ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
@@ -52,7 +54,7 @@ _QUERY: Final = "_QUERY_NODE"
 _PIVOT: Final = re.compile(r"\bPIVOT\b", re.IGNORECASE)
 
 
-def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple[pl.DataFrame, str | None]:
+def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple[pl.DataFrame, Cut | None]:
     """Run one SELECT over tables, in this process.
 
     Args:
@@ -236,7 +238,7 @@ def _writes(connection: DuckDBPyConnection, query: str) -> set[str]:
 
 def _fetch(
     connection: DuckDBPyConnection, query: str, limit: int | None, *, listing: bool
-) -> tuple[pl.DataFrame, str | None]:
+) -> tuple[pl.DataFrame, Cut | None]:
     """The rows, as far as the limits let them through."""
     found = connection.sql(query)
     # One row more tells whether there are more.
@@ -251,13 +253,13 @@ def _fetch(
     )
     frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
     if limit is not None and frame.height > limit:
-        frame, cut = frame.head(limit), f"Only the first {limit:,} rows are shown: there are more."
+        frame, cut = frame.head(limit), "rows"
     else:
         cut = None
     size = int(frame.estimated_size())
-    if size > _BYTES:
-        frame = frame.head(frame.height * _BYTES // size)
-        cut = f"Only the first {frame.height:,} rows are shown: more would be over {_BYTES // 10**6} MB."
+    if size > MOST_BYTES:
+        frame = frame.head(frame.height * MOST_BYTES // size)
+        cut = "bytes"
     return frame, cut
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reclens.report._toolkit.format import percent
+from reclens.workspace.query import Answer
+from reclens.workspace.sandbox import MOST_BYTES
 
-__all__ = ["note_line", "rule_detail", "rule_line", "rule_name", "split_text", "ties_text"]
+__all__ = ["cut_text", "note_line", "rule_detail", "rule_line", "rule_name", "split_text", "ties_text"]
 
 Facts = Mapping[str, Any]
 
@@ -44,6 +46,20 @@ def note_line(note: Mapping[str, Any] | str) -> str:
         return note
     words = _NOTES.get(str(note["code"]))
     return str(note["code"]).replace("_", " ") if words is None else words(note["facts"])
+
+
+def cut_text(answer: Answer) -> str | None:
+    """What is missing of the answer to a query; None if nothing is.
+
+    Example:
+        >>> import polars as pl
+        >>> cut_text(Answer(pl.DataFrame({"n": range(600)}), "rows"))
+        'Only the first 600 rows are shown: there are more.'
+    """
+    if answer.cut is None:
+        return None
+    more = "there are more" if answer.cut == "rows" else f"more would be over {MOST_BYTES // 10**6} MB"
+    return f"Only the first {answer.table.height:,} rows are shown: {more}."
 
 
 def split_text(card: Mapping[str, Any]) -> str:
