@@ -39,7 +39,8 @@ TESTS = (
     *(f"tests/{room}" for room in ("stats", "metrics", "reference", "evaluation", "experiment", "audit", "lab")),
     *(f"src/reclens/{room}" for room in ("stats", "metrics", "evaluation", "experiment")),
 )
-IGNORED = ("tests/experiment/aggregate/test_gather.py",)  # computes with Polars when it is imported
+IGNORED = ("tests/experiment/aggregate/test_gather.py", "tests/experiment/aggregate/test_gather_events.py")
+"""They compute with Polars when they are imported."""
 TEST_LIMIT, FILE_LIMIT, MUTANT_LIMIT, HANGS = 10.0, 90.0, 30.0, 20
 """Processor seconds of one test, of all tests of a file while lines are recorded, and of all tests of one mutant. What
 takes so many times longer by the clock, hangs."""
