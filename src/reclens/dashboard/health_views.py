@@ -140,7 +140,7 @@ def slices(day: Health, indicator: str, by: str) -> list[tuple[str, str, str]]:
 
 def table_of_incidents(incidents: Sequence[Incident]) -> None:
     """All incidents of these days."""
-    table(incident_table(incidents), key="incidents")
+    table(incident_table(incidents), key="incident-table")
 
 
 def titles(incidents: Sequence[Incident]) -> Callable[[str], str]:
@@ -192,7 +192,7 @@ def _reader() -> str:
 def tables_of_gate(watched: Watched) -> None:
     """The checks of the day, then a row a day."""
     table(gate_table(watched.history.last.gate), key="gate")
-    table(gate_days_table([each.gate for each in watched.history.days[::-1]]), key="gates")
+    table(gate_days_table([each.gate for each in watched.history.days[::-1]]), key="gate-days")
 
 
 def note(watched: Watched) -> None:

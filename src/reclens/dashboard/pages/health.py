@@ -29,6 +29,10 @@ from reclens.workspace import Workspace
 __all__ = ["PAGE", "show"]
 
 
+_FIRST: Final = "ctr"
+"""The indicator whose slices are shown to begin with, where it is measured."""
+
+
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Health")
@@ -107,7 +111,8 @@ def _slices(watched: Watched) -> None:
     left, right = st.columns(2)
     with left:
         indicators = list(known)
-        indicator = choose("Indicator", indicators, key="indicator", format_func=indicator_name) or indicators[0]
+        first = _FIRST if _FIRST in known else indicators[0]
+        indicator = choose("Indicator", indicators, key="indicator", default=first, format_func=indicator_name) or first
     with right:
         by = choose("Sliced by", known[indicator], key="by", format_func=dimension_name) or known[indicator][0]
     keys = [(indicator, OVERALL, "all"), *health_views.slices(day, indicator, by)]
@@ -118,7 +123,7 @@ def _slices(watched: Watched) -> None:
     key = keys[names.index(one)]
     drawn = draw(charts.history_chart, watched.history, key=key, annotations=list(watched.annotations))
     chart(drawn, series_text(SeriesKey(*key)), key="slice")
-    table(slice_table(day, indicator, by), key="slices")
+    table(slice_table(day, indicator, by), key="slice-table")
 
 
 def _data(watched: Watched) -> None:

@@ -37,6 +37,8 @@ _HALF: Final = 0.26
 _WIDEST: Final = 1.7
 """Half-widths of the band at which a line is cut off."""
 _DAYS: Final = 28
+_SMALL, _TINY = 0.05, 0.005
+"""Shares below which an axis has one decimal, and two."""
 _TONES: Final[Mapping[str, str]] = {
     "alert": "var(--bad)",
     "warning": "var(--open)",
@@ -83,7 +85,7 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     height = ROW_HEIGHT * len(keys) + 8
     order = list(range(len(keys)))
     axis = alt.Axis(
-        values=order, labelExpr=f"{json.dumps(labels)}[datum.value]", labelLimit=230, grid=False, tickCount=len(keys)
+        values=order, labelExpr=f"{json.dumps(labels)}[datum.value]", labelLimit=200, grid=False, tickCount=len(keys)
     )
     scale = alt.Scale(domain=[len(keys) - 0.5, -0.5], nice=False, zero=False)
     y = alt.Y("y:Q", title=None, axis=axis, scale=scale)
@@ -101,7 +103,7 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     shown = base_of(points, height=height)
     tones = legend_above(
         alt.Color("status:N", scale=alt.Scale(domain=list(_TONES), range=list(_TONES.values()))), symbol="circle"
-    ).legend(columns=4, title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, symbolType="circle")
+    ).legend(columns=2, title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, symbolType="circle")
     layers.append(shown.mark_circle(size=80, opacity=1).encode(x=x, y=y, color=tones, tooltip="tip:N"))
     return alt.layer(*layers)
 
@@ -182,8 +184,10 @@ def history_chart(
     ]
     scale = alt.Scale(zero=False, nice=True)
     form: dict[str, Any] = {"format": "%"} if is_share(series.indicator) else {}
-    small = is_share(series.indicator) and max(row["value"] for row in rows) < 0.05
-    axis = alt.Axis(format=".1%", tickCount=4) if small else alt.Axis(**form, tickCount=4)
+    most = max(row["value"] for row in rows)
+    if is_share(series.indicator) and most < _SMALL:
+        form = {"format": ".1%" if most > _TINY else ".2%"}
+    axis = alt.Axis(**form, tickCount=4)
     y: dict[str, Any] = {"title": unit_of(series.indicator) or None, "scale": scale, "axis": axis}
     x = alt.X("day:T", title=None, scale=alt.Scale(type="utc"), axis=_days_axis())
     base = base_of(drawn, height=height)
