@@ -125,6 +125,7 @@ _REQUEST: Final[dict[str, Wrong]] = {
     "--column": Wrong(COLUMNS.values, {"--exclude": "train.csv"}),
     "--read": Wrong(READ.values, {"--exclude": "train.csv"}),
 }
+_TRACK: Final = {"--track": Wrong(("nosuch", "nosuch:x", "wandb:a/b/c"))}
 _OF_HISTORY: Final = {name: _REQUEST[name] for name in ("--history-mode", "--column", "--read")}
 
 DAY = Wrong(("nosuch", "2026-13-01", "05.01.2026"))
@@ -137,10 +138,11 @@ _INCIDENT: Final = "4b6221c5"
 
 COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "demo": (_DATA, {**NEW, "--files": Wrong(("events.csv",), {"--data": ...})}),
-    "run": ({"config": "job.toml"}, NEW),
+    "run": ({"config": "job.toml"}, {**NEW, **_TRACK}),
     "evaluate": (
         {"lists": "lists.csv", "--truth": "truth.csv", "--metric": ["ndcg@2"]},
         {
+            **_TRACK,
             "--name": FREE,
             "--users": Wrong(("nosuch.csv",), {"--train": "train.csv"}),
             "--items": Wrong(("nosuch.csv",), {"--train": "train.csv"}),
@@ -204,6 +206,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"--model": ["popular"], **_DATA, "--trials": "1", "--metric": "ndcg@2"},
         {
             **NEW,
+            **_TRACK,
             "--split": Wrong(("nosuch",), {"--data": ...}),
             "--trials": COUNT,
             "--seconds": Wrong(("0", "-1", "nan")),
@@ -231,6 +234,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         },
     ),
     "doctor": ({}, NEW),
+    "track-sync": ({"runs": ["events.csv"]}, {"runs": Wrong(("nosuch",)), "--timeout": Wrong(("-1", "nan"))}),
     "data info": ({"path": "events.csv"}, {}),
     "data split": (
         {"path": "events.csv", "--name": "new"},
@@ -399,6 +403,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "experiment read": (
         {"plan": "plan.toml", "data": "units.csv"},
         {
+            **_TRACK,
             "--arm": NAME,
             "--no-ids": FREE,
             "--aggregated": FREE,

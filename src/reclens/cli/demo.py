@@ -11,6 +11,8 @@ from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, TaskOption, WorkspaceOption
+from reclens.cli.track import TrackOption
+from reclens.cli.track import track as copy
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.open import translated
 from reclens.data.read.request import Reading
@@ -81,6 +83,7 @@ def _write_samples(folder: Path, seed: int, output: Output) -> None:
 def run(
     config: Annotated[Path, typer.Argument(help="TOML file of the job; docs/cli.md describes it.")],
     workspace: WorkspaceOption = Path("workspace"),
+    track: TrackOption = None,
     output: Output = OUTPUT,
 ) -> None:
     """Run a job from a TOML file: data, split, segments, models, metrics, comparison, report.
@@ -92,10 +95,10 @@ def run(
 
     settings = load_settings(config)
     with translated("toml"):
-        _run(settings, reading_of(settings), workspace=workspace, output=output)
+        _run(settings, reading_of(settings), workspace=workspace, output=output, track=track)
 
 
-def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Output) -> None:
+def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Output, track: str | None = None) -> None:
     from reclens.cli.shared import heed, prepare, progress_of
     from reclens.job import run as job
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared with the others
@@ -116,4 +119,5 @@ def _run(settings: JobSettings, reading: Reading, *, workspace: Path, output: Ou
     for sentence in comparison_text(found.comparison) if found.comparison is not None else ():
         output.say(f"- {sentence}")
     output.say(f"report: {found.report}")
+    copy(track, found.results, name=settings.name, files=[found.report], quiet=output.quiet)
     heed(found.gate, quiet=output.quiet)

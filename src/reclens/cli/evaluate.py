@@ -20,6 +20,8 @@ from reclens.cli.shared import (
     WorkspaceOption,
     writable,
 )
+from reclens.cli.track import TrackOption
+from reclens.cli.track import track as copy
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
@@ -72,6 +74,7 @@ def evaluate(
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
     html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
+    track: TrackOption = None,
     seed: SeedOption = 0,
     output: Output = OUTPUT,
 ) -> None:
@@ -130,6 +133,7 @@ def evaluate(
         _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
+    copy(track, result, name=keep or result.system, files=[html] if html else [], quiet=output.quiet)
     for line in (*oddities(result.card, as_option, texts()), *other_names(result.card)):
         output.say(line)
     output.emit(table_of(result.system, result.to_dicts()), synthetic=bool(result.card.get("synthetic")))

@@ -10,6 +10,8 @@ import typer
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, WorkspaceOption, writable
+from reclens.cli.track import TrackOption
+from reclens.cli.track import track as copy
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def tune(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing search of that name.")] = False,
     show_trials: Annotated[bool, typer.Option("--show-trials", help="Print every trial instead of the best.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
+    track: TrackOption = None,
     seed: SeedOption = 0,
     format: FormatOption = Format.table,
     quiet: QuietOption = False,
@@ -92,6 +95,7 @@ def tune(
     with progress_of(quiet=quiet) as progress:
         kernels.warm_up(progress)
         found = _run(place, search, name, overwrite=overwrite, progress=progress)
+    copy(track, found, name=name, quiet=quiet)
     rows = found.trial_dicts() if show_trials else found.to_dicts()
     if format in (Format.table, Format.md):
         rows = [_trial_in_words(row) if show_trials else _best_in_words(row) for row in rows]

@@ -13,6 +13,8 @@ from reclens.cli.options import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption, WorkspaceOption
+from reclens.cli.track import TrackOption
+from reclens.cli.track import track as copy
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -85,6 +87,7 @@ def read(
         bool, typer.Option("--drop-unknown-arms", help="Leave out arms that are not in the plan.")
     ] = False,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the readout in the workspace.")] = None,
+    track: TrackOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     format: FormatOption = Format.table,
     out: DocumentOption = None,
@@ -108,8 +111,7 @@ def read(
     from reclens.experiment.planning.metric import OF_ARM
     from reclens.experiment.planning.plan import load_plan
 
-    place = _place(workspace, keep)
-    made = load_plan(plan)
+    place, made = _place(workspace, keep), load_plan(plan)
     exposed = any(metric.kind in OF_ARM for metric in made.metrics)
     _refuse(ctx, aggregated=aggregated, events=events, written=out is not None, exposed=exposed)
     with working(f"read {data}", quiet=quiet):
@@ -149,6 +151,7 @@ def read(
         )
     _show(found := _of_origin(found, data, exposures), format, out, bayes=bayes, quiet=quiet)
     _keep(found, place, keep, quiet=quiet)
+    copy(track, found, name=keep or found.plan.name, quiet=quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
 
