@@ -10,7 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.errors import UnknownNameError
+from reclens.errors import UnknownNameError, UsageError
+from reclens.job.monitor_ground import gate_of
 from reclens.monitor.day import run_day
 from reclens.monitor.gate import CHECKS
 from reclens.monitor.project import Project
@@ -167,6 +168,15 @@ def test_a_further_gate_blocks_too(hand_project: Project) -> None:
     assert gate.state == "failed" and check(gate, "banned_user", "user_id").failed_rows == 1
     gate = run_day(hand_project, FIRST, gate=_Adapter(breaks=True)).gate
     assert gate.state == "errored" and check(gate, "gate").facts == {"problem": "RuntimeError: no connection"}
+
+
+def test_settings_name_a_further_gate(make_project: Callable[..., Project]) -> None:
+    text = '[log]\npath = "log"\n'
+    assert gate_of(make_project(text).settings) is None
+    with pytest.raises(UnknownNameError, match="adapter 'great_expectation'"):
+        gate_of(make_project(text + '[gate]\nadapter = "great_expectation:suite"').settings)
+    with pytest.raises(UsageError, match="is no Gate"):
+        gate_of(make_project(text + '[gate]\nadapter = "file:gate.jsonl"').settings)
 
 
 def test_the_gate_of_any_frame(hand_log: Hand) -> None:

@@ -14,12 +14,14 @@ from reclens.monitor.project import Project
 from reclens.monitor.records import Annotation
 from reclens.monitor.rules import Rule
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings
+from reclens.protocols import Gate, adapter
 from reclens.workspace import Workspace
 
 __all__ = [
     "FOLDER",
     "annotations_of",
     "expect_days",
+    "gate_of",
     "named_in",
     "notes_of",
     "options_of",
@@ -80,6 +82,18 @@ def rules_of(settings: MonitorSettings) -> dict[str, Rule]:
             slo=said.slo,
         )
     return found
+
+
+def gate_of(settings: MonitorSettings) -> Gate | None:
+    """The further gate that ``[gate]`` names.
+
+    Raises:
+        UnknownNameError: If there is no adapter of that scheme.
+        UsageError: If the address has no scheme, or names no gate.
+        MissingExtraError: If its library is not installed.
+    """
+    address = settings.gate.adapter
+    return None if address is None else adapter(address, Gate)
 
 
 def options_of(settings: MonitorSettings) -> DetectOptions:

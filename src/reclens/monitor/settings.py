@@ -215,10 +215,7 @@ class DetectSettings(Section):
         cool_down: Days after an alert within which a series raises none.
         warm_up: Weeks that a forecast needs.
         memory: Weeks in a forecast.
-        level: Distance of a day, in units of noise, until thresholds are learned.
-        drift: Cumulative distance, likewise.
         least_rows: Slices with less traffic a day are not judged.
-        slo_target: Share of days that keep an SLO.
         resolve_days: Calm days after which an incident is resolved.
     """
 
@@ -226,10 +223,7 @@ class DetectSettings(Section):
     cool_down: Annotated[int, Field(ge=0)] = 7
     warm_up: Annotated[int, Field(ge=1)] = 3
     memory: Annotated[int, Field(ge=1)] = 8
-    level: Annotated[float, Field(gt=0)] = 4.5
-    drift: Annotated[float, Field(gt=0)] = 12.0
     least_rows: Annotated[int, Field(ge=0)] = 200
-    slo_target: Annotated[float, Field(gt=0, lt=1)] = 0.95
     resolve_days: Annotated[int, Field(ge=1)] = 2
 
     @model_validator(mode="after")
