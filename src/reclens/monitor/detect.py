@@ -158,23 +158,49 @@ def _judge(
     grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options: DetectOptions, first: date
 ) -> pl.DataFrame:
     """Forecasts, distances and limits of the judged days, a row a value."""
-    names = grid.keys["indicator"].to_numpy()
     begin = max(0, (first - grid.days[0]).days)
+    parts = _scored(grid, rules, unusual, options)
     found: list[pl.DataFrame] = []
-    parts: dict[str, _Scored] = {}
-    for name in dict.fromkeys(names):
-        rule, mine = rules.get(name, _OTHERS), np.flatnonzero(names == name)
-        parts[name] = _Scored.of(
-            rule, {key: array[:, mine] for key, array in grid.numbers.items()}, unusual[:, mine], options
-        )
-    factors = [_factor(parts, at, options, rules) for at in range(begin, len(grid.days))]
-    for name, part in parts.items():
-        keys = grid.keys.filter(pl.col("indicator") == name)
-        for at in range(begin, len(grid.days)):
-            limit, drift_limit = part.limits(at, rules.get(name, _OTHERS).budget or options.budget)
-            row = part.row(at, limit * factors[at - begin][0], drift_limit * factors[at - begin][1])
-            found.append(keys.select(pl.lit(grid.days[at]).alias("day"), *_KEY).with_columns(**row))
+    for at in range(begin, len(grid.days)):
+        limits = [part.limits(at, part.rule.budget or options.budget) for part in parts]
+        factors = _factors(parts, limits, at, options)
+        for part, limit in zip(parts, limits, strict=True):
+            row = part.row(at, *(size * factor for size, factor in zip(limit, factors, strict=True)))
+            found.append(part.keys.select(pl.lit(grid.days[at]).alias("day"), *_KEY).with_columns(**row))
     return pl.concat(found)
+
+
+def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options: DetectOptions) -> list[_Scored]:
+    """Every indicator, judged: all series are scored at once, each on the scale of its own."""
+    names = grid.keys["indicator"].to_numpy()
+    values, errors = np.full(unusual.shape, np.nan), np.zeros(unusual.shape)
+    of = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names)}
+    for name, mine in of.items():
+        scale = rules.get(name, _OTHERS).scale
+        values[:, mine], errors[:, mine] = forth(scale, *(grid.numbers[each][:, mine] for each in _NUMBERS))
+    excluded = unusual | (grid.numbers["n"] < options.least_rows)
+    scores = score_days(
+        values,
+        errors=errors,
+        excluded=excluded,
+        memory=options.memory,
+        warm_up=options.warm_up,
+        unlearned=_UNLEARNED,
+    )
+    sums = np.where(excluded, np.nan, drift_scores(values, scores, excluded=excluded))
+    z = np.where(excluded, np.nan, scores.z)
+    return [
+        _Scored(
+            rule=rules.get(name, _OTHERS),
+            keys=grid.keys[mine],
+            expected=scores.expected[:, mine],
+            scale=scores.scale[:, mine],
+            z=z[:, mine],
+            sums=sums[:, mine],
+            record=scores.record[:, mine],
+        )
+        for name, mine in of.items()
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,37 +208,12 @@ class _Scored:
     """One indicator, judged: arrays of shape (days, slices)."""
 
     rule: Rule
+    keys: pl.DataFrame
     expected: np.ndarray
     scale: np.ndarray
     z: np.ndarray
     sums: np.ndarray
     record: np.ndarray
-
-    @classmethod
-    def of(cls, rule: Rule, numbers: dict[str, np.ndarray], unusual: np.ndarray, options: DetectOptions) -> _Scored:
-        value, error = forth(rule.scale, *(numbers[name] for name in _NUMBERS))
-        few = numbers["n"] < options.least_rows
-        excluded = unusual | few
-        scores = score_days(
-            value,
-            errors=error,
-            excluded=excluded,
-            memory=options.memory,
-            warm_up=options.warm_up,
-            unlearned=_UNLEARNED,
-        )
-        sums = drift_scores(value, scores, excluded=excluded)
-        z = np.where(excluded, np.nan, scores.z)
-        bad = {"up": 1.0, "down": -1.0}.get(rule.direction)
-        # What is better than expected is never an alert, so it has no part in the limit either.
-        return cls(
-            rule=rule,
-            expected=scores.expected,
-            scale=scores.scale,
-            z=z if bad is None else np.where(z * bad < 0, np.minimum(np.abs(z), _UNLEARNED) * np.sign(z), z),
-            sums=np.where(excluded, np.nan, sums),
-            record=scores.record,
-        )
 
     def bad(self, scores: np.ndarray) -> np.ndarray:
         """Size of scores in the bad direction; 0 in the other."""
@@ -247,22 +248,24 @@ class _Scored:
         return {name: pl.Series(name, values).fill_nan(None) for name, values in found.items()}
 
 
-def _factor(
-    parts: Mapping[str, _Scored], at: int, options: DetectOptions, rules: Mapping[str, Rule]
+def _factors(
+    parts: Sequence[_Scored], limits: Sequence[tuple[float, float]], at: int, options: DetectOptions
 ) -> tuple[float, float]:
-    """What limits are raised by, so that the days before would not have cost more alerts than the budget."""
+    """What limits are raised by, so that the days before would not have cost more alerts than the budget.
+
+    All slices of an indicator count as one. Sizes are in units of the limit, so that all indicators count together.
+    """
     found: list[float] = []
-    budgets = [rules.get(name, _OTHERS).budget or options.budget for name in parts]
+    budget = float(np.mean([part.rule.budget or options.budget for part in parts])) / 2
     for kind in range(2):
-        columns = []
-        for (_, part), budget in zip(parts.items(), budgets, strict=True):
-            limit = part.limits(at, budget)[kind]
+        columns: list[np.ndarray] = []
+        for part, limit in zip(parts, limits, strict=True):
             scores = part.bad(part.z[:at]) * part.record[:at] if kind == 0 else part.bad(part.sums[:at])
             known = np.isfinite(scores)
-            largest = np.max(np.where(known, scores, 0.0), axis=1, initial=0.0) / limit
+            largest = np.max(np.where(known, scores, 0.0), axis=1, initial=0.0) / limit[kind]
             columns.append(np.where(known.any(axis=1), largest, np.nan))
-        ratios = np.stack(columns, axis=1) if columns else np.zeros((at, 0))
-        threshold = threshold_for(ratios, budget=float(np.mean(budgets)) / 2, cool_down=options.cool_down)
+        ratios = np.stack(columns, axis=1)
+        threshold = threshold_for(ratios, budget=budget, cool_down=options.cool_down)
         found.append(float(np.clip(threshold.value, 1.0, _MOST)) if threshold.state == "set" else 1.0)
     return found[0], found[1]
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import numpy as np
@@ -244,8 +245,7 @@ def score_tail(scores: np.ndarray, *, rate: float, days: float) -> float:
     if not len(sizes):
         return calm
     low, high = np.quantile(sizes, _TAIL)
-    grid = np.geomspace(0.8, max(freedom, 1.0), 60)
-    inner, outer = (stats.t.ppf(0.5 + at / 2, grid) for at in _TAIL)
+    grid, inner, outer = _tails(freedom)
     weight = len(sizes) / (len(sizes) + _PRIOR)
     # The heavier the tail, the larger the ratio of both quantiles: it tells the degrees of freedom.
     ratio = np.log(max(high, _LEAST) / max(low, _LEAST))
@@ -253,6 +253,16 @@ def score_tail(scores: np.ndarray, *, rate: float, days: float) -> float:
     found = grid[np.argmin(np.abs(np.log(outer / inner) - ratio))]
     unit = (low / stats.t.ppf(0.5 + _TAIL[0] / 2, found)) ** weight
     return max(calm, float(stats.t.ppf(1 - rate / 2, found) * unit))
+
+
+@lru_cache(maxsize=128)
+def _tails(freedom: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Degrees of freedom up to a number, and both quantiles of the size of t for each."""
+    from scipy import stats
+
+    grid = np.geomspace(0.8, max(freedom, 1.0), 60)
+    inner, outer = (stats.t.ppf(0.5 + at / 2, grid) for at in _TAIL)
+    return grid, inner, outer
 
 
 def drift_tail(sums: np.ndarray, *, rate: float) -> float:
