@@ -175,7 +175,7 @@ def _overall(log: pl.DataFrame, past: Past, until: int, repeated: int) -> pl.Dat
     return pl.DataFrame(rows, schema=_ROW, orient="row")
 
 
-# -------------------------------------------------------------------------------------------------------------- one seed
+# ------------------------------------------------------------------------------------------------------------ one seed
 
 
 def run_seed(seed: int) -> dict[str, Any]:
@@ -188,14 +188,15 @@ def run_seed(seed: int) -> dict[str, Any]:
     tables = [indicators(log, past, at) for at, log in enumerate(logs)]
     clean = _joined(days, tables)
     found = detect(clean, RULES, start=days[JUDGED], end=days[-1])
-    incidents, _ = _live(clean, found, days[JUDGED:])
+    incidents = _live(clean, found, days[JUDGED:])
     opened = {(each.root, each.first_day) for each in incidents}
+    z_opened = _z_alerts(clean, days[JUDGED:])
     line: dict[str, Any] = {
         "seed": seed,
         "metric_days": len(RULES) * (CLEAN - JUDGED),
         "false_alerts": _alerts(found, days[JUDGED]),
         "false_incidents": len(incidents),
-        "false_z": _z_alerts(clean, days[JUDGED:]),
+        "false_z": _alerts(_beyond(clean, days[JUDGED:]), days[JUDGED]),
         "faults": [],
     }
     for kind in KINDS.values():
@@ -206,9 +207,8 @@ def run_seed(seed: int) -> dict[str, Any]:
             for at, day in enumerate(window, JUDGED):
                 log = world.with_fault(day, fault, clean=logs[at])
                 faulty.append(indicators(log, _Frozen(past), at))
-            line["faults"].append(
-                _judged(fault, _joined([*days[:JUDGED], *window], [*tables[:JUDGED], *faulty]), opened)
-            )
+            series = _joined([*days[:JUDGED], *window], [*tables[:JUDGED], *faulty])
+            line["faults"].append(_judged(fault, series, opened, z_opened))
     line["cpu_s"] = round(time.process_time() - began, 1)
     return line
 
@@ -226,21 +226,21 @@ def _joined(days: list[date], tables: list[pl.DataFrame]) -> pl.DataFrame:
     ).cast(pl.Schema(SERIES))
 
 
-def _live(series: pl.DataFrame, found: pl.DataFrame, days: list[date]) -> tuple[list[Any], None]:
+def _live(series: pl.DataFrame, found: pl.DataFrame, days: list[date]) -> list[Any]:
     life = Life(rules=RULES)
     at = datetime(2026, 1, 1, tzinfo=UTC)
     folded = [(find_groups(day, found.filter(pl.col("day") == day), rules=RULES), at) for day in days]
-    return life.fold(folded, []), None
+    return life.fold(folded, [])
 
 
-def _judged(fault: Fault, series: pl.DataFrame, before: set[Any]) -> dict[str, Any]:
+def _judged(fault: Fault, series: pl.DataFrame, before: set[Any], z_before: set[Any]) -> dict[str, Any]:
     kind = KINDS[fault.kind]
     window = [fault.start + timedelta(days=at) for at in range(kind.days)]
     found = detect(series, RULES, start=fault.start, end=window[-1])
-    incidents, _ = _live(series, found, window)
+    incidents = _live(series, found, window)
     new = [each for each in incidents if (each.root, each.first_day) not in before]
     first = min(new, key=lambda each: (each.first_day, -(each.facts["size"])), default=None)
-    z = _z_first(series, window)
+    z = _z_alerts(series, window) - z_before
     return {
         "kind": fault.kind,
         "strength": fault.strength,
@@ -248,14 +248,15 @@ def _judged(fault: Fault, series: pl.DataFrame, before: set[Any]) -> dict[str, A
         "root": None if first is None else list(first.root),
         "right": None if first is None or not kind.dimension else list(first.root[1:]) == [kind.dimension, kind.slice],
         "incidents": len(new),
-        "z_delay": z,
+        "roots": [[*each.root, (each.first_day - fault.start).days] for each in new],
+        "z_delay": min(((each[0] - fault.start).days for each in z), default=None),
     }
 
 
 def _alerts(found: pl.DataFrame, start: date) -> int:
     """Alerts of clean days: one an indicator and week, however many of its slices."""
     total = 0
-    alerts = found.filter(pl.col("state").is_in(["level", "drift"]))
+    alerts = found.filter(pl.col("state").is_in(["level", "drift"])) if "state" in found.columns else found
     for name in alerts["indicator"].unique():
         quiet = start
         for day in sorted(alerts.filter(pl.col("indicator") == name)["day"].unique()):
@@ -272,17 +273,16 @@ def _z_scores(series: pl.DataFrame) -> pl.DataFrame:
     return series.sort("day").with_columns(z=(pl.col("value") - mean) / spread)
 
 
-def _z_alerts(series: pl.DataFrame, days: list[date]) -> int:
-    found = _z_scores(series).filter(pl.col("day") >= days[0], pl.col("z").is_finite(), pl.col("z").abs() > 3)
-    return _alerts(found.with_columns(state=pl.lit("level")), days[0])
+def _beyond(series: pl.DataFrame, days: list[date]) -> pl.DataFrame:
+    return _z_scores(series).filter(pl.col("day") >= days[0], pl.col("z").is_finite(), pl.col("z").abs() > 3)
 
 
-def _z_first(series: pl.DataFrame, window: list[date]) -> int | None:
-    found = _z_scores(series).filter(pl.col("day") >= window[0], pl.col("z").is_finite(), pl.col("z").abs() > 3)
-    return (found["day"].min() - window[0]).days if len(found) else None  # type: ignore[operator]
+def _z_alerts(series: pl.DataFrame, days: list[date]) -> set[tuple[Any, ...]]:
+    """Alerts of the z-score: day, indicator, dimension and slice."""
+    return set(_beyond(series, days).select("day", "indicator", "dimension", "slice").iter_rows())
 
 
-# ---------------------------------------------------------------------------------------------------------------- report
+# -------------------------------------------------------------------------------------------------------------- report
 
 
 def interval(found: int, of: int) -> str:

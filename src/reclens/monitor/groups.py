@@ -146,23 +146,24 @@ def _keys(rows: pl.DataFrame) -> tuple[SeriesKey, ...]:
 def _clusters(
     roots: list[tuple[SeriesKey, pl.DataFrame]], alerts: pl.DataFrame
 ) -> list[tuple[SeriesKey, tuple[SeriesKey, ...]]]:
-    """Roots of one slice are one incident; those of the whole day join the only slice, if that is further out."""
+    """Roots of one dimension are one incident: what one slice gains the others lose.
+
+    If the whole day is furthest out, all else is its symptom; otherwise it is a symptom of the slice that is.
+    """
     size = dict(zip(_keys_in_order(alerts), alerts["size"], strict=True))
-    by_slice: dict[tuple[str, str], list[tuple[SeriesKey, pl.DataFrame]]] = {}
+    by_dimension: dict[str, list[tuple[SeriesKey, pl.DataFrame]]] = {}
     for root, rows in roots:
-        by_slice.setdefault((root.dimension, root.slice), []).append((root, rows))
-    whole = by_slice.pop((OVERALL, "all"), [])
-    if whole and len(by_slice) == 1:
-        only = next(iter(by_slice.values()))
-        if max(size[root] for root, _ in only) >= max(size[root] for root, _ in whole):
-            only += whole
-            whole = []
+        by_dimension.setdefault(root.dimension, []).append((root, rows))
+    clusters = sorted(by_dimension.values(), key=lambda each: -max(size[root] for root, _ in each))
+    if clusters and clusters[0][0][0].dimension == OVERALL:
+        clusters = [[member for each in clusters for member in each]]
+    whole = by_dimension.get(OVERALL, []) if len(clusters) > 1 else []
     found: list[tuple[SeriesKey, tuple[SeriesKey, ...]]] = []
-    for members in ([whole] if whole else []) + list(by_slice.values()):
-        place = members[0][0][1:]
-        own = [root for root, _ in members if root[1:] == place]
-        root = max(own, key=lambda each: (size[each], each))
-        keys = {key for _, rows in members for key in _keys_in_order(rows)}
+    for at, members in enumerate(each for each in clusters if each is not whole):
+        joined = members + (whole if at == 0 else [])
+        place = members[0][0].dimension
+        root = max((each for each, _ in joined if each.dimension == place), key=lambda each: (size[each], each))
+        keys = {key for _, rows in joined for key in _keys_in_order(rows)}
         found.append((root, tuple(sorted(keys - {root}))))
     return found
 

@@ -15,7 +15,7 @@ from datetime import date, datetime
 from typing import Any, Final, cast
 
 from reclens.monitor.groups import DayFindings, Group
-from reclens.monitor.records import Incident, IncidentEvent, IncidentStatus, Notice, SeriesKey, Severity
+from reclens.monitor.records import OVERALL, Incident, IncidentEvent, IncidentStatus, Notice, SeriesKey, Severity
 from reclens.monitor.rules import Rule
 
 __all__ = ["Action", "Life", "severity_of"]
@@ -132,12 +132,15 @@ class Life:
     def _day(self, found: DayFindings, at: datetime) -> None:
         seen: set[str] = set()
         for group in found.groups:
-            match = self._match(group, found.day, seen)
+            match = self._match(group, found.day)
             if match is None:
                 self._open(group, found.day, at)
+                seen.add(next(reversed(self._all)))
+            elif match.id in seen:
+                match.keys |= group.keys
             else:
                 self._again(match, group, found.day, at)
-            seen.add(next(reversed(self._all)) if match is None else match.id)
+                seen.add(match.id)
         near, unknown = set(found.near), set(found.unknown)
         for each in self._all.values():
             if each.status == "resolved" or each.id in seen:
@@ -149,18 +152,24 @@ class Life:
             if each.calm >= (1 if each.group.kind == "gate" else self.resolve_days):
                 self._resolve(each, found.day, at)
 
-    def _match(self, group: Group, day: date, seen: set[str]) -> _Running | None:
-        """The incident that a group belongs to: an open one, or one that ended within the cool-down."""
-        candidates = []
+    def _match(self, group: Group, day: date) -> _Running | None:
+        """The incident that a group belongs to: an open one, or one that ended within the cool-down.
+
+        It shares a series with it; or all of the day is further out in an open one, so that this is a symptom.
+        """
+        candidates: list[tuple[bool, bool, bool, date, _Running]] = []
         for each in self._all.values():
-            if each.id in seen or (each.group.kind == "gate") != (group.kind == "gate"):
+            if (each.group.kind == "gate") != (group.kind == "gate"):
                 continue
             if each.ended is not None and (day - each.ended).days > self.cool_down:
                 continue
             same = each.group.root == group.root
-            if same or group.root in each.keys or each.group.root in group.keys:
-                candidates.append((each.status != "resolved", same, each.last, each))
-        return max(candidates, key=lambda found: found[:3])[3] if candidates else None
+            shared = same or group.root in each.keys or each.group.root in group.keys
+            whole = each.group.root.dimension == OVERALL and each.status != "resolved"
+            symptom = whole and (group.root.indicator == each.group.root.indicator or group.size <= each.group.size)
+            if shared or symptom:
+                candidates.append((each.status != "resolved", same, shared, each.last, each))
+        return max(candidates, key=lambda found: found[:4])[4] if candidates else None
 
     def _open(self, group: Group, day: date, at: datetime) -> None:
         text = "/".join((*group.root, group.direction, day.isoformat()))
@@ -180,7 +189,8 @@ class Life:
             # Whoever resolved it knows that it is still there; it becomes news again after the cool-down, or by rank.
             each.last, each.days = day, days
             return
-        each.group = group if group.size >= each.group.size or group.root == each.group.root else each.group
+        if group.root == each.group.root or (group.size >= each.group.size and each.group.root in group.keys):
+            each.group = group
         each.keys |= group.keys
         each.last, each.days, each.calm = day, days, 0
         if closed:
