@@ -30,6 +30,8 @@ _UNLEARNED: Final = 4.0
 """Distance beyond which a day teaches nothing."""
 _EXCURSION: Final = 4.0
 """Days that a cumulative sum stays beyond a limit, on average, once it is: they are one alert."""
+_TOGETHER: Final = 0.2
+"""Share of the slices of an indicator that are far out together only in an incident."""
 _MOST: Final = 1.5
 """The most that days with alerts may raise a limit: an incident that nobody marked must not make the monitor deaf."""
 _OTHERS: Final = Rule()
@@ -198,9 +200,16 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
             z=z[:, mine],
             sums=sums[:, mine],
             record=scores.record[:, mine],
+            calm=_calm(z[:, mine], scores.record[:, mine]),
         )
         for name, mine in of.items()
     ]
+
+
+def _calm(z: np.ndarray, record: np.ndarray) -> np.ndarray:
+    """Days that limits are learned from: not those on which much of an indicator is far out, as noise never is."""
+    far = ((np.abs(z) > _UNLEARNED) & record).sum(axis=1)
+    return far < np.maximum(_TOGETHER * np.isfinite(z).sum(axis=1), 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,6 +223,7 @@ class _Scored:
     z: np.ndarray
     sums: np.ndarray
     record: np.ndarray
+    calm: np.ndarray
 
     def bad(self, scores: np.ndarray) -> np.ndarray:
         """Size of scores in the bad direction; 0 in the other."""
@@ -227,8 +237,8 @@ class _Scored:
         rate = budget / YEAR / slices / 2 * sided
         days = float(min(at, 56))
         return (
-            score_tail(self.z[:at], rate=min(rate, 0.1), days=max(days - 21, 21.0)),
-            drift_tail(self.sums[:at], rate=min(rate * _EXCURSION, 0.1)),
+            score_tail(self.z[:at][self.calm[:at]], rate=min(rate, 0.1), days=max(days - 21, 21.0)),
+            drift_tail(self.sums[:at][self.calm[:at]], rate=min(rate * _EXCURSION, 0.1)),
         )
 
     def row(self, at: int, limit: float, drift_limit: float) -> dict[str, pl.Series]:
@@ -256,6 +266,8 @@ def _factors(
     All slices of an indicator count as one. Sizes are in units of the limit, so that all indicators count together.
     """
     found: list[float] = []
+    if not parts:
+        return 1.0, 1.0
     budget = float(np.mean([part.rule.budget or options.budget for part in parts])) / 2
     for kind in range(2):
         columns: list[np.ndarray] = []
@@ -263,7 +275,7 @@ def _factors(
             scores = part.bad(part.z[:at]) * part.record[:at] if kind == 0 else part.bad(part.sums[:at])
             known = np.isfinite(scores)
             largest = np.max(np.where(known, scores, 0.0), axis=1, initial=0.0) / limit[kind]
-            columns.append(np.where(known.any(axis=1), largest, np.nan))
+            columns.append(np.where(known.any(axis=1) & part.calm[:at], largest, np.nan))
         ratios = np.stack(columns, axis=1)
         threshold = threshold_for(ratios, budget=budget, cool_down=options.cool_down)
         found.append(float(np.clip(threshold.value, 1.0, _MOST)) if threshold.state == "set" else 1.0)

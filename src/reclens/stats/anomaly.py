@@ -38,8 +38,9 @@ _MOST: Final = 3.0
 """A single day counts for at most this in a drift: a spike is found by its own distance."""
 YEAR: Final = 365.25
 
-_TAIL: Final = (0.9, 0.99)
-"""Quantiles of scores that their tail is fitted to: a year with a few days of incidents hardly moves them."""
+_TAIL: Final = (0.85, 0.98)
+"""Quantiles of scores that their tail is fitted to: a few days of incidents among them hardly move them."""
+_SUMS: Final = (0.9, 0.99)
 _CALM_SUMS: Final = (1.97, 4.26)
 """These quantiles of the sums of :func:`drift_scores` on days of normal noise (simulated, 217,600 series-days)."""
 _BENT: Final = 0.18
@@ -277,9 +278,9 @@ def drift_tail(sums: np.ndarray, *, rate: float) -> float:
     """
     sizes = np.abs(sums[np.isfinite(sums)])
     weight = len(sizes) / (len(sizes) + _PRIOR)
-    seen = np.quantile(sizes, _TAIL) if len(sizes) else np.zeros(2)
+    seen = np.quantile(sizes, _SUMS) if len(sizes) else np.zeros(2)
     low, high = np.maximum(_CALM_SUMS, weight * seen + (1 - weight) * np.array(_CALM_SUMS))
-    tens = max(0.0, -np.log10(rate / (1 - _TAIL[0])))
+    tens = max(0.0, -np.log10(rate / (1 - _SUMS[0])))
     return float(low + (high - low) * tens * (1 + _BENT * max(tens - 1, 0.0) / 2))
 
 
