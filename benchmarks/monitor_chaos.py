@@ -308,15 +308,21 @@ def report(lines: list[dict[str, Any]]) -> str:
     text = [
         "# Injected incidents",
         "",
-        f"{len(lines)} seeds, {years:.0f} metric-years of clean days, {len(faults)} incidents of 14 kinds. A metric is "
-        "an indicator with all its slices. Intervals are of 95 %. `benchmarks/monitor_chaos.py` says how.",
+        (
+            f"{len(lines)} seeds, {years:.0f} metric-years of clean days, {len(faults)} incidents of 14 kinds. A metric "
+            "is an indicator with all its slices. Intervals are of 95 %. `benchmarks/monitor_chaos.py` says how."
+        ),
         "",
         "| | monitor | 14-day z-score |",
         "|---|--:|--:|",
-        f"| false alerts per metric-year | {rate(sum(each['false_alerts'] for each in lines), years)} | "
-        f"{rate(sum(each['false_z'] for each in lines), years)} |",
-        f"| false incidents a year, all metrics | "
-        f"{rate(sum(each['false_incidents'] for each in lines), years / len(RULES))} | |",
+        (
+            f"| false alerts per metric-year | {rate(sum(each['false_alerts'] for each in lines), years)} | "
+            f"{rate(sum(each['false_z'] for each in lines), years)} |"
+        ),
+        (
+            f"| false incidents a year, all metrics | "
+            f"{rate(sum(each['false_incidents'] for each in lines), years / len(RULES))} | |"
+        ),
     ]
     for strength in STRENGTHS:
         own = [each for each in faults if each["strength"] == strength]

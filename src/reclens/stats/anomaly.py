@@ -146,7 +146,7 @@ def drift_scores(
     Args:
         values: As for :func:`score_days`.
         scores: What it returned.
-        excluded: As there.
+        excluded: Days that add nothing to the sum, and that levels do not use.
         period: As there.
         gap: Seasons between the level and the day.
         seasons: Seasons that the level is the median of.
@@ -166,7 +166,7 @@ def drift_scores(
             profile = _median(weeks - _median(weeks, 1)[:, None], 0)
             level = _median(_median(weeks - profile, 1), 0)
             scale = np.maximum(scores.scale[day], _LEAST)
-            distance = np.clip((values[day] - level - profile[0]) / scale, -_MOST, _MOST)
+            distance = np.clip((past[day] - level - profile[0]) / scale, -_MOST, _MOST)
             # Of a skewed series the median is not the mean: what calm days add on average is no drift.
             calm = np.clip((weeks - profile - level) / scale, -_MOST, _MOST).reshape(-1, len(level))
             distance -= np.nanmean(calm, axis=0)
