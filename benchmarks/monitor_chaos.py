@@ -309,8 +309,9 @@ def report(lines: list[dict[str, Any]]) -> str:
         "# Injected incidents",
         "",
         (
-            f"{len(lines)} seeds, {years:.0f} metric-years of clean days, {len(faults)} incidents of 14 kinds. A metric "
-            "is an indicator with all its slices. Intervals are of 95 %. `benchmarks/monitor_chaos.py` says how."
+            f"{len(lines)} seeds, {years:.0f} metric-years of clean days, {len(faults)} incidents of 14 kinds. "
+            "A metric is an indicator with all its slices. Intervals are of 95 %. "
+            "`benchmarks/monitor_chaos.py` says how."
         ),
         "",
         "| | monitor | 14-day z-score |",
