@@ -1,0 +1,42 @@
+"""Limits from tails: of known distributions, with incidents among the days, and of few days."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from reclens.stats.tails import drift_tail, score_tail
+
+
+@pytest.mark.parametrize("freedom", [3, 5])
+def test_the_limit_of_heavy_tails_is_their_quantile(freedom):
+    scores = np.random.default_rng(1).standard_t(freedom, 200_000)
+    by_table = stats.t.ppf(1 - 5e-5, freedom)
+    assert score_tail(scores, rate=1e-4, days=56) == pytest.approx(by_table, rel=0.15)
+
+
+def test_the_limit_is_never_below_that_of_normal_noise():
+    calm = stats.t.ppf(1 - 5e-5, 0.7 * 56)
+    assert score_tail(np.zeros(1000), rate=1e-4, days=56) == pytest.approx(calm)
+    assert score_tail(np.array([]), rate=1e-4, days=56) == pytest.approx(calm)
+    assert score_tail(np.full(9, np.nan), rate=1e-4, days=56) == pytest.approx(calm)
+    # A scale that is known from few days makes heavier tails.
+    assert score_tail(np.array([]), rate=1e-4, days=10) > calm + 1
+
+
+def test_a_few_days_of_incidents_do_not_move_it():
+    scores = np.random.default_rng(2).normal(size=5000)
+    clean = score_tail(scores, rate=1e-4, days=56)
+    scores[:50] = 30  # 1 % of the days
+    assert score_tail(scores, rate=1e-4, days=56) < 1.3 * clean
+
+
+def test_sums_have_an_exponential_tail():
+    # Quantiles 2 and 4.6 of an exponential of mean 2 at 1 / e and 1 / 10: by hand 2 · ln(rate).
+    sums = np.random.default_rng(3).exponential(2.0, 400_000)
+    found = drift_tail(sums, rate=1e-3)
+    assert found == pytest.approx(2 * np.log(1000), rel=0.08)
+    assert found < drift_tail(sums, rate=1e-4)
+    assert drift_tail(np.array([]), rate=0.01) == pytest.approx(4.26)
+    assert drift_tail(sums / 100, rate=0.01) == pytest.approx(4.26)
