@@ -63,14 +63,14 @@ def bins(column: str, counts: np.ndarray, clicks: np.ndarray | None = None, tota
     )
 
 
-@pytest.mark.parametrize("shares", [[0.1] * 10, [0.6, 0.3, 0.08, 0.02]], ids=["even", "uneven"])
+@pytest.mark.parametrize("shares", [[0.1] * 10, [0.6, 0.3, 0.08, 0.02], [0.7, 0.3]], ids=["even", "uneven", "two"])
 def test_psi_without_drift_is_noise_of_the_stated_size(shares: list[float]) -> None:
     rng, n, m = np.random.default_rng(2), 3000, 8000
     new, old = (bins("score", rng.multinomial(size, shares, RUNS)) for size in (n, m))
     found = series_of("score_drift", {"bins": new}, old)
     center = (len(shares) - 1) * (1 / n + 1 / m)
     values = found["value"].to_numpy()
-    assert values.mean() == pytest.approx(center, rel=0.06)
+    assert values.mean() == pytest.approx(center, rel=0.1)
     assert values.std() == pytest.approx(found["error"].mean(), rel=0.12)
 
 
