@@ -17,6 +17,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -153,6 +154,19 @@ def published(path: Path) -> dict[str, dict[str, tuple[float, float]]]:
     return found
 
 
+def ours(series: Series) -> np.ndarray:
+    """Anomaly scores of our detector, as the monitor uses it but for the week, which points of minutes do not have.
+
+    A forecast from the last 56 points, a scale from the distances of as many, and the size of a distance that is larger
+    than all that the scale was learned from. These are the settings of days; none was chosen by the score.
+    """
+    from reclens.stats.anomaly import score_days
+
+    scores = score_days(series.values[:, None], period=1, memory=56, warm_up=21, unlearned=4.0)
+    z = np.where(scores.record, np.abs(scores.z), 0.0)[:, 0]
+    return np.where(np.isnan(z), 0.0, np.minimum(z, 1e9))
+
+
 def main() -> None:
     """Score the results that the archive holds by point, and scale the sums of the others."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -161,11 +175,15 @@ def main() -> None:
     series, profiles = read_nab(path)
     windows = sum(len(each.windows) for each in series)
     print("| detector | profile | published | scaled from its sum | by our scorer |\n|---|---|--:|--:|--:|")
+    with ProcessPoolExecutor(2) as pool:
+        found = dict(zip((each.name for each in series), pool.map(ours, series), strict=True))
+    for profile, weights in profiles.items():
+        print(f"| reclens | {profile} | – | – | {best_score(series, found, weights)[1]:.4f} |")
     for detector, known in published(path).items():
-        ours = shipped(path, detector, series) if detector in ("windowedGaussian", "null") else None
+        given = shipped(path, detector, series) if detector in ("windowedGaussian", "null") else None
         for profile, (raw, score) in known.items():
             weights = profiles[profile]
-            mine = f"{best_score(series, ours, weights)[1]:.4f}" if ours else "–"
+            mine = f"{best_score(series, given, weights)[1]:.4f}" if given else "–"
             print(f"| {detector} | {profile} | {score:.4f} | {scaled(raw, windows, weights):.4f} | {mine} |")
 
 
