@@ -133,6 +133,8 @@ _WATCHED: Final = {"--project": Wrong(("nosuch",))}
 _WAIT: Final = {"--wait": Wrong(("-1", "x"))}
 _NO_FOLDER: Final = {"--workspace": Wrong(("events.csv",), {"folder": ...})}
 _SPAN: Final[Call] = {"--from": "2026-01-05", "--to": "2026-01-06"}
+_UNNAMED: Final = {"--workspace": Wrong(("nosuch", "events.csv"), {"--project": ...})}
+_LEARNED: Final[Call] = {"--project": "learned"}
 _INCIDENT: Final = "4b6221c5"
 """The day without data of the monitor of the shop."""
 
@@ -539,6 +541,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--remove": NAME,
             **_WATCHED,
         },
+    ),
+    "monitor learn": (
+        _LEARNED,
+        {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), "--accept": FREE, **_WATCHED},
     ),
     "monitor incidents list": ({}, {"--status": NAME, **_WATCHED}),
     "monitor incidents show": ({"id": _INCIDENT}, {"id": NAME, **_WATCHED}),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+
+from reclens.monitor.project import Project
 
 USERS, ITEMS, EACH = 30, 24, 12
 
@@ -148,10 +152,7 @@ path = "log"
 
 def watch(folder: Path) -> None:
     """A monitor of two days, of which the second has no data: that is an incident."""
-    from datetime import UTC, date, datetime
-
     from reclens.job.monitor import backfill
-    from reclens.monitor.project import Project
     from reclens.workspace import Workspace
 
     place = folder / "workspace" / "monitor"
@@ -161,6 +162,20 @@ def watch(folder: Path) -> None:
     rows = {"user_id": range(40), "item_id": range(40), "position": [1, 2] * 20, "clicked": [1, 0, 0, 0] * 10}
     pl.DataFrame(rows).with_columns(timestamp=pl.lit(at)).write_parquet(place / "log" / "2026-01-05.parquet")
     backfill(Project(place), date(2026, 1, 5), date(2026, 1, 6), workspace=Workspace(folder / "workspace"))
+    _learn_from(folder / "learned", Project(place), date(2026, 1, 5))
+
+
+def _learn_from(folder: Path, like: Project, day: date) -> None:
+    """A monitor of two weeks of days like one."""
+    folder.mkdir()
+    (folder / "monitor.toml").write_text(MONITOR)
+    made, card = Project(folder), like.card(day)
+    assert card is not None
+    gate = like.gates(day, day)[day]
+    for at in range(14):
+        other = day + timedelta(days=at)
+        series = like.series(day, day).with_columns(day=pl.lit(other))
+        made.write_day(other, {"series": series}, replace(gate, day=other), {**card, "day": other.isoformat()})
 
 
 def keep(folder: Path) -> None:

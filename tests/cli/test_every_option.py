@@ -85,6 +85,7 @@ COMMANDS = (
     "monitor report",
     "monitor check",
     "monitor annotate",
+    "monitor learn",
     "monitor incidents list",
     "monitor incidents show",
     "monitor incidents ack",

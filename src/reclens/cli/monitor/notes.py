@@ -1,4 +1,4 @@
-"""``reclens monitor annotate``: what happened, so that days are explained or not judged."""
+"""``reclens monitor annotate | learn``: what happened, and settings that follow from the past."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reclens.cli.monitor.places import DAY, ByOption, ProjectOption, opened, per
 from reclens.cli.registry import command
 from reclens.cli.shared import WorkspaceOption
 
-__all__ = ["annotate"]
+__all__ = ["annotate", "learn"]
 
 
 @command("monitor annotate")
@@ -75,3 +75,43 @@ def annotate(
         made = book.add(kind, start, text, by=person(by), end=end, **about)  # type: ignore[arg-type]
         output.say(f"noted: {annotation_sentence(made)}")
     output.emit(annotation_table(annotations_of(place)))
+
+
+@command("monitor learn")
+def learn(
+    first: Annotated[
+        datetime | None, typer.Option("--from", formats=DAY, help="First day to learn from; all if omitted.")
+    ] = None,
+    last: Annotated[datetime | None, typer.Option("--to", formats=DAY, help="Last day to learn from.")] = None,
+    accept: Annotated[bool, typer.Option("--accept", help="Write the proposal into monitor.toml.")] = False,
+    project: ProjectOption = None,
+    workspace: WorkspaceOption = Path("workspace"),
+    output: Output = OUTPUT,
+) -> None:
+    """Propose bounds of checks and values to keep from the past, as a diff of monitor.toml.
+
+    Examples:
+      reclens monitor learn
+
+      reclens monitor learn --accept
+    """
+    from dataclasses import asdict
+
+    from reclens.cli.shared import table_of
+    from reclens.monitor.learn import accept as write
+    from reclens.monitor.learn import learn as propose
+
+    place = opened(project, workspace)
+    days = {"start": None if first is None else first.date(), "end": None if last is None else last.date()}
+    found = propose(place, **days)
+    columns = ["section", "key", "was", "value", "low", "high", "days"]
+    output.emit(table_of("Proposed settings", [asdict(each) for each in found.changes], columns=columns))
+    if not found.changes:
+        output.say("nothing to change: the settings fit the past")
+        return
+    output.say(found.diff)
+    if accept:
+        write(place, found)
+        output.say(f"written: {place.folder / 'monitor.toml'}")
+    else:
+        output.say("nothing is written: --accept writes it")
