@@ -542,10 +542,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             **_WATCHED,
         },
     ),
-    "monitor learn": (
-        _LEARNED,
-        {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), "--accept": FREE, **_WATCHED},
-    ),
+    "monitor learn": (_LEARNED, {"--from": DAY, "--to": DAY, "--accept": FREE, **_WATCHED, **_UNNAMED}),
     "monitor incidents list": ({}, {"--status": NAME, **_WATCHED}),
     "monitor incidents show": ({"id": _INCIDENT}, {"id": NAME, **_WATCHED}),
     "monitor incidents ack": ({"id": _INCIDENT}, {"id": NAME, "--by": FREE, "--note": FREE, **_WATCHED}),
