@@ -169,6 +169,7 @@ def _on_lattice(sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return scaled[:, best].round()
 
 
+_NOTHING = -60.0  # the logarithm of what is next to 0 beside 1
 _WINDOW = 9.0  # root sums of squares: by Hoeffding's inequality all but 5e-18 of the tilted distribution lies inside
 
 
@@ -184,10 +185,22 @@ def _convolved(steps: np.ndarray, counts: np.ndarray, positive: np.ndarray) -> f
     up = 1 / (1 + np.exp(-2 * np.minimum(t * steps, 300)))
     n = 2 * int(_WINDOW * np.sqrt(counts @ steps**2) / 2 + 8)
     angles = 2 * np.pi / n * np.arange(n // 2 + 1)
-    transform = np.exp(-1j * ((angles * float(steps @ positive)) % (2 * np.pi)))
+    # Logarithm and angle of the characteristic function. It is next to 0 at most angles once the sizes that spread the
+    # sum most are in: those angles are left out of what follows.
+    at, known = np.arange(len(angles)), np.zeros(len(angles))
+    for each in np.argsort(-counts * up * (1 - up) * steps**2):
+        spread = 2 * up[each] * (1 - up[each])
+        with np.errstate(divide="ignore"):  # at half a turn with a chance of one half it is 0
+            known += counts[each] / 2 * np.log1p(-spread * (1 - np.cos(steps[each] * angles[at])))
+        left = known > _NOTHING
+        at, known = at[left], known[left]
+    turn = -((angles[at] * float(steps @ positive)) % (2 * np.pi))
     for size, count, chance in zip(steps, counts, up, strict=True):
-        transform = transform * (1 - chance + chance * np.exp(1j * size * angles)) ** int(count)
-    above = np.fft.irfft(np.conj(transform), n)[: n // 2]  # tilted chances of the observed sum and of those beyond
+        turned = size * angles[at]
+        turn += count * np.arctan2(chance * np.sin(turned), 1 - chance + chance * np.cos(turned))
+    transform = np.zeros(len(angles), complex)
+    transform[at] = np.exp(known) * (np.cos(turn) - 1j * np.sin(turn))
+    above = np.fft.irfft(transform, n)[: n // 2]  # tilted chances of the observed sum and of those beyond
     weights = np.exp(-2 * t * np.arange(n // 2))
     log_scale = float(counts @ _log_cosh(t * steps)) - t * observed
     return float(np.clip(2 * np.exp(log_scale) * (weights @ above), smallest, 1.0))
