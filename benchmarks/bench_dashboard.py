@@ -195,7 +195,7 @@ def measure(folder: Path, turns: int) -> dict[str, list[float]]:
             page = context.new_page()
             page.goto(f"{url}/diagnostics")
             page.wait_for_function(STILL, timeout=60_000)
-            for turn in range(turns):
+            for turn in range(turns + 1):  # the first one is not counted
                 for view, text in VIEWS.items():
                     button = page.get_by_test_id("stMain").get_by_role("radio", name=view)
                     begun = f"document.querySelector('[data-testid=stMain]').innerText.includes({text!r})"

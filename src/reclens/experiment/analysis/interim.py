@@ -270,7 +270,12 @@ def interim_analysis(
     if looks is None:
         if looks_taken:
             raise UsageError(
-                "looks_taken is given, and the plan has no looks. Leave it out, or plan with [sequential]."
+                "looks were taken, and the plan has none",
+                advice=Advice(
+                    "no_looks",
+                    (Setting("looks_taken"),),
+                    "Leave {looks_taken} out, or plan with [sequential].",
+                ),
             )
     elif looks.method == "group":
         schedule = _taken(looks.spending, looks_taken, information) if looks_taken else looks.times
@@ -316,8 +321,12 @@ def _taken(spending: str, looks: Sequence[float], information: float) -> tuple[f
     """The looks really taken, this one the last."""
     if spending in CLASSICAL:
         raise UsageError(
-            f"looks_taken is given, and bounds of the shape '{spending}' hold at planned looks alone. "
-            'Plan with a spending function, such as spending = "lan_demets_obrien_fleming".'
+            f"bounds of the shape '{spending}' hold at planned looks alone, and not at the looks that were taken",
+            advice=Advice(
+                "fixed_looks",
+                (Setting("looks_taken"),),
+                "Leave {looks_taken} out, or plan with a spending function, as lan_demets_obrien_fleming.",
+            ),
         )
     times = (*looks, information)
     if not all(low < high for low, high in zip((0.0, *times), times, strict=False)):
