@@ -113,7 +113,7 @@ lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml
 		esac; \
 		echo "lock: requirements/$$name.txt"; \
 		$(VENV)/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-			--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
+			--no-emit-index-url --no-emit-find-links --no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 			$(addprefix --no-emit-package=,$(UNLOCKED)) $$sources $$bounds --output-file requirements/$$name.txt || exit 1; \
 	done
 
