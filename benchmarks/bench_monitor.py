@@ -160,7 +160,7 @@ def _write(chosen: argparse.Namespace, results: dict, backfill: dict | None, loa
             + ".",
         ]
     lines += ["", "Made by `python benchmarks/bench_monitor.py`."]
-    harness.write("monitor", lines, {"results": results, "backfill": backfill, "load": load, **harness.machine()})
+    harness.write("monitor", lines, {"engines": results, "backfill": backfill, "load": load, **harness.machine()})
 
 
 if __name__ == "__main__":

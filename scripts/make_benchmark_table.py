@@ -47,7 +47,7 @@ NAMES = {
         "",
     ): "Audit of 1 million list rows and ten groups, every measure with its interval",
     ("100 million rows", ""): "Evaluation of 100 million rows streamed from Parquet",
-    ("20 million rows", ""): "Audit of 20 million rows streamed from Parquet",
+    ("100 million rows", "audit"): "Audit of 100 million rows streamed from Parquet",
     (
         "138,000 users × 27,000 items × 128 dimensions, top 100",
         "",
@@ -68,11 +68,11 @@ README_ROWS = (
 """At most eight."""
 
 
-def rows(sections: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Name -> row: one a task and way of ours, with the peers that did the same."""
+def rows(sections: dict[str, dict[str, Any]], stem: str) -> dict[str, str]:
+    """Name -> row of a file: one a task and way of ours, with the peers that did the same."""
     if all("seconds" in results for results in sections.values()):  # a stream, in several sizes: the largest tells most
         task, largest = list(sections.items())[-1]
-        name = NAMES[task, ""]
+        name = NAMES[task, stem.removeprefix("stream").strip("_")]
         return {name: row(name, largest["seconds"], largest["peak"], "")}
     found: dict[str, str] = {}
     for task, results in sections.items():
@@ -115,7 +115,11 @@ def block(chosen: tuple[str, ...] | None, *, linked: bool) -> str:
         content = json.loads(file.read_text(encoding="utf-8"))
         if "results" not in content:  # a page about quality has no times
             continue
-        added = rows(content["results"])
+        added = rows(content["results"], file.stem)
+        if twice := set(found) & set(added):
+            raise SystemExit(
+                f"{file}: the name {min(twice)!r} is that of another row; give it one of its own in NAMES."
+            )
         found |= added
         if chosen is None or set(chosen) & set(added):
             about = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
