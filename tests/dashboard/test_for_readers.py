@@ -101,7 +101,7 @@ def test_a_reader_sees_words(open_page, reader, synthetic: Workspace, page: str,
     assert bool(banner) is (page not in NO_ARTEFACT)
 
 
-NO_ARTEFACT = {"experiments", "audit"}
+NO_ARTEFACT = {"experiments", "audit", "health"}
 """Pages that show nothing of the workspace."""
 
 

@@ -134,7 +134,9 @@ def test_repeats_are_merged_within_each_part_as_the_data_says() -> None:
 
 def test_nothing_new_is_an_error_that_names_the_way_out() -> None:
     data = read_log([("ann", "tea", MARCH), ("ann", "tea", NOVEMBER)])
-    with pytest.raises(DataError, match=r"no test row is left: 1 were pairs that training holds.*task='with_repeats'"):
+    with pytest.raises(
+        DataError, match=r"no test row is left: 1 were pairs that training holds.*task=\"with_repeats\""
+    ):
         by_time(data, at=CUT)
     assert by_time(data, at=CUT, task="with_repeats").test.height == 1
 

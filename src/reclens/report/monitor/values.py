@@ -126,7 +126,7 @@ def change_text(value: float | None, before: float | None) -> str:
     if value is None or not before:
         return NOTHING
     change = value / before - 1
-    return f"> {_MOST:+.0%}" if change > _MOST else percent(change, 1, signed=True)
+    return f"> {percent(_MOST, 0, signed=True)}" if change > _MOST else percent(change, 1, signed=True)
 
 
 def day_text(day: date) -> str:
