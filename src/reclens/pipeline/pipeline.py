@@ -31,6 +31,7 @@ from reclens.pipeline.settings import load_pipeline_settings
 from reclens.pipeline.specs import PipelineSpec, check_spec
 from reclens.pipeline.stages import Stages
 from reclens.pipeline.tracing import Retrieved, RetrievedCode, Trace, make_trace
+from reclens.pipeline.vectors import build_retriever, plain_stages
 from reclens.schema import ITEM, RANK, USER, Recommendations, Vocabulary, versions
 
 __all__ = ["Pipeline"]
@@ -46,7 +47,8 @@ class Pipeline:
 
     Attributes:
         retrieve: Label -> the retriever: the parameters of a model, its name under ``model`` where the label is another
-            one, and ``k``, the items it brings for each user.
+            one, and ``k``, the items it brings for each user. ``model = "vectors"`` asks a vector store, see
+            :class:`~reclens.pipeline.vectors.VectorRetriever`.
         rank: The ranker: a model as above under ``model``, or ``model = "boosted"`` for trees that learn from the
             candidates; and ``keep``, the places that go on to the re-rankers (100, or k if that is more). None keeps
             the order of the candidates, which is the reciprocal-rank fusion of the retrievers.
@@ -102,7 +104,7 @@ class Pipeline:
         """
         spec, train = self._spec(), as_dataset(train, argument="train")
         self.retrievers_ = {
-            label: build(label, about).fit(train, threads=threads, progress=progress)
+            label: build_retriever(label, about).fit(train, threads=threads, progress=progress)
             for label, about in spec.retrievers.items()
         }
         self.ranker_ = self._fit_ranker(spec, train, threads, progress)
@@ -355,7 +357,7 @@ class Pipeline:
         return {
             "model": "pipeline",
             "parameters": {
-                "retrieve": {label: dict(each) for label, each in self.retrieve.items()},
+                "retrieve": plain_stages(self.retrieve),
                 "rank": None if self.rank is None else dict(self.rank),
                 "rerank": [dict(each) for each in self.rerank],
             },

@@ -24,6 +24,7 @@ from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import merge
 from reclens.pipeline.rerank._base import Reranker
 from reclens.pipeline.specs import PipelineSpec
+from reclens.pipeline.vectors import retriever_class
 from reclens.schema import ITEM, RANK, SCORE, USER, Recommendations, Vocabulary, versions
 
 __all__ = ["FittedPipeline", "load_pipeline", "save_pipeline", "write_pipeline"]
@@ -114,7 +115,9 @@ def _read(cls: type[Kind], kept: VerifiedFolder) -> Kind:
     # A label names a folder inside this one, and nothing else: the spec's own check keeps it to letters and digits.
     names = mapping(header["retrievers"], "the list of retrievers")
     inside = kept.part("retrieve")
-    pipeline.retrievers_ = {label: read_model(get(names[label]), inside.part(label)) for label in spec.retrievers}
+    pipeline.retrievers_ = {
+        label: read_model(retriever_class(names[label]), inside.part(label)) for label in spec.retrievers
+    }
     pipeline.ranker_ = None
     if isinstance(spec.boosted, BoostedRanker):
         spec.boosted.restore(kept.part("rank"))

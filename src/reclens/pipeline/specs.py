@@ -11,6 +11,7 @@ from reclens.models import build
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import FUSION
+from reclens.pipeline.vectors import build_retriever
 
 __all__ = ["PipelineSpec", "check_spec"]
 
@@ -66,7 +67,7 @@ def check_spec(
         if "k" not in models[label]:
             raise UsageError(f"retriever '{label}' has no k: say how many items it brings, such as k = 200.")
         ks[label] = _count(models[label].pop("k"), f"k of the retriever '{label}'")
-        build(label, models[label])
+        build_retriever(label, models[label])
     for about in rerank:
         rerankers.build(about)
     if rank is None:
