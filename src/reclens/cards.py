@@ -181,6 +181,7 @@ class TrainCard(TypedDict):
         weights: Interactions with a ``negative`` weight and with ``zero``.
         fit_weights: Weights of the fit.
         features: Features of the items.
+        vectors: Items ``without`` a vector, of a model that retrieves by vectors of a store.
     """
 
     name: str
@@ -191,6 +192,7 @@ class TrainCard(TypedDict):
     weights: NotRequired[dict[str, int]]
     fit_weights: NotRequired[FitWeightsCard]
     features: NotRequired[FeaturesCard]
+    vectors: NotRequired[dict[str, int]]
 
 
 class CandidatesCard(TypedDict):

@@ -179,7 +179,7 @@ class VectorRetriever(Recommender):
 
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         del blocks
-        return [rule("items_without_feature", self.train_["vectors"]["without"])]
+        return [rule("items_without_feature", self.train_.get("vectors", {}).get("without", 0))]
 
     def _state(self) -> dict[str, np.ndarray]:
         for name in ("store", "users"):
