@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -20,6 +21,20 @@ __all__ = ["ack", "list_", "resolve", "show", "snooze"]
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="The incident, as listed.")]
 NoteOption = Annotated[str, typer.Option("--note", help="What was found or done; it stands in the audit trail.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """Who enters what into the audit trail of an incident, and in which monitor."""
+
+    by: ByOption = None
+    note: NoteOption = ""
+    project: ProjectOption = None
+    workspace: WorkspaceOption = Path("workspace")
+    quiet: QuietOption = False
+
+
+_ENTRY: Final = _Entry()
 
 
 @command("monitor incidents list")
@@ -71,11 +86,7 @@ def show(
 @command("monitor incidents ack")
 def ack(
     id: IdArgument,
-    by: ByOption = None,
-    note: NoteOption = "",
-    project: ProjectOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    quiet: QuietOption = False,
+    entry: _Entry = _ENTRY,
 ) -> None:
     """Acknowledge an incident: somebody looks after it.
 
@@ -84,18 +95,14 @@ def ack(
     """
     from reclens.job.monitor_ground import store_of
 
-    found = store_of(opened(project, workspace)).acknowledge(id, by=person(by), note=note)
-    _say(found, quiet=quiet)
+    found = store_of(opened(entry.project, entry.workspace)).acknowledge(id, by=person(entry.by), note=entry.note)
+    _say(found, quiet=entry.quiet)
 
 
 @command("monitor incidents resolve")
 def resolve(
     id: IdArgument,
-    by: ByOption = None,
-    note: NoteOption = "",
-    project: ProjectOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    quiet: QuietOption = False,
+    entry: _Entry = _ENTRY,
 ) -> None:
     """Resolve an incident by hand; without it, calm days do.
 
@@ -104,8 +111,8 @@ def resolve(
     """
     from reclens.job.monitor_ground import store_of
 
-    found = store_of(opened(project, workspace)).resolve(id, by=person(by), note=note)
-    _say(found, quiet=quiet)
+    found = store_of(opened(entry.project, entry.workspace)).resolve(id, by=person(entry.by), note=entry.note)
+    _say(found, quiet=entry.quiet)
 
 
 @command("monitor incidents snooze")
@@ -114,11 +121,7 @@ def snooze(
     until: Annotated[
         datetime | None, typer.Option("--until", formats=DAY, help="Last day without notices; a week if omitted.")
     ] = None,
-    by: ByOption = None,
-    note: NoteOption = "",
-    project: ProjectOption = None,
-    workspace: WorkspaceOption = Path("workspace"),
-    quiet: QuietOption = False,
+    entry: _Entry = _ENTRY,
 ) -> None:
     """Send no notices of an incident for some days.
 
@@ -127,9 +130,9 @@ def snooze(
     """
     from reclens.job.monitor_ground import store_of
 
-    store = store_of(opened(project, workspace))
+    store = store_of(opened(entry.project, entry.workspace))
     last = store.show(id).last_day + timedelta(days=7) if until is None else until.date()
-    _say(store.snooze(id, until=last, by=person(by), note=note), quiet=quiet)
+    _say(store.snooze(id, until=last, by=person(entry.by), note=entry.note), quiet=entry.quiet)
 
 
 def _say(incident: Incident, *, quiet: bool) -> None:
