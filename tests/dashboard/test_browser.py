@@ -114,10 +114,13 @@ def test_a_view_filters_and_its_link_reproduces_it(browser_page, chromium, addre
         browser_page.wait_for_url(f"**/diagnostics*{view.split()[0]}*" if view != "Leaderboard" else "**/diagnostics*")
         settled(browser_page)
         assert browser_page.locator("[data-testid=stVegaLiteChart]").count() > 0, view
+    # The address changes before the server answers: until then the view before is on the page, and nothing is running.
+    browser_page.get_by_text("serves worst").wait_for()
     assert browser_page.get_by_text("serves worst").is_visible()
     link = browser_page.url
     other = chromium.new_context().new_page()
     opened(other, link)
+    other.get_by_text("serves worst").wait_for()
     assert other.get_by_text("serves worst").is_visible()
     other.context.close()
     assert problems_of(browser_page) == []
