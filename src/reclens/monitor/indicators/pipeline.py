@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from reclens.monitor.indicators.rates import share_of
 from reclens.monitor.indicators.registry import indicator
 from reclens.monitor.indicators.served import quantile_of_bins
 from reclens.monitor.summary import Summary
@@ -92,20 +93,7 @@ def _of(summary: Summary, what: str, *, both: bool) -> pl.DataFrame | None:
 
 
 def _share(found: pl.DataFrame | None, numerator: str, denominator: str) -> pl.DataFrame | None:
-    if found is None:
-        return None
-    x, n = pl.col(numerator).cast(pl.Float64), pl.col(denominator).cast(pl.Float64)
-    near = (x + 0.5) / (n + 1)
-    made = found.filter(n > 0).select(
-        "dimension",
-        "slice",
-        value=x / n,
-        error=(near * (1 - near) / n).sqrt(),
-        numerator=x,
-        denominator=n,
-        n=pl.col(denominator).cast(pl.Int64),
-    )
-    return made if made.height else None
+    return None if found is None else share_of(found, numerator, denominator)
 
 
 def _latency(summary: Summary, what: str) -> pl.DataFrame | None:

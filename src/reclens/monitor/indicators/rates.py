@@ -6,7 +6,7 @@ import polars as pl
 
 from reclens.monitor.summary import Summary
 
-__all__ = ["mean", "share"]
+__all__ = ["mean", "share", "share_of"]
 
 
 def share(
@@ -28,16 +28,27 @@ def share(
         return None
     if where is not None:
         rolled = rolled.filter(where)
+    return share_of(rolled, numerator, denominator)
+
+
+def share_of(counts: pl.DataFrame, numerator: str, denominator: str) -> pl.DataFrame | None:
+    """The same of counts by ``dimension`` and ``slice``; None where nothing could have happened.
+
+    Args:
+        counts: One row a slice.
+        numerator: Column of what happened.
+        denominator: Column of what could have.
+    """
     x, n = pl.col(numerator).cast(pl.Float64), pl.col(denominator).cast(pl.Float64)
     near = (x + 0.5) / (n + 1)
-    found = rolled.filter(n > 0).select(
+    found = counts.filter(n > 0).select(
         "dimension",
         "slice",
         value=x / n,
         error=(near * (1 - near) / n).sqrt(),
         numerator=x,
         denominator=n,
-        n=pl.col(denominator),
+        n=pl.col(denominator).cast(pl.Int64),
     )
     return found if found.height else None
 

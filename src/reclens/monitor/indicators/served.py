@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from reclens.monitor.indicators.rates import mean, share
+from reclens.monitor.indicators.rates import mean, share, share_of
 from reclens.monitor.indicators.registry import indicator
 from reclens.monitor.summary import Summary
 from reclens.schema import LATENCY
@@ -46,17 +46,7 @@ def duplicates(summary: Summary) -> pl.DataFrame | None:
         joined = whole.join(repeats, on=["dimension", "slice"], how="left").with_columns(
             pl.col("repeated").fill_null(0)
         )
-    x, n = pl.col("repeated").cast(pl.Float64), pl.col("impressions").cast(pl.Float64)
-    near = (x + 0.5) / (n + 1)
-    return joined.filter(n > 0).select(
-        "dimension",
-        "slice",
-        value=x / n,
-        error=(near * (1 - near) / n).sqrt(),
-        numerator=x,
-        denominator=n,
-        n=pl.col("impressions"),
-    )
+    return share_of(joined, "repeated", "impressions")
 
 
 @indicator(caption="Late rows", unit="share", scale="logit", direction="up", family="data")
@@ -79,17 +69,7 @@ def join_rate(summary: Summary) -> pl.DataFrame | None:
     joins = None if pipeline is None else pipeline.filter(pl.col("what") == "join")
     if joins is None or joins.is_empty() or not joins["n"].sum():
         return None
-    x, n = pl.col("total").cast(pl.Float64), pl.col("n").cast(pl.Float64)
-    near = (x + 0.5) / (n + 1)
-    return joins.select(
-        dimension=pl.lit("overall"),
-        slice=pl.lit("all"),
-        value=x / n,
-        error=(near * (1 - near) / n).sqrt(),
-        numerator=x,
-        denominator=n,
-        n=pl.col("n"),
-    )
+    return share_of(joins.with_columns(dimension=pl.lit("overall"), slice=pl.lit("all")), "total", "n")
 
 
 @indicator(caption="Median latency", unit="ms", scale="log", direction="up", family="pipeline")
