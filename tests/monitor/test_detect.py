@@ -11,6 +11,7 @@ import pytest
 
 import reclens as rl
 from reclens.monitor.detect import DetectOptions, detect
+from reclens.monitor.indicators import registry
 from reclens.monitor.records import DETECTIONS, OVERALL, SERIES, Annotation
 from reclens.monitor.rules import Rule
 
@@ -177,6 +178,21 @@ def test_a_slow_drift_is_found():
     first = found.filter(pl.col("state") == "drift")["day"].min()
     assert first is not None and (first - BEGIN).days < 85
     assert found.filter(pl.col("day") == first)["drift"][0] < 0
+
+
+def test_what_grows_by_itself_is_not_judged_for_drift():
+    age = np.arange(DAYS, dtype=float)[:, None] + np.random.default_rng(3).normal(0, 0.2, (DAYS, 1))
+    series = amounts(age, indicator="model_age")
+    states = [
+        set(detect(series, {"model_age": Rule(direction="up", drifts=drifts)}, start=LAST)["state"])
+        for drifts in (True, False)
+    ]
+    assert states == [{"drift"}, {"ok"}]
+    assert [name for name in registry.names() if not registry.describe(name).drifts] == ["model_age"]
+    # Its step is judged as any other: a model that was not trained, or one that is older by three weeks.
+    stepped = amounts(np.where(np.arange(DAYS)[:, None] == DAYS - 1, age + 21, age), indicator="model_age")
+    found = detect(stepped, {"model_age": Rule(direction="up", drifts=False)}, start=LAST)
+    assert found["state"].to_list() == ["level"]
 
 
 def test_zero_of_a_count_is_as_far_as_it_is():

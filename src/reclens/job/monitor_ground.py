@@ -77,6 +77,7 @@ def rules_of(settings: MonitorSettings) -> dict[str, Rule]:
             budget=said.budget,
             watch=said.watch,
             slices=said.slices,
+            drifts=info.drifts,
             owner=said.owner,
             runbook=said.runbook,
             slo=said.slo,

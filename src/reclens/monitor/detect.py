@@ -190,7 +190,8 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
         warm_up=options.warm_up,
         unlearned=_UNLEARNED,
     )
-    sums = np.where(excluded, np.nan, drift_scores(values, scores, excluded=excluded))
+    steady = np.array([rules.get(name, _OTHERS).drifts for name in names], bool)
+    sums = np.where(excluded | ~steady, np.nan, drift_scores(values, scores, excluded=excluded))
     z = np.where(excluded, np.nan, scores.z)
     return [
         _Scored(

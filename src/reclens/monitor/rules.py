@@ -19,6 +19,7 @@ class Rule:
         budget: False alerts a year, its slices together; None takes the common one.
         watch: Whether it raises incidents.
         slices: Whether its slices are judged too.
+        drifts: Whether slow drift is judged: not of what grows by itself from day to day.
         owner: Who looks after it.
         runbook: Where it stands what to do.
         slo: The value that it has to keep: at most this if up is bad, at least this if down is bad.
@@ -30,6 +31,7 @@ class Rule:
     budget: float | None = None
     watch: bool = True
     slices: bool = True
+    drifts: bool = True
     owner: str | None = None
     runbook: str | None = None
     slo: float | None = None

@@ -41,6 +41,7 @@ class IndicatorInfo:
         direction: Which direction is bad.
         family: What it is about.
         definition: Its docstring.
+        drifts: Whether slow drift is judged; False for what grows by itself from day to day.
     """
 
     name: str
@@ -50,6 +51,7 @@ class IndicatorInfo:
     direction: Bad
     family: Family
     definition: str
+    drifts: bool = True
 
     @property
     def summary(self) -> str:
@@ -61,7 +63,7 @@ _REGISTERED: dict[str, tuple[IndicatorInfo, Indicator]] = {}
 
 
 def indicator(
-    *, caption: str, unit: str, scale: Scale, direction: Bad, family: Family
+    *, caption: str, unit: str, scale: Scale, direction: Bad, family: Family, drifts: bool = True
 ) -> Callable[[Indicator], Indicator]:
     """Make a function an indicator, under its own name: the CLI, the docs, the page and the report have it.
 
@@ -86,6 +88,7 @@ def indicator(
             direction=direction,
             family=family,
             definition=definition,
+            drifts=drifts,
         )
         _REGISTERED[name] = (info, function)
         return function

@@ -114,7 +114,7 @@ def list_length(summary: Summary) -> pl.DataFrame | None:
     return mean(summary, "lists", "items", "items_squared", "requests")
 
 
-@indicator(caption="Age of the model", unit="days", scale="identity", direction="up", family="model")
+@indicator(caption="Age of the model", unit="days", scale="identity", direction="up", family="model", drifts=False)
 def model_age(summary: Summary) -> pl.DataFrame | None:
     """Days since the newest version of the model was first seen.
 
