@@ -131,7 +131,8 @@ class Everything:
 
     def check(self, table: pl.DataFrame, *, name: str) -> Sequence[GateCheck]:
         null = table["user_id"].null_count()
-        return [GateCheck(code="not_null", passed=null == 0, column="user_id", failed_rows=null, rows=table.height)]
+        state = "failed" if null else "passed"
+        return [GateCheck(code="not_null", state=state, column="user_id", failed_rows=null, rows=table.height)]
 
 
 def test_protocols_are_met_by_shape_alone() -> None:
@@ -139,4 +140,4 @@ def test_protocols_are_met_by_shape_alone() -> None:
     assert isinstance(made, Tracker) and isinstance(made, Notifier) and isinstance(made, Gate)
     assert not isinstance(made, VectorStore)
     (check,) = made.check(pl.DataFrame({"user_id": [1, None]}), name="interactions")
-    assert (check.passed, check.failed_rows, check.rows) == (False, 1, 2)
+    assert (check.state, check.failed_rows, check.rows) == ("failed", 1, 2)

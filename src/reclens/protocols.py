@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AttributeKind",
+    "CheckState",
     "EncoderCard",
     "Gate",
     "GateCheck",
@@ -294,23 +295,30 @@ class Notifier(Protocol):
         ...
 
 
+CheckState = Literal["passed", "failed", "errored", "not_evaluated"]
+"""How a check ended. ``errored``: it broke. ``not_evaluated``: there was nothing to check, which is not the same
+as ``passed``."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GateCheck:
     """One check of a table.
 
     Attributes:
         code: What was checked, such as ``not_null``.
-        passed: Whether the table passed.
+        state: How it ended.
         column: The column, or None for the whole table.
         failed_rows: Rows that failed; None where the check is not about rows.
         rows: Rows that were checked.
+        problem: What broke, where the check errored.
     """
 
     code: str
-    passed: bool
-    column: str | None
-    failed_rows: int | None
-    rows: int
+    state: CheckState
+    column: str | None = None
+    failed_rows: int | None = None
+    rows: int = 0
+    problem: str | None = None
 
 
 @runtime_checkable
@@ -325,7 +333,7 @@ class Gate(Protocol):
             name: Its name, such as ``interactions``: it chooses the checks.
 
         Returns:
-            Every check that was run. A table may be used where all of them passed.
+            Every check, in order. A table may be used where none of them failed or errored.
 
         Raises:
             UnknownNameError: If there are no checks of that name: an unchecked table must not look like a good one.

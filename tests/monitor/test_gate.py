@@ -17,7 +17,7 @@ from reclens.monitor.gate import CHECKS
 from reclens.monitor.project import Project
 from reclens.monitor.records import DataCheck, GateResult
 from reclens.monitor.row_checks import DuckGate
-from reclens.protocols import Gate, GateCheck
+from reclens.protocols import CheckState, Gate, GateCheck
 
 FIRST = date(2026, 1, 5)
 SECOND = FIRST + timedelta(days=1)
@@ -153,19 +153,28 @@ def test_a_day_that_failed_is_no_past_of_others(
 
 
 class _Adapter:
-    def __init__(self, *, breaks: bool = False) -> None:
-        self.breaks = breaks
+    def __init__(self, *, breaks: bool = False, third: CheckState = "passed") -> None:
+        self.breaks, self.third = breaks, third
 
     def check(self, table: pl.DataFrame, *, name: str) -> list[GateCheck]:
         if self.breaks:
             raise RuntimeError("no connection")
         found = table.filter(pl.col("user_id") == 3).height
-        return [GateCheck(code="banned_user", passed=not found, column="user_id", failed_rows=found, rows=table.height)]
+        banned: CheckState = "failed" if found else "passed"
+        return [
+            GateCheck(code="banned_user", state=banned, column="user_id", failed_rows=found, rows=table.height),
+            GateCheck(code="banned_item", state="not_evaluated"),
+            GateCheck(code="banned_list", state=self.third, problem="no list" if self.third == "errored" else None),
+        ]
 
 
 def test_a_further_gate_blocks_too(hand_project: Project) -> None:
     gate = run_day(hand_project, FIRST, gate=_Adapter()).gate
     assert gate.state == "failed" and check(gate, "banned_user", "user_id").failed_rows == 1
+    assert check(gate, "banned_item").state == "not_evaluated"
+    gate = run_day(hand_project, FIRST, gate=_Adapter(third="errored")).gate
+    assert gate.state == "errored"
+    assert check(gate, "banned_list").facts == {"gate": True, "problem": "no list"}
     gate = run_day(hand_project, FIRST, gate=_Adapter(breaks=True)).gate
     assert gate.state == "errored" and check(gate, "gate").facts == {"problem": "RuntimeError: no connection"}
 
@@ -183,10 +192,10 @@ def test_the_gate_of_any_frame(hand_log: Hand) -> None:
     gate = DuckGate()
     assert isinstance(gate, Gate)
     found = {(each.code, each.column): each for each in gate.check(hand_log(), name="impressions")}
-    assert [key for key, each in found.items() if not each.passed] == [("unique", None)]
+    assert [key for key, each in found.items() if each.state != "passed"] == [("unique", None)]
     assert (found["unique", None].failed_rows, found["unique", None].rows) == (1, 9)
     [empty] = gate.check(hand_log().clear(), name="impressions")
-    assert (empty.code, empty.passed) == ("rows", False)
+    assert (empty.code, empty.state) == ("rows", "failed")
     with pytest.raises(UnknownNameError, match="impressions"):
         gate.check(hand_log(), name="impresions")
 

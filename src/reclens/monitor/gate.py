@@ -124,12 +124,12 @@ def checks_of_gate(gate: Gate, table: pl.DataFrame, *, name: str = "impressions"
     return [
         DataCheck(
             code=each.code,
-            state="passed" if each.passed else "failed",
+            state=each.state,
             blocking=True,
             column=each.column,
             rows=each.rows,
             failed_rows=each.failed_rows,
-            facts={"gate": True},
+            facts={"gate": True} | ({} if each.problem is None else {"problem": each.problem}),
         )
         for each in given
     ]

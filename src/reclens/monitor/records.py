@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 import polars as pl
 
+from reclens.protocols import CheckState
+
 __all__ = [
     "DETECTIONS",
     "OVERALL",
@@ -79,7 +81,6 @@ DETECTIONS: Final[Mapping[str, Any]] = {
 
 Direction = Literal["up", "down"]
 Severity = Literal["critical", "warning", "note"]
-CheckState = Literal["passed", "failed", "errored", "not_evaluated"]
 AnnotationKind = Literal["deploy", "experiment", "holiday", "incident", "note"]
 IncidentStatus = Literal["open", "acknowledged", "resolved"]
 NoticeCode = Literal["opened", "worse", "resolved", "gate_failed", "gate_passed", "not_run", "weekly"]

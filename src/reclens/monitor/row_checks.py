@@ -34,7 +34,7 @@ class DuckGate:
 
     Example:
         >>> table = pl.DataFrame({"user_id": [1, None], "item_id": [1, 2], "position": [1, 0], "clicked": [0, 1]})
-        >>> [(each.code, each.column) for each in DuckGate().check(table, name="impressions") if not each.passed]
+        >>> [(each.code, each.column) for each in DuckGate().check(table, name="impressions") if each.state == "failed"]
         [('columns', 'timestamp'), ('not_null', 'user_id'), ('in_range', 'position')]
     """
 
@@ -112,4 +112,4 @@ def repeated_rows(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def _gate_check(code: str, passed: bool, column: str | None, failed: int | None, height: int) -> GateCheck:
-    return GateCheck(code=code, passed=passed, column=column, failed_rows=failed, rows=height)
+    return GateCheck(code=code, state="passed" if passed else "failed", column=column, failed_rows=failed, rows=height)
