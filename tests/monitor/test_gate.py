@@ -194,8 +194,13 @@ def test_the_gate_of_any_frame(hand_log: Hand) -> None:
     found = {(each.code, each.column): each for each in gate.check(hand_log(), name="impressions")}
     assert [key for key, each in found.items() if each.state != "passed"] == [("unique", None)]
     assert (found["unique", None].failed_rows, found["unique", None].rows) == (1, 9)
-    [empty] = gate.check(hand_log().clear(), name="impressions")
-    assert (empty.code, empty.state) == ("rows", "failed")
+    rows, *others = gate.check(hand_log().clear(), name="impressions")
+    assert (rows.code, rows.state) == ("rows", "failed")
+    assert {each.code for each in others if each.state == "not_evaluated"} == {"not_null", "in_range", "unique"}
+    assert {each.state for each in others} == {"not_evaluated"}
+    broken = gate.check(hand_log().with_columns(score=pl.lit("high")), name="impressions")
+    assert [(each.code, each.column) for each in broken if each.state == "errored"] == [("in_range", "score")]
+    assert all(each.problem for each in broken if each.state == "errored")
     with pytest.raises(UnknownNameError, match="impressions"):
         gate.check(hand_log(), name="impresions")
 

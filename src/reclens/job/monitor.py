@@ -17,7 +17,7 @@ import polars as pl
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.job.monitor_ground import annotations_of, gate_of, named_in, options_of, rules_of, store_of
+from reclens.job.monitor_ground import annotations_of, engine_of, gate_of, named_in, options_of, rules_of, store_of
 from reclens.job.monitor_tell import settle, tell, to_tell
 from reclens.job.monitor_week import is_last_of_week, write_week
 from reclens.monitor.day import run_day
@@ -107,7 +107,7 @@ def run_monitor(
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     with project.lock(wait=wait):
-        ran = run_day(project, day, gate=gate_of(project.settings))
+        ran = run_day(project, day, gate=gate_of(project.settings), engine=engine_of(project))
         step(f"{day}: {ran.series.height:,} values, data gate {ran.gate.state.replace('_', ' ')}")
         days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
         step(f"judged: {days[0].alerts.height:,} beyond their bands or drifting")
@@ -164,11 +164,11 @@ def backfill(
     """
     days = _span(first, last)
     rules_of(project.settings)
-    gate = gate_of(project.settings)
+    gate, engine = gate_of(project.settings), engine_of(project)
     with project.lock(wait=wait):
         for at, day in enumerate(days):
             progress(f"backfill · {day}", at, len(days))
-            run_day(project, day, gate=gate)
+            run_day(project, day, gate=gate, engine=engine)
         progress("backfill", len(days), len(days))
         found, notices = judge(project, first, project.days()[-1], workspace=workspace, synthetic=synthetic)
         reports: list[Path] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+from reclens.edges.great_expectations import GreatExpectationsGate
 from reclens.errors import UsageError
 from reclens.monitor.annotations import Annotations
 from reclens.monitor.detect import DetectOptions
@@ -20,6 +21,7 @@ from reclens.workspace import Workspace
 __all__ = [
     "FOLDER",
     "annotations_of",
+    "engine_of",
     "expect_days",
     "gate_of",
     "named_in",
@@ -95,6 +97,16 @@ def gate_of(settings: MonitorSettings) -> Gate | None:
     """
     address = settings.gate.adapter
     return None if address is None else adapter(address, Gate)
+
+
+def engine_of(project: Project) -> Gate | None:
+    """What judges the gate: None for the monitor itself.
+
+    Raises:
+        MissingExtraError: If its library is not installed.
+    """
+    gate = project.settings.gate
+    return None if gate.engine == "native" else GreatExpectationsGate(project.folder, gate)
 
 
 def options_of(settings: MonitorSettings) -> DetectOptions:

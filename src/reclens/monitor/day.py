@@ -14,12 +14,13 @@ from reclens.errors import DataError
 from reclens.monitor.duck import frame, opened
 from reclens.monitor.duck import rows as rows_of
 from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
+from reclens.monitor.gate_profile import judged_by
 from reclens.monitor.indicators.registry import compute
 from reclens.monitor.log import open_log
 from reclens.monitor.marts import make_marts, read_staging, reference_days
 from reclens.monitor.places import day_bounds
 from reclens.monitor.project import Project
-from reclens.monitor.records import SERIES, GateResult
+from reclens.monitor.records import SERIES, DataCheck, GateResult
 from reclens.monitor.summary import TABLES, Past, Summary
 from reclens.protocols import Gate
 from reclens.schema import versions
@@ -60,13 +61,21 @@ class _Clock:
         self._last = now
 
 
-def run_day(project: Project, day: date, *, gate: Gate | None = None, threads: int | None = None) -> DayRun:
+def run_day(
+    project: Project,
+    day: date,
+    *,
+    gate: Gate | None = None,
+    engine: Gate | None = None,
+    threads: int | None = None,
+) -> DayRun:
     """Run one day up to its series, and write its state.
 
     Args:
         project: The monitor; hold its :meth:`~reclens.monitor.project.Project.lock` meanwhile.
         day: The day, in the zone of the log.
         gate: A further gate, which checks the impressions too.
+        engine: What judges the profile of the day; None for the monitor itself.
         threads: Threads of DuckDB; None for all cores.
 
     Returns:
@@ -79,13 +88,18 @@ def run_day(project: Project, day: date, *, gate: Gate | None = None, threads: i
     clock = _Clock()
     connection = opened(threads)
     try:
-        return _run(connection, project, day, clock, gate)
+        return _run(connection, project, day, clock, gate, engine)
     finally:
         connection.close()
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, project: Project, day: date, clock: _Clock, gate: Gate | None
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    day: date,
+    clock: _Clock,
+    gate: Gate | None,
+    engine: Gate | None,
 ) -> DayRun:
     bounds = day_bounds(day, project.settings.log.zone)
     tables: dict[str, pl.DataFrame] = {}
@@ -97,7 +111,7 @@ def _run(
         clock.end("read")
         [(rows,)] = rows_of(connection, "SELECT count(*) FROM impressions")
         columns = dict(log.columns)
-        checks = check_day(connection, project, log)
+        checks = _judged(check_day(connection, project, log), day, engine)
         if gate is not None and rows:
             checks += checks_of_gate(gate, frame(connection, "SELECT * FROM impressions"))
         clock.end("gate")
@@ -105,7 +119,7 @@ def _run(
             tables = make_marts(connection, project, log, keep=state_of(checks) == "passed")
         clock.end("marts")
     except DataError as error:
-        checks, tables = unreadable(project.settings.gate, str(error)), {}
+        checks, tables = _judged(unreadable(project.settings.gate, str(error)), day, engine), {}
     result = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
     series = compute(_summary(project, day, tables)) if tables else pl.DataFrame(schema=SERIES)
     clock.end("indicators")
@@ -114,6 +128,10 @@ def _run(
     project.write_day(day, {**tables, "series": series}, result, card)
     clock.end("write")
     return DayRun(day=day, series=series, gate=result, seconds=clock.seconds)
+
+
+def _judged(checks: list[DataCheck], day: date, engine: Gate | None) -> list[DataCheck]:
+    return checks if engine is None else judged_by(engine, checks, day=day)
 
 
 def read_summary(project: Project, days: Sequence[date]) -> Summary | None:

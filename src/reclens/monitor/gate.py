@@ -210,7 +210,7 @@ def _unique(connection: duckdb.DuckDBPyConnection, count: int, settings: GateSet
     most = settings.duplicate_share
     yield _check(
         "unique",
-        repeated <= most * count,
+        repeated / count <= most,
         settings,
         seen=repeated / count,
         bound=most,
@@ -240,7 +240,7 @@ def _late(connection: duckdb.DuckDBPyConnection, log: LogDay, settings: GateSett
         yield _idle("late", settings)
         return
     most = settings.late_share
-    yield _check("late", late <= most * known, settings, seen=late / known, bound=most, rows=known, failed_rows=late)
+    yield _check("late", late / known <= most, settings, seen=late / known, bound=most, rows=known, failed_rows=late)
 
 
 def _inside_day(log: LogDay, settings: GateSettings) -> Iterator[DataCheck]:
@@ -251,7 +251,7 @@ def _inside_day(log: LogDay, settings: GateSettings) -> Iterator[DataCheck]:
     most = settings.outside_share
     yield _check(
         "inside_day",
-        outside <= most * total,
+        outside / total <= most,
         settings,
         seen=outside / total,
         bound=most,
@@ -277,7 +277,7 @@ def _shares(
         return
     [(total,)] = rows(connection, "SELECT count(*) FROM impressions")
     for column, bad in counts.items():
-        state: CheckState = "passed" if bad <= most * total else "failed"
+        state: CheckState = "passed" if bad / total <= most else "failed"
         yield DataCheck(
             code=code,
             state=state,

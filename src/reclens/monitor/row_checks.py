@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import polars as pl
 
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import UnknownNameError
+from reclens.errors import UnknownNameError, first_line
 from reclens.monitor.duck import opened, rows
 from reclens.monitor.log import REQUIRED
 from reclens.monitor.settings import GateSettings
@@ -53,17 +53,13 @@ class DuckGate:
         found = [_gate_check("rows", enough, None, None, table.height)]
         lost = [column for column in REQUIRED if column not in table.columns]
         found += [_gate_check("columns", False, column, None, table.height) for column in lost]
-        if not table.height:
-            return found
         connection = opened(1)
         try:
             connection.register("impressions", ArrowStream(table))
             for code, parts in (("not_null", null_parts(table.columns)), ("in_range", range_parts(table.columns))):
                 found += self._counted(connection, code, parts, table.height)
             if REQUEST in table.columns and ITEM in table.columns:
-                repeated = repeated_rows(connection)
-                passed = repeated <= self.settings.duplicate_share * table.height
-                found.append(_gate_check("unique", passed, None, repeated, table.height))
+                found.append(self._repeated(connection, table.height))
         finally:
             connection.close()
         return found
@@ -71,9 +67,29 @@ class DuckGate:
     def _counted(
         self, connection: duckdb.DuckDBPyConnection, code: str, parts: Mapping[str, str], height: int
     ) -> list[GateCheck]:
+        """A check a column, each by itself: a column that cannot be checked is no matter of the others."""
+        import duckdb
+
+        if not height:
+            return [GateCheck(code=code, state="not_evaluated", column=column) for column in parts]
         most = self.settings.null_share if code == "not_null" else self.settings.bad_share
-        counts = counts_of(connection, parts)
-        return [_gate_check(code, n <= most * height, column, n, height) for column, n in counts.items()]
+        found: list[GateCheck] = []
+        for column, condition in parts.items():
+            try:
+                n = counts_of(connection, {column: condition})[column]
+            except duckdb.Error as error:
+                found.append(
+                    GateCheck(code=code, state="errored", column=column, rows=height, problem=first_line(error))
+                )
+            else:
+                found.append(_gate_check(code, n / height <= most, column, n, height))
+        return found
+
+    def _repeated(self, connection: duckdb.DuckDBPyConnection, height: int) -> GateCheck:
+        if not height:
+            return GateCheck(code="unique", state="not_evaluated")
+        repeated = repeated_rows(connection)
+        return _gate_check("unique", repeated / height <= self.settings.duplicate_share, None, repeated, height)
 
 
 def null_parts(columns: Sequence[str]) -> dict[str, str]:

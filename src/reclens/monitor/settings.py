@@ -161,6 +161,7 @@ class GateSettings(Section):
     """Bounds of the data gate.
 
     Attributes:
+        engine: What judges by them: the monitor itself, or Great Expectations, which keeps its Data Docs too.
         least_rows: Rows that a day has at least.
         volume_low: Least rows, as a share of the usual ones of that weekday.
         volume_high: Most rows, likewise.
@@ -173,6 +174,7 @@ class GateSettings(Section):
         adapter: A further gate, as ``scheme:rest``, whose checks block too.
     """
 
+    engine: Literal["native", "great_expectations"] = "native"
     least_rows: Annotated[int, Field(ge=1)] = 1
     volume_low: Annotated[float, Field(ge=0)] = 0.5
     volume_high: Annotated[float, Field(gt=0)] = 3.0
