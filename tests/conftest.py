@@ -55,6 +55,16 @@ def reader(repository: Path) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def misfits(repository: Path) -> Callable[..., set[str]]:
+    """``misfits(card, kind)`` of ``typed_cards.py``: where a card is not what its type declares."""
+    spec = importlib.util.spec_from_file_location("typed_cards", repository / "tests" / "typed_cards.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.misfits
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The optional folder of real data: ``$RECLENS_SHARED_DATA``, or ``../shared/data`` beside the checkout."""
     folder = Path(os.environ.get("RECLENS_SHARED_DATA") or ROOT.parent / "shared" / "data")

@@ -10,6 +10,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = [
     "AppliedRule",
+    "BanditCard",
     "CandidatesCard",
     "DatasetCard",
     "Fact",
@@ -89,6 +90,24 @@ class DatasetCard(TypedDict, total=False):
     injected: dict[str, Any]
     note: str
     price: str
+
+
+class BanditCard(TypedDict, total=False):
+    """Where a log of a bandit came from.
+
+    Attributes:
+        source: The folder or zip that was read.
+        layout: The published layout of the files.
+        behavior: The policy that showed the items.
+        campaign: The campaign.
+        rows: Rows of the log.
+    """
+
+    source: str
+    layout: str
+    behavior: str
+    campaign: str
+    rows: int
 
 
 class SplitCard(TypedDict, total=False):

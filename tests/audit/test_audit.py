@@ -11,6 +11,7 @@ from scipy.stats import false_discovery_control
 
 import reclens as rl
 from reclens.audit import Audit, AuditSettings, Hypothesis
+from reclens.audit.cards import AuditCard
 from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError
 
 
@@ -77,9 +78,10 @@ def test_tiers_are_not_tested_against_what_made_them(audited: Audit, market) -> 
         rl.audit.run(**market(tilt=0.0, users=60), attributes=["popularity"], hypotheses=declared)
 
 
-def test_an_audit_survives_being_saved(audited: Audit, tmp_path: Path) -> None:
+def test_an_audit_survives_being_saved(audited: Audit, tmp_path: Path, misfits) -> None:  # type: ignore[no-untyped-def]
     audited.save(tmp_path / "audit")
     again = Audit.load(tmp_path / "audit")
+    assert misfits(audited.card, AuditCard) == misfits(again.card, AuditCard) == set()
     assert again.rows == audited.rows and again.findings == audited.findings and again.bias == audited.bias
     assert dict(again.opinions) == dict(audited.opinions) and again.not_measured == audited.not_measured
     assert pl.read_csv(tmp_path / "audit" / "numbers.csv").height == len(audited.rows)

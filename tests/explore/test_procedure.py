@@ -20,6 +20,7 @@ from reclens.explore import (
     pca_map,
     run,
 )
+from reclens.explore.cards import ExplorationCard
 from reclens.explore.planted import planted_space
 from reclens.schema import Recommendations
 from reclens.stats.gate import Bound
@@ -74,7 +75,7 @@ def test_clean_spaces_are_silent(planted) -> None:
             assert not [each for each in found.findings if each.severity != "note"]
 
 
-def test_every_number_is_there_and_agrees_with_its_part(clean, planted) -> None:
+def test_every_number_is_there_and_agrees_with_its_part(clean, planted, misfits) -> None:
     world = planted()
     assert clean.name == "mine" and clean.missing == ()
     shown = world.lists["item_id"].n_unique() / 1_500
@@ -99,6 +100,7 @@ def test_every_number_is_there_and_agrees_with_its_part(clean, planted) -> None:
     frame = clean.to_frame()
     assert frame["measure"].n_unique() == frame.height == len(clean.measures) == 21
     assert clean.regions.method == "space" and clean.card["items"] == 1_500 and clean.card["store"] == "hiding"
+    assert misfits(clean.card, ExplorationCard) == set()
     assert set(clean.remedies) == {"none", "mutual_proximity", "local_scaling"}
     with pytest.raises(UnknownNameError, match="coverage"):
         clean["coverag"]

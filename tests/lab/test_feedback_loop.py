@@ -11,7 +11,7 @@ import pytest
 
 import reclens as rl
 from reclens.errors import UnknownNameError, UsageError
-from reclens.lab.feedback import FeedbackLoop, _jaccard, _measured, feedback_loop
+from reclens.lab.feedback import FeedbackLoop, LoopCard, _jaccard, _measured, feedback_loop
 from reclens.lab.model_strategy import ModelStrategy
 from reclens.world.population import World, draw_world
 from reclens.world.settings import preset
@@ -107,11 +107,11 @@ def test_the_long_run_of_a_mitigation(world: World) -> None:
     assert {row["measure"] for row in plain.to_dicts()} == set(plain.rounds["measure"]) - {"consumption"}
 
 
-def test_it_starts_from_data(small_data: rl.Dataset) -> None:
+def test_it_starts_from_data(small_data: rl.Dataset, misfits) -> None:
     found = feedback_loop(
         small_data, lambda _world, _seed: Popular(), by="gender", category="genres", rounds=2, seeds=1
     )
-    assert found.card["world"]["kind"] == "fitted"
+    assert misfits(found.card, LoopCard) == set() and found.card["world"]["kind"] == "fitted"
     assert set(found.rounds.filter(pl.col("by") == "gender")["segment"]) == {"F", "M"}
     assert found.slope("gini").start > 0.8
 

@@ -12,6 +12,7 @@ import pytest
 
 from reclens.errors import UnknownNameError, UsageError
 from reclens.job.monitor_ground import gate_of
+from reclens.monitor.cards import DayCard
 from reclens.monitor.day import run_day
 from reclens.monitor.gate import CHECKS
 from reclens.monitor.project import Project
@@ -205,8 +206,11 @@ def test_the_gate_of_any_frame(hand_log: Hand) -> None:
         gate.check(hand_log(), name="impresions")
 
 
-def test_the_gate_is_kept_as_it_was(hand_project: Project, two_days: Callable[..., GateResult]) -> None:
+def test_the_gate_is_kept_as_it_was(
+    hand_project: Project, two_days: Callable[..., GateResult], misfits: Callable[..., set[str]]
+) -> None:
     gate = two_days(drop=("score",))
     assert hand_project.gates(SECOND, SECOND) == {SECOND: gate}
     card = json.loads((hand_project.day_folder(SECOND) / "card.json").read_text())
+    assert misfits(card, DayCard) == set()
     assert (card["rows"], card["gate"]) == (9, "passed")

@@ -10,6 +10,7 @@ import pytest
 
 from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
 from reclens.world.arm import Arm
+from reclens.world.cards import RunCard
 from reclens.world.policy import Policy
 from reclens.world.population import draw_world
 from reclens.world.settings import WorldSettings, load_world_settings, preset
@@ -48,7 +49,7 @@ def test_users_keep_their_luck_whatever_the_others_see(still) -> None:
     assert 0.4 < own.mean() < 0.6
 
 
-def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None:
+def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path, misfits) -> None:
     run = simulate(tiny, two_arms(tiny, kind="epsilon", epsilon=0.3, k=5), days=5, folder=tmp_path / "log")
     log = read(run.folder, "impressions")
     assert log.columns == [
@@ -100,6 +101,7 @@ def test_the_log_has_the_table_of_the_schema_and_adds_up(tiny, tmp_path) -> None
     consumed = read(run.folder, "interactions")
     assert (consumed["origin"] == "recommended").sum() == log["clicked"].sum()
     card = json.loads((run.folder / "card.json").read_text())
+    assert misfits(run.card, RunCard) == misfits(card, RunCard) == set()
     assert card["seed"] == 0 and card["world"]["settings"]["items"] == 120
     rows = {row["variant"]: row for row in run.to_dicts()}
     assert rows["treatment"]["clicks_per_list"] > rows["control"]["clicks_per_list"]

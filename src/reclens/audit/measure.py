@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 import numpy as np
 import polars as pl
 
 from reclens.audit.attention import position_weights
+from reclens.audit.cards import MeasuresCard
 from reclens.audit.item_groups import ItemGroups, item_groups, popularity_tiers
 from reclens.audit.measuring import (
     LIST_POPULARITY,
@@ -29,6 +30,7 @@ from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, named_in, with_segments_of
+from reclens.evaluation.cards import IdProblemRow
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
@@ -89,7 +91,7 @@ class AuditMeasures:
     shown: np.ndarray
     has_chances: bool
     items: np.ndarray | None
-    card: Mapping[str, Any]
+    card: MeasuresCard
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -205,7 +207,8 @@ def measure_audit(
     length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])[order]
     shown = np.sum([part.shown for _, part in passed], axis=0)
     listed = [part.items for _, part in passed if part.items is not None]
-    card = {**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules}
+    counts = _counts(ground, source, length, shown, train)
+    card: MeasuresCard = {**ground.card, **counts, "rules": source.rules}
     return AuditMeasures(
         system=source.name,
         settings=settings,
@@ -232,9 +235,17 @@ def _may_be_chances(source: Source) -> bool:
     return not scores.null_count() and bool((scores >= 0).all() and (scores <= 1).all())
 
 
+class _Counts(TypedDict):
+    users: int
+    users_without_list: int
+    id_problems: list[IdProblemRow]
+    recommendations: int
+    recommendations_outside_catalogue: int
+
+
 def _counts(
     ground: EvaluationContext, source: Source, length: np.ndarray, shown: np.ndarray, train: Dataset | None
-) -> dict[str, Any]:
+) -> _Counts:
     """What the card counts, once the ids of all tables have been held against each other."""
     listed, known = int(length.sum()), ground.n_relevant > 0
     outside = listed - int(shown[ground.catalogue.in_catalogue].sum()) if ground.has_catalogue else 0
@@ -244,8 +255,13 @@ def _counts(
         "outside": outside,
     }
     problems = check_overlap(ground, source, np.where(known, length, 0), counts, train)
-    found = {"users": len(ground.users), "users_without_list": int((length == 0).sum()), "id_problems": problems}
-    return found | {"recommendations": listed, "recommendations_outside_catalogue": outside}
+    return {
+        "users": len(ground.users),
+        "users_without_list": int((length == 0).sum()),
+        "id_problems": problems,
+        "recommendations": listed,
+        "recommendations_outside_catalogue": outside,
+    }
 
 
 def _ground(

@@ -12,6 +12,7 @@ import polars as pl
 
 from reclens.audit.adjusted import AdjustedGap
 from reclens.audit.amortised import AmortisedExposure
+from reclens.audit.cards import AuditCard
 from reclens.audit.intersections import Intersections
 from reclens.audit.kept import revived
 from reclens.audit.loop import LoopCurve
@@ -107,7 +108,7 @@ class Audit(Tabular):
     mitigation: Mitigation | None = None
     amortised: tuple[AmortisedExposure, ...] = ()
     users: pl.DataFrame
-    card: Mapping[str, Any]
+    card: AuditCard
 
     def _about(self) -> str:
         return f"Audit of '{self.system}'"

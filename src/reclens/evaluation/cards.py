@@ -12,7 +12,15 @@ from typing import Any, Literal, NotRequired, TypedDict
 from reclens.cards import AppliedRule, ListsCard, SplitCard
 from reclens.data.near_ids import Cause
 
-__all__ = ["ComparisonCard", "EvaluationCard", "HashedRows", "IdProblemRow", "PredictionCard", "ToldHistory"]
+__all__ = [
+    "ComparisonCard",
+    "EvaluationCard",
+    "GroundCard",
+    "HashedRows",
+    "IdProblemRow",
+    "PredictionCard",
+    "ToldHistory",
+]
 
 
 class HashedRows(TypedDict):
@@ -73,6 +81,40 @@ class IdProblemRow(TypedDict):
     affix: str | None
     width: int | None
     examples: list[list[Any]]
+
+
+class GroundCard(TypedDict):
+    """What lists are held against.
+
+    Attributes:
+        truth: The held-out pairs.
+        train: The training data; None without.
+        history: The histories that came with the question.
+        catalogue: Fingerprint of the candidate items.
+        n_users: Users who are evaluated.
+        n_items: Items of the catalogue.
+        relevance: Column of graded relevance; None where every held-out item counts alike.
+        users_without_history: Users of whom nothing was learned.
+        users_without_relevant_items: Users who were left out.
+        truth_duplicates: Repeated pairs of the truth.
+        truth_rows_without_relevance: Rows of the truth that are not relevant.
+        truth_pairs_in_training: Pairs of the truth that training holds; None without training data.
+        truth_rules: Rules that were applied to the truth.
+    """
+
+    truth: HashedRows
+    train: HashedRows | None
+    history: NotRequired[ToldHistory]
+    catalogue: str
+    n_users: int
+    n_items: int
+    relevance: str | None
+    users_without_history: NotRequired[int]
+    users_without_relevant_items: NotRequired[int]
+    truth_duplicates: int
+    truth_rows_without_relevance: NotRequired[int]
+    truth_pairs_in_training: int | None
+    truth_rules: NotRequired[Sequence[AppliedRule]]
 
 
 class EvaluationCard(TypedDict):

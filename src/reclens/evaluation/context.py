@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import polars as pl
@@ -14,6 +14,8 @@ from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.evaluation.cards import GroundCard, HashedRows
+from reclens.evaluation.relevant import relevant_rows
 from reclens.evaluation.told import tell
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
@@ -67,7 +69,7 @@ class EvaluationContext:
     catalogue: Catalogue
     has_catalogue: bool
     groups: Mapping[str, tuple[list[str], np.ndarray]]
-    card: dict[str, Any] = field(default_factory=dict)
+    card: GroundCard
 
     @property
     def n_relevant(self) -> np.ndarray:
@@ -111,8 +113,7 @@ def make_ground(
 
     ``listed_users``, users with lists, are evaluated beside those of the truth, or alone when there is none.
     """
-    card: dict[str, Any] = {}
-    rows = _relevant_rows(truth, relevance, card)
+    rows, left_out = relevant_rows(truth, relevance)
     if truth is None and listed_users is None:
         raise UsageError(
             "without truth the lists have to be in memory",
@@ -128,24 +129,30 @@ def make_ground(
     listed = None if train is None else train.item_vocabulary.ids
     items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
     indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
-    card["truth_duplicates"] = rows.height - len(relevant)
     popularity, profiles, n_users = _history(train, users, items)
     known_users = None if train is None else train.user_vocabulary
-    if history is not None:
-        told = tell(history, train, users, items, popularity, profiles)
+    told = None if history is None else tell(history, train, users, items, popularity, profiles)
+    if told is not None:
         popularity, profiles, known_users = told.popularity, told.profiles, told.users
         n_users = len(known_users)
-        card["history"] = told.card
     held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
-    card["truth_pairs_in_training"] = held
     in_catalogue = _in_catalogue(items, codes, offered if offered is not None else listed)
     matrix, shares = _feature_matrix(vectors, items)
     about = Catalogue(
         popularity=popularity, n_users=n_users, in_catalogue=in_catalogue, features=matrix, distributions=shares
     )
     keys = stable_hash(users.ids)
-    card |= _sizes(users, items, in_catalogue) | {"train": _train_card(train), "relevance": relevance}
-    card["truth"] = {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)}
+    card: GroundCard = {
+        "truth": {"rows": len(relevant), "hash": _pair_hash(keys, items, indptr, relevant, gains)},
+        "truth_duplicates": rows.height - len(relevant),
+        "truth_pairs_in_training": held,
+        "relevance": relevance,
+        "train": _train_card(train),
+        **left_out,
+        **_sizes(users, items, in_catalogue),
+    }
+    if told is not None:
+        card["history"] = told.card
     if known_users is not None:
         card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
     return EvaluationContext(
@@ -167,52 +174,23 @@ def _together(owners: pl.Series, listed: pl.Series) -> pl.Series:
     return pl.concat([owners, listed.alias(USER)]) if len(owners) else listed
 
 
-def _sizes(users: Vocabulary, items: Vocabulary, in_catalogue: np.ndarray) -> dict[str, Any]:
+class _Sizes(TypedDict):
+    n_users: int
+    n_items: int
+    catalogue: str
+
+
+def _sizes(users: Vocabulary, items: Vocabulary, in_catalogue: np.ndarray) -> _Sizes:
     """What a card tells of users and catalogue."""
     offered = items.ids.filter(in_catalogue)
     return {"n_users": len(users), "n_items": len(offered), "catalogue": fingerprint(offered)}
 
 
-def _train_card(train: Dataset | None) -> dict[str, Any] | None:
+def _train_card(train: Dataset | None) -> HashedRows | None:
     """What a card tells of the training part."""
     if train is None:
         return None
     return {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
-
-
-def _relevant_rows(truth: pl.DataFrame | None, relevance: str | None, card: dict[str, Any]) -> pl.DataFrame:
-    """The relevant pairs, with their gain where it is not always 1; what was left out goes to the card."""
-    if truth is None:
-        return pl.DataFrame(schema={USER: pl.Int64, ITEM: pl.Int64})
-    needed = [USER, ITEM, *([relevance] if relevance else [])]
-    for column in needed:
-        if column not in truth.columns:
-            raise DataError(
-                f"there is no column '{column}'; there are {', '.join(truth.columns)}",
-                source="truth",
-                fix=Advice(
-                    "rename_or_name",
-                    (Setting("columns"),),
-                    "Rename the column, or name it as it is read, by {columns}.",
-                ),
-            )
-    gain = [pl.col(relevance).cast(pl.Float64, strict=False).alias("gain")] if relevance else []
-    rows = truth.select(USER, ITEM, *gain)
-    for column, values in zip(needed, rows, strict=True):
-        bad = values.is_null() | ~values.is_finite() if column == relevance else values.is_null()
-        if bad.any():
-            row = int(bad.arg_true()[0])
-            raise DataError(
-                f"the value is {truth[column][row]!r}; there are {bad.sum():,} such rows",
-                source="truth",
-                column=column,
-                row=row + 1,
-                fix="Drop or fill those rows.",
-            )
-    positive = rows.filter(pl.col("gain") > 0) if relevance else rows
-    card["truth_rows_without_relevance"] = rows.height - positive.height
-    card["users_without_relevant_items"] = rows[USER].n_unique() - positive[USER].n_unique() if relevance else 0
-    return positive
 
 
 def _runs(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:

@@ -96,7 +96,7 @@ def check_overlap(
         by_user = train is not None and (train.card.get("split") or {}).get("method") == "by_user"
         if (
             train is not None
-            and ground.card["users_without_history"]
+            and ground.card.get("users_without_history")
             and not by_user
             and not ground.card.get("history")
         ):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.errors import Advice, DataError, Setting, UsageError
+from reclens.evaluation.cards import ToldHistory
 from reclens.metrics.lists import Profiles
 from reclens.schema import ITEM, USER, fingerprint
 from reclens.vocabulary import Vocabulary
@@ -34,7 +35,7 @@ class Told:
     popularity: np.ndarray
     profiles: Profiles
     users: Vocabulary
-    card: dict[str, Any]
+    card: ToldHistory
 
 
 def tell(
@@ -74,7 +75,7 @@ def tell(
     everybody = Vocabulary(pl.concat([train.user_vocabulary.ids, _like(train.user_vocabulary, pairs[USER])]))
     code = items.encode(pairs[ITEM])
     known = code >= 0
-    card = {
+    card: ToldHistory = {
         "rows": history.height,
         "users": pairs[USER].n_unique(),
         "hash": fingerprint(pairs.sort(USER, ITEM)),

@@ -13,6 +13,7 @@ from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
 from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
+from reclens.explore.cards import ExplorationCard
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
 from reclens.explore.demand import SupplyDemand, supply_and_demand
@@ -376,7 +377,7 @@ def _missing(given: _Given, before: EmbeddingSpace | None, point_map: PointMap |
     return [name for name, value in parts.items() if value is None]
 
 
-def _card(given: _Given, graph: NeighbourGraph) -> dict[str, Any]:
+def _card(given: _Given, graph: NeighbourGraph) -> ExplorationCard:
     space, store = given.space, given.store
     return {
         "space": space.name,

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reclens.errors import UnknownNameError
+from reclens.explore.cards import ExplorationCard
 from reclens.explore.cluster import Purity, Regions
 from reclens.explore.coverage import Coverage
 from reclens.explore.demand import SupplyDemand
@@ -116,7 +117,7 @@ class Exploration(Tabular):
     retrieval: RetrievalRecall | None = None
     drift: Drift | None = None
     missing: tuple[Missing, ...] = ()
-    card: Mapping[str, Any]
+    card: ExplorationCard
 
     def _about(self) -> str:
         return f"Exploration of '{self.name}'"

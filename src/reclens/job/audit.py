@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reclens.audit import Audit, AuditPlan, audit_gate, plan, run
+from reclens.audit.cards import AuditCard
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments
@@ -147,11 +148,11 @@ def _audited(settings: AuditJobSettings, ground: Ground, step: Callable[[str], N
     how: dict[str, Any] = {"log": ground.log, "predictions": ground.predictions, "loop": loop, "progress": progress}
     name = _system(settings, lists)
     found = run(lists, ground.truth, train=train, settings=settings.settings(), name=name, **how)
-    card: dict[str, Any] = {"lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
+    card: AuditCard = {**found.card, "lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
     if train is not None and train.card.get("synthetic"):
         card["synthetic"] = True
     step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
-    return replace(found, mitigation=tried, card={**found.card, **card})
+    return replace(found, mitigation=tried, card=card)
 
 
 def plan_audit_job(

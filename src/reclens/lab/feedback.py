@@ -22,6 +22,7 @@ from reclens.stats.concentration import gini
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
+from reclens.world.cards import WorldCard
 from reclens.world.fitting import fit_world
 from reclens.world.policy import Policy
 from reclens.world.population import World
@@ -85,7 +86,7 @@ class LoopCard(TypedDict):
         by: Groups of users.
     """
 
-    world: dict[str, Any]
+    world: WorldCard
     rounds: int
     days: int
     seeds: int
@@ -195,7 +196,7 @@ def feedback_loop(
         ]
     table = pl.DataFrame(found)
     card: LoopCard = {
-        "world": dict(world.card),
+        "world": world.card,
         "rounds": rounds,
         "days": days,
         "seeds": seeds,

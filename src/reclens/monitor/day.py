@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from reclens.errors import DataError
+from reclens.monitor.cards import DayCard
 from reclens.monitor.duck import frame, opened
 from reclens.monitor.duck import rows as rows_of
 from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
@@ -123,8 +124,14 @@ def _run(
     result = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
     series = compute(_summary(project, day, tables)) if tables else pl.DataFrame(schema=SERIES)
     clock.end("indicators")
-    card = {"day": day.isoformat(), "rows": rows, "gate": result.state, "hours": bounds.hours, "columns": columns}
-    card |= {"versions": versions()}
+    card: DayCard = {
+        "day": day.isoformat(),
+        "rows": rows,
+        "gate": result.state,
+        "hours": bounds.hours,
+        "columns": columns,
+        "versions": versions(),
+    }
     project.write_day(day, {**tables, "series": series}, result, card)
     clock.end("write")
     return DayRun(day=day, series=series, gate=result, seconds=clock.seconds)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from reclens.data.quoting import quoted
+from reclens.monitor.cards import DayCard
 from reclens.monitor.duck import rows
 from reclens.monitor.log import COLUMNS, REQUIRED, LogDay
 from reclens.monitor.project import Project
@@ -154,7 +155,7 @@ def _volume(project: Project, day: date, count: int) -> Iterator[DataCheck]:
         yield _check(code, passed, settings, seen=ratio, bound=bound, rows=count, facts={"usual": usual})
 
 
-def _columns(log: LogDay, before: Mapping[str, Any] | None, settings: GateSettings) -> Iterator[DataCheck]:
+def _columns(log: LogDay, before: DayCard | None, settings: GateSettings) -> Iterator[DataCheck]:
     """Columns that have to be there, and those that came or went since the day before."""
     there = set(log.columns)
     lost = [name for name in REQUIRED if name in log.missing]
@@ -301,7 +302,7 @@ def _kept(code: str, step: Callable[[], Iterator[DataCheck]], settings: GateSett
         return [DataCheck(code=code, state="errored", blocking=code in settings.blocking, facts={"problem": problem})]
 
 
-def _cards(project: Project, day: date) -> list[dict[str, Any]]:
+def _cards(project: Project, day: date) -> list[DayCard]:
     """Cards of the days before that have rows, the latest first."""
     first = day - timedelta(days=_HISTORY)
     cards = [project.card(each) for each in reversed(project.days()) if first <= each < day]

@@ -18,6 +18,7 @@ import polars as pl
 
 from reclens.errors import UsageError
 from reclens.files import write_text
+from reclens.monitor.cards import DayCard
 from reclens.monitor.indicators.registry import IndicatorInfo, describe
 from reclens.monitor.project import Project
 from reclens.monitor.records import OVERALL, GateResult
@@ -134,7 +135,7 @@ def accept(project: Project, proposal: Proposal) -> None:
     write_text(place, proposal.after)
 
 
-def _volume(cards: Sequence[dict[str, Any]], settings: MonitorSettings) -> Iterator[Change]:
+def _volume(cards: Sequence[DayCard], settings: MonitorSettings) -> Iterator[Change]:
     """Rows of each day against the median of the other days of its weekday."""
     by_weekday: dict[int, list[int]] = {}
     for card in cards:

@@ -31,6 +31,7 @@ from reclens.data.read.frames import read_parquet
 from reclens.drafts import sweep
 from reclens.errors import NameTakenError, WorkspaceError
 from reclens.files import made_folder, write_bytes, write_text
+from reclens.monitor.cards import DayCard
 from reclens.monitor.records import SERIES, GateResult
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings, load_monitor_settings
 
@@ -109,9 +110,7 @@ class Project:
         """The days that were run and are whole, in order."""
         return [date.fromisoformat(each.name) for each in self._folders() if (each / _CARD).is_file()]
 
-    def write_day(
-        self, day: date, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: Mapping[str, Any]
-    ) -> None:
+    def write_day(self, day: date, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: DayCard) -> None:
         """Write the state of a day; what another run of it left is replaced.
 
         Raises:
@@ -144,8 +143,8 @@ class Project:
                 found.append(each if "day" in each.columns else each.with_columns(day=pl.lit(day)))
         return pl.concat(found, how="diagonal_relaxed") if found else None
 
-    def card(self, day: date) -> dict[str, Any] | None:
-        """How a day was run: rows, columns with their types, and seconds by step; None if it was not."""
+    def card(self, day: date) -> DayCard | None:
+        """How a day was run; None if it was not."""
         place = self.day_folder(day) / _CARD
         return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
 

@@ -21,6 +21,7 @@ import polars as pl
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import UsageError
 from reclens.schema import ITEM, USER
+from reclens.world.cards import WorldCard
 from reclens.world.effect_size import held_out_auc
 from reclens.world.population import World, build_world, organic_table
 from reclens.world.realism_result import history_of
@@ -90,7 +91,7 @@ def fit_world(data: Dataset, settings: WorldSettings | None = None, *, seed: int
     }
     whole = {**parts, "settings": final.model_copy(update={"new_share": 0.0}), "born": np.full_like(born, -1)}
     appeal, scale = _matched(data, counts, whole, appeal, scale)
-    card = {
+    card: WorldCard = {
         "kind": "fitted",
         "data": data.name,
         "hash": data.fingerprint,

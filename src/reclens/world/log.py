@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import polars as pl
@@ -34,6 +34,7 @@ from reclens.schema import (
     versions,
 )
 from reclens.schema import VARIANT as ARM
+from reclens.world.cards import RunCard
 from reclens.world.population import World
 from reclens.world.served import served_columns
 
@@ -74,7 +75,7 @@ class DayLog:
         WorkspaceError: If the folder exists or cannot be written.
     """
 
-    def __init__(self, folder: str | Path | None, world: World, arms: Sequence[Arm], card: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | Path | None, world: World, arms: Sequence[Arm], card: RunCard) -> None:
         self.folder = Path(folder) if folder is not None else None
         self.world, self.card = world, card
         self.arms, self.models = _names([arm.name for arm in arms]), _names([arm.strategy.name for arm in arms])

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -15,6 +14,7 @@ from reclens.schema import ITEM, USER, stable_hash
 from reclens.world._draws import mix
 from reclens.world._kernels import KNOBS, MOODS, TRAITS, UNBORN
 from reclens.world._tastes import remember
+from reclens.world.cards import WorldCard
 from reclens.world.settings import WorldSettings
 
 __all__ = ["COHORTS", "World", "build_world", "draw_world", "organic_table"]
@@ -57,7 +57,7 @@ class World:
     traits: np.ndarray
     consumed: np.ndarray
     history: tuple[np.ndarray, np.ndarray, np.ndarray]
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: WorldCard = field(default_factory=WorldCard)
 
     def __repr__(self) -> str:
         n_users, n_items, rows = self.users.height, self.items.height, len(self.history[0])
@@ -160,7 +160,7 @@ def build_world(
     topics: np.ndarray,
     born: np.ndarray,
     seed: int,
-    card: Mapping[str, Any],
+    card: WorldCard,
     activity: np.ndarray | None = None,
     scale: float | None = None,
 ) -> World:

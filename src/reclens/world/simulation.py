@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -18,6 +18,7 @@ from reclens.world._draws import mix
 from reclens.world._kernels import live
 from reclens.world.arm import Arm
 from reclens.world.assignment import assign_arms, taste_clusters
+from reclens.world.cards import RunCard
 from reclens.world.log import Day, DayLog
 from reclens.world.population import World, organic_table
 from reclens.world.strategies import Consumed
@@ -52,7 +53,7 @@ class Run(Tabular):
     exposures: np.ndarray
     tastes: np.ndarray
     folder: Path | None
-    card: Mapping[str, Any]
+    card: RunCard
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row an arm: what its users did on average, how often lists were clicked, Gini of exposure."""
@@ -119,9 +120,9 @@ def simulate(
     _check(arms, days, training, retrain)
     arm_of = assign_arms(world, [arm.share for arm in arms], clusters=clusters, assignment=assignment, seed=seed)
     state = _State(world, arms, arm_of, training, seed, LocalEngine(threads))
-    card = {
+    card: RunCard = {
         "synthetic": True,
-        "world": dict(world.card),
+        "world": world.card,
         "days": days,
         "training": training,
         "retrain": retrain,

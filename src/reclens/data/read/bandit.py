@@ -7,13 +7,13 @@ not in the log, so that each row is a request of its own here, and a user of its
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
+from reclens.cards import BanditCard
 from reclens.data.read.delimited import read_delimited
 from reclens.data.read.zips import Members, open_members
 from reclens.errors import DataError, UnknownNameError
@@ -56,7 +56,7 @@ class BanditLog(Tabular):
 
     impressions: pl.DataFrame
     items: pl.DataFrame | None
-    card: Mapping[str, Any] = field(default_factory=dict)
+    card: BanditCard = field(default_factory=BanditCard)
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """The rows, as dictionaries."""
@@ -114,7 +114,7 @@ def read_open_bandit(
             column="item_id",
             fix="Fetch the data set again.",
         )
-    card = {
+    card: BanditCard = {
         "layout": "Open Bandit Dataset",
         "source": str(path),
         "behavior": behavior,

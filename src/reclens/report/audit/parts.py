@@ -105,12 +105,12 @@ def groups_part(audit: Audit) -> DocumentPart:
     )
     records = tuple({"by": by, "segment": segment, "n": n} for (by, segment), n in sizes.items())
     points = [f"{count_of(users, 'user')} with a list, {count_of(card['n_items'], 'item')} in the catalogue."]
-    truth = card.get("truth")
-    if isinstance(truth, Mapping):
-        points.append(f"{count_of(truth['rows'], 'held-out interaction')}; {card['relevance']}.")
-    train = card.get("train")
-    if isinstance(train, Mapping):
-        points.append(f"Training data: {train['name']}, {count_of(train['rows'], 'interaction')}.")
+    if card["truth"]["rows"]:
+        points.append(f"{count_of(card['truth']['rows'], 'held-out interaction')}; every held-out item is relevant.")
+    train = card["train"]
+    if train is not None:
+        name = train.get("name") or "without a name"
+        points.append(f"Training data: {name}, {count_of(train['rows'], 'interaction')}.")
     points += [sentence(text) + "." for text in _odd(card)]
     points.append("Users and items without a value are a group of their own, which is named.")
     table = Table(

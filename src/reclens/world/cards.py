@@ -1,0 +1,73 @@
+"""What the cards of worlds and of their runs hold."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NotRequired, TypedDict
+
+__all__ = ["ArmCard", "RunCard", "WorldCard"]
+
+
+class WorldCard(TypedDict, total=False):
+    """Where a world came from.
+
+    Attributes:
+        kind: Whether it was drawn or fitted to data.
+        seed: Seed of the random numbers.
+        data: Name of the data that it was fitted to.
+        hash: Fingerprint of that data.
+        scale: What utilities were multiplied by.
+        resampled: Whether its users were drawn from those of the data.
+        settings: ``WorldSettings``, as JSON keeps them.
+    """
+
+    kind: Literal["drawn", "fitted"]
+    seed: int
+    data: str
+    hash: str
+    scale: float
+    resampled: bool
+    settings: dict[str, Any]
+
+
+class ArmCard(TypedDict):
+    """An arm of a run.
+
+    Attributes:
+        name: Its name.
+        strategy: Name of what recommends.
+        policy: ``Policy``, field -> value.
+        share: Its share of the users, against the shares of the other arms.
+        changed: Whether it is new to the users.
+    """
+
+    name: str
+    strategy: str
+    policy: dict[str, Any]
+    share: float
+    changed: bool
+
+
+class RunCard(TypedDict):
+    """How a world was lived.
+
+    Attributes:
+        synthetic: True: a simulation made the log.
+        world: Card of the world.
+        days: Days that were lived.
+        training: What the strategies learn from: ``shared``, ``diverted`` or ``separate``.
+        retrain: Days between trainings; 0 trains once.
+        clusters: Clusters that were assigned; None where single users were.
+        seed: Seed of the random numbers.
+        arms: The arms.
+        versions: Versions of RecLens and of what its numbers rest on; in the folder of the logs alone.
+    """
+
+    synthetic: Literal[True]
+    world: WorldCard
+    days: int
+    training: Literal["shared", "diverted", "separate"]
+    retrain: int
+    clusters: int | None
+    seed: int
+    arms: list[ArmCard]
+    versions: NotRequired[dict[str, str]]
