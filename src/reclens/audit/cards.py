@@ -44,6 +44,6 @@ class AuditCard(MeasuresCard):
 
     settings: dict[str, Any]
     system: str
-    candidates: Literal["unseen items"]
+    candidates: Literal["unseen_items"]
     lists: NotRequired[HashedRows]
     synthetic: NotRequired[Literal[True]]

@@ -207,8 +207,6 @@ def measure_audit(
     length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])[order]
     shown = np.sum([part.shown for _, part in passed], axis=0)
     listed = [part.items for _, part in passed if part.items is not None]
-    counts = _counts(ground, source, length, shown, train)
-    card: MeasuresCard = {**ground.card, **counts, "rules": source.rules}
     return AuditMeasures(
         system=source.name,
         settings=settings,
@@ -222,7 +220,7 @@ def measure_audit(
         shown=shown,
         has_chances=plan.has_scores and all(part.scores[0] >= 0 and part.scores[1] <= 1 for _, part in passed),
         items=np.concatenate(listed)[order] if listed else None,
-        card=card,
+        card={**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules},
     )
 
 

@@ -171,7 +171,7 @@ def audit_measures(
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
         users=_users(measures),
-        card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen items"},
+        card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen_items"},
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 import polars as pl
@@ -14,9 +14,9 @@ from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
-from reclens.evaluation.cards import GroundCard, HashedRows
+from reclens.evaluation.cards import GroundCard, HashedRows, ToldHistory
 from reclens.evaluation.relevant import relevant_rows
-from reclens.evaluation.told import tell
+from reclens.evaluation.told import Told, tell
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared
@@ -133,8 +133,7 @@ def make_ground(
     known_users = None if train is None else train.user_vocabulary
     told = None if history is None else tell(history, train, users, items, popularity, profiles)
     if told is not None:
-        popularity, profiles, known_users = told.popularity, told.profiles, told.users
-        n_users = len(known_users)
+        popularity, profiles, known_users, n_users = told.popularity, told.profiles, told.users, len(told.users)
     held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
     in_catalogue = _in_catalogue(items, codes, offered if offered is not None else listed)
     matrix, shares = _feature_matrix(vectors, items)
@@ -149,12 +148,8 @@ def make_ground(
         "relevance": relevance,
         "train": _train_card(train),
         **left_out,
-        **_sizes(users, items, in_catalogue),
+        **_known(users, items, in_catalogue, told, known_users),
     }
-    if told is not None:
-        card["history"] = told.card
-    if known_users is not None:
-        card["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
     return EvaluationContext(
         users=users,
         keys=keys,
@@ -174,16 +169,25 @@ def _together(owners: pl.Series, listed: pl.Series) -> pl.Series:
     return pl.concat([owners, listed.alias(USER)]) if len(owners) else listed
 
 
-class _Sizes(TypedDict):
+class _Known(TypedDict):
     n_users: int
     n_items: int
     catalogue: str
+    history: NotRequired[ToldHistory]
+    users_without_history: NotRequired[int]
 
 
-def _sizes(users: Vocabulary, items: Vocabulary, in_catalogue: np.ndarray) -> _Sizes:
-    """What a card tells of users and catalogue."""
+def _known(
+    users: Vocabulary, items: Vocabulary, in_catalogue: np.ndarray, told: Told | None, known_users: Vocabulary | None
+) -> _Known:
+    """What a card tells of users, their histories and the catalogue."""
     offered = items.ids.filter(in_catalogue)
-    return {"n_users": len(users), "n_items": len(offered), "catalogue": fingerprint(offered)}
+    known: _Known = {"n_users": len(users), "n_items": len(offered), "catalogue": fingerprint(offered)}
+    if told is not None:
+        known["history"] = told.card
+    if known_users is not None:
+        known["users_without_history"] = len(users) - int((users.encode(known_users.ids) >= 0).sum())
+    return known
 
 
 def _train_card(train: Dataset | None) -> HashedRows | None:

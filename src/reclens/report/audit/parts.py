@@ -19,7 +19,7 @@ from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
 from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
 from reclens.report.audit.trials import price_sentence
-from reclens.report.audit.words import ADVICE, REMEDIES, SECTIONS, SEVERITIES, measure_name, reference_name
+from reclens.report.audit.words import ADVICE, CANDIDATES, REMEDIES, SECTIONS, SEVERITIES, measure_name, reference_name
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.stats.gate import GateResult
 
@@ -70,10 +70,11 @@ def first_actions_part(audit: Audit) -> DocumentPart:
 def scope_part(audit: Audit, about: AuditAbout) -> DocumentPart:
     """What was looked at, and what was not measured."""
     settings = audit.card["settings"]
+    candidates = CANDIDATES.get(audit.card["candidates"], "not stated")
     points = [
         f"Surface: {about.surface or 'not stated'}.",
         f"The first {settings['k']} places of each list count, with {_attention(settings)} attention by position.",
-        f"Candidates: {audit.card['candidates']}. Another candidate set can change the sign of popularity measures.",
+        f"Candidates: {candidates}. Another candidate set can change the sign of popularity measures.",
         "Out of scope: what users see beside these lists, and whether a difference is lawful.",
     ]
     tables = (not_measured_table(audit),) if audit.not_measured else ()

@@ -13,6 +13,7 @@ from reclens.audit.severity import Opinion
 
 __all__ = [
     "ADVICE",
+    "CANDIDATES",
     "CHANGES",
     "FAMILIES",
     "LACKING",
@@ -105,6 +106,8 @@ TONES: Final[Mapping[Opinion, Tone]] = {
     "described": "none",
     "not_measured": "none",
 }
+CANDIDATES: Final = {"unseen_items": "unseen items"}
+"""Candidates of an audit, as of its card -> words."""
 LACKING: Final[Mapping[Lacking, str]] = {
     "truth": "held-out interactions: which items were relevant",
     "train": "the training data: what users had before",
