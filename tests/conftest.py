@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, replace
 from datetime import date
@@ -36,6 +36,31 @@ ROOT = Path(__file__).resolve().parents[1]
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("local"), derandomize=True, database=None, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+COMPUTING = pytest.StashKey[list[str]]()
+
+
+def _polars_has_threads() -> bool:
+    """Whether Polars has computed in this process; where threads have no names, nobody knows."""
+    return any(each.read_text() == "polars-0\n" for each in Path("/proc/self/task").glob("*/comm"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Note the first module that computes with Polars when it is imported."""
+    before = _polars_has_threads()
+    try:
+        return (yield)
+    finally:
+        if not before and _polars_has_threads():
+            collector.config.stash.setdefault(COMPUTING, []).append(collector.nodeid)
+
+
+@pytest.fixture(scope="session")
+def computing_at_import(pytestconfig: pytest.Config) -> list[str]:
+    """The first module of tests that computes with Polars when it is imported, if there is one."""
+    return pytestconfig.stash.get(COMPUTING, [])
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import pytest
 import reclens as rl
 from reclens.errors import DataError, RecLensError, UsageError
 
-LOG = pl.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 1, 2], "position": [1, 1, 2], "clicked": [1, 0, 0]})
+LOG = {"user_id": [1, 1, 2], "item_id": [1, 1, 2], "position": [1, 1, 2], "clicked": [1, 0, 0]}
 
 
 def with_users(parts: dict[str, Any], **columns: pl.Expr) -> dict[str, Any]:
@@ -52,17 +52,27 @@ def test_a_group_without_truth_has_no_value_and_no_test(parts: dict[str, Any]) -
         ({"by": "gender", "protected": ["race"]}, "protected has 'race'"),
         ({"by": "own"}, "200 values for 200 users"),
         ({"by": "number"}, "rl.segments.bins"),
-        ({"log": LOG.with_columns(clicked=pl.Series([7, 0, 1]))}, "neither 0 nor 1"),
-        ({"log": LOG.with_columns(clicked=pl.Series(["yes", "no", "no"]))}, "neither 0 nor 1"),
-        ({"log": LOG.with_columns(clicked=pl.Series([1, None, 0]))}, "neither 0 nor 1"),
-        ({"log": LOG.drop("item_id")}, "no column 'item_id'"),
-        ({"log": LOG.with_columns(item_id=pl.lit(10_000)), "attributes": ["brand"]}, "no item is one of the catalogue"),
     ],
 )
 def test_wrong_input_says_what_to_do(parts: dict[str, Any], options: dict[str, Any], says: str) -> None:
     more = with_users(parts, own=pl.col("user_id").cast(pl.String), number=pl.col("user_id") * 1.5)
     with pytest.raises(RecLensError, match=says):
         rl.audit.run(**more, **options)
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ({**LOG, "clicked": [7, 0, 1]}, "neither 0 nor 1"),
+        ({**LOG, "clicked": ["yes", "no", "no"]}, "neither 0 nor 1"),
+        ({**LOG, "clicked": [1, None, 0]}, "neither 0 nor 1"),
+        ({name: LOG[name] for name in ("user_id", "position", "clicked")}, "no column 'item_id'"),
+        ({**LOG, "item_id": [10_000] * 3}, "no item is one of the catalogue"),
+    ],
+)
+def test_a_wrong_log_says_what_to_do(parts: dict[str, Any], columns: dict[str, Any], says: str) -> None:
+    with pytest.raises(RecLensError, match=says):
+        rl.audit.run(**parts, attributes=["brand"], log=pl.DataFrame(columns))
 
 
 def test_tiers_need_training_data(parts: dict[str, Any]) -> None:
@@ -77,7 +87,7 @@ def test_tiers_need_training_data(parts: dict[str, Any]) -> None:
 
 
 def test_one_ranker_cannot_tell_position_bias(parts: dict[str, Any]) -> None:
-    found = rl.audit.run(**parts, attributes=["brand"], log=LOG)
+    found = rl.audit.run(**parts, attributes=["brand"], log=pl.DataFrame(LOG))
     assert ("examination", "rankers") in {(each.measure, each.lacking) for each in found.not_measured}
 
 

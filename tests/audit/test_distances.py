@@ -12,20 +12,20 @@ from reclens.audit.distances import list_distances
 from reclens.audit.item_groups import item_groups
 from reclens.vocabulary import Vocabulary
 
-TABLE = pl.DataFrame({"item_id": [0, 1, 2, 3], "seller": ["a", "a", "a", "b"]})
-GROUPS = item_groups("seller", TABLE, Vocabulary(TABLE["item_id"]), np.ones(4, bool))
 ITEMS = np.array([[3, 0, 1], [0, -1, -1], [-1, -1, -1]], np.int32)
 WEIGHTS = 1 / np.log2([2, 3, 4])
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, np.ndarray]:
+    table = pl.DataFrame({"item_id": [0, 1, 2, 3], "seller": ["a", "a", "a", "b"]})
+    groups = item_groups("seller", table, Vocabulary(table["item_id"]), np.ones(4, bool))
     parts = {
-        "shown": GROUPS.of_lists(ITEMS, np.ones(3)),
-        "exposure": GROUPS.of_lists(ITEMS, WEIGHTS),
+        "shown": groups.of_lists(ITEMS, np.ones(3)),
+        "exposure": groups.of_lists(ITEMS, WEIGHTS),
         "profile": np.array([[0.5, 0.5], [1.0, 0.0], [1.0, 0.0]]),
     }
-    return list_distances(GROUPS, ITEMS, parts)
+    return list_distances(groups, ITEMS, parts)
 
 
 def test_attention_weighted_fairness(found: dict[str, np.ndarray]) -> None:

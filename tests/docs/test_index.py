@@ -32,14 +32,30 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_the_readme_is_short_and_names_every_speed() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    code = dict(re.findall(r"^```(\w+)\n(.*?)^```", text, re.M | re.S))
-    assert len(code["python"].strip().splitlines()) <= 11  # ten and the import
-    assert len(code["sh"].strip().splitlines()) <= 6
+    assert text.count("![") == 1  # a picture
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, re.M | re.S)
+    assert [language for language, _ in blocks] == ["sh", "python", "sh"]
+    install, python, shell = ([row for row in code.splitlines() if row.strip(" #")] for _, code in blocks)
+    assert [row.split("#")[0].strip() for row in install if row[0] != "#"] == ["make demo", "make dashboard"]
+    assert len(python) <= 10 and len(shell) <= 5
     table = text.split("<!-- benchmarks", 1)[1].split("<!-- /benchmarks", 1)[0]
     names = re.findall(r"^\| ([^|]+?) \| [\d.]+ s \|", table, re.M)
     assert 1 <= len(names) <= 8 and len(set(names)) == len(names)
     assert not [name for name in names if name.startswith(("…", "the same"))]
     assert len(text.splitlines()) < 110
+
+
+def test_the_table_of_moves_leads_to_modules_that_exist() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    table = text.split("\n### Moved\n", 1)[1].split("\n### ", 1)[0]
+    rows = re.findall(r"^\| `[\w.]+` \| `([\w.]+)` \| (.+) \|$", table, re.M)
+    moved = [
+        ROOT.joinpath("src", *f"reclens.{to}".removesuffix(".reclens").split("."), re.findall(r"`(\w+)`", move)[-1])
+        for to, moves in rows
+        for move in moves.split(", ")
+    ]
+    assert len(moved) > 100 and len(set(moved)) == len(moved)
+    assert not [str(path) for path in moved if not (path.is_dir() or path.with_suffix(".py").exists())]
 
 
 def test_every_speed_in_the_documentation_has_a_name_of_its_own() -> None:

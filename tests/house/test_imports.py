@@ -89,3 +89,8 @@ def test_the_core_works_without_the_tests_libraries(repository) -> None:
     locked = (repository / "requirements" / "core.txt").read_text(encoding="utf-8").lower()
     names = {line.split("==")[0].replace("-", "_") for line in locked.splitlines() if "==" in line}
     assert not names & (NOT_IN_CORE - {"sklearn"} | {"scikit_learn"}), "the core install has to stay light"
+
+
+def test_no_tests_compute_with_polars_at_import(computing_at_import: list[str]) -> None:
+    # `make mutants` collects the tests once and forks; a fork does not have the threads of Polars, and waits for ever.
+    assert not computing_at_import, f"compute in a fixture: {computing_at_import}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -198,28 +199,31 @@ def test_a_query_lists_them_as_well(rng: np.random.Generator, tmp_path: Any) -> 
             )
 
 
-LOG = pl.DataFrame(
-    {
-        "user_id": [1, 1, 2, 2, 3, 3, 4, 4, 5],
-        "home": [1, 1, 1, 1, 2, 2, 3, 3, 4],
-        "variant": ["old"] * 4 + ["new"] * 4 + ["old"],
-        "met": [0, 1, 0, 0, 1, 1, 0, 0, 1],
-        "clicks": [1, 2, 3, 4, 5, 6, 7, 8, 9],
-        "views": [10] * 9,
-        "timestamp": [f"2026-01-0{d} 10:00:00" for d in (5, 6, 5, 6, 5, 6, 5, 6, 1)],
-    }
-).with_columns(pl.col("timestamp").str.to_datetime())
+@pytest.fixture(scope="module")
+def log() -> pl.DataFrame:
+    """Nine events of five users in four homes."""
+    return pl.DataFrame(
+        {
+            "user_id": [1, 1, 2, 2, 3, 3, 4, 4, 5],
+            "home": [1, 1, 1, 1, 2, 2, 3, 3, 4],
+            "variant": ["old"] * 4 + ["new"] * 4 + ["old"],
+            "met": [0, 1, 0, 0, 1, 1, 0, 0, 1],
+            "clicks": [1, 2, 3, 4, 5, 6, 7, 8, 9],
+            "views": [10] * 9,
+            "timestamp": [datetime(2026, 1, day, 10) for day in (5, 6, 5, 6, 5, 6, 5, 6, 1)],
+        }
+    )
 
 
-def test_a_user_of_a_log_is_triggered_by_any_event_of_the_experiment() -> None:
+def test_a_user_of_a_log_is_triggered_by_any_event_of_the_experiment(log: pl.DataFrame) -> None:
     # User 1 by the second event, 3 by both; 5 came before the start only.
-    found = gather_events(LOG, plan(start="2026-01-05"))
+    found = gather_events(log, plan(start="2026-01-05"))
     rest = found.untriggered
     assert (
         rest is not None and (found.arm("old").n, found.arm("new").n, rest.arm("old").n, rest.arm("new").n) == (1,) * 4
     )
     assert (found.arm("old").sum("clicks"), rest.arm("old").sum("clicks"), rest.arm("new").sum("clicks")) == (3, 7, 15)
-    homes = gather_events(LOG, plan(start="2026-01-05", cluster="home"))
+    homes = gather_events(log, plan(start="2026-01-05", cluster="home"))
     assert homes.untriggered is not None and homes.arm("old").sum("clicks") == 10  # a home by any of its users
     assert (homes.untriggered.arm("old").n, homes.untriggered.arm("new").sum("clicks")) == (0, 15)
 
