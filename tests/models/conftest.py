@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -73,3 +74,22 @@ def seven() -> Dataset:
     rows = [(1, 0), (2, 1), (2, 5), (3, 2), (3, 3), (3, 4), (3, 6)]
     table = pl.DataFrame(rows, ["user_id", "item_id"], orient="row")
     return Dataset(table, items=pl.DataFrame({"item_id": list(range(8))}))
+
+
+@pytest.fixture(scope="session")
+def shop() -> Callable[..., models.Knowledge]:
+    """Fits the model of knowledge on a shop of six goods; user 1 has a and b, user 2 has a."""
+    goods = pl.DataFrame(
+        [
+            ("a", "Alpha tent", ["camping", "light"], 100.0, "Nord", 2019, date(2024, 1, 1), True),
+            ("b", "Beta tent", ["camping"], 60.0, "Nord", 2021, date(2024, 2, 1), False),
+            ("c", "Gamma bag", ["camping", "warm"], 40.0, "Sud", 2020, None, None),
+            ("d", "Delta stove", ["cooking"], None, "Sud", 2022, date(2024, 3, 1), True),
+            ("e", None, [], 20.0, None, None, date(2024, 4, 1), False),
+            ("f", "Zeta tent", None, 80.0, "Ost", 2021, date(2024, 5, 1), True),
+        ],
+        ["item_id", "title", "tags", "price", "brand", "year", "since", "stock"],
+        orient="row",
+    )
+    seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
+    return lambda **options: models.Knowledge(**options).fit(Dataset(seen, users=None, items=goods))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import operator as python_operator
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -24,24 +24,7 @@ from reclens.report import explanation_text
 from reclens.report.data.words import rule_line
 from reclens.testing.models import check_model, model_data
 
-SHOP = pl.DataFrame(
-    [
-        ("a", "Alpha tent", ["camping", "light"], 100.0, "Nord", 2019, date(2024, 1, 1), True),
-        ("b", "Beta tent", ["camping"], 60.0, "Nord", 2021, date(2024, 2, 1), False),
-        ("c", "Gamma bag", ["camping", "warm"], 40.0, "Sud", 2020, None, None),
-        ("d", "Delta stove", ["cooking"], None, "Sud", 2022, date(2024, 3, 1), True),
-        ("e", None, [], 20.0, None, None, date(2024, 4, 1), False),
-        ("f", "Zeta tent", None, 80.0, "Ost", 2021, date(2024, 5, 1), True),
-    ],
-    ["item_id", "title", "tags", "price", "brand", "year", "since", "stock"],
-    orient="row",
-)
-
-
-def shop(**options) -> models.Knowledge:
-    """A fitted model; user 1 has a and b, user 2 has a."""
-    seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
-    return models.Knowledge(**options).fit(Dataset(seen, users=None, items=SHOP))
+Shop = Callable[..., models.Knowledge]
 
 
 @pytest.mark.parametrize(
@@ -75,13 +58,13 @@ def shop(**options) -> models.Knowledge:
         ("tags is known", "abcde"),
     ],
 )
-def test_what_meets_a_requirement(text: str, fits: str) -> None:
+def test_what_meets_a_requirement(shop: Shop, text: str, fits: str) -> None:
     model = shop(require=[text])
     assert sorted(model.best()["item_id"]) == list(fits)
     assert not set(model.recommend([1]).table["item_id"]) & {"a", "b"}, "what the user has is left out"
 
 
-def test_wishes_and_popularity_make_the_score() -> None:
+def test_wishes_and_popularity_make_the_score(shop: Shop) -> None:
     prefer = {"price low": 3.0, "year near 2021": 1.0, "brand = Sud": 1.0}
     model = shop(require=["tags includes camping"], prefer=prefer, popularity=0.1)
     # Prices run from 20 to 100, years from 2019 to 2022; two users have a, and one has b.
@@ -108,13 +91,13 @@ def test_wishes_and_popularity_make_the_score() -> None:
     assert against.score == pytest.approx(0)
 
 
-def test_without_requirements_the_popular_come_first() -> None:
+def test_without_requirements_the_popular_come_first(shop: Shop) -> None:
     assert shop().best()["item_id"].to_list() == ["a", "b", "c", "d", "e", "f"]
     assert shop().best(user=1, k=2)["item_id"].to_list() == ["c", "d"]
     assert dict(shop().explain(None, "c").reasons) == {"nothing is required": 1.0}
 
 
-def test_relaxations_by_hand() -> None:
+def test_relaxations_by_hand(shop: Shop) -> None:
     require = ["tags includes camping", "price <= 30", "brand = Sud", "stock = true"]
     model = shop(require=require)
     found = model.relaxations()
@@ -142,7 +125,7 @@ def test_relaxations_by_hand() -> None:
     assert not len(nothing) and "users_without_match" in {rule["code"] for rule in nothing.card["rules"]}
 
 
-def test_the_nearest_value_instead() -> None:
+def test_the_nearest_value_instead(shop: Shop) -> None:
     (only,) = shop(require=["brand = Nord", "price < 50"]).relaxations().alternatives[:1]
     assert only.dropped == ("price < 50",) and only.n_items == 2 and only.instead == "price <= 60"
     newest = shop(require=["title contains tent", "year > 2021"]).relaxations().alternatives[0]
@@ -151,7 +134,7 @@ def test_the_nearest_value_instead() -> None:
     assert shop(require=["brand = Nord"]).relaxations().alternatives == ()
 
 
-def test_the_card_tells_of_users_and_of_values_that_are_not_there() -> None:
+def test_the_card_tells_of_users_and_of_values_that_are_not_there(shop: Shop) -> None:
     rules = {rule["code"]: rule for rule in shop(require=["brand = Nord"]).recommend().card["rules"]}
     assert rules["users_with_all_matches"]["count"] == 1
     model = shop(require=["brand = Nrd"])
@@ -185,7 +168,7 @@ def test_the_card_tells_of_users_and_of_values_that_are_not_there() -> None:
         ({"column": "price", "op": "<="}, "needs 'column', 'operator' and 'value'"),
     ],
 )
-def test_wrong_requirements_are_explained(require, says: str) -> None:
+def test_wrong_requirements_are_explained(shop: Shop, require, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         shop(require=[require])
 
@@ -201,7 +184,7 @@ def test_wrong_requirements_are_explained(require, says: str) -> None:
         ({"when_nothing_fits": "relaxed"}, "Did you mean 'relax'"),
     ],
 )
-def test_wrong_hyper_parameters_are_explained(options: dict, says: str) -> None:
+def test_wrong_hyper_parameters_are_explained(shop: Shop, options: dict, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         shop(**options)
 

@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from reclens.dashboard.uploads import (
@@ -28,7 +30,7 @@ LISTS = b"user,item,rank\n1,a,1\n1,b,2\n2,a,1\n2,c,2\n3,b,1\n"
 TRUTH = b"user,item\n1,b\n2,a\n4,c\n"
 TRAIN = b"user,item,rating\n1,c,5\n2,b,4\n3,a,1\n4,a,2\n"
 ITEMS = io.BytesIO()
-pl.DataFrame({"item": ["a", "b", "c"], "genres": [["x"], ["x", "y"], ["z"]]}).write_parquet(ITEMS)
+pq.write_table(pa.table({"item": ["a", "b", "c"], "genres": [["x"], ["x", "y"], ["z"]]}), ITEMS)
 USERS = b"user,age\n1,young\n2,old\n3,old\n4,young\n"
 FILES = {
     "lists": ("lists.csv", LISTS),

@@ -2,36 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Callable
 
-import polars as pl
 import pytest
 
 from reclens import models
-from reclens.data.dataset import Dataset
 from reclens.errors import UsageError
 
-SHOP = pl.DataFrame(
-    [
-        ("a", "Alpha tent", ["camping", "light"], 100.0, "Nord", 2019, date(2024, 1, 1), True),
-        ("b", "Beta tent", ["camping"], 60.0, "Nord", 2021, date(2024, 2, 1), False),
-        ("c", "Gamma bag", ["camping", "warm"], 40.0, "Sud", 2020, None, None),
-        ("d", "Delta stove", ["cooking"], None, "Sud", 2022, date(2024, 3, 1), True),
-        ("e", None, [], 20.0, None, None, date(2024, 4, 1), False),
-        ("f", "Zeta tent", None, 80.0, "Ost", 2021, date(2024, 5, 1), True),
-    ],
-    ["item_id", "title", "tags", "price", "brand", "year", "since", "stock"],
-    orient="row",
-)
+Shop = Callable[..., models.Knowledge]
 
 
-def shop(**options) -> models.Knowledge:
-    """A fitted model; user 1 has a and b, user 2 has a."""
-    seen = pl.DataFrame({"user_id": [1, 1, 2], "item_id": ["a", "b", "a"]})
-    return models.Knowledge(**options).fit(Dataset(seen, users=None, items=SHOP))
-
-
-def test_critiques() -> None:
+def test_critiques(shop: Shop) -> None:
     model = shop()
     found = model.critique("a", "cheaper, like: tags")
     assert found.require == ("price < 100", "tags includes any of [camping, light]") and found.n_items == 2
@@ -44,12 +25,11 @@ def test_critiques() -> None:
     assert found.require == ("tags includes camping", "price < 60"), "it stands in the place of the other one"
     assert found.prefer == {"price low": 1.0} and found.table["item_id"].to_list() == ["c"]
     assert asked.critique("c", "cheaper").n_items == 0
-    seen = pl.DataFrame({"user_id": [1], "item_id": ["a"]})
-    roomier = models.Knowledge(critiques={"roomier": "higher price"}).fit(Dataset(seen, users=None, items=SHOP))
+    roomier = shop(critiques={"roomier": "higher price"})
     assert roomier.critique("f", "roomier").table["item_id"].to_list() == ["a"]
 
 
-def test_possible_critiques_say_how_many_items_they_leave() -> None:
+def test_possible_critiques_say_how_many_items_they_leave(shop: Shop) -> None:
     units = {row["critique"]: row["items"] for row in shop().possible("c", size=1).to_dicts()}
     # c costs 40, is of Sud and of 2020; it has no date and no word on stock, and its title is its own.
     assert units == {
@@ -82,7 +62,7 @@ def test_possible_critiques_say_how_many_items_they_leave() -> None:
 
 @pytest.mark.parametrize("declared", [[], ["tags is known", "price > 30"]])
 @pytest.mark.parametrize("item", list("abcdef"))
-def test_a_critique_leaves_as_many_items_as_was_said(item: str, declared: list[str]) -> None:
+def test_a_critique_leaves_as_many_items_as_was_said(shop: Shop, item: str, declared: list[str]) -> None:
     model = shop(require=declared)
     possible = model.possible(item, size=3)
     for said, count in possible.select("critique", "items").iter_rows():
@@ -103,6 +83,6 @@ def test_a_critique_leaves_as_many_items_as_was_said(item: str, declared: list[s
         ("a", "other brnd", "Did you mean 'brand'"),
     ],
 )
-def test_wrong_critiques_are_explained(item: str, critique: str, says: str) -> None:
+def test_wrong_critiques_are_explained(shop: Shop, item: str, critique: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         shop().critique(item, critique)
