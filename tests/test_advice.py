@@ -76,10 +76,10 @@ def _read(text: bytes, **how: Any) -> Callable[[Path], object]:
     return lambda folder: rl.read(text, **how)
 
 
-def _fit(name: str, **parameters: Any) -> Callable[[Path], object]:
+def _fit(name: str, **parameters: Any) -> Callable[[Path], Any]:
     """Fit a model on histories without times, ratings and attributes."""
-    histories = rl.read(pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}))
-    return lambda folder: rl.models.build(name, parameters).fit(histories)
+    histories = {"user_id": [1, 1, 2, 2, 3], "item_id": [1, 2, 2, 3, 1]}
+    return lambda folder: rl.models.build(name, parameters).fit(rl.read(histories))
 
 
 def _fit_attributes(name: str, **parameters: Any) -> Any:
@@ -102,7 +102,7 @@ def _no_tags(folder: Path) -> None:
 
 def _more(folder: Path) -> None:
     more = rl.read(pl.DataFrame({"user_id": [1], "item_id": [3]}))
-    _fit("pure_svd", factors=1)(folder).partial_fit(more)  # type: ignore[attr-defined]
+    _fit("pure_svd", factors=1)(folder).partial_fit(more)
 
 
 def _features(folder: Path) -> None:
@@ -130,7 +130,7 @@ CASES: Mapping[str, Callable[[Path], object]] = {
     "fewer_features": _features,
     "fit_again": _more,
     "fit_histories": _fit("item_knn", feedback="explicit"),
-    "fit_ratings": lambda folder: _fit("item_knn")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),  # type: ignore[attr-defined]
+    "fit_ratings": lambda folder: _fit("item_knn")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),
     "form_of_times": _read(b"user,item,timestamp\n1,2,noon\n"),
     "give_catalogue": lambda folder: _problem("unknown", "item_id"),
     "give_query": lambda folder: rl.read(pl.DataFrame(LISTS), params=[1]),
@@ -171,7 +171,7 @@ CASES: Mapping[str, Callable[[Path], object]] = {
         pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="mrr@1", history=pl.DataFrame(LISTS)
     ),
     "pass_truth": lambda folder: rl.evaluate(pl.DataFrame(LISTS), metrics="mrr@1"),
-    "predict_by": lambda folder: _fit("popular")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),  # type: ignore[attr-defined]
+    "predict_by": lambda folder: _fit("popular")(folder).predict(pl.DataFrame({"user_id": [1], "item_id": [2]})),
     "profile_of_means": lambda folder: _fit_attributes("content", profile="rating", min_items=1),
     "quote_fields": _read(b"user,item\n1,2,3\n"),
     "rank_all": _sampled,

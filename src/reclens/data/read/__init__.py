@@ -1,1 +1,1 @@
-"""One reader a format; any source ends in the tables of the schema."""
+"""Readers, one module per format; every source becomes the tables of the schema."""

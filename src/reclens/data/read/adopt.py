@@ -1,4 +1,4 @@
-"""Frames that are handed to a data set as they are: any library's, under our names, with ids that can be joined."""
+"""Frames of any library as tables of a data set: renamed columns, and ids of types that can be joined."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "items": (ITEM,),
     "segments": (USER,),
 }
-"""Table -> the ids that it has."""
+"""Id columns of each table."""
 
 
 def is_settled(tables: Mapping[str, Any]) -> bool:
-    """Whether tables are Polars frames whose ids have the types that RecLens keeps, alike in all of them."""
+    """Whether all tables are Polars frames, and their ids have one type, Int64 or String."""
     kinds: dict[str, pl.DataType] = {}
     for name, table in tables.items():
         if not isinstance(table, pl.DataFrame) or pl.Object in table.dtypes:
@@ -46,14 +46,14 @@ def is_settled(tables: Mapping[str, Any]) -> bool:
 def adopt(tables: Mapping[str, Any]) -> tuple[dict[str, pl.DataFrame], list[AppliedRule]]:
     """Frames of any library as tables of a data set, and the rules that were applied, with their counts.
 
-    Columns are recognised by the spellings that the readers know. Ids are integers of 64 bits, whatever their width
-    was, or text; where one table has integers and another text, both are compared as text.
+    Column names are recognised as by the readers. Integer ids become 64-bit integers; if one table has integer ids
+    and another text, both become text.
 
     Args:
         tables: ``interactions``, and any of ``log, users, items, segments``.
 
     Raises:
-        ArgumentTypeError: If one is no frame.
+        ArgumentTypeError: If a table is not a frame.
         DataError: If a column is missing, or an id is missing or neither an integer nor text.
     """
     cleaner = Cleaner("the data set")
@@ -77,7 +77,7 @@ def _table(name: str, given: Any, cleaner: Cleaner) -> pl.DataFrame:
             fix="A file is read by reclens.load(path).",
         )
     keys, frame = _KEYS[name], from_frame(given)
-    # Arrays of Python objects that begin with None arrive as such; what they hold is told from all values.
+    # An object array that begins with None stays an object column; its type is inferred from all values.
     objects = [column for column, kind in frame.schema.items() if kind == pl.Object]
     frame = frame.with_columns(pl.Series(column, frame[column].to_list(), strict=False) for column in objects)
     if isinstance(given, pl.DataFrame) and set(keys) <= set(frame.columns):

@@ -8,10 +8,10 @@ __all__ = ["ArrowStream"]
 
 
 class ArrowStream:
-    """A table that shows nothing but its Arrow stream, so that libraries exchange it without PyArrow.
+    """Wraps a table and exposes only its Arrow C stream, so that libraries exchange it without PyArrow.
 
-    Given the objects themselves, DuckDB asks a Polars frame for PyArrow, and Polars keeps DuckDB's types alive beyond
-    its end, which then complains on stderr.
+    Given a Polars frame itself, DuckDB needs PyArrow; given a DuckDB relation itself, Polars keeps DuckDB's types alive
+    until the interpreter ends, and DuckDB then prints a warning to stderr.
     """
 
     def __init__(self, table: Any) -> None:

@@ -1,4 +1,4 @@
-"""Tables of attributes: one row a user, or one row an item."""
+"""Tables of attributes, with one row per user or per item."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def attributes_beside(
     lists: Mapping[str, str] | None,
     how: ReadOptions,
 ) -> tuple[pl.DataFrame, Cleaner]:
-    """Attributes that are read beside interactions, with those of their options that hold for any text."""
+    """Read attributes next to interactions, with the options of the interactions that apply to every text."""
     text = isinstance(source, str | bytes | Path)
     raw = load(source, wanted=(key,), encoding=how.get("encoding") if text else None)
     if text and how.get("decimal") is not None:
@@ -68,10 +68,10 @@ def attributes_beside(
 
 
 def check_lists(lists: Mapping[str, str] | None, *tables: pl.DataFrame | None) -> None:
-    """Refuse the name of a list-valued attribute that no table has.
+    """Check that every list-valued attribute is a column of some table.
 
     Raises:
-        UnknownNameError: Naming it.
+        UnknownNameError: If one is not.
     """
     known = {name for table in tables if table is not None for name in table.columns}
     for name in lists or ():

@@ -1,4 +1,4 @@
-"""The rules that make a foreign column fit to be computed with, each applied row by row and counted.
+"""Rules that clean columns of foreign tables; each is applied row by row and counted.
 
 A value that cannot be used is either an error that names its row, or - with ``bad_rows="drop"`` - a row that is left
 out and counted. What is converted (milliseconds to seconds, decimals to ids) is counted too. Nothing happens silently.
@@ -65,7 +65,7 @@ class Cleaner:
     def reject(
         self, bad: pl.Series, values: pl.Series, *, column: str, problem: str, kind: BadValue, fix: Advice = _NOTHING
     ) -> None:
-        """Refuse rows, or mark them to be left out.
+        """Raise an error for bad rows, or mark them to be dropped.
 
         Args:
             bad: Boolean, shape (rows,); null counts as False.
@@ -73,7 +73,7 @@ class Cleaner:
             column: The column, as the reader knows it.
             problem: What is wrong, with ``{value}`` where the value goes.
             kind: The code of such rows in the card.
-            fix: What to do, before the general advice.
+            fix: Advice that precedes the general one.
         """
         bad = bad.fill_null(False)
         count = int(bad.sum())
@@ -94,7 +94,7 @@ class Cleaner:
         self._bad = bad if self._bad is None else self._bad | bad
 
     def apply(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """The frame without the rows that were marked."""
+        """Drop the marked rows from a frame."""
         return frame if self._bad is None else frame.filter(~self._bad)
 
 
@@ -106,7 +106,7 @@ def clean_numbers(
     missing_ok: bool = False,
     decimal: Literal[".", ","] | None = None,
 ) -> pl.Series:
-    """Finite 64-bit floats.
+    """Clean numbers into finite 64-bit floats.
 
     Decimal commas (``3,5``) are read where no value of a text column has a point, and counted. Missing, not numeric and
     infinite values are bad rows.
@@ -144,7 +144,7 @@ def clean_numbers(
 def _parsed_numbers(
     text: pl.Series, cleaner: Cleaner, column: str, decimal: Literal[".", ","] | None
 ) -> tuple[pl.Series, pl.Series]:
-    """Numbers in text, and the text without blanks around it; what is no number is null."""
+    """Parse numbers in text; returns them (null where there is none) and the stripped text."""
     if decimal != ",":
         numbers = text.cast(pl.Float64, strict=False)
         if numbers.null_count() == text.null_count():
@@ -165,7 +165,7 @@ def _parsed_numbers(
 def clean_timestamps(
     values: pl.Series, cleaner: Cleaner, *, column: str = TIMESTAMP, form: str | None = None
 ) -> pl.Series:
-    """Times as UTC with microseconds.
+    """Clean times into UTC with microseconds.
 
     Numbers count from 1970 in seconds; numbers above 1e11 are milliseconds, above 1e14 microseconds, above 1e17
     nanoseconds (counted). Times without a zone are UTC (counted). Text is ISO 8601 (year first) or numbers; any other
@@ -244,7 +244,7 @@ def _from_numbers(values: pl.Series, cleaner: Cleaner, column: str) -> pl.Series
 def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | None) -> pl.Series:
     if form is None:
         whole = text.cast(pl.Int64, strict=False)
-        # Whole numbers of another size than 20240229 are no days: nothing has to be looked at twice.
+        # Only integers between 19000000 and 20999999 can be days such as 20240229.
         if whole.null_count() == text.null_count() < len(text) and not whole.is_between(19_000_000, 20_999_999).any():
             return _from_numbers(whole, cleaner, column)
     text = text.str.strip_chars()
@@ -270,7 +270,7 @@ def _from_text(text: pl.Series, cleaner: Cleaner, *, column: str, form: str | No
 
 
 def _parsed(text: pl.Series, form: str | None) -> tuple[pl.Series, int]:
-    """Times, and how many of them had no zone."""
+    """Parse times in text; returns them and how many had no zone."""
     times = pl.Series(text.name, [None], TIMESTAMP_TYPE).new_from_index(0, len(text))
     naive = 0
     zoned = [(f, True) for f in ((form,) if form else _ZONED_TIMES) if "%z" in f or "%#z" in f]

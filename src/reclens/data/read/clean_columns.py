@@ -1,4 +1,4 @@
-"""The columns that RecLens knows, cleaned one by one, and the rows that none of them refuses."""
+"""Cleaning of the columns of the schema; rows that are bad in any of them are dropped."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
 __all__ = ["clean_columns"]
 
 _MANY: Final = 200_000
-"""Rows from which on columns are cleaned side by side."""
+"""Number of rows from which columns are cleaned in parallel."""
 
 
 def clean_columns(
     raw: Raw, found: Mapping[str, str], cleaner: Cleaner, form: str | None, *, others: Sequence[str] = ()
 ) -> pl.DataFrame:
-    """The columns that were found, under our names and with our types, without the rows that are left out.
+    """Rename the found columns, convert them to the types of the schema, and drop bad rows.
 
     Args:
         raw: The rows.
         found: Our name -> their name, of the columns to clean.
-        cleaner: Where bad rows and rules go.
-        form: The form of times in text, or None.
-        others: Columns that come along under their own names.
+        cleaner: Collects bad rows and rules.
+        form: Format of times in text, or None.
+        others: Further columns, kept under their own names.
     """
 
     def clean(ours: str, own: Cleaner) -> pl.Series:
@@ -39,10 +39,10 @@ def clean_columns(
         elif ours in (RATING, WEIGHT, RELEVANCE):
             values = clean_numbers(values, own, column=theirs, decimal=raw.decimal)
         elif ours == SCORE:
-            # Without ranks the order comes from the scores; with them a missing score does no harm.
+            # Scores order the lists only where there are no ranks; next to ranks they may be missing.
             values = clean_numbers(values, own, column=theirs, missing_ok=RANK in found, decimal=raw.decimal)
         elif ours == TIMESTAMP:
-            # Of text, integers may be days, such as 20240229.
+            # Integers in text may be days, such as 20240229.
             if raw.text and values.dtype.is_integer() and (form or values.is_between(19_000_000, 20_999_999).any()):
                 values = values.cast(pl.String)
             values = clean_timestamps(values, own, column=theirs, form=form)
@@ -51,7 +51,7 @@ def clean_columns(
     if cleaner.bad_rows == "drop" or raw.frame.height < _MANY:
         made = [clean(ours, cleaner) for ours in found]
     else:
-        # Side by side, where no column has to know which rows another one leaves out.
+        # In parallel: bad rows are errors, so that no column depends on the rows dropped by another.
         apart = {ours: Cleaner(raw.where) for ours in found}
         made = list(LocalEngine().map(lambda ours: clean(ours, apart[ours]), found))
         cleaner.rules += [rule for each in apart.values() for rule in each.rules]

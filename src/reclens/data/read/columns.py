@@ -1,4 +1,4 @@
-"""Which column is which: the names that files of the field use, and the names a caller gives.
+"""Recognition of columns by the names that are common in the field, or by those that the caller gives.
 
 Known without asking, whatever the case and the underscores: ``userId movieId`` (MovieLens), ``userID itemID
 prediction`` (Microsoft Recommenders), ``uid iid est`` (Surprise), ``user item`` and ``user_id item_id`` (LensKit),
@@ -18,7 +18,7 @@ from reclens.schema import ITEM, RANK, RATING, RELEVANCE, SCORE, TIMESTAMP, USER
 __all__ = ["INTERACTIONS", "LISTS", "TABLE", "Columns", "column_at", "find_columns", "knows", "positional"]
 
 Columns = Mapping[str, str | int | None]
-"""Our column name -> the file's; a place (from 0) where the file has no header; None for "do not use"."""
+"""Maps a column of the schema to one of the file: its name, its index (from 0) without a header, None to ignore it."""
 
 INTERACTIONS: Final = (USER, ITEM, TIMESTAMP, RATING, WEIGHT)
 LISTS: Final = (USER, ITEM, RANK, SCORE)
@@ -46,12 +46,12 @@ def find_columns(
     source: str,
     strict: bool = True,
 ) -> dict[str, str]:
-    """Which of the present columns holds which of the wanted ones.
+    """Find the columns of a table that hold columns of the schema.
 
     Args:
         present: The columns of the table.
         wanted: The columns that can be used.
-        required: Those that there must be.
+        required: Those that must be there.
         columns: Names that the caller gives: ours to theirs; a number is a place (from 0), None means "there is none".
         source: File or table, for messages.
         strict: Whether a given name that is absent is an error; if not, the known names are tried.
@@ -100,12 +100,12 @@ def find_columns(
 
 
 def knows(name: str) -> bool:
-    """Whether a column of that name is recognised without asking."""
+    """Whether a column of that name is recognised."""
     return any(_bare(name) in spellings for spellings in _SPELLINGS.values())
 
 
 def positional(columns: Mapping[str, str | int | None] | None) -> bool:
-    """Whether the caller names columns by their place, because the file has no header.
+    """Whether the caller gives columns by index, because the file has no header.
 
     Raises:
         UsageError: If places and names are mixed.
@@ -121,10 +121,10 @@ def positional(columns: Mapping[str, str | int | None] | None) -> bool:
 
 
 def column_at(theirs: str | int, present: list[str], ours: str, source: str) -> str:
-    """The name of a column that is named, or that stands at a place.
+    """The name of a column that is given by name or by index.
 
     Raises:
-        DataError: If there are not so many columns.
+        DataError: If the index is too large.
     """
     if isinstance(theirs, str):
         return theirs
@@ -155,7 +155,7 @@ def _bare(name: str) -> str:
 
 
 def _guess(ours: str, present: list[str], found: Mapping[str, str]) -> str:
-    """A free column that could be meant, for the message."""
+    """A column that could be the missing one, for the error message."""
     free = [name for name in present if name not in found.values()]
     hints = {
         USER: ("user", "customer", "household", "member", "visitor", "reviewer", "session"),

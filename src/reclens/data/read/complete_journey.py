@@ -45,7 +45,7 @@ _PRODUCT: Final = {
     "brand": "brand",
     "package_size": "package_size",
 }
-"""Theirs -> ours."""
+"""Column of the file -> column of the schema."""
 
 
 def read_complete_journey(path: str | Path) -> Dataset:
@@ -99,7 +99,7 @@ def read_complete_journey(path: str | Path) -> Dataset:
 
 
 def _members(members: Members) -> list[str]:
-    """The tables of purchases, households and products, by their path inside the zip."""
+    """Paths of the tables of purchases, households and products inside the zip."""
     every = {name.rpartition("/")[2]: name for name in members.names}
     needed = [next((name for name in PURCHASES if name in every), PURCHASES[-1]), *COMPLETE_JOURNEY]
     absent = [name for name in needed if name not in every]
@@ -113,7 +113,7 @@ def _members(members: Members) -> list[str]:
 
 
 def _table(members: Members, name: str, needed: Sequence[str]) -> tuple[pl.DataFrame, str]:
-    """A table as text, and what to call it; empty cells and R's ``NA`` are null."""
+    """Read a table as text; returns it and its name for messages. Empty cells and R's ``NA`` are null."""
     where = members.where(name)
     frame = read_delimited(members.read(name), source=where, delimiter=",")
     absent = [column for column in needed if column not in frame.columns]
@@ -128,7 +128,7 @@ def _table(members: Members, name: str, needed: Sequence[str]) -> tuple[pl.DataF
 
 
 def _prices(purchases: pl.DataFrame, where: str) -> pl.DataFrame:
-    """``item_id, price``: of purchases of at least a piece that was not free."""
+    """Median price of each item, over purchases of at least one unit at a price above 0."""
     paid = purchases.select(
         pl.col("product_id").alias(ITEM), *(pl.col(name).cast(pl.Float64, strict=False) for name in _PURCHASE[3:])
     )
@@ -144,7 +144,7 @@ def _prices(purchases: pl.DataFrame, where: str) -> pl.DataFrame:
 
 
 def _attributes(table: pl.DataFrame, where: str, key: str) -> tuple[pl.DataFrame, Cleaner]:
-    """Attributes by clean ids; sizes such as ``5+`` are text in every file, whether it has such a one or not."""
+    """Attributes with clean ids; sizes stay text, because ``5+`` may occur."""
     whole = as_integers(table[key])
     typed = table if whole is None else table.with_columns(whole.alias(key))
     return clean_attributes(Raw(frame=typed, where=where, name=key), key)

@@ -1,4 +1,4 @@
-"""Rows of DuckDB: a table of a file or connection, and the answer of a query."""
+"""Rows from DuckDB: a table of a file or connection, or the result of a query."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["connect", "is_connection", "is_database", "read_query", "read_table"
 
 
 def is_connection(source: Any) -> bool:
-    """Whether this is an open connection of DuckDB; asked without importing it."""
+    """Whether this is a DuckDB connection; does not import DuckDB."""
     return type(source).__name__ == "DuckDBPyConnection"
 
 
 def connect(source: Any) -> Any:
-    """A cursor on a connection, or a new connection on a file (read-only) or on nothing."""
+    """Return a cursor of a connection, or connect to a file (read-only) or to an empty database."""
     if is_connection(source):
         return source.cursor()
     import duckdb
@@ -33,7 +33,7 @@ def connect(source: Any) -> Any:
 
 
 def read_table(source: Any, where: str, table: str | None) -> Raw:
-    """The rows of a table: the one that is named, or the only one.
+    """Read a table by name; without a name, the database must have exactly one.
 
     Raises:
         DataError: If the database cannot be opened or read, or has no such table.
@@ -72,13 +72,13 @@ def read_table(source: Any, where: str, table: str | None) -> Raw:
 
 
 def read_query(source: Any, query: str, params: Any, *, where: str, rows: pl.DataFrame | None = None) -> Raw:
-    """The answer of a query.
+    """Run a query and return its rows.
 
     Args:
         source: A connection, the path of a DuckDB file, or None for an empty database.
         query: One SELECT.
         params: Its values, by name or in order.
-        where: For messages.
+        where: Name of the source, for messages.
         rows: The table ``source`` of the query.
 
     Raises:
@@ -108,7 +108,7 @@ def read_query(source: Any, query: str, params: Any, *, where: str, rows: pl.Dat
 
 
 def is_database(path: Path) -> bool:
-    """Whether a file begins as DuckDB's databases do."""
+    """Whether a file is a DuckDB database, by its first bytes."""
     try:
         with path.open("rb") as file:
             return file.read(12)[8:] == b"DUCK"

@@ -1,6 +1,6 @@
-"""Delimited text (CSV and its relatives): every value comes out as text, so that ids keep their zeros.
+"""Delimited text such as CSV; all values are read as text, so that ids keep leading zeros.
 
-The delimiter is found by looking: ``::``, tab, ``;``, ``|``, ``,`` or a space.
+The delimiter is detected: ``::``, tab, ``;``, ``|``, ``,`` or a space.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ __all__ = ["SAMPLE", "as_utf8", "has_mark", "read_delimited", "read_in_place", "
 
 _CANDIDATES: Final = ("::", "\t", ";", "|", ",", " ")
 _STAND_IN: Final = "\x1f"
-"""The unit separator stands in for delimiters of more than one character, which the fast reader does not know."""
+"""The ASCII unit separator replaces delimiters of more than one character, which the fast reader does not support."""
 SAMPLE: Final = 1 << 16
-"""Bytes at the beginning of a text that its form is told by."""
+"""Number of leading bytes from which the format of a text is detected."""
 
 
 def read_delimited(
@@ -45,7 +45,7 @@ def read_delimited(
     wanted: Sequence[str] = (),
     whole: Sequence[int] = (),
 ) -> pl.DataFrame:
-    """The table in delimited text.
+    """Read a table of delimited text.
 
     Args:
         data: The bytes of the file, packed or not.
@@ -81,7 +81,7 @@ def read_delimited(
     _refuse_binary(data, source)
     first = data[: data.find(b"\n") if b"\n" in data else len(data)]
     try:
-        first.decode("utf-8")  # the reader would mend the names of columns silently
+        first.decode("utf-8")  # the reader would rename duplicate columns silently
     except UnicodeDecodeError as error:
         raise not_in_encoding(data, error, source, "utf-8", header=named) from None
     given = delimiter or sniff_delimiter(
@@ -118,7 +118,7 @@ def read_in_place(
     wanted: Sequence[str] = (),
     whole: Sequence[int],
 ) -> pl.DataFrame | None:
-    """The table of a file of UTF-8 with integers in some columns, without a copy of its bytes.
+    """Read a UTF-8 file with integer columns without copying its bytes.
 
     Args:
         path: The file, longer than ``SAMPLE``; neither packed nor with a byte-order mark.
@@ -156,7 +156,7 @@ def read_in_place(
 
 
 def _finished(frame: pl.DataFrame, source: str, header: bool | None, wanted: Sequence[str]) -> pl.DataFrame:
-    """The frame with names that are checked, and without blank lines."""
+    """Check the names of the columns and drop blank lines."""
     named = header is not False
     if not named:  # Polars counts from 1 or from 0, by its version
         frame.columns = [f"column_{place}" for place in range(1, frame.width + 1)]
@@ -182,11 +182,11 @@ def _with_integers(
     size: int | None = None,
     end: bytes | None = None,
 ) -> pl.DataFrame | None:
-    """The table with some columns as integers; None unless each of these is written as an integer would be.
+    """Parse some columns as integers; None unless all their values are in canonical form.
 
-    Fields, separators and ends of lines have to make up the bytes of the file: zeros before an integer, a plus, blanks
-    or quotes would make it longer. So nothing but the sum of the lengths has to be looked at. ``size`` and ``end``, the
-    number of bytes and the last two, are those of ``sample`` if that is all of the content.
+    The lengths of all fields, separators and line ends must add up to the size of the file: leading zeros, a plus sign,
+    blanks or quotes would make it longer. So it is enough to compare sums of lengths. ``size`` and ``end``, the number
+    of bytes and the last two of them, default to those of ``sample``.
     """
     size, end = len(sample) if size is None else size, sample[-2:] if end is None else end
     line = sample[: sample.find(b"\n") + 1]
@@ -203,14 +203,14 @@ def _with_integers(
         )
     except (OSError, pl.exceptions.PolarsError, ValueError):
         return None
-    fields = sum(LocalEngine().map(_length, frame))  # side by side: each is one pass of a single thread
+    fields = sum(LocalEngine().map(_length, frame))  # in parallel: each uses one thread
     ends = frame.height * (frame.width - 1 + (2 if line.endswith(b"\r\n") else 1))
     missing = 0 if end.endswith(b"\n") else len(line) - len(line.rstrip(b"\r\n"))
     return frame if fields + ends + (len(line) if header else 0) - missing == size else None
 
 
 def _length(values: pl.Series) -> int:
-    """The bytes of all values of a column of text, or of integers as they are written."""
+    """Total length in bytes of the values of a column, written as text."""
     if values.dtype == pl.String:
         return int(values.str.len_bytes().sum())
     low, high = values.min(), values.max()
@@ -239,7 +239,7 @@ def _read(data: bytes, source: str, separator: str, given: str, quote: str | Non
 def _read_escaped(
     data: bytes, source: str, separator: str, quote: str | None, escape: str, *, header: bool
 ) -> pl.DataFrame:
-    """The table in text that escapes characters, which Polars does not know, by Python's reader."""
+    """Read text with an escape character by Python's reader, because Polars does not support one."""
     try:
         text = io.StringIO(data.decode("utf-8"), newline="")
     except UnicodeDecodeError as error:
@@ -268,10 +268,10 @@ def _read_escaped(
 
 
 def _checked(delimiter: str | None, quote: str | None, escape: str | None) -> str | None:
-    """The quote, None for nothing.
+    """Return the quote character, or None for no quoting.
 
     Raises:
-        UsageError: If quote, escape or delimiter are not what they have to be.
+        UsageError: If quote, escape or delimiter is not valid.
     """
     if delimiter == "":
         raise UsageError("delimiter is empty, expected one or more characters; leave it out to have it found.")
@@ -300,15 +300,15 @@ def _refuse_binary(data: bytes, source: str) -> None:
 
 
 def sniff_delimiter(sample: str, *, whole: bool = True, quote: str | None = '"') -> str:
-    r"""The delimiter of a text.
+    r"""Detect the delimiter of a text.
 
-    The one that splits most lines into as many fields as the first line; of equals the earlier of ``::``, tab, ``;``,
-    ``|``, ``,``, and a space only if nothing else is there.
+    It is the one that splits most lines into as many fields as the first line. Ties are broken in the order ``::``,
+    tab, ``;``, ``|``, ``,``; a space is used only if there is none of these.
 
     Args:
         sample: The beginning of the text.
-        whole: Whether that is all of it; if not, the last line may be cut and does not count.
-        quote: What encloses fields; None for nothing.
+        whole: Whether the sample is the whole text; if not, its last line may be cut off and is ignored.
+        quote: The quote character, or None.
 
     Example:
         >>> sniff_delimiter("user::item\n1::Star Trek: First Contact\n")
@@ -336,11 +336,11 @@ def has_mark(data: bytes) -> bool:
 
 
 def as_utf8(data: bytes, source: str, encoding: str | None, *, header: bool = False) -> bytes:
-    """The text as UTF-8 without a byte-order mark. UTF-8 itself is checked by the reader, which sees it anyway.
+    """Convert a text to UTF-8 and remove a byte-order mark. The CSV reader checks that it is valid UTF-8.
 
     Raises:
         DataError: If it is not in that encoding.
-        UsageError: If Python does not know the encoding, or it is none of text.
+        UsageError: If the encoding is unknown or not a text encoding.
     """
     name = codec_of(encoding)
     if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):

@@ -1,4 +1,4 @@
-"""Rows that repeat a pair of user and item: found, counted and merged."""
+"""Detection and merging of rows that repeat a (user, item) pair."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Duplicates", "merge_duplicates", "merge_repeats"]
 
 Duplicates = Literal["last", "sum", "error"]
 _SMALL: Final = 2**31
-"""Two numbers below this make one of 64 bits."""
+"""Two numbers below this limit are packed into one 64-bit key."""
 _ROWS: Final = 1 << 18
-"""Rows that one thread looks up at a time."""
+"""Rows per task of one thread."""
 _BITS: Final = 22
-"""Size of the table of slots: 4 MiB, which stays in the cache."""
+"""log2 of the size of the filter: 4 MiB of flags, which fit into the cache."""
 _ODD: Final = np.uint64(0x9E3779B97F4A7C15)
 """2**64 by the golden ratio, odd."""
 
@@ -33,7 +33,7 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
         frame: Interactions, as they were logged.
         how: As for :func:`merge_repeats`; ``"sum"`` counts 1 a row where there is no weight column; ``"error"`` refuses
             repeated pairs.
-        cleaner: Where the rules go.
+        cleaner: Collects the rules.
 
     Returns:
         The log with the columns of the merged rows, and the merged rows: the same frame if no pair is repeated.
@@ -101,11 +101,11 @@ def _merged(frame: pl.DataFrame, again: pl.DataFrame, how: Duplicates) -> pl.Dat
 
 
 def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
-    """``row`` and ``pair`` of the rows whose pair stands there twice or more, in their order; in most data few."""
+    """``row`` and ``pair`` of the rows whose pair occurs more than once, in order."""
     pairs = pl.Series("pair", _pair_keys(frame))
     in_order = pairs.sort().to_numpy()
     twice = pl.Series(in_order[1:][in_order[1:] == in_order[:-1]])
-    if len(twice) < len(pairs) / 10:  # few pairs are looked up faster than all rows are counted
+    if len(twice) < len(pairs) / 10:  # looking up a few pairs is faster than counting all rows
         rows = pl.Series(_rows_of(pairs.to_numpy(), twice.unique()))
     else:
         rows = pairs.is_duplicated().arg_true()
@@ -113,9 +113,9 @@ def _repeated(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rows_of(keys: np.ndarray, sought: pl.Series) -> np.ndarray:
-    """The rows whose key is one of a few.
+    """Find the rows with one of a few keys.
 
-    A table of bits leaves out nearly all rows for the price of one look into the cache; the rest are looked up.
+    A filter that fits into the cache excludes nearly all rows; the rest are compared with the keys.
 
     Args:
         keys: Keys, int64, shape (rows,).
@@ -135,12 +135,12 @@ def _rows_of(keys: np.ndarray, sought: pl.Series) -> np.ndarray:
 
 
 def _slots(keys: np.ndarray) -> np.ndarray:
-    """A place in a table of ``2**_BITS`` for each key, by multiplication (Knuth, 1998, section 6.4)."""
+    """Multiplicative hash of each key to ``2**_BITS`` slots (Knuth, 1998, section 6.4)."""
     return (keys.view(np.uint64) * _ODD >> np.uint64(64 - _BITS)).view(np.int64)
 
 
 def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
-    """One integer a (user, item) pair, int64, shape (rows,)."""
+    """Encode each (user, item) pair as one integer; int64, shape (rows,)."""
     (users, _), (items, n_items) = LocalEngine().map(_numbers_of, (frame[USER], frame[ITEM]))
     keys = users * np.int64(n_items)
     keys += items
@@ -148,7 +148,7 @@ def _pair_keys(frame: pl.DataFrame) -> np.ndarray:
 
 
 def _numbers_of(ids: pl.Series) -> tuple[np.ndarray, int]:
-    """A number of each id, below the one that is returned: small integers are their own, less the lowest."""
+    """Number the ids; returns the numbers and their upper bound. Small integers are only shifted to begin at 0."""
     if ids.dtype.is_integer() and len(ids) and not ids.null_count():
         values = ids.cast(pl.Int64).to_numpy()
         low, high = int(values.min()), int(values.max())

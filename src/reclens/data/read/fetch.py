@@ -1,6 +1,6 @@
-"""Downloads of MovieLens from GroupLens: resumed, verified, and never half a file under the real name.
+"""Downloads of MovieLens from GroupLens, resumed after a broken connection and verified by their MD5.
 
-Not pooch: it begins a broken download anew, asks for no range of bytes, and brings requests along.
+Pooch is not used: it restarts broken downloads from the beginning and depends on requests.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _MD5: Final[dict[str, str | None]] = {
     "ml-20m": "cd245b17a1ae2cc31bb14903e1204af3",
     "ml-25m": "6b51fb2759a8657d3bfcbfc42b592ada",
 }
-"""Published MD5 of the zips that do not change; for the one that does, GroupLens' .md5 file beside it is asked."""
+"""Published MD5 of the zips that do not change; the MD5 of the other one is downloaded from GroupLens."""
 _BLOCK: Final = 1 << 18
 _ATTEMPTS: Final = 4
 _TIMEOUT: Final = 30.0
 
 
 def fetchable() -> list[str]:
-    """The data sets that can be fetched.
+    """Names of the data sets that can be downloaded.
 
     Example:
         >>> fetchable()
@@ -83,7 +83,7 @@ def fetch(name: str, *, folder: str | Path = ".", progress: Progress = quiet, ba
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         expected = _MD5[name] or _published_md5(job)
-        # A part left by an earlier run may be of another file: then everything is loaded once more.
+        # A partial file of an earlier run may belong to another file: then download everything again.
         resumed = _download(job)
         if _md5(job.part) != expected and resumed:
             job.part.unlink()
@@ -111,13 +111,13 @@ class _Job:
     progress: Progress
 
     def offline(self, reason: str) -> DataError:
-        """The one line that says what to do by hand."""
+        """Instructions for a manual download, in one line."""
         there = self.target.resolve()
         return DataError(f"cannot download {self.url} ({reason})", fix=f"Download it by hand and put it at {there}")
 
 
 def _checked_target(job: _Job) -> Path:
-    """The file that is there already, if it is the published one as far as can be told without a network."""
+    """The existing file, if it is the published one as far as can be checked offline."""
     expected = _MD5[job.name]
     if expected is not None and _md5(job.target) != expected:
         raise DataError(
@@ -140,7 +140,7 @@ def _md5(path: Path) -> str:
 
 
 def _published_md5(job: _Job) -> str:
-    """The MD5 in the file that GroupLens puts beside the zip, in either of the two usual forms."""
+    """The MD5 that GroupLens publishes next to the zip, in either of the two common formats."""
     request = urllib.request.Request(job.url + ".md5")  # noqa: S310 - the scheme was checked
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
@@ -158,7 +158,7 @@ def _published_md5(job: _Job) -> str:
 
 
 def _download(job: _Job) -> bool:
-    """Load the rest of the file into the part; several attempts. Returns whether an earlier run had begun it."""
+    """Download the rest of the file, with several attempts; returns whether a partial file was there before."""
     resumed = job.part.exists() and job.part.stat().st_size > 0
     reason = "it broke off"
     for _ in range(_ATTEMPTS):
@@ -173,7 +173,7 @@ def _download(job: _Job) -> bool:
                     total = _total(error.headers, have)
                     if total == have:
                         return resumed
-                    job.part.unlink()  # longer than the file: it is of another one
+                    job.part.unlink()  # longer than the file: it belongs to another one
                     continue
             raise job.offline(_reason(error)) from None
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
@@ -184,7 +184,7 @@ def _download(job: _Job) -> bool:
 
 
 def _load_rest(job: _Job, have: int) -> bool:
-    """One attempt; whether the file is complete."""
+    """Make one attempt; returns whether the file is complete."""
     headers = {"Range": f"bytes={have}-"} if have else {}
     request = urllib.request.Request(job.url, headers=headers)  # noqa: S310 - the scheme was checked
     with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
@@ -194,7 +194,7 @@ def _load_rest(job: _Job, have: int) -> bool:
             raise http.client.HTTPException("the server sent another part than was asked for")
         total = _total(response.headers, start)
         done = start
-        # A server that does not know ranges sends the whole file: begin anew.
+        # A server without support for ranges sends the whole file: start again.
         with job.part.open("ab" if start else "wb") as file:
             while block := response.read(_BLOCK):
                 file.write(block)
@@ -204,7 +204,7 @@ def _load_rest(job: _Job, have: int) -> bool:
 
 
 def _total(headers: Any, start: int) -> int:
-    """Bytes of the whole file; 0 if the server does not say."""
+    """Size of the whole file in bytes; 0 if the server does not send it."""
     whole = re.search(r"/(\d+)$", headers.get("Content-Range", ""))
     if whole:
         return int(whole[1])

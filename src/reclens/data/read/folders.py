@@ -1,4 +1,4 @@
-"""The files of a folder or a pattern that hold tables."""
+"""The tables in a folder or behind a glob pattern."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reclens.errors import DataError
 __all__ = ["PARQUET", "files_of", "matching"]
 
 PARQUET: Final = (".parquet", ".pq")
-"""How the names of Parquet files end."""
+"""Suffixes of Parquet files."""
 _TABLES: Final = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
 
 

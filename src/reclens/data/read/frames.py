@@ -1,4 +1,4 @@
-"""Frames of other libraries, as Polars: through the Arrow C stream, and pandas' Python objects value by value."""
+"""Conversion of frames to Polars: by the Arrow C stream, and object columns of pandas value by value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["from_frame", "ids_alike", "is_frame", "read_parquet"]
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
-    """One Parquet file of ours: nothing in its path is a pattern (``ws[1]``) or a column (``run=5``)."""
+    """Read one Parquet file; its path is neither a glob pattern (``ws[1]``) nor a Hive partition (``run=5``)."""
     return pl.read_parquet(path, glob=False, hive_partitioning=False)
 
 
@@ -30,7 +30,7 @@ def is_frame(source: Any) -> bool:
 
 
 def from_frame(source: Any) -> pl.DataFrame:
-    """Any frame as Polars; columns that mix types come as Python objects.
+    """Convert any frame to Polars; columns of mixed types become object columns.
 
     Raises:
         DataError: If it cannot be converted.
@@ -61,12 +61,12 @@ def _from_pandas(source: Any) -> pl.DataFrame:
     # pandas needs PyArrow for its stream, and PyArrow refuses columns that mix types.
     except (ImportError, TypeError, ValueError, AttributeError):
         frame = _from_columns({str(name): _values(source[name]) for name in source.columns})
-    # An index without a name is the trace of a filter, not data.
+    # An index without a name is left over from a filter and is not data.
     return frame.select(name for name in frame.columns if not re.fullmatch(r"__index_level_\d+__", name))
 
 
 def _values(column: Any) -> Any:
-    """A pandas column: as it is where that is exact, else a list in which every way to say missing is None."""
+    """Values of a pandas column: unchanged if that is exact, else a list with None for all missing values."""
     if hasattr(column.dtype, "tz"):
         times = column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
         return pl.Series(times).dt.replace_time_zone("UTC")
@@ -92,7 +92,7 @@ def _from_columns(columns: Mapping[str, Sequence[Any] | np.ndarray | pl.Series])
 
 
 def ids_alike(*tables: pl.DataFrame) -> list[pl.DataFrame]:
-    """Tables of users and items whose ids can be joined: integers of any width become 64-bit ones.
+    """Convert ids so that the tables can be joined: integers of any width become 64-bit integers.
 
     Raises:
         DataError: If some tables hold integers and others strings.

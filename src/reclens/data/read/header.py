@@ -1,4 +1,4 @@
-"""Whether the first line of a text names its columns, or is a row: a row that is taken for names would be lost."""
+"""Detection of a missing header: a first row that is used as column names would be lost."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ _FEW: Final = 20
 
 
 def values_among_names(frame: pl.DataFrame) -> tuple[str, ...]:
-    """Those names of a header that look like values of their columns.
+    """Names in a header that look like values of their columns.
 
-    They are numbers or times over numbers or times, keys over keys of the same make, or stand among the rows below.
+    They are numbers or times above numbers or times, keys of the same pattern as those below, or values that occur in
+    the column.
 
     Example:
         >>> import polars as pl
@@ -39,17 +40,17 @@ def values_among_names(frame: pl.DataFrame) -> tuple[str, ...]:
 
 
 def refuse_header_of_values(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> None:
-    """Refuse a header all of whose names look like values.
+    """Raise an error if all names of a header look like values.
 
     Raises:
-        DataError: If it does; with the option that mends it.
+        DataError: If they do; names the option to set.
     """
     if len(values_among_names(frame)) == frame.width:
         raise header_error(frame, source, wanted=wanted)
 
 
 def header_error(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> DataError:
-    """The error that says that the first line looks like a row.
+    """Make the error for a first line that looks like a row.
 
     Args:
         frame: The table that was read by that header.
@@ -79,10 +80,10 @@ def header_error(frame: pl.DataFrame, source: str, *, wanted: Sequence[str]) -> 
 
 
 def refuse_names_among_rows(frame: pl.DataFrame, source: str) -> None:
-    """Refuse a first row of a file without a header that names columns: a row would be made of it.
+    """Raise an error if the first row of a file that is read without a header looks like a header.
 
     Raises:
-        DataError: If all of it are words, and below one of them there are only numbers or times.
+        DataError: If all its values are words, and one of the columns has only numbers or times below.
     """
     if frame.height < 2:
         return
@@ -118,7 +119,7 @@ def _is_value(name: str, values: pl.Series) -> bool:
 
 
 def _make(name: str) -> str:
-    """A pattern of what is made alike: ``NEW-1`` and ``NEW-27``, ``user_000001`` and ``user_000317``."""
+    """The pattern of a key: the same for ``NEW-1`` and ``NEW-27``, or ``user_000001`` and ``user_000317``."""
     return re.sub(r"\\?\d+|\d+", r"\\d+", re.escape(name))
 
 
@@ -127,7 +128,7 @@ def _all_like(values: pl.Series, pattern: str) -> bool:
 
 
 def _places(frame: pl.DataFrame) -> dict[str, int]:
-    """Which place may hold what: ids are neither times nor fractions, the user stands before the item."""
+    """Guess the columns by their values: ids are neither times nor fractions, and the user precedes the item."""
     sample = frame.head(_ROWS).cast(pl.String)
     rows = [pl.concat([pl.Series([_plain(name)]), sample[name].drop_nulls().alias("")]) for name in sample.columns]
     numbers = [at for at, values in enumerate(rows) if _all_like(values, _NUMBER)]

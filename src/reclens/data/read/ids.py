@@ -1,7 +1,7 @@
-"""Ids of users and items, as they come and as RecLens keeps them: 64-bit integers or strings.
+"""Ids of users and items, converted to 64-bit integers or strings.
 
-A column of text becomes integers only if every id is written as an integer would be (``0`` or ``-?[1-9][0-9]*`` within
-64 bits): leading zeros mean that the ids are names, and survive. A column that mixes numbers and text is text.
+A text column becomes integers only if every id is a canonical integer (``0`` or ``-?[1-9][0-9]*`` within 64 bits): ids
+with leading zeros are names and stay text. A column that mixes numbers and text becomes text.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from reclens.schema import ITEM, USER
 __all__ = ["IdForm", "as_integers", "clean_ids", "ids_as", "infer_type", "same_kind"]
 
 IdForm = Literal["text", "unpadded"]
-"""A form that the ids of all tables can be brought to; see :func:`ids_as`."""
+"""A common format for the ids of all tables; see :func:`ids_as`."""
 _EXACT: Final = 2**53
-"""From here on not every integer is a 64-bit float."""
+"""From here on, not every integer can be represented as a 64-bit float."""
 
 
 def as_integers(text: pl.Series) -> pl.Series | None:
-    """Text as Int64 if every value is a canonical integer and there is one, else None; null stays null.
+    """Convert text to Int64 if all values are canonical integers, else return None; nulls stay null.
 
     Example:
         >>> import polars as pl
@@ -36,25 +36,25 @@ def as_integers(text: pl.Series) -> pl.Series | None:
     """
     if text.null_count() == len(text):
         return None
-    # Most columns that are not integers show it at once.
+    # In most columns that are not integers, the first values show it.
     if text.head(100).cast(pl.Int64, strict=False).null_count() > text.head(100).null_count():
         return None
     whole = text.cast(pl.Int64, strict=False)
     if whole.null_count() != text.null_count():
         return None
-    # What can be cast and begins otherwise is no canonical integer: a sign, or zeros that would be lost.
+    # Values that can be cast but begin with a plus sign or with zeros are not canonical.
     padded = (text.str.starts_with("0") & (text.str.len_bytes() > 1)).any()
     return None if padded or text.str.starts_with("+").any() or text.str.starts_with("-0").any() else whole
 
 
 def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = False) -> pl.Series:
-    """Ids as Int64 or String; missing ones are bad rows.
+    """Convert ids to Int64 or String; rows without an id are bad.
 
     Args:
         ids: Integers, strings, categories, or floats and decimals that are whole numbers.
         cleaner: Where bad rows and rules go.
         column: Name for messages.
-        text: Whether the column came from a text file, so that its type is still to be found.
+        text: Whether the column was read from a text file, so that its type has to be inferred.
 
     Raises:
         DataError: If they are of another type, or not whole, or missing and bad rows are errors.
@@ -65,7 +65,7 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
     if isinstance(ids.dtype, pl.Categorical | pl.Enum | pl.Null):
         ids = ids.cast(pl.String)
     if ids.dtype.is_integer():
-        # Only unsigned and 128-bit integers can be too large; as text they stay exact.
+        # Only unsigned and 128-bit integers can exceed Int64; as text they stay exact.
         whole = ids.cast(pl.Int64, strict=False)
         ids = whole if whole.null_count() == ids.null_count() else ids.cast(pl.String)
     elif ids.dtype.is_float() or ids.dtype.is_decimal():
@@ -84,7 +84,7 @@ def clean_ids(ids: pl.Series, cleaner: Cleaner, *, column: str, text: bool = Fal
 
 
 def infer_type(values: pl.Series, decimal: Literal[".", ","] | None = None) -> pl.Series:
-    """The type of a text column of attributes: integers, numbers or text; empty is null.
+    """Convert a text column of attributes to integers or floats if possible; empty values become null.
 
     Leading zeros keep a column text, as for ids.
 
@@ -105,7 +105,7 @@ def infer_type(values: pl.Series, decimal: Literal[".", ","] | None = None) -> p
 
 
 def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
-    """The frame with its ids in a form that those of other tables can be brought to; as it is if None.
+    """Convert ids to a format that is common to several tables; None leaves the frame unchanged.
 
     Args:
         frame: A table with ``user_id``, ``item_id`` or both; others come back as they are.
@@ -113,7 +113,7 @@ def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
             before it.
 
     Raises:
-        DataError: If two ids of the table would become one.
+        DataError: If two different ids would become equal.
 
     Example:
         >>> import polars as pl
@@ -138,7 +138,7 @@ def ids_as(frame: pl.DataFrame, form: IdForm | None) -> pl.DataFrame:
 
 
 def _two_of_one(ids: pl.Series) -> str:
-    """Two ids that are one without their zeros."""
+    """Two ids that are equal without leading zeros."""
     distinct = ids.unique().sort()
     bare = without_zeros(distinct)
     first = bare.filter(bare.is_duplicated())[0]
@@ -146,7 +146,7 @@ def _two_of_one(ids: pl.Series) -> str:
 
 
 def same_kind(ids: pl.Series, others: pl.Series, cleaner: Cleaner, *, column: str) -> tuple[pl.Series, pl.Series]:
-    """Bring the ids of two tables to one type: if one side is text, both are."""
+    """Convert the ids of two tables to one type: text if either is text."""
     if ids.dtype == others.dtype:
         return ids, others
     cleaner.note("integer_ids_as_text", len(ids) if ids.dtype != pl.String else len(others), column=column)
@@ -193,7 +193,7 @@ def _from_fractions(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
 
 
 def _from_objects(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
-    """Python objects: all integers, or all text; a mixture becomes text."""
+    """Convert Python objects to integers or floats, or to text if any of them is text."""
     values: list[Any] = [_plain(value) for value in ids.to_list()]
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
@@ -215,10 +215,10 @@ def _from_objects(ids: pl.Series, cleaner: Cleaner, column: str) -> pl.Series:
 
 
 def _plain(value: Any) -> Any:
-    """A Python value; None for every way to say missing."""
+    """A Python value, with None for every kind of missing value."""
     if isinstance(value, np.generic):
         value = value.item()
-    # NaN, NaT and pandas.NA: what does not equal itself, or cannot say whether it does.
+    # NaN and NaT do not equal themselves; pandas.NA has no truth value.
     try:
         return None if value is None or value != value else value
     except TypeError:

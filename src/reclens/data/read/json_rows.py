@@ -1,4 +1,4 @@
-"""JSON as rows: an object a line (JSON Lines, as Yelp and Amazon publish reviews), or one array of objects."""
+"""JSON as rows: JSON Lines, as Yelp and Amazon publish reviews, or an array of objects."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FORMS: Final[tuple[tuple[Kind, bytes], ...]] = (
 
 
 def json_kind(data: bytes) -> Kind | None:
-    r"""What JSON a file begins as: ``"lines"``, ``"array"``, Python's ``"literals"``, or None for no JSON.
+    r"""Detect the kind of JSON: ``"lines"``, ``"array"``, Python ``"literals"``, or None if it is not JSON.
 
     Example:
         >>> json_kind(b'{"user": 1}\n{"user": 2}'), json_kind(b"{u'user': 1}"), json_kind(b"user,item\n1,2")
@@ -40,7 +40,7 @@ def json_kind(data: bytes) -> Kind | None:
 
 
 def read_json(data: bytes, kind: Kind, *, source: str) -> pl.DataFrame:
-    """The rows of JSON; a key that some objects lack is null in their rows.
+    """Read rows of JSON; missing keys become null.
 
     Args:
         data: UTF-8.
@@ -48,7 +48,7 @@ def read_json(data: bytes, kind: Kind, *, source: str) -> pl.DataFrame:
         source: File, for messages.
 
     Raises:
-        DataError: If it is no JSON, or no objects.
+        DataError: If it is not valid JSON, or does not hold objects.
     """
     if kind == "literals":
         raise DataError(
@@ -69,7 +69,7 @@ def read_json(data: bytes, kind: Kind, *, source: str) -> pl.DataFrame:
 
 
 def _explained(data: bytes, kind: Kind, error: BaseException, source: str) -> DataError:
-    """What is wrong with JSON that the fast reader refused: the slow way, once."""
+    """Find the error in JSON that the fast reader could not read."""
     fix = 'Expected an object a line, such as {"user_id": 1, "item_id": 7}, or one array of objects.'
     row = None
     try:

@@ -1,4 +1,4 @@
-"""Which reader a path needs: told by its name and, for a folder or a zip, by what lies in it."""
+"""Detection of the format of a path by its name and, for a folder or a zip, by its files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Final
 __all__ = ["COMPLETE_JOURNEY", "PURCHASES", "is_complete_journey", "kind_of"]
 
 PURCHASES: Final = ("transactions.csv", "transactions_sample.csv")
-"""What the Complete Journey calls its purchases: all of them, and the sample that its package ships."""
+"""File names of the purchases of the Complete Journey: the full table, and the sample of the R package."""
 COMPLETE_JOURNEY: Final = ("demographics.csv", "products.csv")
-"""Its tables of households and products."""
+"""File names of its tables of households and products."""
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst")
 
 
 def kind_of(path: str, table: str) -> str:
-    """What a path holds, told by the names of its files and by the beginning of its content."""
+    """Detect the format of a path by the names of its files and the beginning of its content."""
     from reclens.data.read.json_rows import json_kind
     from reclens.data.read.streams import is_stream
 
@@ -51,7 +51,7 @@ def _ending(path: str) -> str:
 
 
 def _layout(path: Path) -> str | None:
-    """Whether it is MovieLens, the Complete Journey or RecBole, told by the names of its files."""
+    """Detect MovieLens, the Complete Journey and RecBole by the names of their files."""
     from reclens.data.read.zips import open_members
 
     if not path.is_dir() and path.suffix.lower() != ".zip":

@@ -1,4 +1,4 @@
-"""Recommendation lists of any system, brought to one form: grouped by user, ranks 1 … n, no item twice."""
+"""Normalisation of recommendation lists: grouped by user, ranks 1 … n, no repeated items."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from reclens.vocabulary import id_keys
 __all__ = ["drop_repeated_items", "normalize_recommendations", "order_lists", "run_starts"]
 
 _MANY: Final = 1_000_000
-"""Rows from which on a compiled loop over lists is worth loading: it takes a tenth of the time of hashing all rows."""
+"""Number of rows from which a compiled loop over lists is used; it takes a tenth of the time of hashing all rows."""
 
 _ROWS_A_PIECE: Final = 50_000
-"""Rows that are looked at in one go: what a pass writes is still in the cache for the next one."""
+"""Rows per block: the output of one pass is still in the cache for the next one."""
 
 _RANKS: Final = "Ranks count 1, 2, 3 … from the top of each list."
 
 
 def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[AppliedRule]]:
-    """Bring lists to one form and say what was done.
+    """Normalise lists and report the rules that were applied.
 
-    The rules: users stand together, in the order of their first row; a list is ordered by rank, or by falling score
-    where there is no rank (equal scores: the order of the rows); a gap in the ranks is closed; an item that stands in
-    a list twice keeps its best rank.
+    Rows are grouped by user, in the order of their first rows. A list is ordered by rank, or by descending score if
+    there are no ranks (ties keep the order of the rows). Gaps in the ranks are closed. An item that is repeated in a
+    list keeps its best rank.
 
     Args:
         table: ``user_id, item_id`` and ``rank`` or ``score``.
@@ -57,9 +57,9 @@ def normalize_recommendations(table: pl.DataFrame, source: str) -> tuple[pl.Data
 
 
 def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndarray, list[AppliedRule]]:
-    """As :func:`normalize_recommendations`, without looking for items that stand in a list twice.
+    """As :func:`normalize_recommendations`, without the check for repeated items.
 
-    Rows that are in order already cost one pass; looking for repeats would cost ten times that.
+    Rows that are already in order cost one pass; the check would take ten times as long.
 
     Returns:
         The frame, the first row of each list (int64), and the rules.
@@ -74,7 +74,7 @@ def order_lists(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, np.ndar
 
 
 def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[AppliedRule]) -> pl.DataFrame:
-    """Keep the best rank of an item that stands in a list twice, close the gap, and add the rule to ``rules``."""
+    """Keep the best rank of items that are repeated in a list, close the gaps, and add the rule to ``rules``."""
     if table.height > _MANY and not _may_repeat(table, starts):
         return table
     kept = table.unique([USER, ITEM], keep="first", maintain_order=True)
@@ -86,7 +86,7 @@ def drop_repeated_items(table: pl.DataFrame, starts: np.ndarray, rules: list[App
 
 
 def _may_repeat(table: pl.DataFrame, starts: np.ndarray) -> bool:
-    """Whether any list seems to hold an item twice; exact for integers, by 64-bit hashes for text."""
+    """Whether a list may repeat an item: exact for integers, by 64-bit hashes for text."""
     bounds = np.append(starts, table.height)
     bits = int(2 * np.diff(bounds).max()).bit_length()
     keys = id_keys(table[ITEM])
@@ -95,7 +95,7 @@ def _may_repeat(table: pl.DataFrame, starts: np.ndarray) -> bool:
 
 @kernel("int64(Array(uint64, 1, 'C', readonly=True), int64[::1], uint64[::1], int64[::1])")
 def _has_repeats(ids: Any, bounds: Any, slots: Any, owners: Any) -> Any:
-    # One small open-addressing table serves all lists: a slot counts only if this list wrote it.
+    # All lists share one small open-addressing table; a slot is valid only if the current list wrote it.
     mask = len(slots) - 1
     for i in range(len(bounds) - 1):
         for j in range(bounds[i], bounds[i + 1]):
@@ -116,7 +116,7 @@ def run_starts(users: pl.Series) -> np.ndarray:
         users = users.rechunk()
     changes = [pl.Series(dtype=pl.Boolean)]
     before = None
-    for part in users.get_chunks():  # as they lie in memory: comparing across their borders would copy them all
+    for part in users.get_chunks():  # chunk by chunk: a comparison across chunks would copy all of them
         if len(part):
             changes += [pl.Series([part[0] != before]), part.slice(1) != part.head(-1)]
             before = part[-1]
@@ -180,12 +180,12 @@ def _refuse_rank(ranks: pl.Series, bad: pl.Series, source: str) -> NoReturn:
 
 
 def _group_and_order(table: pl.DataFrame, source: str, rules: list[AppliedRule]) -> tuple[pl.DataFrame, np.ndarray]:
-    """Sort and renumber, unless the rows already are what they have to be; and the first row of each list."""
+    """Sort and renumber the rows unless they are already in order; also returns the first row of each list."""
     starts = run_starts(table[USER])
     grouped = table[USER].gather(starts).n_unique() == len(starts)
     if grouped and _count_from_one(table[RANK], starts):
         return table, starts
-    negative = table[RANK] < 0  # some count from 0: closed up like any gap
+    negative = table[RANK] < 0  # ranks from 0 are closed up like any gap
     if negative.any():
         _refuse_rank(table[RANK], negative, source)
     ranks = table[RANK].to_numpy()
@@ -205,21 +205,21 @@ def _group_and_order(table: pl.DataFrame, source: str, rules: list[AppliedRule])
 
 
 def _count_from_one(ranks: pl.Series, starts: np.ndarray) -> bool:
-    """Whether ranks count 1, 2, 3 … from each start: they begin at 1 there, and jump nowhere else."""
+    """Whether the ranks of every list are consecutive from 1."""
     if (ranks.gather(starts) != 1).any():
         return False
     jumps: list[np.ndarray] = [np.zeros(0, np.int64)]
     for rows in chunk_ranges(len(ranks) - 1, _ROWS_A_PIECE):
         piece = ranks.slice(rows.start, len(rows) + 1).to_numpy()
         jumps.append(np.flatnonzero(piece[1:] - piece[:-1] != 1) + rows.start + 1)
-    # A start below a list that counts from 1 is always a jump.
+    # The first rank of a list never continues the ranks of the list before.
     return np.array_equal(np.concatenate(jumps), starts[1:])
 
 
 def _break_ties(numbered: pl.DataFrame, source: str, rules: list[AppliedRule]) -> pl.DataFrame:
-    """Order two items at one rank by falling score, or refuse them."""
+    """Order items with equal ranks by descending score; raises an error if that does not order them."""
     before = pl.all().shift(1).name.prefix("before ")
-    # The same item twice at one rank is a repeated item, which has a rule of its own.
+    # One item twice at the same rank is a repeated item, which another rule handles.
     same = (
         (pl.col(USER) == pl.col(f"before {USER}"))
         & (pl.col(RANK) == pl.col(f"before {RANK}"))

@@ -70,7 +70,7 @@ def _whole(ids: pl.Series) -> pl.Series:
 
 
 def _lines(predictions: str | Path | bytes) -> tuple[pl.DataFrame, str]:
-    """The lines of a submission, and what to call it."""
+    """The lines of a submission, and its name for messages."""
     source = "predictions" if isinstance(predictions, bytes) else str(predictions)
     try:
         data = predictions if isinstance(predictions, bytes) else Path(predictions).expanduser().read_bytes()
@@ -80,7 +80,7 @@ def _lines(predictions: str | Path | bytes) -> tuple[pl.DataFrame, str]:
 
 
 def _with_ranks(rows: pl.DataFrame, lines: pl.DataFrame, source: str) -> pl.DataFrame:
-    """The candidates with the ranks of a submission, which stand in their order."""
+    """Add the ranks of a submission, which are in the order of the candidates."""
     told = pl.DataFrame(
         {
             REQUEST: _whole(lines["user_id"]).cast(rows.schema[REQUEST], strict=False),

@@ -121,7 +121,7 @@ def read_movielens(path: str | Path, *, tags: bool = False) -> Dataset:
 
 
 def _layout(members: Members) -> tuple[str, str]:
-    """The layout and the folder inside the zip, with a slash at its end."""
+    """Detect the layout; returns it and the folder inside the zip, with a trailing slash."""
     names = set(members.names)
     for layout, needed in _LAYOUTS.items():
         for found in sorted(name for name in names if name.rpartition("/")[2] == needed[0]):
@@ -146,7 +146,7 @@ def _layout(members: Members) -> tuple[str, str]:
 
 
 def _ratings(members: Members, layout: str, prefix: str) -> Raw:
-    """The ratings, read with their types; where that fails, as text, so that cleaning can name the row."""
+    """Read the ratings with their types; if that fails, as text, so that the error names the row."""
     member = prefix + _LAYOUTS[layout][0]
     where, data = members.where(member), members.read(member)
     header = layout == "csv"
@@ -196,7 +196,7 @@ def _users(members: Members, layout: str, prefix: str) -> tuple[pl.DataFrame, Cl
     table, cleaner = clean_attributes(Raw(frame=frame.drop("zip"), where=where, name="users", text=True), USER)
     if table.height != frame.height:
         zips = zips.gather(frame[USER].is_first_distinct().arg_true())
-    table = table.with_columns(zips)  # a zip code is a name, also where all of them look like numbers
+    table = table.with_columns(zips)  # zip codes are text, even if all of them look like numbers
     if layout == "1m":
         codes = dict(enumerate(_OCCUPATIONS_1M))
         table = table.with_columns(pl.col("occupation").replace_strict(codes, default=None, return_dtype=pl.String))
@@ -264,7 +264,7 @@ def _items_listed(members: Members, member: str, layout: str) -> tuple[pl.DataFr
 
 
 def _movies_dat(data: bytes, where: str) -> pl.DataFrame:
-    """``id::title::genres``: a title may hold the delimiter, an id and genres cannot."""
+    """Read ``id::title::genres``; only the title may contain the delimiter."""
     try:
         text = data.decode("utf-8")  # 10M
     except UnicodeDecodeError:
@@ -281,7 +281,7 @@ def _movies_dat(data: bytes, where: str) -> pl.DataFrame:
 
 
 def _without_none(table: pl.DataFrame) -> tuple[pl.DataFrame, int]:
-    """Genres without the words that mean none, and how many films have none."""
+    """Remove the placeholders for "no genre"; also returns the number of films without a genre."""
     real = table.with_columns(pl.col("genres").list.eval(pl.element().filter(~pl.element().is_in(_NONE))))
     return real, int((real["genres"].list.len() == 0).sum())
 

@@ -1,4 +1,4 @@
-"""The columns of rows that were read: which is which, and what those that RecLens does not know are to be called."""
+"""Names of columns: recognition of those of the schema, and renaming of the others."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ __all__ = ["columns_of", "renamed"]
 def columns_of(
     raw: Raw, wanted: Iterable[str], required: Iterable[str], columns: Columns | None, *, strict: bool = True
 ) -> dict[str, str]:
-    """Which column holds what, as :func:`reclens.data.read.columns.find_columns`.
+    """Find the columns of the schema, as :func:`reclens.data.read.columns.find_columns`.
 
     Raises:
-        DataError: As there, and if the header looks like a row, whatever its columns are called by: naming them would
-            lose that row.
+        DataError: As there, and if the header looks like a row: naming its columns would lose that row.
     """
     wanted = list(wanted)
-    # A name that is known cannot stand in a row; one that the caller gives may be a value of the row.
+    # A recognised name cannot be a value of a row; a name that the caller gives can be one.
     if raw.doubtful and not any(knows(name) for name in raw.frame.columns):
         raise header_error(raw.frame, raw.where, wanted=wanted)
     return find_columns(
@@ -32,7 +31,7 @@ def columns_of(
 
 
 def renamed(raw: Raw, columns: Columns | None, *, known: Sequence[str] = TABLE) -> tuple[Raw, dict[str, str | None]]:
-    """Give columns that RecLens does not know the names that a caller has for them; None leaves one out.
+    """Rename columns that are not part of the schema; None drops a column.
 
     Args:
         raw: The rows.

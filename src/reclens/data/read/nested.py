@@ -1,4 +1,4 @@
-"""Tables of several items a row: a list in one cell, as submissions have it, or a line of a user and their items."""
+"""Tables with several items per row: a list in one cell, as in submissions, or lines of a user and their items."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from reclens.errors import Advice, DataError, Setting
 __all__ = ["PLACE", "adjacency", "unfold"]
 
 PLACE: Final = "place"
-"""The column that tells where in its cell or line an item stood, from 1."""
+"""Column with the position of an item in its cell or line, from 1."""
 
 _BETWEEN: Final = ("|", ";", ",")
-"""What may stand between the items of a cell, beside blanks."""
+"""Separators of the items of a cell, besides blanks."""
 
 
 def adjacency(data: bytes, *, source: str, encoding: str | None = None, between: str | None = None) -> pl.DataFrame:
-    r"""Lines of a user and their items, as LightGCN's and S3-Rec's files have them.
+    r"""Read lines of a user and their items, as in the files of LightGCN and S3-Rec.
 
     Args:
         data: The bytes of the file, packed or not.
@@ -57,7 +57,7 @@ def adjacency(data: bytes, *, source: str, encoding: str | None = None, between:
 def unfold(
     frame: pl.DataFrame, column: str, *, source: str, place: str = PLACE, cell: bool = False, between: str | None = None
 ) -> tuple[pl.DataFrame, list[AppliedRule]]:
-    """One row an item, where the column of items holds several.
+    """Unfold a column that holds several items per row into one row per item.
 
     Args:
         frame: The rows as they were read.
@@ -116,7 +116,7 @@ def unfold(
 
 
 def _bare(cells: pl.Series) -> pl.Series:
-    """Cells without the brackets and quotes that printed lists have: ``['a', 'b']`` is ``a, b``."""
+    """Remove the brackets and quotes of printed lists: ``['a', 'b']`` becomes ``a, b``."""
     printed = cells.str.contains(r"^\s*\[.*\]\s*$")
     if not printed.any():
         return cells
@@ -125,7 +125,7 @@ def _bare(cells: pl.Series) -> pl.Series:
 
 
 def _parts(cells: pl.Series, between: str | None) -> pl.Series:
-    """The ids of each cell; empty ones are none."""
+    """Split each cell into its ids, without empty ones."""
     if between is None:
         seen = [sign for sign in _BETWEEN if cells.str.contains(sign, literal=True).any()]
         cells = cells.str.replace_all(rf"\s*{re.escape(seen[0])}\s*|\s+" if seen else r"\s+", " ")

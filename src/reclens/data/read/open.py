@@ -1,4 +1,4 @@
-"""Data from wherever they are: a data set, held-out rows or a ready-made split, told by what the files hold."""
+"""Loading of data sets, held-out rows and ready-made splits from any source, whose format is detected."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _TABLES: Final = ("data", "users", "items")
 
 @contextmanager
 def translated(words: Words, table: str = "") -> Generator[None]:
-    """Give the advice of errors as those who read it write options: :func:`reclens.data.read.request.named_by`."""
+    """Write the advice of errors in the terms of the caller: see :func:`reclens.data.read.request.named_by`."""
     try:
         yield
     except RecLensError as error:
@@ -91,7 +91,7 @@ def load(
 
 
 def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: int = 0) -> Dataset:
-    """Read a data set from wherever it is: a published one, RecBole, a table; synthetic without a path."""
+    """Read a data set: a published one, RecBole's files or a table; a synthetic one without a path."""
     how = reading.of(table)
     if path is None and "query" not in how:
         from reclens.data.synthetic import synthetic_movielens
@@ -137,7 +137,7 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
     of_rows = {name: how.pop(name) for name in ("duplicates", "bad_rows", "timestamp_format") if name in how}
     columns = how.pop("columns", None)
     raw = load(path, columns=columns, wanted=INTERACTIONS, **how)
-    if table in ("test", "validation"):  # attributes come with what is learned from
+    if table in ("test", "validation"):  # attributes are read with the training data
         return make_dataset(raw, columns=columns, **of_rows)
     users, items = (_side(reading, side, f"{side.removesuffix('s')}_id") for side in ("users", "items"))
     check_lists(reading.lists, *(None if side is None else side[0] for side in (users, items)))
@@ -164,7 +164,7 @@ def load_split(path: str, reading: Reading, *, test: str, validation: str | None
 
 
 def _side(reading: Reading, side: str, key: str) -> tuple[pl.DataFrame, Cleaner] | None:
-    """Attributes of users or items, by what is said of their table, or else of all."""
+    """Read attributes of users or items, with the options of their table or else those of all tables."""
     from reclens.data.read.attributes import attributes_beside, read_attributes
 
     path = reading.paths.get(side)

@@ -1,4 +1,4 @@
-"""How files are read: the options that every reader of tables shares."""
+"""Options that all readers of tables share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = [
 ]
 
 FORMS: Final = ("rows", "cell", "adjacency")
-"""How items stand in a table."""
+"""Layouts of items in a table."""
 OF_TEXT: Final = ("delimiter", "quote", "escape", "decimal", "encoding", "header")
-"""The options that are about delimited text alone; ``encoding`` is about JSON too."""
+"""Options of delimited text; ``encoding`` applies to JSON too."""
 
 NAME_ENCODING: Final = Advice(
     "name_encoding",
@@ -36,11 +36,11 @@ TAKE_LESS: Final = Advice(
     (Setting("query"),),
     "Take the rows and columns that are needed by {query}, or write it as Parquet first.",
 )
-"""Advice of several readers."""
+"""Advice that several readers give."""
 
 
 class TextOptions(TypedDict, total=False):
-    r"""How delimited text is taken apart.
+    r"""Options for parsing delimited text.
 
     Attributes:
         delimiter: Separator of the fields, one or more characters; None to find out.
@@ -87,12 +87,12 @@ class ReadOptions(TextOptions, total=False):
 
 
 def refuse_text_options(how: Mapping[str, Any], what: str, *, besides: str | None = None) -> None:
-    """Refuse options of delimited text for a source that is none.
+    """Raise an error if options of delimited text are given for another kind of source.
 
     Args:
         how: The options that were given.
         what: What the source is, for the message.
-        besides: An option that means something there all the same.
+        besides: An option that applies to the source nevertheless.
 
     Raises:
         UsageError: If there is one.
@@ -104,7 +104,7 @@ def refuse_text_options(how: Mapping[str, Any], what: str, *, besides: str | Non
 
 
 def leave_out(*settings: Setting) -> Advice:
-    """The advice to leave settings out.
+    """Advice to omit settings.
 
     >>> leave_out(Setting("quote"), Setting("escape")).said()
     'Leave out quote= and escape=.'
@@ -113,7 +113,7 @@ def leave_out(*settings: Setting) -> Advice:
 
 
 def name_column(ours: str, theirs: str = "your name") -> Advice:
-    """The advice to say which column is one of ours.
+    """Advice to name a column of the schema.
 
     >>> name_column("user_id", "customer").said()
     "Name it: columns={'user_id': 'customer'}."
@@ -122,10 +122,10 @@ def name_column(ours: str, theirs: str = "your name") -> Advice:
 
 
 def codec_of(encoding: str | None) -> str:
-    """Python's name of an encoding of text.
+    """Python's name of a text encoding.
 
     Raises:
-        UsageError: If Python does not know it, or it is no encoding of text (such as base64).
+        UsageError: If Python does not know it, or it is not a text encoding (such as base64).
 
     Example:
         >>> codec_of("latin1"), codec_of(None)
@@ -135,7 +135,7 @@ def codec_of(encoding: str | None) -> str:
         found = codecs.lookup(encoding or "utf-8")
     except (LookupError, ValueError):
         raise UsageError(f"encoding is {encoding!r}, which Python does not know; try 'utf-8' or 'latin-1'.") from None
-    # The flag by which str.encode and open() themselves refuse codecs from bytes to bytes.
+    # str.encode and open() use the same flag to reject bytes-to-bytes codecs.
     if not getattr(found, "_is_text_encoding", True):
         raise UsageError(f"encoding is {encoding!r}, which is no encoding of text; try 'utf-8' or 'latin-1'.")
     return found.name

@@ -1,4 +1,4 @@
-"""Files packed by gzip, bzip2, xz or zstd, told by their content."""
+"""Decompression of gzip, bzip2, xz and zstd, which are detected by their first bytes."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _OPENERS: Final[dict[bytes, tuple[str, Callable[[IO[bytes]], Any]]]] = {
 
 
 def is_packed(data: bytes) -> bool:
-    """Whether these bytes begin as a packed file does."""
+    """Whether these bytes are compressed, by their first bytes."""
     return data.startswith((*_OPENERS, ZSTD))
 
 
 def unpack(data: bytes, source: str, *, most: Callable[[int], None] | None = None) -> bytes:
-    """The bytes of a file packed by gzip, bzip2, xz or zstd; others come back as they are.
+    """Decompress gzip, bzip2, xz or zstd; other bytes are returned unchanged.
 
     Args:
         data: The bytes of the file.
@@ -72,5 +72,5 @@ def _unpack(
 
 
 def _limit(size: int) -> int:
-    """The bytes that a packed file may unpack to."""
+    """The largest decompressed size that is accepted."""
     return max(_FREE_BLOCKS * _BLOCK, _MOST_RATIO * size)

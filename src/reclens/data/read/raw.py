@@ -1,4 +1,4 @@
-"""Rows as they were found in a source, before any column is renamed or checked."""
+"""Rows of a source before any column is renamed or checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Raw"]
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Rows as they were found.
+    """Rows of a source, and what is known about them.
 
     Attributes:
         frame: The rows.
@@ -22,8 +22,8 @@ class Raw:
         name: A short name for it.
         text: Whether every column is text because the file had no types.
         decimal: The decimal mark of numbers in text; None to find it out.
-        doubtful: Names of the first line that look like values, where nobody said that they are names.
-        rules: What was done to the rows already, with counts.
+        doubtful: Names of the header that look like values, unless the caller confirmed the header.
+        rules: Rules that were already applied, with counts.
     """
 
     frame: pl.DataFrame

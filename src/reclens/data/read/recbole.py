@@ -67,7 +67,7 @@ def read_recbole(
     raw = _read_file(inter, sequence_separator, form)
     tables: dict[str, tuple[pl.DataFrame, Cleaner] | None] = {}
     for key, ending in ((USER, ".user"), (ITEM, ".item")):
-        file = inter.with_name(re.sub(r"\.(train|valid|test)$", "", inter.stem) + ending)  # of a ready-made split
+        file = inter.with_name(re.sub(r"\.(train|valid|test)$", "", inter.stem) + ending)  # part of a ready-made split
         own = _read_file(file, sequence_separator, form) if file.is_file() else None
         tables[key] = None if own is None else clean_attributes(own, key, columns=columns, bad_rows=bad_rows)
     return make_dataset(
@@ -139,13 +139,13 @@ def _find(path: Path) -> Path:
 
 
 def _read_file(path: Path, separator: str, form: Mapping[str, Any]) -> Raw:
-    """The table with names without types, and each column of the type that its header says."""
+    """Read a table; its header gives each column its name and type."""
     source = str(path)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}", source=source) from None
-    # The format has no quotes: a quotation mark is part of a title.
+    # The format has no quoting: a quotation mark is part of a value.
     frame = read_delimited(data, source=source, quote=None, **form)
     cleaner = Cleaner(source)
     made: list[pl.Series] = []
@@ -159,7 +159,7 @@ def _read_file(path: Path, separator: str, form: Mapping[str, Any]) -> Raw:
             )
         values = frame[header].alias(field)
         if field in (USER, ITEM, TIMESTAMP):
-            made.append(_token(values))  # cleaned with the rest of the table, which knows the rules for bad rows
+            made.append(_token(values))  # cleaned later, with the rules for bad rows
         elif kind == "token":
             made.append(_token(values))
         elif kind == "float":
@@ -185,7 +185,7 @@ def _numbers(parts: pl.Series, given: pl.Series, source: str, field: str) -> pl.
 
 
 def _to_text(column: pl.Series, source: str, separator: str) -> pl.Series:
-    """A column as the text of the file, under its typed header."""
+    """Convert a column to text; returns it under its typed header."""
     dtype = column.dtype
     if isinstance(dtype, pl.Datetime):
         kind, text = "float", _seconds(column)

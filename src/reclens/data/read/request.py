@@ -1,4 +1,4 @@
-"""What a command or a job says of how its files are read: which option is about which table, and who can take it."""
+"""The options of a command or a job for reading its files: which option applies to which table."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LABELS: Final[Mapping[Words, Mapping[str, str]]] = {
 }
 _ID_FORMS: Final = ("text", "unpadded")
 _RAW: Final = ("between", "delimiter", "escape", "quote")
-"""Options whose blanks count."""
+"""Options whose values may consist of blanks."""
 _ALL: Final = frozenset({"columns", *_OPTIONS})
 _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "text": _ALL,
@@ -35,9 +35,9 @@ _TAKEN: Final[Mapping[str, frozenset[str]]] = {
     "movielens": frozenset(),
     "complete_journey": frozenset(),
 }
-"""Kind of file -> what it takes."""
+"""Options that each kind of file accepts."""
 _UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "between"}
-"""What the readers of tables with columns of their own take."""
+"""Options that readers of tables with other columns accept."""
 _SIDES: Final = _ALL - {"duplicates", "timestamp_format", "form", "between"}
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "data": _ALL,
@@ -49,7 +49,7 @@ _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "items": _SIDES,
     "impressions": _UNITS,
 }
-"""Table -> what its reader takes; of those that are not here, all but ``duplicates``."""
+"""Options that the reader of each table accepts; other tables accept all but ``duplicates``."""
 _OF_LISTS: Final = ("rank", "score")
 _OF_SIDES: Final = ("encoding", "decimal", "bad_rows")
 
@@ -60,11 +60,11 @@ class Reading:
 
     Attributes:
         paths: Table -> its path, None where it is not given.
-        said: (table, or "" for all; ``"columns"`` or an option; our column, or "") -> what was said.
-        lists: Attributes of several values, and what is between them.
-        ids: The form that all ids are brought to, or None.
-        words: Whether advice names options, keys of TOML or arguments of Python.
-        units: Whether the tables have columns of their own, such as those of units of an experiment.
+        said: (table, or "" for all; ``"columns"`` or an option; column, or "") -> the given value.
+        lists: List-valued attributes and their separators.
+        ids: The common format of all ids, or None.
+        words: Whether advice names options of the command line, keys of TOML or arguments of Python.
+        units: Whether the tables have other columns than the schema, such as those of units of an experiment.
     """
 
     paths: Mapping[str, str | None] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class Reading:
         """From ``--column``, ``--read``, ``--lists`` and ``--ids``; ``-c rating=`` leaves a column out.
 
         Raises:
-            UsageError: If one cannot be read, is given twice, or is of no use to any file.
+            UsageError: If one cannot be parsed, is given twice, or applies to no file.
         """
         columns = {name: _place(value) for name, value in _pairs(column, "--column").items()}
         return cls.of_settings(
@@ -113,7 +113,7 @@ class Reading:
         words: Words,
         units: bool = False,
     ) -> Reading:
-        """From mappings, as a job has them; a name is ``ours`` or ``table:ours``.
+        """From mappings, as in a job; a name is ``column`` or ``table:column``.
 
         Raises:
             UsageError: As :meth:`from_options`.
@@ -138,7 +138,7 @@ class Reading:
         return made
 
     def to_settings(self) -> dict[str, Any]:
-        """The same as ``[data]`` of a job has it: ``columns``, ``read``, ``lists``, ``ids``, and the paths."""
+        """As the section ``[data]`` of a job: ``columns``, ``read``, ``lists``, ``ids``, and the paths."""
         columns: dict[str, Any] = {}
         read: dict[str, Any] = {}
         for (table, what, ours), value in self.said.items():
@@ -159,7 +159,7 @@ class Reading:
         return {name: value for name, value in found.items() if value}
 
     def of(self, table: str) -> dict[str, Any]:
-        """The arguments of the reader of a table: what is said of it, and of all tables as far as it can take that."""
+        """Arguments for the reader of a table: its own options, and those of all tables that it accepts."""
         taken, how = self._taken(table), dict[str, Any]()
         for (where, what, ours), value in sorted(self.said.items(), key=lambda each: each[0][0]):
             if where not in ("", table) or (
@@ -173,31 +173,31 @@ class Reading:
         return how
 
     def _for(self, table: str, what: str, ours: str, value: Any) -> bool:
-        """Whether what is said of all tables is about this one."""
+        """Whether an option of all tables applies to this one."""
         if table in ("users", "items"):
-            # They are other tables than the interactions: of those they share how text is written, and the id's name.
+            # Other tables than the interactions share only the format of text and the name of the id with them.
             return what in _OF_SIDES or (ours == f"{table.removesuffix('s')}_id" and isinstance(value, str))
         return ours not in _OF_LISTS or table == "lists" or "lists" not in self.paths
 
     def own(self, table: str) -> bool:
-        """Whether anything is said of this table alone."""
+        """Whether an option is given for this table alone."""
         return any(where == table for where, _, _ in self.said)
 
     def prefix(self, table: str) -> str:
-        """What stands before an option that is about one table, where the command reads several."""
+        """Prefix of options for one table, if the command reads several."""
         return f"{table}:" if sum(path is not None for path in self.paths.values()) > 1 else ""
 
     def kind(self, table: str) -> str:
-        """What kind of file a table is: text, json, typed, trec, recbole, movielens or complete_journey."""
+        """Kind of the file of a table: text, json, typed, trec, recbole, movielens or complete_journey."""
         path = self.paths.get(table)
         return "text" if path is None else kind_of(path, table)
 
     def label(self, what: str) -> str:
-        """What those who read call ``columns, lists, ids, users`` or ``items``."""
+        """The name of ``columns, lists, ids, users`` or ``items`` on the command line, in TOML or in Python."""
         return _LABELS[self.words][what]
 
     def refuse_all(self, reason: str) -> None:
-        """Refuse everything that was said, as nothing is read.
+        """Raise an error if any option is given, because no file is read.
 
         Raises:
             UsageError: If anything was.
@@ -220,7 +220,7 @@ class Reading:
         return _TAKEN[self.kind(table)] & role
 
     def _check(self) -> None:
-        """Refuse what no file can take."""
+        """Raise an error for options that apply to no file."""
         named = [table for table, path in self.paths.items() if path is not None]
         piped = [table for table in named if self.paths[table] in STANDARD_INPUT]
         if len(piped) > 1:
@@ -252,7 +252,7 @@ _CALLED: Final = {
 
 
 def is_about_reading(advice: Advice) -> bool:
-    """Whether all that an advice names are arguments of the readers; ids=False is one of experiments."""
+    """Whether all settings of an advice are arguments of the readers; ids=False excludes ``ids``."""
     return all(
         each.name in _ALL or (each.name == "ids" and not isinstance(each.value, bool)) for each in advice.settings
     )
@@ -263,15 +263,15 @@ ADVICE_TEXTS: Final[Mapping[str, str]] = {
     "ids_as_text": "Read all tables with {ids}.",
     "ids_unpadded": "Read all tables with {ids}, which takes the zeros off.",
 }
-"""Code of an advice -> its sentence where no functions of Python can be called."""
+"""Code of an advice -> its sentence outside Python."""
 
 
 def named_by(words: Words, table: str = "") -> Callable[[Setting], str]:
-    """How an argument of the readers is written on the command line, in a job or in Python.
+    """Write an argument of the readers for the command line, a job or Python.
 
     Args:
-        words: Where it is written.
-        table: What stands before an option that is about one table of several, such as ``"truth:"``.
+        words: Where it will be shown.
+        table: Prefix of options for one table of several, such as ``"truth:"``.
 
     Example:
         >>> for words in ("options", "toml", "python"):
@@ -326,7 +326,7 @@ def _key(name: str) -> str:
 
 
 def _pairs(values: list[str] | None, option: str) -> dict[str, str]:
-    """``name=value`` as typed, each name once.
+    """Parse options of the form ``name=value``.
 
     Raises:
         UsageError: If one has no ``=``, or a name comes twice.
@@ -344,7 +344,7 @@ def _pairs(values: list[str] | None, option: str) -> dict[str, str]:
 
 
 def _table_of(name: str, paths: Mapping[str, str | None], option: str) -> tuple[str, str]:
-    """The table that a name is about, "" for all, and the name itself."""
+    """Split an optional table off a name; "" stands for all tables."""
     table, colon, rest = name.partition(":")
     if not colon:
         return "", name
@@ -354,15 +354,15 @@ def _table_of(name: str, paths: Mapping[str, str | None], option: str) -> tuple[
 
 
 def _place(value: str) -> str | int:
-    """A column by name, or by place where digits alone are typed."""
+    """A column by name, or by index if the text consists of digits."""
     return int(value) if value.isascii() and value.isdigit() else value
 
 
 def _value(option: str, value: Any, label: str) -> Any:
-    """What an option says, as the readers take it.
+    """Convert the text of an option to the type that the readers expect.
 
     Raises:
-        UsageError: If it is none of the values that it can have.
+        UsageError: If the value is not valid.
     """
     if option == "header":
         told = {"true": True, "yes": True, "false": False, "no": False}.get(str(value).lower())

@@ -1,4 +1,4 @@
-"""Any source of rows, as one Polars frame: files, folders, DuckDB, SQL, frames of other libraries."""
+"""Reading of rows from any source into one Polars frame: files, folders, DuckDB, SQL, frames of other libraries."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ _DELIMITED: Final = (
     ".zst",
 )
 _BROKEN: Final = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError, ValueError)
-"""Polars panics on some broken files; that is no Exception, and as much their fault."""
+"""Errors for broken files. Polars panics on some of them, and a panic is not an ``Exception``."""
 
 
 def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] = (), **how: Unpack[ReadOptions]) -> Raw:
-    """Rows of any source, one item a row.
+    """Read rows from any source, with one item per row.
 
     Args:
         source: As for :func:`reclens.data.read.tables.read`.
-        columns: As for :func:`reclens.data.read.tables.read`: by place, they say that a text has no header.
+        columns: As for :func:`reclens.data.read.tables.read`; columns by index imply that a text has no header.
         wanted: Columns of ours that the table may hold, for the advice where its header is none.
         **how: As for :class:`reclens.data.read.options.ReadOptions`.
 
     Raises:
-        DataError: If it is not there, cannot be read or is of no known kind.
+        DataError: If the source does not exist, cannot be read or has an unknown format.
         UsageError: If arguments contradict each other.
     """
     if how.get("decimal") not in (None, ".", ","):
@@ -87,7 +87,7 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
 
 
 def _unfolded(raw: Raw, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
-    """One row an item; in lists the order of the items is their rank."""
+    """Unfold cells with several items; in lists the order of the items is their rank."""
     named = {ITEM: columns[ITEM]} if columns and ITEM in columns else None
     column = (
         find_columns(raw.frame.columns, wanted=(ITEM,), required=(), columns=named, source=raw.where, strict=False).get(
@@ -107,7 +107,7 @@ def _unfolded(raw: Raw, columns: Columns | None, wanted: Sequence[str], how: Rea
 
 
 def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: ReadOptions) -> Raw:
-    """Rows as they stand there."""
+    """Read the rows without unfolding cells."""
     query, params, table = how.get("query"), how.get("params"), how.get("table")
     if query is not None:
         return _from_query(source, query, params, table, how)
@@ -142,7 +142,7 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
 
 
 class _Form:
-    """How text is taken apart, and what is said of its header."""
+    """Options for parsing text, including those of its header."""
 
     def __init__(self, how: ReadOptions, columns: Columns | None, wanted: Sequence[str]) -> None:
         by_place = positional(columns)
@@ -160,7 +160,7 @@ class _Form:
         refuse_text_options(self.how, what, besides=besides)
 
     def read(self, data: bytes, where: str) -> pl.DataFrame:
-        """Delimited text or JSON, as rows."""
+        """Read delimited text or JSON."""
         kind = json_kind(data)
         if kind is not None:
             self.refuse(f"{where} is JSON", besides="encoding")
@@ -172,7 +172,7 @@ class _Form:
         return frame
 
     def read_in_place(self, place: Path, where: str) -> pl.DataFrame | None:
-        """The rows of a long table of UTF-8 with integers in its columns; None for any other file."""
+        """Read a long UTF-8 table with integer columns; None for any other file."""
         with place.open("rb") as file:
             head = file.read(SAMPLE + 1)
         given = self.how.get("escape") or self.how.get("encoding") or self.how.get("form") not in (None, "rows")
@@ -185,7 +185,7 @@ class _Form:
         return read_in_place(place, source=where, header=self.header, wanted=self.wanted, whole=whole, **text)
 
     def integers(self, data: bytes, where: str) -> list[int]:
-        """Places of the columns of ids and times that are integers at the beginning of a long text with a header."""
+        """Indices of the id and time columns that begin with integers, in a long text with a header."""
         if len(data) <= SAMPLE or self.header is False or self.how.get("form") not in (None, "rows"):
             return []
         try:
@@ -200,7 +200,7 @@ class _Form:
                 source=where,
                 strict=False,
             )
-        except (DataError, UsageError):  # what is wrong is said of the whole
+        except (DataError, UsageError):  # reading the whole text reports the error
             return []
         return [sample.columns.index(name) for name in known.values() if as_integers(sample[name]) is not None]
 
@@ -210,7 +210,7 @@ class _Form:
 
 
 def _from_bytes(data: bytes, where: str, name: str, form: _Form) -> Raw:
-    """What a file holds, told by its content."""
+    """Read the bytes of a file, whose format is detected."""
     data = unpack(data, where)
     if form.how.get("form") == "adjacency":
         form.refuse("these are lines of ids", besides="encoding")
@@ -307,7 +307,7 @@ def _from_many(files: list[Path], path: str, name: str, form: _Form) -> Raw:
 
 
 def _broken_among(files: list[Path], error: BaseException, path: str) -> DataError:
-    """The error of the file that cannot be read; or, if each can, what is wrong with them together."""
+    """The error of the first file that cannot be read; if each can be read alone, the error of all together."""
     for file in files:
         try:
             pl.read_parquet(str(file), glob=False, hive_partitioning=False)
@@ -370,7 +370,7 @@ def _bytes_of(path: Path, where: str) -> bytes:
 
 
 def _from_query(source: Any, query: str, params: Any, table: str | None, how: ReadOptions) -> Raw:
-    """The answer of a query on a database, on rows read from elsewhere, or on nothing."""
+    """Run a query on a database, on the rows of another source, or without a source."""
     if table is not None:
         raise UsageError(
             "a query and a table are both given: name the table in the query.", advice=leave_out(Setting("table"))

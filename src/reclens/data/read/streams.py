@@ -1,4 +1,4 @@
-"""Standard input, pipes and devices: what can be read once, from the beginning, is kept in a file first."""
+"""Standard input, pipes and devices, which can be read only once: their content is copied to a temporary file."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_stream(path: str) -> bool:
 
 @contextmanager
 def spooled(path: str) -> Generator[tuple[Path, str]]:
-    """What comes from a stream, as a file for as long as the block runs, and what to call it in messages.
+    """Copy a stream to a temporary file for the duration of the block; yields the file and its name for messages.
 
     Raises:
         DataError: If it cannot be read.

@@ -1,4 +1,4 @@
-"""Bring your own tables: interactions, attributes and recommendation lists from anything that holds rows.
+"""Readers of your own tables: interactions, attributes and recommendation lists from any source of rows.
 
 Sources: a CSV file (any delimiter; gz, bz2, xz, zst), JSON (lines or an array), Parquet (file, folder, glob), standard
 input or a pipe, a table of a DuckDB file or connection, a query that DuckDB runs, a member of a zip, a mapping of
@@ -55,7 +55,7 @@ __all__ = [
 
 
 class DroppedRowsWarning(UserWarning):
-    """Rows were left out of something that has no card to count them on."""
+    """Rows were dropped from a table that has no card to record the count."""
 
 
 def read(
@@ -144,7 +144,7 @@ def make_dataset(
     timestamp_format: str | None = None,
     card: DatasetCard | None = None,
 ) -> Dataset:
-    """Clean rows into a data set: the one place that every reader of interactions goes through.
+    """Clean rows and make a data set of them; every reader of interactions calls this.
 
     Args:
         raw: The rows.
@@ -341,7 +341,7 @@ def read_table_and_rules(
 
 
 def _refuse_cells(raw: Raw, column: str) -> None:
-    """Refuse cells that hold several ids each, as those of submissions do, where nobody said so."""
+    """Raise an error for cells that seem to hold several ids, unless the caller said so."""
     ids = raw.frame[column]
     if ids.dtype == pl.String and len(ids) and ids.str.strip_chars().str.contains(r"\s|[|;,]").mean() > 0.5:  # type: ignore[operator]
         raise DataError(

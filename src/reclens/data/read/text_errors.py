@@ -1,4 +1,4 @@
-"""What is wrong with a delimited text that cannot be read as a table."""
+"""Errors for delimited text that cannot be read as a table."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def not_in_encoding(data: bytes, error: UnicodeDecodeError, source: str, encodin
 def explained(
     data: bytes, error: Exception, source: str, separator: str, given: str, *, header: bool, quote: str | None
 ) -> DataError:
-    """What is wrong with a text that the fast reader refused: the slow way, once."""
+    """Find the error in a text that the fast reader could not read."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as bad:
@@ -46,7 +46,7 @@ def explained(
 
 
 def ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) -> DataError:
-    """The error of a row that has more fields than the first line."""
+    """The error for a row with more fields than the first line."""
     return DataError(
         f"the row has {fields} fields between '{delimiter}', the first line has {width}",
         source=source,
@@ -60,7 +60,7 @@ def ragged(source: str, fields: int, width: int, delimiter: str, *, row: int) ->
 
 
 def unreadable(source: str, error: Exception) -> DataError:
-    """The error of a text that a reader of CSV refused."""
+    """The error for a text that the CSV reader could not parse."""
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return DataError(
         f"it cannot be read as a table: {reason}",

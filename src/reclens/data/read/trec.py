@@ -194,7 +194,7 @@ def write_qrels(truth: pl.DataFrame, path: str | Path, *, relevance: str | None 
 
 
 def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[AppliedRule]]:
-    """The order of trec_eval: falling score, then falling item as text."""
+    """Order rows as trec_eval does: by descending score, then by descending item as text."""
     given = table[RANK]
     ranks = given.cast(pl.Float64, strict=False)
     if ranks.null_count():
@@ -206,7 +206,7 @@ def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[Appl
         .sort("list", SCORE, pl.col(ITEM).cast(pl.String), descending=[False, True, True])
     )
     ordered = ordered.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int32).over("list").alias(RANK))
-    # Files count from 1 or from 0: the order is what must agree.
+    # Ranks may begin at 0 or 1: only the order is compared.
     per_list = ordered.with_columns(pl.col("given").rank("ordinal").over("list").alias("place"))
     moved = int((per_list["place"] != per_list[RANK].cast(per_list["place"].dtype)).sum())
     tied = int(
@@ -223,7 +223,7 @@ def _by_score(table: pl.DataFrame, source: str) -> tuple[pl.DataFrame, list[Appl
 
 
 def _read_fields(path: Path, names: tuple[str, ...], encoding: str) -> pl.DataFrame:
-    """Fields between any number of blanks, as text."""
+    """Split lines at any number of blanks; all fields are text."""
     source = str(path)
     try:
         data = unpack(path.expanduser().read_bytes(), source)

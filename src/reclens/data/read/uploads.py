@@ -1,7 +1,7 @@
-"""Tables that somebody uploads: bytes that are not trusted, parsed as data, never run, and no larger than the limits.
+"""Uploaded tables: untrusted bytes that are parsed as data, never executed, and subject to limits.
 
-Delimited text and JSON, packed by gzip, bzip2, xz or zstd or not, and Parquet; what a file is says its content, not its
-name. Limits apply before anything is unpacked, where that can be known, and else while it is.
+Delimited text and JSON, optionally compressed by gzip, bzip2, xz or zstd, and Parquet. The format is detected from the
+content, not from the name. Limits apply before decompression where the size is known, and during it otherwise.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def open_upload(
     adjacent: bool = False,
     **form: Unpack[TextOptions],
 ) -> Raw:
-    r"""The rows of an upload, as they were found; give them to the readers, such as ``read_recommendations``.
+    r"""Parse an upload into rows; pass them to a reader, such as ``read_recommendations``.
 
     Args:
         data: The bytes.
@@ -125,10 +125,10 @@ def open_upload(
 
 
 def unpack_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> bytes:
-    """The bytes of an upload, unpacked, within the limits.
+    """Decompress an upload within the limits.
 
     Raises:
-        DataError: If it is empty, of a foreign kind, broken, packed twice or larger than the limits.
+        DataError: If it is empty, of an unknown format, broken, compressed twice or larger than the limits.
     """
     _within(len(data), limits.bytes, "bytes", name)
     if not data.strip():
@@ -136,7 +136,7 @@ def unpack_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> bytes:
     _refuse_foreign(data, name)
     unpacked = unpack(data, name, most=lambda size: _within(size, limits.unpacked, "bytes unpacked, or more", name))
     if unpacked is not data:
-        # The reader of CSV would unpack it again, and again, without a limit.
+        # The CSV reader would decompress it again, without a limit.
         _refuse_foreign(unpacked, name)
         if is_packed(unpacked) or unpacked.startswith(b"PAR1"):
             raise DataError(
@@ -148,7 +148,7 @@ def unpack_upload(data: bytes, name: str, *, limits: Limits = LIMITS) -> bytes:
 
 
 def _said(form: TextOptions, decimal: str | None) -> dict[str, Any]:
-    """The options that are not what they are where nothing is said."""
+    """Options that differ from their defaults."""
     said = {name: value for name, value in form.items() if value is not None and (name, value) != ("quote", '"')}
     said |= {"quote": None} if form.get("quote", '"') is None else {}
     return said | ({"decimal": decimal} if decimal else {})
@@ -161,7 +161,7 @@ def _cells_within(frame: pl.DataFrame, limits: Limits, name: str) -> None:
 
 
 def guess_columns(present: list[str], wanted: Iterable[str]) -> dict[str, str]:
-    """Which columns hold what, as far as their names tell; what two columns could be is left open.
+    """Guess the columns of the schema by their names; ambiguous ones are omitted.
 
     Example:
         >>> guess_columns(["userId", "movieId", "place"], ["user_id", "item_id", "rank"])
@@ -180,7 +180,7 @@ def _refuse_foreign(data: bytes, name: str) -> None:
     for magic, what, fix in _FOREIGN:
         if data.startswith(magic):
             raise DataError(f"this is {what}, expected CSV, JSON or Parquet", source=name, fix=fix)
-    if data.startswith(b"x"):  # so begin zlib streams, and some tables
+    if data.startswith(b"x"):  # zlib streams begin like this, and some tables too
         with contextlib.suppress(zlib.error):
             zlib.decompressobj().decompress(data[:512], 64)
             raise DataError("this is a zlib stream, expected CSV or Parquet", source=name, fix="Pack it by gzip.")
@@ -217,7 +217,7 @@ def _delimited(data: bytes, name: str, limits: Limits, form: TextOptions) -> pl.
 
 
 def _parquet(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
-    """A Parquet file whose values were counted and, where they are text, measured before they take any room."""
+    """Read a Parquet file after checking the number and the size of its values."""
     import duckdb
 
     try:
@@ -248,9 +248,10 @@ def _parquet(data: bytes, name: str, limits: Limits) -> pl.DataFrame:
 
 
 def _account(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
-    """Hold the file's own account of itself against the limits.
+    """Check the metadata of the file against the limits.
 
-    Its bytes are those of encoded pages, where a value that repeats is written once: so values count by width too.
+    Its sizes are those of encoded pages, in which a repeated value is stored once. Values are therefore also counted
+    by their width.
     """
     counts = asked.execute(
         "SELECT coalesce(sum(total_uncompressed_size), 0), count(DISTINCT column_id), "
@@ -266,9 +267,9 @@ def _account(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -
 
 
 def _measure(asked: DuckDBPyConnection, place: str, name: str, limits: Limits) -> None:
-    """Hold the text and bytes of each column against the limits, read in passing: no more than a few rows at a time.
+    """Check the text and binary columns against the limits, a few rows at a time.
 
-    Lists and structs are measured as the text that they would be printed as.
+    Lists and structs are measured by their printed text.
     """
     total, rows = 0, "FROM read_parquet($1, hive_partitioning = false)"
     for column, kind, *_ in asked.execute(f"DESCRIBE {rows}", [place]).fetchall():

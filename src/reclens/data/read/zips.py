@@ -1,4 +1,4 @@
-"""Members of a zip or a folder, read without trust: nothing is unpacked to disk, and nothing outside can be reached."""
+"""Members of an untrusted zip or folder: nothing is unpacked to disk, and no path outside can be reached."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ class Members:
 
     @property
     def names(self) -> list[str]:
-        """Paths of the members, sorted; what operating systems add on their own is left out."""
+        """Sorted paths of the members, without files that operating systems add."""
         every = self._infos if self._zip is not None else self._names
         hidden = (name for name in every if name.startswith("__MACOSX/") or PurePosixPath(name).name.startswith("."))
         return sorted(set(every) - set(hidden))
 
     def where(self, name: str) -> str:
-        """What to call a member in messages."""
+        """Name of a member for messages."""
         return f"{self.path}/{name}"
 
     def read(self, name: str) -> bytes:
-        """The bytes of a member, whose checksum has been compared.
+        """Read a member and verify its checksum.
 
         Raises:
             DataError: If it is broken or absurdly large.
@@ -109,13 +109,13 @@ class Members:
 
 
 def open_members(path: Path, *, depth: int = 2) -> Members:
-    """A zip or a folder, to be used in a ``with`` block; see :class:`Members`."""
+    """Open a zip or a folder as a context manager; see :class:`Members`."""
     return Members(path, depth=depth)
 
 
 @contextmanager
 def atomic_path(path: Path) -> Generator[Path]:
-    """A temporary name beside ``path`` to write to: renamed when the block ends well, removed when it does not.
+    """Yield a temporary path next to ``path``; it is renamed if the block succeeds, and removed otherwise.
 
     Raises:
         DataError: If the folder cannot be made or written to.
@@ -132,7 +132,7 @@ def atomic_path(path: Path) -> Generator[Path]:
 
 
 def _files_below(folder: Path, depth: int) -> Iterator[Path]:
-    """Files of a folder and of the folders in it, so many levels deep; links that lead out of it are left alone."""
+    """Files of a folder and its subfolders up to a depth; links that lead outside are ignored."""
     root = folder.resolve()
     for pattern in ("/".join("*" * level) for level in range(1, depth + 1)):
         for file in folder.glob(pattern):

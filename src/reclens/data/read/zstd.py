@@ -1,7 +1,7 @@
-"""Files packed by zstd, unpacked by Polars, which reads such columns of Parquet: Python has no zstd before 3.14.
+"""Decompression of zstd by Polars' Parquet reader, because Python has no zstd before 3.14.
 
-The packed bytes become the one page of a Parquet file of one value, of as many bytes as the frames say that they
-unpack to. A file that was packed from a pipe does not say it: its lines can be read as UTF-8, which is most text.
+The compressed bytes become the only page of a Parquet file with one value, whose length is the sum of the content sizes
+in the headers of the frames. Files that were compressed from a pipe lack these sizes; they are read as lines of UTF-8.
 
 References: RFC 8878, Zstandard compression, sections 3.1.1 and 3.1.2; the Parquet format (parquet.thrift).
 """
@@ -20,7 +20,7 @@ from reclens.memory import require_memory
 __all__ = ["ZSTD", "bomb", "unpack_zstd"]
 
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-"""What a frame begins with."""
+"""Magic number of a frame."""
 
 _SKIPPABLE: Final = range(0x184D2A50, 0x184D2A60)
 _CODEC: Final = 6
@@ -31,17 +31,17 @@ _UNPACK: Final = "Unpack it first, by zstd -d."
 
 
 def unpack_zstd(data: bytes, source: str, *, most: Callable[[int], None] | None, limit: int) -> bytes:
-    """The bytes that were packed.
+    """Decompress zstd.
 
     Args:
         data: The packed bytes.
         source: The name of the file, for messages.
-        most: Called with the number of unpacked bytes before they are unpacked, to stop at a limit; a file that does
-            not say it is then an error.
-        limit: Bytes beyond which the file is taken for a bomb.
+        most: Called with the decompressed size before decompression, to stop at a limit; a file without a size is
+            then an error.
+        limit: Decompressed bytes above which the file is treated as a zip bomb.
 
     Raises:
-        DataError: If the file is broken, cut short or a bomb, or does not say how long it is and is not UTF-8.
+        DataError: If the file is broken, cut short or a bomb, or has no content size and is not UTF-8.
     """
     size = _declared(data, source)
     if size is None:
@@ -69,7 +69,7 @@ def unpack_zstd(data: bytes, source: str, *, most: Callable[[int], None] | None,
 
 
 def bomb(packed: int, size: int, source: str) -> DataError:
-    """The error of a file that unpacks to far more than text does."""
+    """The error for a file that expands far more than text does."""
     return DataError(
         f"its {packed:,} bytes unpack to over {size:,}, as those of a zip bomb do",
         source=source,
@@ -82,7 +82,7 @@ def _broken(source: str, why: str) -> DataError:
 
 
 def _declared(data: bytes, source: str) -> int | None:
-    """The unpacked bytes of all frames, by their headers; None where one does not say."""
+    """Sum of the content sizes in the headers of the frames; None if one has none."""
     at, total = 0, 0
     try:
         while at < len(data):
@@ -113,7 +113,7 @@ def _declared(data: bytes, source: str) -> int | None:
 
 
 def _lines(data: bytes, source: str) -> bytes:
-    """The lines of a text in UTF-8."""
+    """Read the lines of UTF-8 text."""
     try:
         lines = pl.read_csv(data, has_header=False, separator="\x1f", quote_char=None, infer_schema=False)
     except _BROKEN as error:
@@ -128,7 +128,7 @@ def _lines(data: bytes, source: str) -> bytes:
 
 
 def _as_parquet(data: bytes, size: int) -> bytes:
-    """A Parquet file of one value of so many bytes, whose page is the packed data."""
+    """Build a Parquet file with one value of ``size`` bytes, whose page is the compressed data."""
     page = _struct(
         {1: _i32(0), 2: _i32(size), 3: _i32(len(data)), 5: _in(_struct(dict(enumerate(map(_i32, (1, 0, 3, 3)), 1))))}
     )
@@ -152,7 +152,7 @@ def _as_parquet(data: bytes, size: int) -> bytes:
     return b"PAR1" + page + data + footer + len(footer).to_bytes(4, "little") + b"PAR1"
 
 
-# Thrift's compact protocol: the type of a value, and its bytes.
+# Thrift compact protocol: the type of a field, then its bytes.
 _Value = tuple[int, bytes]
 
 
