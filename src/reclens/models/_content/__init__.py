@@ -1,1 +1,1 @@
-"""What the content-based recommender is made of: features of items, from words and columns."""
+"""Parts of the content-based recommender: features of items from columns and words."""

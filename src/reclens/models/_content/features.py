@@ -1,4 +1,4 @@
-"""Items as sparse vectors of features: tf-idf over attributes and texts, and vectors that were given.
+"""Items as sparse feature vectors: tf-idf of attributes and texts, and given vectors.
 
 Each column of the items table gives a block of the vector:
 
@@ -12,12 +12,12 @@ kind          column                                                 features
 ``vector``    ``List(Float)`` or ``Array`` of one length             one a dimension, as given
 ============  =====================================================  ==================================================
 
-``auto`` tells the kind by the column's type; text is a ``category`` where values repeat (at most half as many distinct
-values as values), and else a ``text``. tf is the count, or 1 + ln(count); idf is ln((1 + items) ÷ (1 + items with it))
-+ 1, as in scikit-learn. Each block is brought to length 1 and multiplied by √(weight of its column ÷ sum of the
-weights): the product of two items is the mean of the cosines of their columns by weight, however many words one of them
-has. A column that one of them lacks counts 0 in it. (To bring the whole vector to length 1 would put items of which
-little is known before all others: what is known of them would count for the rest.)
+``auto`` infers the kind from the type of the column; text is a ``category`` if values repeat (at most half as many
+distinct values as values), and a ``text`` otherwise. tf is the count, or 1 + ln(count); idf is ln((1 + items) ÷ (1 +
+items with it)) + 1, as in scikit-learn. Each block is normalised to length 1 and multiplied by √(weight of its column ÷
+sum of the weights): the product of two items is the weighted mean of the cosines of their columns, independent of the
+number of words. A missing column contributes 0. (The whole vector is not normalised: that would favour items with few
+known columns.)
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ KINDS: Final = ("auto", "list", "category", "text", "number", "vector")
 _ROWS_A_CHUNK: Final = 20_000
 _IDENTIFIER: Final = re.compile(r"(^|_)id$|[a-z]Id$")
 Cells = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Rows (int64), columns (int64) and values (float64) of the cells of a sparse matrix, each cell once."""
+"""Rows (int64), columns (int64) and values (float64) of a sparse matrix, without duplicates."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +59,13 @@ class FeatureOptions:
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
-    """Items as vectors.
+    """Feature vectors of items.
 
     Attributes:
         vectors: Items × features; a row has length 1, less where columns are missing, or is empty.
         names: ``"column: value"`` of each feature.
-        kinds: Column -> kind, of those that were used.
-        absent: How many items of the catalogue the items table lacks.
+        kinds: Kind of each column that was used.
+        absent: Number of items in the catalogue that are not in the items table.
     """
 
     vectors: UserItemMatrix
@@ -77,10 +77,10 @@ class FeatureTable:
 def item_features(
     items: pl.DataFrame, catalogue: Vocabulary, options: FeatureOptions, progress: Progress
 ) -> FeatureTable:
-    """The vectors of the items of a catalogue.
+    """Compute the feature vectors of the items of a catalogue.
 
     Args:
-        items: ``item_id, …attributes``; of several rows of an item the first counts.
+        items: ``item_id, …attributes``; the first row of an item is used.
         catalogue: The items, in the order of the rows.
         options: How columns become features.
         progress: Called as columns are done.
@@ -136,7 +136,7 @@ def _chosen(items: pl.DataFrame, features: Mapping[str, str]) -> dict[str, str]:
         if column not in attributes:
             raise UnknownNameError("item attribute", column, attributes)
         if not features and is_identifier(column):
-            continue  # the identifier of something else says nothing about the item
+            continue  # identifiers of other things do not describe the item
         able = _possible(items[column])
         if asked == "auto" and not able:
             if features:
@@ -150,7 +150,7 @@ def _chosen(items: pl.DataFrame, features: Mapping[str, str]) -> dict[str, str]:
 
 
 def _possible(values: pl.Series) -> list[str]:
-    """The kinds that a column can be of, the most natural first."""
+    """Kinds that fit the type of a column, the default first."""
     dtype = values.dtype
     if isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner
@@ -173,11 +173,11 @@ def _possible(values: pl.Series) -> list[str]:
 def _tf_idf(
     values: pl.Series, kind: str, rows: np.ndarray, n_items: int, options: FeatureOptions
 ) -> tuple[Cells, Iterable[str]]:
-    """The cells of a column, tf × idf, and the names of its features in their order."""
+    """tf-idf of a column as cells, and the names of its features."""
     at, feature, count, known = _counted(values, kind, rows, options)
     holders = np.bincount(feature, minlength=len(known))
     keep = np.flatnonzero(holders >= options.min_items)
-    # Features stand in the order of their names, or of their ranges.
+    # Features are sorted by name, or by range.
     keep = keep if kind == "number" else keep[np.argsort(np.array([known[each] for each in keep], object))]
     place = np.full(len(known), -1, np.int64)
     place[keep] = np.arange(len(keep))
@@ -191,7 +191,7 @@ def _tf_idf(
 def _counted(
     values: pl.Series, kind: str, rows: np.ndarray, options: FeatureOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Row, feature and count of each cell, and the features in the order in which they were met."""
+    """Row, feature and count of each cell, and the features in order of first occurrence."""
     if kind == "number":
         return _binned(values, rows, options.bins)
     known: dict[str, int] = {}
@@ -214,7 +214,7 @@ def _counted(
 
 
 def _lists(values: pl.Series, kind: str) -> Iterator[tuple[int, pl.Series]]:
-    """The values of each item, lists but for a category, some rows at a time: the words of all texts may not fit."""
+    """Values of each item, in blocks of rows because the words of all texts may not fit into memory."""
     for start in range(0, max(len(values), 1), _ROWS_A_CHUNK):
         part = values.slice(start, _ROWS_A_CHUNK)
         if kind == "list":
@@ -226,7 +226,7 @@ def _lists(values: pl.Series, kind: str) -> Iterator[tuple[int, pl.Series]]:
 
 
 def _binned(values: pl.Series, rows: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Numbers cut at their quantiles; a range is named by the least and the largest number in it."""
+    """Bin numbers at their quantiles; a bin is named by its smallest and largest number."""
     temporal = values.dtype.is_temporal()
     if temporal:
         values = values.dt.date()
@@ -248,10 +248,10 @@ def _binned(values: pl.Series, rows: np.ndarray, bins: int) -> tuple[np.ndarray,
 
 
 def _given(values: pl.Series, column: str, rows: np.ndarray) -> tuple[Cells, list[str]]:
-    """The cells of vectors that were given; a missing one has none.
+    """Cells of given vectors; a missing vector has none.
 
     Raises:
-        DataError: If they differ in length, or hold what is no finite number.
+        DataError: If they differ in length or have values that are not finite.
     """
     lists = values.cast(pl.List(pl.Float64))
     lengths = lists.list.len().fill_null(0).to_numpy()
@@ -278,14 +278,14 @@ def _given(values: pl.Series, column: str, rows: np.ndarray) -> tuple[Cells, lis
 
 
 def _of_length_one(cells: Cells, n_rows: int) -> Cells:
-    """The same cells, each row divided by its Euclidean length."""
+    """Normalise each row to Euclidean length 1."""
     at, feature, value = cells
     lengths = np.sqrt(np.bincount(at, value**2, n_rows))
     return at, feature, value / lengths[at]
 
 
 def is_identifier(column: str) -> bool:
-    """Whether a column is named as an identifier is: ``parent_id``, ``tmdbId``."""
+    """Whether the name of a column is that of an identifier, such as ``parent_id`` or ``tmdbId``."""
     return bool(_IDENTIFIER.search(column))
 
 

@@ -1,4 +1,4 @@
-"""Words of a text: how texts are cut into terms, and words that say little."""
+"""Tokenisation of texts, and stop words."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _ENGLISH: Final = """
     wouldn yet you your yours yourself yourselves
 """
 ENGLISH: Final = frozenset(_ENGLISH.split())
-"""English words that say little, for ``stop_words="english"``; single letters are no terms anyway."""
+"""English stop words, for ``stop_words="english"``; single letters are never terms."""
 
 
 def words_of(texts: pl.Series) -> pl.Series:
-    """The terms of each text, in their order.
+    """Split each text into terms, in order.
 
-    A text is brought to Unicode's form NFKC (so that full-width letters and ligatures are plain ones) and to lower
-    case. A term is a run of two or more letters, marks, digits and underscores of any script; everything else stands
-    between terms, the apostrophe too ("don't" is "don"). There is no stemming. Scripts that are written without spaces,
-    such as Chinese, give whole phrases as terms: cut such texts into words first, and give them as a list column.
+    A text is normalised by Unicode NFKC (full-width letters and ligatures become plain ones) and lower-cased. A term is
+    a run of two or more letters, marks, digits and underscores of any script; all other characters separate terms,
+    including the apostrophe ("don't" gives "don"). There is no stemming. In scripts without spaces, such as Chinese, a
+    whole phrase is one term: segment such texts first, and pass them as a list column.
 
     Args:
         texts: Texts, shape (n,); null has no terms.

@@ -1,1 +1,1 @@
-"""What the recommenders share: the base class, top-k, saving, kernels, the search space."""
+"""Shared parts of the recommenders: base class, top-k, saving, kernels, search space."""

@@ -1,4 +1,4 @@
-"""The compiled loops of alternating least squares: one small symmetric system a row, solved, or improved on."""
+"""Compiled loops of alternating least squares: one small symmetric system per row, solved exactly or by iteration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["approach_rows", "solve_in_place", "solve_rows"]
 
 @kernel("void(int32[::1], float32[:,::1], float32[:,::1], float32, float32[::1], float32, float32[::1])", fast=True)
 def _apply(partners: Any, factors: Any, gram: Any, penalty: Any, x: Any, aim: Any, out: Any) -> None:
-    """Write (G + λ I) x + Σ (y·x - aim) y; four vectors are taken up at a time, for one pass over ``out``."""
+    """Write (G + λ I) x + Σ (y·x - aim) y to ``out``, four vectors at a time."""
     d, n = len(x), len(partners)
     for f in range(d):
         out[f] = penalty * x[f]
@@ -47,7 +47,7 @@ def _apply(partners: Any, factors: Any, gram: Any, penalty: Any, x: Any, aim: An
 def approach_rows(
     rows: Any, indptr: Any, indices: Any, factors: Any, gram: Any, penalties: Any, steps: Any, out: Any
 ) -> None:
-    """Bring ``out`` nearer to what :func:`solve_rows` finds, by some steps of conjugate gradients."""
+    """Improve ``out`` towards the solution of :func:`solve_rows` by some steps of conjugate gradients."""
     d = factors.shape[1]
     residual, way, image = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32)
     for at in range(len(rows)):
@@ -76,7 +76,7 @@ def approach_rows(
 
 @kernel("boolean(float32[:,::1], float32[::1])", fast=True)
 def solve_in_place(system: Any, x: Any) -> Any:
-    """Solve in place by Cholesky; ``x`` comes as the right-hand side. Returns whether the system was positive."""
+    """Solve in place by Cholesky; ``x`` holds the right-hand side. Returns whether the matrix was positive definite."""
     d = len(x)
     for i in range(d):
         row = system[i]
@@ -116,7 +116,7 @@ def solve_rows(rows: Any, indptr: Any, indices: Any, factors: Any, gram: Any, pe
         out: The solutions, shape (rows, d).
 
     Returns:
-        How many systems were not positive; their rows of ``out`` are not to be used.
+        Number of systems that were not positive definite; their rows of ``out`` are not valid.
     """
     d = factors.shape[1]
     system, four = np.empty((d, d), np.float32), np.empty((4, d), np.float32)
@@ -130,7 +130,7 @@ def solve_rows(rows: Any, indptr: Any, indices: Any, factors: Any, gram: Any, pe
                 system[i, j] = gram[i, j]
             system[i, i] += penalties[at]
         begin, end = indptr[rows[at]], indptr[rows[at] + 1]
-        for start in range(begin, end, 4):  # four at a time, for one pass over the system; zeros fill up
+        for start in range(begin, end, 4):  # four vectors per pass over the matrix, padded with zeros
             for k in range(4):
                 for f in range(d):
                     four[k, f] = factors[indices[start + k], f] if start + k < end else np.float32(0)

@@ -1,4 +1,4 @@
-"""The loops of alternating least squares in which every observed pair has a weight of its own."""
+"""Compiled loops of alternating least squares with a weight per observed pair."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def approach_weighted_rows(
     steps: Any,
     out: Any,
 ) -> None:
-    """Bring ``out`` nearer to what :func:`solve_weighted_rows` finds, by some steps of conjugate gradients."""
+    """Improve ``out`` towards the solution of :func:`solve_weighted_rows` by some steps of conjugate gradients."""
     d = factors.shape[1]
     residual, way, image = np.empty(d, np.float32), np.empty(d, np.float32), np.empty(d, np.float32)
     for at in range(len(rows)):
@@ -90,7 +90,7 @@ def solve_weighted_rows(
     The arguments are those of :func:`~reclens.models._core.als_kernels.solve_rows`, and the weight of each cell.
 
     Returns:
-        How many systems were not positive; their rows of ``out`` are not to be used.
+        Number of systems that were not positive definite; their rows of ``out`` are not valid.
     """
     d = factors.shape[1]
     system = np.empty((d, d), np.float32)

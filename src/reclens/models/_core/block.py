@@ -1,4 +1,4 @@
-"""A block of users to be served, and the best items of a block by dense scores."""
+"""A block of users of a request, and its best items by dense scores."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["Block", "encode_where_possible", "popular_scores", "rows_of", "top_o
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Block:
-    """A block of users to be served.
+    """A block of users of a request.
 
     Attributes:
-        users: Row of each user in ``seen``; -1 for a user of whom nothing is known; int64, shape (n,).
-        seen: Histories: of the training data, or those that came with the request.
-        from_history: Whether the histories came with the request; the rows of ``seen`` then are no training users.
+        users: Row of each user in ``seen``; -1 for an unknown user; int64, shape (n,).
+        seen: Histories of the training data, or those of the request.
+        from_history: Whether ``seen`` holds the histories of the request; its rows are then not training users.
         keys: Stable key of each user, uint64, shape (n,).
         k: Items wanted.
         exclude_seen: Whether items of the history are left out.
@@ -41,27 +41,27 @@ class Block:
     def of_training(
         cls, users: np.ndarray, seen: UserItemMatrix, keys: np.ndarray, *, k: int = 1, exclude_seen: bool = False
     ) -> Block:
-        """A block of users of the training data, or of strangers (-1), served from what was learned."""
+        """A block of training users, or of unknown users (-1)."""
         return cls(users=users, seen=seen, from_history=False, keys=keys, k=k, exclude_seen=exclude_seen, trained=users)
 
     def take(self, rows: np.ndarray | slice) -> Block:
-        """A block of some of the users: a mask, places, or a stretch."""
+        """Select users by a mask, indices or a slice."""
         return replace(self, users=self.users[rows], keys=self.keys[rows], trained=self.trained[rows])
 
     def lengths(self) -> np.ndarray:
-        """Items in the history of each user, int64, shape (n,); 0 for a user of whom nothing is known."""
+        """Number of items in the history of each user, int64, shape (n,); 0 for an unknown user."""
         if not self.seen.n_rows:
             return np.zeros(len(self.users), np.int64)
         return np.where(self.users >= 0, self.seen.indptr[self.users + 1] - self.seen.indptr[self.users], 0)
 
     def history(self, row: int = 0) -> slice:
-        """Where the history of a user lies in the cells of ``seen``; empty for a user of whom nothing is known."""
+        """Slice of the history of a user in the cells of ``seen``; empty for an unknown user."""
         user = int(self.users[row])
         return slice(int(self.seen.indptr[user]), int(self.seen.indptr[user + 1])) if user >= 0 else slice(0, 0)
 
 
 def encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
-    """Codes of ids; none are known where one side is text and the other numbers."""
+    """Encode ids; if one side is text and the other integers, all are unknown."""
     if ids.dtype.is_integer() != vocabulary.is_integer:
         return np.full(len(ids), -1, np.int32)
     return vocabulary.encode(ids)
@@ -70,10 +70,10 @@ def encode_where_possible(vocabulary: Vocabulary, ids: pl.Series) -> np.ndarray:
 def top_of_scores(
     rows: np.ndarray, block: Block, min_score: float, *, zeros_say_nothing: bool = True
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best items of a block by its scores, which are changed; as ``Recommender._recommend`` gives them.
+    """The best items of a block by its scores, as ``Recommender._recommend`` returns them; overwrites the scores.
 
-    Where every score of a user is 0 a personal model says nothing of them, and the row has no items: the first ones
-    by id would be no recommendation.
+    If all scores of a user are 0, a personalised model has no information about them, and the row has no items:
+    the first items by id would not be a recommendation.
     """
     codes = np.empty((len(block.users), block.k), np.int32)
     scores = np.empty((len(block.users), block.k), np.float32)
@@ -87,7 +87,7 @@ def top_of_scores(
         codes,
         scores,
     )
-    # Only where the best score is 0 can all of them be; seen items are -inf by now.
+    # All scores can be 0 only if the best one is; seen items are -inf here.
     for row in np.flatnonzero((codes[:, 0] >= 0) & (scores[:, 0] == 0)) if zeros_say_nothing else ():
         finite = rows[row][np.isfinite(rows[row])]
         if not finite.any():
@@ -96,7 +96,7 @@ def top_of_scores(
 
 
 def popular_scores(seen: UserItemMatrix) -> np.ndarray:
-    """The number of users of each item, float32, shape (items,): how popular it is."""
+    """Number of users of each item, float32, shape (items,)."""
     return np.bincount(seen.indices, minlength=seen.n_columns).astype(np.float32)
 
 

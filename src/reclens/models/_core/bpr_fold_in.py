@@ -1,4 +1,4 @@
-"""The vector of a user who came after the fit, or has done more since, under BPR: the item vectors stay as they are."""
+"""Fold-in for BPR: vectors of new or changed users, with the item vectors held fixed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 __all__ = ["Others", "solve_user"]
 
 _MOST_OTHERS: Final = 1000
-"""Items that a history is held against at most."""
+"""Largest number of negatives for a history."""
 _LEAST_PENALTY: Final = 1e-4
 _STEPS: Final = 30
 _TOLERANCE: Final = 1e-7
@@ -18,7 +18,7 @@ _TOLERANCE: Final = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Others:
-    """What histories are held against: all items, or in a large catalogue a sample that is drawn once.
+    """The negatives: all items, or a sample of a large catalogue that is drawn once.
 
     Attributes:
         items: Their codes, int64, shape (m,).
@@ -30,7 +30,7 @@ class Others:
 
     @classmethod
     def of(cls, counts: np.ndarray, *, popular: bool, seed: int) -> Others:
-        """All items, or a sample of 1,000 with the probabilities of the fit: even ones, or by their users."""
+        """Take all items, or a sample of 1,000, drawn uniformly or by popularity as in the fit."""
         n = len(counts)
         shares = counts / counts.sum() if popular else np.full(n, 1 / n)
         if n <= _MOST_OTHERS:
@@ -74,7 +74,7 @@ def solve_user(own: np.ndarray, others: Others, vectors: np.ndarray, *, l2: floa
     x = np.zeros(d)
     value, slopes = _loss(x, up, down, shares, penalty)
     for _ in range(_STEPS):
-        # Margins fall as x·y of the negative rises: its vectors enter with the opposite sign.
+        # Margins fall as x·y of the negative rises, so that its vector has the opposite sign.
         gradient = penalty * x - slopes.sum(axis=1) @ up[:, :d] + slopes.sum(axis=0) @ down[:, :d]
         if np.abs(gradient).max() < _TOLERANCE:
             break

@@ -1,4 +1,4 @@
-"""The compiled loop of BPR: stochastic gradient steps over one cell of the user-item matrix."""
+"""Compiled loop of BPR: stochastic gradient steps over one block of the user-item matrix."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def _mix(state: Any) -> Any:
 
 @kernel("int64(uint64, uint64, float64[::1])")
 def _draw(bits: Any, n: Any, sums: Any) -> Any:
-    """One of n places by 32 random bits; in proportion to weights, where their sums from the first one on are given.
+    """Draw one of n indices by 32 random bits: uniformly, or in proportion to weights whose cumulative sums are given.
 
-    A place with a weight of 2 is drawn by the very bits by which one that stands there twice is.
+    An index with weight 2 is drawn by the same bits as an index that is listed twice.
     """
     if len(sums) == 0:
         return np.int64((bits * n) >> np.uint64(32))
@@ -42,9 +42,9 @@ def _draw(bits: Any, n: Any, sums: Any) -> Any:
 
 @kernel("boolean(int32[::1], int64, int64, int32)")
 def _has(indices: Any, begin: Any, end: Any, item: Any) -> Any:
-    """Whether a sorted stretch holds an item."""
+    """Whether a sorted slice contains an item."""
     size = end - begin
-    while size > 1:  # without a branch that depends on the data, which would be guessed wrong half of the time
+    while size > 1:  # branch-free: a branch on the data would be mispredicted half of the time
         half = size // 2
         begin += half * (indices[begin + half] <= item)
         size -= half
@@ -70,18 +70,18 @@ def descend(
     l2: Any,
     seed: Any,
 ) -> None:
-    """As many steps as a cell has interactions, or as these weigh: on one at random, and an item its user has not.
+    """Take one gradient step per interaction of a block, or per unit of weight, with one negative item each.
 
     Args:
-        cell: Places of the cell's interactions.
-        sums: Their weights, added up from the first one on: an interaction is drawn in proportion to its weight. Empty
-            where all are drawn equally often.
+        cell: Indices of the block's interactions.
+        sums: Cumulative sums of their weights: an interaction is drawn in proportion to its weight. Empty if all are
+            drawn with equal probability.
         rows: User of each interaction, of all cells.
         indptr: Of the user-item matrix.
         indices: Of the user-item matrix; ascending in a row.
         choice: Items that negatives are drawn from.
-        popular: Draw a negative as the item of another interaction of the cell instead.
-        users: Vectors, shape (users, d + 1); the last entry is 1 and stays.
+        popular: Draw the item of another interaction of the block as the negative instead.
+        users: Vectors, shape (users, d + 1); the last entry is fixed at 1.
         items: Vectors, shape (items, d + 1); the last entry is the bias.
         rate: Learning rate.
         l2: Weight of the ridge penalty.

@@ -1,4 +1,4 @@
-"""Recommenders from a description: the same words in Python, in TOML and in JSON."""
+"""Recommenders from a description, which is the same in Python, TOML and JSON."""
 
 from __future__ import annotations
 

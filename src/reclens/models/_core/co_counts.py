@@ -1,14 +1,14 @@
 """How many columns each two rows of a sparse matrix of ones share: the work behind item-kNN, user-kNN and EASE.
 
-Counting the pairs takes Σ over columns of (rows with that column)² additions at random places, nearly all of them among
-the few most popular rows. So the rows are ordered by popularity and cut in two:
+Counting the pairs takes Σ over columns of (rows with that column)² additions at random addresses, nearly all of them
+among the few most popular rows. So the rows are ordered by popularity and split in two:
 
-- Of the *head*, each row is a string of bits, 64 columns a word, and a pair is the number of ones of an AND. A vector
-  instruction does hundreds of columns, whether there is something in them or not, and each pair is counted once.
-- Whatever involves the *tail* is added up from the lists: for a row, the rows of each of its columns, into one dense
-  line of 16-bit counts that stays in the cache. A row of the head only goes through the tail of those lists.
+- In the *head*, each row is a bit string, 64 columns a word, and the count of a pair is the population count of an AND.
+  One vector instruction processes hundreds of columns, and each pair is counted once.
+- Pairs with the *tail* are counted from lists: for a row, the rows of each of its columns, into one dense array of
+  16-bit counts that stays in the cache. A row of the head only visits the tail of those lists.
 
-Counts are integers, so that nothing depends on an order of summation.
+Counts are integers, so that results do not depend on the order of summation.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from reclens.memory import require_memory
 __all__ = ["PAIRS", "Pairs", "common_of_row", "count_pairs", "products_of_row"]
 
 _WORDS_AN_ADDITION: Final = 6
-"""Words of bits that are compared in the time of an addition at a random place: 7 to 13 with AVX-512, 3 without."""
+"""Words that are compared in the time of one addition at a random address: 7 to 13 with AVX-512, 3 without."""
 _MOST: Final = 2**16 - 1
 _HEAD: Final = 8192
-"""Rows of the head at most: their counts take 256 MiB."""
+"""Largest number of rows in the head: their counts take 256 MiB."""
 _TILE: Final = 16
 """Rows of bits that are compared with four others while they all stay in the first-level cache …"""
 _WORDS: Final = 128
@@ -42,7 +42,7 @@ PAIRS: Final = (
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pairs:
-    """What :func:`common_of_row` needs. *Places* count rows by popularity; the head is the places below ``head``.
+    """Data for :func:`common_of_row`. A *place* is the rank of a row by popularity; places below ``head`` are the head.
 
     Attributes:
         order: Row at each place, int32, shape (rows,).
@@ -72,7 +72,7 @@ class Pairs:
 
     @property
     def lists(self) -> tuple[Any, ...]:
-        """What the loops take as one argument of type ``PAIRS``."""
+        """The argument of type ``PAIRS`` for the compiled loops."""
         head = np.int64(self.head)
         first = self.order, self.indptr, self.indices, self.ends, self.places
         return (*first, self.tail_ends, self.tail, self.counts, head)
@@ -93,9 +93,9 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
         cells=cells,
     )
     words = -(-matrix.n_columns // 64)
-    # What the tail shares with any row has to fit 16 bits.
+    # Counts of the tail have to fit into 16 bits.
     head = max(_head(ends, places, len(order), words), int((sizes > _MOST).sum())) if ones else 0
-    square = -(-head // 4) * 4  # the last rows may be empty: four are compared at once
+    square = -(-head // 4) * 4  # padded with empty rows, because four are compared at once
     require_memory(
         8 * square * words + 4 * square**2,
         f"{what}: the pairs of the {head:,} most popular rows",
@@ -125,7 +125,7 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
 
 
 def _head(ends: np.ndarray, places: np.ndarray, n: int, words: int) -> int:
-    """The number of rows that is cheapest to have in the head.
+    """The cheapest number of rows in the head.
 
     In the head, a row of place i saves two additions for each row before it that shares a column with it, and costs i
     comparisons of bit strings.
@@ -140,7 +140,7 @@ def _head(ends: np.ndarray, places: np.ndarray, n: int, words: int) -> int:
 
 @kernel("void(int64[::1], int32[::1], int64[::1])")
 def _positions(ends: Any, places: Any, gain: Any) -> None:
-    """For each place, how many smaller places stand before it, summed over all lists."""
+    """For each place, the number of smaller places before it, summed over all lists."""
     for column in range(len(ends) - 1):
         for p in range(ends[column], ends[column + 1]):
             gain[places[p]] += p - ends[column]
@@ -162,7 +162,7 @@ def _split(ends: Any, places: Any, bits: Any, tail_ends: Any, tail: Any) -> None
 
 @kernel("uint64(uint64)")
 def _ones(x: Any) -> Any:
-    """The number of ones of a word. The compiler knows this form and takes the instruction of the processor."""
+    """Population count of a word; the compiler recognises this form and emits the machine instruction."""
     x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
     x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
     x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
@@ -171,7 +171,7 @@ def _ones(x: Any) -> Any:
 
 @kernel("void(int64, int64, uint64[:,::1], int32[:,::1])")
 def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
-    """Common ones of rows ``first`` to ``stop`` and all that follow, written to both sides of the diagonal."""
+    """Count common ones of rows ``first`` to ``stop`` with all later rows; fills both triangles."""
     n, words = bits.shape
     for start in range(0, words, _WORDS):
         end = min(start + _WORDS, words)
@@ -201,7 +201,7 @@ def _count(first: Any, stop: Any, bits: Any, counts: Any) -> None:
 
 @kernel(f"void(int64, {PAIRS}, uint16[::1], float32[::1])")
 def common_of_row(place: Any, pairs: Any, line: Any, row: Any) -> None:
-    """How many columns the row at a place shares with the row at each place, into ``row``; ``line`` is to work in."""
+    """Count the columns that the row at a place shares with every row, into ``row``; ``line`` is a work array."""
     order, indptr, indices, ends, places, tail_ends, tail, counts, head = pairs
     for column in range(len(line)):
         line[column] = 0
@@ -210,7 +210,7 @@ def common_of_row(place: Any, pairs: Any, line: Any, row: Any) -> None:
     for p in range(indptr[order[place]], indptr[order[place] + 1]):
         found = places[ends[indices[p]] : ends[indices[p] + 1]]
         for q in range(len(found)):
-            # An unsigned index needs no test for a negative one.
+            # Unsigned indices need no check for negative ones.
             line[np.uint32(found[q])] += 1
     for column in range(len(line)):
         row[column] = line[column]
@@ -223,7 +223,7 @@ def common_of_row(place: Any, pairs: Any, line: Any, row: Any) -> None:
 def products_of_row(
     row: Any, indptr: Any, indices: Any, values: Any, ends: Any, places: Any, cells: Any, line: Any
 ) -> None:
-    """The dot products of a row that does not hold ones with the row at each place, into ``line``."""
+    """Dot products of a row of arbitrary values with every row, into ``line``."""
     for place in range(len(line)):
         line[place] = 0
     for p in range(indptr[row], indptr[row + 1]):

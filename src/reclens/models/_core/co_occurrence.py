@@ -1,4 +1,4 @@
-"""The co-occurrence of items, dense or without its zeros: what linear item-item models are learned from."""
+"""Dense or sparse co-occurrence of items, from which linear item-item models are learned."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["Gram", "co_occurrence", "gram_of", "weighted_co_occurrence", "weight
 
 _ROWS_A_TASK: Final = 64
 _DENSE: Final = 0.25
-"""Share of pairs of items with a common user from which on dense rows are faster than lists."""
+"""Share of item pairs with a common user above which dense rows are faster than lists."""
 _SMALLER: Final = "Use a sparse model (item_knn, rp3beta), or a smaller catalogue: leave out items with few users."
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Gram:
-    """The co-occurrence of items: dense, or without its zeros and by place, items in the order of popularity.
+    """The co-occurrence of items, dense or sparse; a place is the rank of an item by popularity.
 
     Attributes:
         order: Item at each place, int32, shape (items,).
         users: Users of the item at each place, float64, same shape.
-        dense: Users that have both, float32, shape (items, items); (0, 0) where the others hold it.
+        dense: Users that have both, float32, shape (items, items); shape (0, 0) if it is sparse.
         indptr: int64, shape (items + 1,).
         near: Places of a row, ascending, int32, shape (cells,).
         common: Users that have both, float32, shape (cells,).
@@ -45,10 +45,10 @@ class Gram:
 
 
 def co_occurrence(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> np.ndarray:
-    """How many rows have both of two columns of a matrix of ones; float32, shape (columns, columns).
+    """Count the rows that have both of two columns of a matrix of ones; float32, shape (columns, columns).
 
     Raises:
-        NotEnoughMemoryError: If that is more than there is memory for.
+        NotEnoughMemoryError: If the result does not fit into memory.
     """
     n = matrix.n_columns
     require_memory(4 * n * n, f"{what}: the dense co-occurrence of {n:,} items in float32", advice=_SMALLER)
@@ -57,10 +57,10 @@ def co_occurrence(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Prog
 
 
 def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, what: str) -> Gram:
-    """How many rows have both of two columns of a matrix of ones, in the smaller and faster form.
+    """As :func:`co_occurrence`, dense or sparse, whichever is smaller and faster.
 
     Raises:
-        NotEnoughMemoryError: If that is more than there is memory for.
+        NotEnoughMemoryError: If the result does not fit into memory.
     """
     n = matrix.n_columns
     pairs = count_pairs(matrix.transposed, engine=engine, progress=progress, what=what)
@@ -86,7 +86,7 @@ def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, 
     lengths = np.concatenate([each[2] for each in found])
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     near, common = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
-    # A part is let go once it is copied: pages of the whole are taken when they are first written.
+    # Parts are freed as they are copied: memory of the whole is allocated when it is first written.
     for part in reversed(parts):
         at = slice(indptr[part.start], indptr[part.stop])
         near[at], common[at], _ = found.pop()
@@ -101,10 +101,10 @@ def gram_of(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progress, 
 
 
 def weighted_co_occurrence(matrix: UserItemMatrix, *, what: str) -> np.ndarray:
-    """The products of the columns of a matrix; float32, shape (columns, columns).
+    """Products of the columns of a matrix; float32, shape (columns, columns).
 
     Raises:
-        NotEnoughMemoryError: If that is more than there is memory for.
+        NotEnoughMemoryError: If the result does not fit into memory.
     """
     n = matrix.n_columns
     require_memory(16 * n * n, f"{what}: the dense weighted co-occurrence of {n:,} items", advice=_SMALLER)
@@ -112,10 +112,10 @@ def weighted_co_occurrence(matrix: UserItemMatrix, *, what: str) -> np.ndarray:
 
 
 def weighted_gram(matrix: UserItemMatrix, *, what: str) -> Gram:
-    """The products of the columns of a matrix without its zeros, by place, as :func:`gram_of` has counts.
+    """Sparse products of the columns of a matrix, as :func:`gram_of` for counts.
 
     Raises:
-        NotEnoughMemoryError: If that is more than there is memory for.
+        NotEnoughMemoryError: If the result does not fit into memory.
     """
     n = matrix.n_columns
     order = np.argsort(-np.bincount(matrix.indices, minlength=n), kind="stable").astype(np.int32)
@@ -158,8 +158,8 @@ def _dense(pairs: Pairs, engine: LocalEngine, progress: Progress, what: str) -> 
 
 
 def _rows(pairs: Pairs, part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Places, counts and lengths of some rows, without zeros."""
-    size = len(part) * len(pairs.order) + 1  # a cell is written before it is known whether it is kept
+    """Sparse rows: their places, counts and lengths."""
+    size = len(part) * len(pairs.order) + 1  # a cell is written before it is tested for zero
     near, common, lengths = np.empty(size, np.int32), np.empty(size, np.float32), np.empty(len(part), np.int64)
     cells = sparse_gram(
         part.start,
@@ -173,7 +173,7 @@ def _rows(pairs: Pairs, part: range) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _share(pairs: Pairs) -> float:
-    """The share of pairs of items with a common user, from up to 256 rows that stand evenly in the order."""
+    """Share of item pairs with a common user, estimated from up to 256 rows spread evenly over the order."""
     n = len(pairs.order)
     places = range(0, n, max(n // 256, 1))
     return sum(int(_rows(pairs, range(at, at + 1))[2][0]) for at in places) / (len(places) * n)

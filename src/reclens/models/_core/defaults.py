@@ -1,4 +1,4 @@
-"""Defaults that follow the data: a hyper-parameter that is None gets its value at the fit, by a stated rule."""
+"""Data-dependent defaults: a hyper-parameter that is None gets its value from a rule during the fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Automatic", "Extent", "Rule"]
 
 @dataclass(frozen=True)
 class Extent:
-    """How much data there is: what most rules depend on.
+    """Size of the training data, on which most rules depend.
 
     Attributes:
         users: Users with an interaction.
@@ -52,7 +52,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class Rule:
-    """How a hyper-parameter that is None gets its value.
+    """Rule that sets a hyper-parameter that is None.
 
     Attributes:
         formula: The rule in words and numbers, as the documentation and the command line state it.
@@ -64,27 +64,27 @@ class Rule:
 
 
 class Automatic:
-    """A model some of whose hyper-parameters are set by the data, unless they are given."""
+    """A model with hyper-parameters that are set by rules unless they are given."""
 
     automatic: ClassVar[Mapping[str, Rule]] = {}
-    """The rule of each hyper-parameter that may be None, in the order in which they are worked out."""
+    """The rules of the hyper-parameters that may be None, in the order of evaluation."""
 
     resolved_: dict[str, float]
-    """What each hyper-parameter that was None became in the fit."""
+    """Values that the rules gave in the fit."""
 
     def resolve(self, train: Dataset) -> None:
-        """Work out the hyper-parameters that were not given."""
+        """Evaluate the rules of the hyper-parameters that were not given."""
         self.resolved_ = {}
         for name, rule in self.automatic.items():
             if getattr(self, name) is None:
                 self.resolved_[name] = rule.of(self, train)
 
     def in_use(self, name: str) -> Any:
-        """The value of a hyper-parameter in the fit: the one that was given, or the one of the rule."""
+        """The value of a hyper-parameter in the fit, given or set by its rule."""
         value = getattr(self, name)
         return self.resolved_[name] if value is None and name in self.automatic else value
 
     def settings(self: Any) -> dict[str, Any]:
-        """All hyper-parameters of the fit: a model that is given them learns the same from the same data."""
+        """All hyper-parameters of the fit; a model with these values learns the same from the same data."""
         own: DataclassInstance = self
         return {field.name: self.in_use(field.name) for field in fields(own)}

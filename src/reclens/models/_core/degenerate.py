@@ -1,4 +1,4 @@
-"""Fits that are of no use, or of less than they seem: what is looked at, the limits, and how it is said."""
+"""Checks for degenerate fits: the criteria, their limits, and the warnings."""
 
 from __future__ import annotations
 
@@ -31,32 +31,32 @@ __all__ = [
 ]
 
 FitCode = Literal["vanishing_factors", "not_converged", "short_lists", "below_popular"]
-"""What is wrong with a fit.
+"""Code of a problem of a fit.
 
-``vanishing_factors``: the vectors of users and items have shrunk to nothing, or to one direction, the same for all.
+``vanishing_factors``: the vectors of users and items have shrunk to zero, or to one common direction.
 ``not_converged``: the iterations ended before the solution was reached. ``short_lists``: many users have fewer items
 with a score than were asked for. ``below_popular``: the lists are worse than those of popular on a validation part,
 where there is one: :func:`reclens.tuning.hold_against_popular`.
 """
 
 _FAINT: Final = 0.01
-"""Where the vectors put less than this on what users have, on average, they have vanished: the target is 1."""
+"""Mean score of observed pairs below which the vectors have vanished; the target is 1."""
 _DEAD: Final = 0.01
-"""A direction of the vectors with less than this share of the weight of the first one is dead."""
+"""A direction whose singular value is below this share of the first one is dead."""
 _MANY_SHORT: Final = 0.05
-"""A larger share of short lists is a problem."""
+"""Share of short lists above which they are a problem."""
 _FEWEST: Final = 20
-"""The lists of fewer users say nothing of the fit."""
+"""Smallest number of users whose lists are checked."""
 _SAMPLE: Final = 10_000
-"""Interactions that vectors are looked at by."""
+"""Number of interactions on which vectors are checked."""
 _USERS: Final = 200
-"""Users whose lists are looked at after a fit …"""
+"""Number of users whose lists are checked after a fit …"""
 _LENGTH: Final = 10
 """… and the length of those lists."""
 
 
 class FitWarning(UserWarning):
-    """A fit is of no use, or of less than it seems; ``model.problems_`` and ``card["problems"]`` have the codes."""
+    """The fit is degenerate; ``model.problems_`` and ``card["problems"]`` have the codes."""
 
     @classmethod
     def of(cls, name: str, problem: Mapping[str, Any]) -> FitWarning:
@@ -82,17 +82,17 @@ class FitWarning(UserWarning):
 
 @dataclass(frozen=True, kw_only=True)
 class FitProblem:
-    """Something that is wrong with a fit.
+    """A problem of a fit.
 
     Attributes:
         code: What it is.
         value: What was measured. ``vanishing_factors``: the mean score that the vectors give to what users have.
             ``not_converged``: see the model. ``short_lists``: the share of the users. ``below_popular``: NDCG@10 less
             that of popular.
-        limit: The value that would still have been in order.
-        n: How many are affected, are left or were looked at: directions that are alive, items that are not settled,
-            users with a short list, validation users who were served.
-        of: Out of how many.
+        limit: The last acceptable value.
+        n: The number of directions that are not dead, items that have not converged, users with a short list, or
+            validation users with lists.
+        of: The total that ``n`` is a part of.
     """
 
     code: FitCode
@@ -130,11 +130,11 @@ def _gram(vectors: np.ndarray) -> np.ndarray:
 
 
 def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProblem]:
-    """Whether many lists are shorter than they could be.
+    """Check whether many lists are shorter than they could be.
 
     Args:
-        lengths: Items that each user was given by the model, shape (users,).
-        room: Items that might have been shown to them, shape (users,).
+        lengths: Items in the list of each user, shape (users,).
+        room: Items that could have been recommended to each user, shape (users,).
         k: Items asked for.
     """
     able = room >= k
@@ -147,11 +147,11 @@ def short_lists(lengths: np.ndarray, room: np.ndarray, k: int) -> list[FitProble
 
 
 def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: int) -> list[FitProblem]:
-    """Whether many lists of a request are shorter than they could be.
+    """Check whether many lists of a request are shorter than they could be.
 
     Args:
-        groups: Places of users among those asked for, and their blocks.
-        items: Item codes of the lists before they are filled up, shape (users, width); -1 where there is none.
+        groups: Positions of the users in the request, and their blocks.
+        items: Item codes of the lists before they are filled up, shape (users, width); -1 for none.
         k: Items asked for.
     """
     lengths = [(items[at] >= 0).sum(axis=1) for at, _ in groups]
@@ -160,12 +160,12 @@ def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: i
 
 
 def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[dict[str, Any]]:
-    """What the card of some lists says: the problems of the fit, but of short lists those of these lists."""
+    """Problems for the card of some lists: those of the fit, with the short lists of the request itself."""
     return [asdict(each) for each in (*(each for each in fit if each.code != "short_lists"), *lists)]
 
 
 class Checkable(Protocol):
-    """What a fit is checked by."""
+    """The attributes of a model that the checks use."""
 
     min_score: ClassVar[float]
     users_: Vocabulary
@@ -178,7 +178,7 @@ class Checkable(Protocol):
 
 
 def check_fit(model: Checkable, *, threads: int | None) -> list[FitProblem]:
-    """What is wrong with a fit, as far as the training data tells."""
+    """Check a fit on its training data."""
     found = list(model._problems())
     if np.isfinite(model.min_score) and not getattr(model, "explicit", False):  # those are for predicted ratings
         some = model.users_.ids.gather_every(-(-len(model.users_) // _USERS))
@@ -190,10 +190,10 @@ def check_fit(model: Checkable, *, threads: int | None) -> list[FitProblem]:
 
 
 def read_problems(found: Any) -> tuple[FitProblem, ...]:
-    """The problems of a kept model.
+    """Read the problems of a saved model.
 
     Raises:
-        DataError: If they are not what :class:`FitProblem` says.
+        DataError: If they do not have the fields of :class:`FitProblem`.
     """
     kinds = {"code": str, "value": (int, float), "limit": (int, float), "n": int, "of": int}
     for each in found if isinstance(found, list) else [found]:
@@ -210,7 +210,7 @@ def read_problems(found: Any) -> tuple[FitProblem, ...]:
 
 
 def say(name: str, problems: Sequence[FitProblem], *, stacklevel: int) -> None:
-    """Warn of the problems of a fit, or of the lists of a model.
+    """Emit a warning for each problem of a fit, or of the lists of a model.
 
     Warns:
         FitWarning: For each of them.

@@ -1,8 +1,8 @@
-"""Dot products whose last bit does not depend on how many are asked for at once.
+"""Dot products that are bitwise equal for any batch size.
 
-BLAS takes other paths, which add up in another order, for a few rows than for many: a user's scores, and in a tie their
-list, would depend on who else is asked for. Here a product is defined to the bit: float32, one factor after the other,
-without fused operations. Compiled without licence to reorder, every loop below gives exactly that.
+BLAS sums in another order for few rows than for many: the scores of a user, and their list in a tie, would depend on
+the other users of the request. Here a product is defined to the last bit: float32, summed in the order of the factors,
+without fused operations. The loops below are compiled without permission to reorder.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def dot_rows(vectors: Any, columns: Any, out: Any) -> None:
             x = vectors[at]
             for j in range(_TILE):
                 line[j] = 0
-            for f in range(0, d - d % 4, 4):  # four at a time, in their order, for one pass over the line
+            for f in range(0, d - d % 4, 4):  # four factors per pass, in order
                 first, second = columns[f, start:stop], columns[f + 1, start:stop]
                 third, fourth = columns[f + 2, start:stop], columns[f + 3, start:stop]
                 for j in range(len(first)):
@@ -46,7 +46,7 @@ def dot_rows(vectors: Any, columns: Any, out: Any) -> None:
 
 @kernel("void(float32[:,::1], float32[:,::1], int32[:,::1], float32[:,::1])")
 def dot_pairs(vectors: Any, items: Any, codes: Any, out: Any) -> None:
-    """The product of each vector with some items of its own: ``codes`` has shape (n, c), -1 for none, which is left."""
+    """Dot products of each vector with its own items: ``codes`` has shape (n, c); -1 is skipped."""
     for at in range(len(vectors)):
         for place in range(codes.shape[1]):
             code = codes[at, place]

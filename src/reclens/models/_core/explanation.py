@@ -1,4 +1,4 @@
-"""Why an item was recommended: reasons that add up to its score."""
+"""Explanations of recommendations: reasons whose contributions add up to the score."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class Explanation(Tabular):
     titles: tuple[str | None, ...] = ()
 
     def shares(self) -> tuple[float, ...]:
-        """The share of each reason in what moves the score, and last that of all that are not shown.
+        """Share of each reason in the sum of absolute contributions, and last that of all reasons not shown.
 
-        Contributions may be negative: the share is of the sum of their sizes. Without any it is 0.
+        Contributions may be negative. Without any contribution the shares are 0.
         """
         sizes = [abs(part) for _, part in self.reasons] + [abs(self.rest)]
         total = sum(sizes)
@@ -47,7 +47,7 @@ class Explanation(Tabular):
 
     @property
     def explained(self) -> float | None:
-        """The share of the reasons that are shown, together; None where nothing adds to the score."""
+        """Total share of the reasons shown; None if there are no contributions."""
         shares = self.shares()
         return sum(shares[:-1]) if any(shares) else None
 

@@ -1,4 +1,4 @@
-"""What models of users and items as vectors share: scores are dot products, the best are picked in blocks."""
+"""Base class of factor models: scores are dot products, and the best items are selected block by block."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from reclens.models._core.recommender import Recommender
 __all__ = ["MOST_PASSES", "FactorModel", "check_whole", "require_factors"]
 
 MOST_PASSES: Final = 10_000
-"""Most epochs or iterations that a fit takes: 50 times as many as any default or search space has."""
+"""Largest number of epochs or iterations: 50 times that of any default or search space."""
 
 _FEW: Final = 8
-"""Users up to which products are taken one by one: a request is not held up by what pays off for many."""
+"""Number of users up to which products are computed directly, which is faster for small requests."""
 _MORE: Final = 16
-"""Items that are looked at beyond the list."""
+"""Number of extra candidates beyond the length of the list."""
 _ROUNDING: Final = 2.0**-24
 
 
@@ -43,7 +43,7 @@ class FactorModel(Recommender):
         """The vectors of a block of users: float32, shape (n, d)."""
 
     def _item_vectors(self) -> np.ndarray:
-        """The vectors that say what an item is: float32, shape (items, d)."""
+        """Vectors for the similarity of items: float32, shape (items, d)."""
         return self.item_factors_
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
@@ -57,18 +57,18 @@ class FactorModel(Recommender):
         vectors = self._vectors(block)
         if len(vectors) <= _FEW:
             return top_of_scores(self._products(vectors), block, self.min_score)
-        # BLAS is several times as fast, and off by rounding: it brings a few more than are wanted, and their products
-        # are then taken exactly as above. The scores are gone when the best are picked: one room for all blocks.
+        # BLAS is several times as fast but rounds differently: it selects a few more candidates, whose products are
+        # then computed exactly as above. All blocks of a thread share one array of scores.
         wide = replace(block, k=min(block.k + _MORE, len(self.items_)))
         rows = np.matmul(vectors, self.item_factors_.T, out=_room(len(vectors), len(self.items_)))
         codes, rough = top_of_scores(rows, wide, self.min_score)
         scores = np.full(codes.shape, -np.inf, np.float32)
         dot_pairs(vectors, self.item_factors_, codes, scores)
         whole = codes[:, -1] >= 0
-        last = np.where(whole, rough[:, -1], np.float32(0))  # where a list is short, nothing was written
+        last = np.where(whole, rough[:, -1], np.float32(0))  # short lists leave the rest unwritten
         order = np.lexsort((codes, -scores), axis=1)[:, : block.k]
         codes, scores = (np.take_along_axis(each, order, axis=1) for each in (codes, scores))
-        # An item that BLAS left out may belong in the list only if its score is near that of the last one it brought.
+        # An item that BLAS did not select can belong to the list only if its score is near that of the last candidate.
         reach = 2 * vectors.shape[1] * _ROUNDING * np.linalg.norm(vectors, axis=1) * self._longest
         unsure = whole & (wide.k < len(self.items_)) & (last + reach >= scores[:, -1])
         if unsure.any():
@@ -77,7 +77,7 @@ class FactorModel(Recommender):
         return codes, scores
 
     def _products(self, vectors: np.ndarray) -> np.ndarray:
-        """The products of vectors with those of all items, the same to the last bit for one vector and for many."""
+        """Products of vectors with all item vectors, bitwise equal for any number of vectors."""
         rows = np.empty((len(vectors), len(self.items_)), np.float32)
         dot_rows(np.ascontiguousarray(vectors), self._columns, rows)
         return rows
@@ -92,7 +92,7 @@ class FactorModel(Recommender):
         return self._kept("longest", self.item_factors_, lambda table: float(np.linalg.norm(table, axis=1).max()))
 
     def _block_size(self) -> int:
-        """Enough users for BLAS to be near its best, and no more than 96 MB of scores for each thread."""
+        """Number of users per block: enough for BLAS to be efficient, with at most 96 MB of scores per thread."""
         return int(np.clip(24_000_000 // max(len(self.items_), 1), 64, 768))
 
 
@@ -105,7 +105,7 @@ _rooms = threading.local()
 
 
 def _room(rows: int, columns: int) -> np.ndarray:
-    """Room to work in for this thread, float32, at least so many rows; what was in it is lost."""
+    """Work array of this thread, float32, with at least so many rows; its old content is not preserved."""
     size = rows * columns
     if getattr(_rooms, "values", np.empty(0)).size < size:
         _rooms.values = np.empty(size, np.float32)
@@ -113,7 +113,7 @@ def _room(rows: int, columns: int) -> np.ndarray:
 
 
 def require_factors(name: str, factors: int, *, users: int, items: int, width: int = 8) -> None:
-    """Refuse vectors of users and items that memory does not hold.
+    """Check that the vectors of users and items fit into memory.
 
     Args:
         name: The model.
@@ -133,13 +133,13 @@ def require_factors(name: str, factors: int, *, users: int, items: int, width: i
 
 
 def check_whole(name: str, value: Any, least: int, most: int | None = None) -> None:
-    """Refuse a hyper-parameter that is no whole number, or out of range.
+    """Check that a hyper-parameter is a whole number within its range.
 
     Args:
         name: The hyper-parameter.
         value: What was given.
         least: The smallest value allowed.
-        most: The largest value allowed; None where memory is the limit, see :func:`require_factors`.
+        most: The largest value allowed; None if memory is the limit, see :func:`require_factors`.
 
     Raises:
         UsageError: With the name, the value and what is allowed.

@@ -1,4 +1,4 @@
-"""Weights of a fit: how much each interaction, or each user, counts in what a model minimises or counts."""
+"""Weights of interactions or users in the objective or the counts of a model."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["FitWeights", "check_weights", "weighted_products"]
 
 @dataclass(frozen=True, eq=False)
 class FitWeights:
-    """The weight of each pair of a user and an item that they have, or of each user.
+    """Weights of observed pairs, or of users.
 
     Attributes:
-        of: ``"interaction"``, or ``"user"``: all that the user did, and has not done, counts so many times.
-        cells: float64, one a cell of the training matrix, in its order.
+        of: ``"interaction"``, or ``"user"``: all pairs of the user, observed or not, have the weight.
+        cells: float64, one per cell of the training matrix, in its order.
         users: float64, shape (users,); all 1 for weights of interactions.
     """
 
@@ -35,7 +35,7 @@ class FitWeights:
 
     @property
     def card(self) -> FitWeightsCard:
-        """What the header of a saved model says of them: whose they are, their range, and a hash of all of them."""
+        """Entry for the header of a saved model: kind, range and hash of the weights."""
         own = self.users if self.of == "user" else self.cells
         return {
             "of": self.of,
@@ -48,7 +48,7 @@ class FitWeights:
         }
 
     def rooted(self, matrix: UserItemMatrix) -> UserItemMatrix:
-        """The matrix with the root of its weight in each cell, so that products of columns are weighted counts.
+        """Return the matrix with the square root of the weight in each cell: products of columns are weighted counts.
 
         Cells with a weight of 0 are left out.
         """
@@ -145,7 +145,7 @@ def _of_users(frame: pl.DataFrame, train: Dataset) -> FitWeights:
 
 
 def _check_ids(keys: np.ndarray, known: np.ndarray, what: str) -> None:
-    """Each known key once, and no other."""
+    """Check that the keys are the known ones, each once."""
     found, counts = np.unique(keys, return_counts=True)
     strange, twice = int((~np.isin(keys, known)).sum()), int((counts > 1).sum())
     missing = int((~np.isin(known, found)).sum())

@@ -1,9 +1,9 @@
-"""What the arrays of a kept model have to be: type, shape and range, declared by each model and checked here.
+"""Type, shape and range of the arrays of a saved model, declared by each model and checked here.
 
-Compiled loops do not look whether an index lies inside an array: an index from a file that does not, reads memory of
-elsewhere or ends the process. So every array is held against its form before a loop may see it. A shape is written in
-names of sizes: ``users``, ``items``, ``cells`` (of the histories) and whole-numbered hyper-parameters are known, and
-any other name stands for the size that is met first. ``items+1`` is one more than ``items``, and ``1`` is 1.
+Compiled loops do not check bounds: an invalid index from a file would read foreign memory or crash the process. So
+every array is checked before it is used. Shapes are written in names of sizes: ``users``, ``items``, ``cells`` (of the
+histories) and integer hyper-parameters are known; any other name stands for the first size that it is compared with.
+``items+1`` is one more than ``items``, and ``1`` is 1.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SIZE: Final = re.compile(r"([a-z_]+|\d+)(?:\+(\d+))?")
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """What an array has to be; made by :func:`numbers`, :func:`codes`, :func:`pointers` and their like.
+    """Declared type, shape and range of an array; made by :func:`numbers`, :func:`codes`, :func:`pointers` etc.
 
     Attributes:
         dtype: Name of the type.
@@ -56,7 +56,7 @@ def codes(*shape: str, of: str) -> Form:
 
 
 def pointers(rows: str, *, cells: str) -> Form:
-    """Where each of the rows begins, and the end of the last, in a list of ``cells``: int64, rising from 0."""
+    """Row pointers into a list of ``cells`` (CSR): int64, rising from 0."""
     return Form(dtype="int64", shape=(f"{rows}+1",), ends_at=cells)
 
 
@@ -66,30 +66,31 @@ def flags(*shape: str) -> Form:
 
 
 def bytes_(size: str) -> Form:
-    """The bytes of a text or a file; who reads them checks what they say."""
+    """Bytes of a text or a file; their content is checked by their reader."""
     return Form(dtype="uint8", shape=(size,))
 
 
 def word(*words: str) -> Form:
-    """One of some texts, without a dimension."""
+    """A scalar text with one of the given values."""
     return Form(dtype="str", shape=(), words=words)
 
 
 def check_arrays(
     arrays: Mapping[str, np.ndarray], forms: Mapping[str, Form], sizes: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Hold arrays against their forms.
+    """Check arrays against their forms.
 
     Args:
         arrays: Name -> array.
-        forms: Name -> form; just these arrays have to be there.
+        forms: Name -> form; exactly these arrays are required.
         sizes: Name of a size -> its value.
 
     Returns:
         The arrays, laid out by rows as compiled loops need them.
 
     Raises:
-        DataError: If one is missing, too many, or not of its form; names it, what was seen and what was expected.
+        DataError: If an array is missing, unexpected or not of its form; names it, what was seen and what was
+            expected.
 
     Example:
         >>> check_arrays({"near": np.array([0, 2], np.int32)}, {"near": codes("items", of="items")}, {"items": 2})
@@ -101,7 +102,7 @@ def check_arrays(
         if name not in arrays or name not in forms:
             wrong = "is missing" if name in forms else f"is one too many, expected {', '.join(forms) or 'none'}"
             raise DataError(f"the array '{name}' {wrong}")
-    # Shapes first: a range may refer to a size that a later array states.
+    # Shapes first: a range may refer to a size that a later array defines.
     for name, form in forms.items():
         _check_shape(name, arrays[name], form, known)
     for name, form in forms.items():
@@ -137,7 +138,7 @@ def _check_values(name: str, array: np.ndarray, form: Form, known: Mapping[str, 
         return
     if not array.size or form.dtype in ("bool", "uint8"):
         return
-    least, most = array.min(), array.max()  # NaN where there is one
+    least, most = array.min(), array.max()  # NaN if there is one
     if not np.isfinite(least) or not np.isfinite(most):
         raise DataError(f"the array '{name}' holds what is no finite number")
     if form.below is not None and (least < 0 or most >= known[form.below]):

@@ -1,4 +1,4 @@
-"""What models share that score an item by the sum of sparse weights of the items of a history."""
+"""Base class of models that score an item by the sum of sparse weights from the items of the history."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["ItemWeights", "dense_rows", "top_of_weights"]
 
 @dataclass(frozen=True, eq=False)
 class _Arranged:
-    """Weights with their columns in the order of popularity, so that most additions meet the same few cache lines.
+    """Weights with columns in order of popularity, so that most additions hit the same few cache lines.
 
     Attributes:
-        weights: The weights as they were.
+        weights: The original weights.
         order: Item at each place, int32, shape (items,).
         places: Place of each column of ``weights.indices``, int32.
     """
@@ -33,7 +33,7 @@ class _Arranged:
 
     @classmethod
     def of(cls, weights: UserItemMatrix, seen: UserItemMatrix) -> _Arranged:
-        """Popular is what the histories hold most often."""
+        """Arrange weights by the popularity of items in the histories."""
         order = np.argsort(-np.bincount(seen.indices, minlength=seen.n_columns), kind="stable").astype(np.int32)
         places = np.empty_like(order)
         places[order] = np.arange(len(order), dtype=np.int32)
@@ -46,10 +46,10 @@ def top_of_weights(
     """Codes and scores of the best items of a block of users by sparse weights, history item -> candidate.
 
     Args:
-        model: The model, which keeps the arranged weights from one block to the next.
+        model: The model, which caches the arranged weights between blocks.
         block: The users.
         weights: The weights.
-        values: What each cell of the histories counts, float32.
+        values: The value of each cell of the histories, float32.
     """
     learned = vars(model)
     arranged: _Arranged | None = learned.get("arranged_")
@@ -83,10 +83,10 @@ def dense_rows(matrix: UserItemMatrix, rows: np.ndarray) -> np.ndarray:
 
 @dataclass(kw_only=True)
 class ItemWeights(Recommender):
-    """The score of an item is the sum of the weights that the items of the user's history give it.
+    """A recommender whose score of an item is the sum of its weights over the items of the history.
 
-    A model writes ``_fit``, which leaves ``weights_``: rows are items of the history, columns the items that they speak
-    for, values are positive. Items without any weight have a score of 0 and are not recommended.
+    A subclass implements ``_fit``, which sets ``weights_``: rows are items of the history, columns candidates, and
+    values are positive. Items without any weight have a score of 0 and are not recommended.
     """
 
     min_score: ClassVar[float] = 0.0

@@ -1,4 +1,4 @@
-"""The compiled loops of the recommenders: sparse products, neighbours and the k best."""
+"""Compiled loops of the recommenders: sparse products, neighbours and top-k."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def neighbours(
     scores: Any,
     lengths: Any,
 ) -> None:
-    """The most similar rows of the rows at places ``first`` to ``stop`` of a sparse matrix, itself left out.
+    """Find the most similar rows for the rows at places ``first`` to ``stop`` of a sparse matrix, without themselves.
 
     ``pairs``, ``values`` and ``cells`` are those of :class:`reclens.models._core.co_counts.Pairs`; ``sizes`` are the
     norms (cosine) or counts (Jaccard) of the rows by place, in float64. Only positive similarities count.
@@ -59,7 +59,7 @@ def neighbours(
         else:
             common_of_row(place, pairs, line, row)
         row[place] = 0
-        # Rows of zeros give NaN, which is never among the best: a test would keep the loop out of vector registers.
+        # Rows of zeros give NaN, which is never selected: a test would prevent vectorisation of the loop.
         size = sizes[place]
         if kind == COSINE:
             for j in range(n):
@@ -88,7 +88,7 @@ def neighbours_of_counts(
     scores: Any,
     lengths: Any,
 ) -> None:
-    """The same as :func:`neighbours` of a matrix of ones, from the products that it would find, by row."""
+    """As :func:`neighbours` for a matrix of ones, from products of rows that are already computed."""
     for i in range(first, stop):
         begin, end = indptr[i], indptr[i + 1]
         row, keys = np.zeros(end - begin, np.float32), np.empty(end - begin, np.int64)
@@ -113,11 +113,11 @@ def neighbours_of_counts(
 def top_of_product(
     users: Any, left: Any, right: Any, seen: Any, exclude: Any, min_score: Any, order: Any, codes: Any, scores: Any
 ) -> None:
-    """The best items of users by the product of two sparse matrices: their row, and the rows of another.
+    """Find the best items of users by the product of two sparse matrices.
 
-    ``left`` is the first by rows: indptr, indices, values. ``right`` is the other: where each row begins and ends, the
-    places of its cells in ``order``, a permutation of the items, and their values. ``seen``: indptr, indices. Items
-    without any contribution have a score of 0; only scores above ``min_score`` count.
+    ``left`` has the rows of the first matrix: indptr, indices, values. ``right`` has those of the second: begin and end
+    of each row, the positions of its cells in ``order``, a permutation of the items, and their values. ``seen``:
+    indptr, indices. Items without any contribution have a score of 0; only scores above ``min_score`` count.
     """
     (indptr, indices, values), (begins, ends, other, weights), (seen_indptr, seen_items) = left, right, seen
     n_items = len(order)
@@ -131,7 +131,7 @@ def top_of_product(
         for p in range(indptr[user], indptr[user + 1]):
             value, line = values[p], indices[p]
             for q in range(begins[line], ends[line]):
-                # An unsigned index needs no test for a negative one.
+                # Unsigned indices need no check for negative ones.
                 row[np.uint32(other[q])] += value * weights[q]
         if exclude:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
@@ -148,7 +148,7 @@ def top_of_product(
 def product_rows(
     users: Any, indptr: Any, indices: Any, values: Any, begins: Any, ends: Any, other: Any, weights: Any, out: Any
 ) -> None:
-    """Dense rows of the product of two sparse matrices, for some users: added to ``out``."""
+    """Add dense rows of the product of two sparse matrices to ``out``, for some users."""
     for at in range(len(users)):
         user = users[at]
         for p in range(indptr[user], indptr[user + 1]):
@@ -161,7 +161,7 @@ def product_rows(
 def top_of_dense(
     users: Any, rows: Any, seen_indptr: Any, seen: Any, exclude: Any, min_score: Any, codes: Any, scores: Any
 ) -> None:
-    """The best items of users by dense scores, which are overwritten where an item was seen; -1 fills up."""
+    """Find the best items of users by dense scores; overwrites those of seen items. Short lists are padded with -1."""
     n_items = rows.shape[1]
     keys, names = np.empty(n_items, np.int64), np.empty(n_items, np.int32)
     for item in range(n_items):

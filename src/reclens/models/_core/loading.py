@@ -1,4 +1,4 @@
-"""Reading a kept model without knowing its class."""
+"""Loading of a saved model of any class."""
 
 from __future__ import annotations
 

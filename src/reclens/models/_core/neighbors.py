@@ -1,4 +1,4 @@
-"""What item-kNN and user-kNN share: weighted interactions, and the most similar rows of a sparse matrix."""
+"""Shared parts of item-kNN and user-kNN: weighting of interactions, and the most similar rows of a sparse matrix."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Neighbors:
     Attributes:
         codes: int32, shape (rows, neighbours).
         weights: float32 similarities, same shape.
-        lengths: How many each row has, int64, shape (rows,).
+        lengths: Number of neighbours of each row, int64, shape (rows,).
     """
 
     codes: np.ndarray
@@ -83,7 +83,7 @@ def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, s
 
 
 def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
-    """The user-item matrix with the values that similarities are computed from.
+    """Weight the user-item matrix for the computation of similarities.
 
     Raises:
         UsageError: If adjusted cosine is asked for and there are no ratings.
@@ -111,7 +111,7 @@ def weigh(train: Dataset, *, similarity: str, weighting: str) -> UserItemMatrix:
 
 
 def weights_of(sizes: np.ndarray, lengths: np.ndarray, *, n: int, mean: float, weighting: str) -> np.ndarray:
-    """What interactions weigh, float32, shape (interactions,).
+    """Weights of interactions, float32, shape (interactions,).
 
     Args:
         sizes: Documents with the term of each interaction.
@@ -139,10 +139,10 @@ def find_neighbors(
     progress: Progress,
     what: str,
 ) -> Neighbors:
-    """The rows of a matrix that are most similar to each row; only positive similarities.
+    """Find the most similar rows of each row; only positive similarities count.
 
-    Similarities are computed in float64 and kept in float32; of those that are equal then, the smaller code, which is
-    that of the smaller id, stands first, also where the list is cut off.
+    Similarities are computed in float64 and stored in float32. Ties in float32 are ordered by code, which is the order
+    of ids, also where the list is cut off.
 
     See :mod:`reclens.models._core.co_counts` for how the dot products are found.
     """
@@ -155,7 +155,7 @@ def find_neighbors(
     kind = {"cosine": COSINE, "adjusted_cosine": COSINE, "jaccard": JACCARD, "dot": DOT}[similarity]
     pairs = count_pairs(matrix, engine=engine, progress=progress, what=what)
     sums = _sums_of_squares(matrix)[pairs.order]
-    # Norms in float64: rounded to float32, products of norms that are equal would differ, and so would ties.
+    # Norms in float64: in float32, equal products of norms could differ, which would break ties.
     sizes = sums if kind == JACCARD else np.sqrt(sums)
 
     def task(part: range) -> None:
@@ -180,7 +180,7 @@ def find_neighbors(
 
 
 def require_neighbors(rows: int, kept: int, what: str) -> None:
-    """Raise NotEnoughMemoryError where the neighbours of all rows, in codes and weights, do not fit."""
+    """Raise NotEnoughMemoryError if the codes and weights of all neighbours do not fit into memory."""
     require_memory(
         8 * rows * kept,
         f"{what}: {kept:,} neighbors of each of {rows:,} rows",
@@ -198,7 +198,7 @@ def neighbors_of_counts(
     shrinkage: float,
     engine: LocalEngine,
 ) -> Neighbors:
-    """What :func:`find_neighbors` gives for a matrix of ones, from the counts of pairs, as compressed rows."""
+    """As :func:`find_neighbors` for a matrix of ones, from counts of pairs as compressed rows."""
     n = len(indptr) - 1
     kept = min(neighbors, max(n - 1, 1))
     codes, weights = np.zeros((n, kept), np.int32), np.zeros((n, kept), np.float32)

@@ -1,4 +1,4 @@
-"""Hyper-parameters: their defaults, their kinds, and a recommender made of checked ones."""
+"""Hyper-parameters: their defaults and types, and recommenders made from checked values."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class Described(Protocol):
 
 Model = TypeVar("Model", bound=Described)
 _BY_RULE = {"float | None": float, "int | None": int}
-"""How the hyper-parameters are declared that are set by a rule unless they are given, and the kind of their values."""
+"""Type annotation of hyper-parameters that are set by a rule unless given -> type of their values."""
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 def make(model: type[Model], parameters: Mapping[str, Any]) -> Model:
-    """A recommender of a class from its hyper-parameters, checked; it is not fitted yet.
+    """Make an unfitted recommender of a class from hyper-parameters, which are checked.
 
     Raises:
         UnknownNameError: If there is no such hyper-parameter.
@@ -44,12 +44,12 @@ def make(model: type[Model], parameters: Mapping[str, Any]) -> Model:
 
 
 def is_label(text: str) -> bool:
-    """Whether a text is a plain name, which a folder can have too."""
+    """Whether a text is a plain name that is valid for a folder too."""
     return _LABEL.fullmatch(text) is not None
 
 
 def defaults_of(model: type[Described]) -> dict[str, Any]:
-    """The hyper-parameters of a model with their defaults; None where one has to be given, or is set by a rule."""
+    """Hyper-parameters of a model with their defaults; None if it is required, or set by a rule."""
     return {field.name: _default(field) for field in fields(model)}
 
 
@@ -60,10 +60,10 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _fitting(field: Field[Any], value: Any) -> Any:
-    """A value in the kind of the field's default.
+    """Convert a value to the type of the field's default.
 
     Raises:
-        UsageError: If it is of another kind.
+        UsageError: If it is of another type.
     """
     default = _default(field)
     by_rule = default is None and field.type in _BY_RULE
@@ -99,10 +99,10 @@ def _fitting(field: Field[Any], value: Any) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value is a number, and not true or false."""
+    """Whether a value is a number and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number, also one that is written as 5.0."""
+    """Whether a value is a whole number, including floats such as 5.0."""
     return is_number(value) and float(value).is_integer()

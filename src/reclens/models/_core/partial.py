@@ -1,4 +1,4 @@
-"""Learning more without the old data at hand: histories joined, and counts of pairs brought up to date."""
+"""Incremental fits without the old data: merging of histories, and updates of pair counts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Joined", "Together"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Joined:
-    """Histories before and after more interactions, by the users and items of both.
+    """Histories before and after an update, over the users and items of both.
 
     Attributes:
         users: Users of both.
@@ -37,14 +37,14 @@ class Joined:
 
     @classmethod
     def of(cls, users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, more: Dataset) -> Joined:
-        """Join what was learned from with more of it.
+        """Merge the training data with more interactions.
 
         Raises:
             DataError: If ids are integers on one side and text on the other.
         """
         new_users, new_items = more.user_vocabulary, more.item_vocabulary
         for known, new in ((users, new_users), (items, new_items)):
-            known.encode(new.ids)  # says what is wrong with ids of another kind
+            known.encode(new.ids)  # raises an error for ids of another type
         all_users = Vocabulary(pl.concat([users.ids, new_users.ids]))
         all_items = Vocabulary(pl.concat([items.ids, new_items.ids]))
         old_items, shape = all_items.encode(items.ids), (len(all_users), len(all_items))
@@ -58,7 +58,7 @@ class Joined:
 
 @dataclass(frozen=True, eq=False)
 class Together:
-    """How many users have both of two items, all pairs that anybody has.
+    """Co-occurrence counts of items.
 
     Attributes:
         counts: SciPy CSR array of int64, items × items; the diagonal is the number of users.
@@ -68,12 +68,12 @@ class Together:
 
     @classmethod
     def of(cls, seen: UserItemMatrix) -> Together:
-        """Count them all."""
+        """Count all pairs."""
         ones = _sparse(seen)
         return cls((ones.T @ ones).tocsr())
 
     def updated(self, joined: Joined) -> Together:
-        """The counts after more interactions: the histories that grew are taken out and put in again."""
+        """Counts after an update: subtracts the old histories that grew, and adds the new ones."""
         from scipy.sparse import coo_array, csr_array
 
         old: Any = self.counts.tocoo()
@@ -84,7 +84,7 @@ class Together:
         return Together((moved + with_.T @ with_ - without.T @ without).tocsr())
 
     def by_item(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The counts as compressed rows: int64 pointers, int32 columns, float32 counts."""
+        """Counts as compressed rows: int64 pointers, int32 columns, float32 counts."""
         kept: Any = self.counts
         kept.sort_indices()
         return kept.indptr.astype(np.int64), kept.indices.astype(np.int32), kept.data.astype(np.float32)

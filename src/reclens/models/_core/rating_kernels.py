@@ -1,4 +1,4 @@
-"""The compiled loops of explicit kNN: similarities of ratings, and weighted averages over the nearest raters."""
+"""Compiled loops of explicit kNN: similarities of ratings, and weighted averages over the nearest raters."""
 
 from __future__ import annotations
 
@@ -57,20 +57,20 @@ def _similarity(kind: Any, common: Any, norm: Any, other_norm: Any, shrinkage: A
         return common[_XY] / (np.sqrt(common[_XX] * common[_YY]) + shrinkage)
     if kind == PEARSON:
         spread = (n * common[_XX] - common[_X] ** 2) * (n * common[_YY] - common[_Y] ** 2)
-        # Equal ratings have no correlation; rounding may leave them a spread below 0.
+        # Constant ratings have no correlation; rounding can make their variance negative.
         return (n * common[_XY] - common[_X] * common[_Y]) / (np.sqrt(spread) + n * shrinkage) if spread > 0 else np.nan
     return 1 / ((common[_XX] + common[_YY] - 2 * common[_XY]) / n + 1 + shrinkage / n)
 
 
 _MEASURE: Final = "Tuple((int64, float64, int64, float64))"
-"""Kind, shrinkage, least number of common columns, and the similarity that has to be exceeded."""
+"""Kind, shrinkage, smallest number of common columns, and lower bound of the similarity."""
 _MATRIX: Final = "Tuple((int64[::1], int32[::1], float64[::1], int64[::1], int32[::1], float64[::1], float64[::1]))"
-"""By rows: indptr, indices, values; by columns: where each ends, rows, values; the norm of each row."""
+"""By rows: indptr, indices, values; by columns: ends, rows, values; the norm of each row."""
 
 
 @kernel(f"void(int64, int64, {_MEASURE}, {_MATRIX}, int32[:,::1], float32[:,::1], int64[::1])")
 def rating_neighbours(first: Any, stop: Any, measure: Any, matrix: Any, codes: Any, weights: Any, lengths: Any) -> None:
-    """The most similar rows of rows ``first`` to ``stop``, itself left out; see ``_MEASURE`` and ``_MATRIX``."""
+    """Find the most similar rows of rows ``first`` to ``stop``, without itself; see ``_MEASURE`` and ``_MATRIX``."""
     (kind, shrinkage, min_support, min_score), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix
     n = len(norms)
     sums = np.empty((n, 6), np.float64)
@@ -98,11 +98,11 @@ def predict_groups(
     found: Any,
     counts: Any,
 ) -> None:
-    """Σ s·d ÷ Σ|s| over the nearest rows that have the column, for the questions about each target row.
+    """Compute Σ s·d ÷ Σ|s| over the nearest rows that have the column, for several columns of each target row.
 
-    ``asked`` is targets, begins, columns: ``targets[g]`` asks about ``columns[begins[g]:begins[g + 1]]``;
-    ``deviations`` are the d of ``rows``. Of equal similarities the smaller row comes first. Where no row has a
-    similarity above ``min_score`` the answer is NaN.
+    ``asked`` is targets, begins, columns: the columns of ``targets[g]`` are ``columns[begins[g]:begins[g + 1]]``;
+    ``deviations`` are the d of ``rows``. Ties in similarity are broken by the smaller row. The result is NaN if no row
+    has a similarity above ``min_score``.
     """
     targets, begins, columns = asked
     (kind, shrinkage, min_support, min_score), (indptr, indices, values, ends, rows, cells, norms) = measure, matrix

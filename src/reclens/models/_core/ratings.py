@@ -1,4 +1,4 @@
-"""Explicit kNN: what item-kNN and user-kNN share where they learn from ratings, and predict them."""
+"""Explicit kNN: the shared part of item-kNN and user-kNN for learning from ratings and predicting them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _EXPLICIT: Final = Setting("feedback", "explicit", "model")
 
 @dataclass(kw_only=True)
 class RatingNeighbors(Recommender):
-    """A kNN that can learn from ratings; rows are what is alike: items for item-kNN, users for user-kNN."""
+    """A kNN that can learn from ratings; neighbours are items in item-kNN and users in user-kNN."""
 
     predicts_ratings: ClassVar[bool] = True
     rows_are: ClassVar[Literal["user", "item"]]
@@ -147,7 +147,7 @@ class RatingNeighbors(Recommender):
     def _deviations(
         self, users: np.ndarray, items: np.ndarray, threads: int | None, progress: Progress
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Σ s·d ÷ Σ|s| of known pairs, NaN where there is no neighbour; and the neighbours that took part."""
+        """Σ s·d ÷ Σ|s| of known pairs, NaN without a neighbour; and the number of neighbours used."""
         target, column = (items, users) if self.rows_are == "item" else (users, items)
         order = np.argsort(target, kind="stable")
         targets, begins = np.unique(target[order], return_index=True)
@@ -199,7 +199,7 @@ class RatingNeighbors(Recommender):
         return Neighbors(codes, weights, lengths)
 
     def _learn_ratings(self, train: Dataset) -> None:
-        """Keep the ratings, in the order of the histories.
+        """Store the ratings in the order of the histories.
 
         Raises:
             UsageError: If there are none, some are missing, or a pair has several.
@@ -237,7 +237,7 @@ class RatingNeighbors(Recommender):
         return np.bincount(codes, self.ratings_, n) / np.bincount(codes, minlength=n)
 
     def _middles(self, center: str | None = None) -> np.ndarray:
-        """The mean that each rating is held against, in the order of the ratings."""
+        """The mean that is subtracted from each rating, in the order of the ratings."""
         center = center or self.center
         place = {"user": self._owners(), "item": self.seen_.indices, "none": np.zeros(1, np.int32)}[center]
         return self._means(center)[place]
@@ -246,8 +246,8 @@ class RatingNeighbors(Recommender):
         return np.repeat(np.arange(len(self.users_), dtype=np.int32), np.diff(self.seen_.indptr))
 
     def _prepared(self) -> tuple[np.ndarray, ...]:
-        """What similarities are found from: the matrix by row, by column, and the norms of its rows."""
-        # Similarities over all ratings are of centred ones; those over common ratings centre them by themselves.
+        """Input of the similarities: the matrix by rows, by columns, and the norms of its rows."""
+        # Similarities over all ratings use centred ratings; those over common ratings are centred by the kernel.
         whole = RATING_SIMILARITIES[self.similarity] == COSINE
         center = "user" if self.similarity == "adjusted_cosine" else self.center if whole else "none"
         values = self.ratings_ - self._middles(center)
@@ -277,13 +277,13 @@ class RatingNeighbors(Recommender):
             self.ratings_ = arrays["ratings"]
 
     def _centred(self) -> UserItemMatrix:
-        """Ratings less their means: what the cells of a history count in a score."""
+        """Ratings minus their means, which are the values of the cells of a history in a score."""
         values = (self.ratings_ - self._middles()).astype(np.float32)
         return UserItemMatrix(self.seen_.indptr, self.seen_.indices, values, self.seen_.n_columns)
 
 
 def pseudo_count(n: float) -> Callable[[Any, Dataset], float]:
-    """A rule for the shrinkage: what n interactions weigh in a similarity."""
+    """Shrinkage factor for a similarity that is based on n interactions."""
 
     def rule(model: Any, train: Dataset) -> float:
         if model.explicit or model.similarity == "dot":

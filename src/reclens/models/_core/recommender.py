@@ -1,4 +1,4 @@
-"""What every recommender is: fit, recommend, score, explain, save."""
+"""The base class of all recommenders: fit, recommend, score, explain, save."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ class Recommender(Serving):
     """
 
     space: ClassVar[Mapping[str, Space]] = {}
-    """What a search over hyper-parameters draws from."""
+    """Search space of the hyper-parameters."""
     predicts_ratings: ClassVar[bool] = False
-    """Whether it can be fitted so that it predicts ratings."""
+    """Whether it can be fitted to predict ratings."""
     relates_items: ClassVar[bool] = False
-    """Whether it knows which items are alike, see :meth:`similar_items`."""
+    """Whether :meth:`similar_items` is supported."""
     takes_weights: ClassVar[bool] = False
     """Whether :meth:`fit` takes weights of interactions and users."""
 
@@ -169,7 +169,7 @@ class Recommender(Serving):
         return self
 
     def _learn_more(self, joined: Joined, engine: LocalEngine, progress: Progress) -> None:
-        """Bring what was learned up to date; models with ``adds_up`` write it."""
+        """Update the learned state; implemented by models with ``adds_up``."""
         raise NotImplementedError
 
     def predict(
@@ -263,27 +263,27 @@ class Recommender(Serving):
         return load_model(cls, Path(folder))
 
     def _check(self) -> None:
-        """Raise UsageError for a hyper-parameter out of range; most models have none that can be."""
+        """Raise UsageError for a hyper-parameter out of range."""
         return
 
     def _problems(self) -> list[FitProblem]:
-        """What is wrong with the fit, as far as the model itself can tell."""
+        """Problems of the fit that the model itself detects."""
         return []
 
     @abstractmethod
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None: ...
 
     def _fit_weighted(self, train: Dataset, weights: FitWeights, engine: LocalEngine, progress: Progress) -> None:
-        """Learn with weights; models with ``takes_weights`` write it."""
+        """Fit with weights; implemented by models with ``takes_weights``."""
         from reclens.models import get, names
 
         able = ", ".join(name for name in names() if get(name).takes_weights)
         raise UsageError(f"{self.name} takes no weights. Models that do: {able}.")
 
     def _similarities(self, items: np.ndarray) -> np.ndarray:
-        """How like every item is to each of some: float32, shape (n, items), 0 or less where it is not; to be changed.
+        """Similarity of some items to all: float32, shape (n, items), at most 0 for dissimilar ones; may be modified.
 
-        Models with ``relates_items`` write it.
+        Implemented by models with ``relates_items``.
         """
         raise NotImplementedError
 
@@ -291,18 +291,18 @@ class Recommender(Serving):
     def _state(self) -> dict[str, np.ndarray]: ...
 
     def _form(self) -> Mapping[str, Form]:
-        """What each array of :meth:`_state` has to be: checked when they are kept, and when they are read."""
+        """Forms of the arrays of :meth:`_state`, which are checked when a model is saved and loaded."""
         return {}
 
     @abstractmethod
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None: ...
 
     def _parts(self) -> dict[str, Recommender]:
-        """The fitted models that this one is made of, by label; each is saved in a folder of its own."""
+        """The fitted models that this one consists of, by label; each is saved in its own folder."""
         return {}
 
     def _restore_parts(self, parts: dict[str, Recommender]) -> None:
-        """Take the models back that :meth:`_parts` gave; called before :meth:`_restore`."""
+        """Restore the models of :meth:`_parts`; called before :meth:`_restore`."""
         assert not parts
 
     def _catalogue(self, train: Dataset) -> Vocabulary:
@@ -314,7 +314,7 @@ class Recommender(Serving):
         )
 
     def _over_catalogue(self, matrix: UserItemMatrix, items: Vocabulary) -> UserItemMatrix:
-        """A matrix over some items, its columns recoded to the catalogue; both are sorted, so that columns ascend."""
+        """Recode the columns of a matrix to the catalogue; both are sorted, so that columns stay ascending."""
         if len(items) == len(self.items_):
             return matrix
         codes = self.items_.encode(items.ids)

@@ -1,4 +1,4 @@
-"""What comes with a request: who is asked for, what they did since the fit, and which items may be shown."""
+"""The input of a request: users, histories since the fit, and restrictions on items."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ __all__ = [
 ColdUsers = Literal["popular", "none"]
 HistoryMode = Literal["add", "replace"]
 Items = pl.DataFrame | pl.Series | Iterable[Any]
-"""Items for everybody, as ids, or for each user, as a frame ``user_id, item_id``."""
+"""Items for all users, as ids, or per user, as a frame ``user_id, item_id``."""
 
 _FEW: Final = 2_000
-"""Ids up to which a hash is taken without a query."""
+"""Number of ids up to which a hash is computed without a query."""
 COLD_USERS: Final = ("popular", "none")
 HISTORY_MODES: Final = ("add", "replace")
 
@@ -56,7 +56,7 @@ def check_k(k: Any) -> None:
 
 
 def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> pl.Series:
-    """The users asked for, each once, in the order in which they were asked for.
+    """The requested users, each once, in the order of the request.
 
     Args:
         users: Ids; one id that stands alone; a frame with a column ``user_id``; or None for ``default``.
@@ -76,7 +76,7 @@ def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> 
     if not len(asked):
         return default.clear().alias(USER)
     if asked.dtype.is_integer() != default.dtype.is_integer():
-        # Strangers may have ids of any kind; who is known by an id that is written otherwise is a slip.
+        # Unknown users may have ids of any type; an id that differs from a known one only in its type is a mistake.
         meant = asked.cast(default.dtype, strict=False)
         known = meant.filter(meant.is_in(default.implode()))
         if len(known):
@@ -112,14 +112,14 @@ _USERS: Final = "Write recommend([5, 7], k=10) for two users, and recommend(5) f
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Histories:
-    """Histories that came with a request.
+    """Histories of a request.
 
     Attributes:
-        users: Those who have rows in it.
-        matrix: What counts for each of them, by the items of the model: one row a user.
+        users: Users with a history.
+        matrix: The effective history of each of them over the items of the model, one row per user.
         trained: Code of each user in the training data, -1 for one who came later; int64, shape (users,).
-        changed: Whether the row says more than the training data; bool, shape (users,).
-        unknown: Rows of the history about items that the model does not know.
+        changed: Whether the history differs from the training data; bool, shape (users,).
+        unknown: Number of rows with items that the model does not know.
         mode: ``add`` or ``replace``.
     """
 
@@ -134,14 +134,14 @@ class Histories:
     def of(
         cls, history: pl.DataFrame, *, users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, mode: HistoryMode
     ) -> Histories:
-        """Read a history against what a model was fitted on.
+        """Encode a history by the users and items of a model.
 
         Args:
             history: ``user_id, item_id``.
             users: Users of the training data.
             items: The catalogue.
             seen: The training data.
-            mode: Whether the rows add to the training data of a known user, or stand in its place.
+            mode: Whether the rows are added to the training data of a known user, or replace it.
 
         Raises:
             DataError: If a column is absent, or ids are of another kind than those of the model.
@@ -166,15 +166,15 @@ class Histories:
         return cls(users=own, matrix=matrix, trained=trained, changed=changed, unknown=int((~known).sum()), mode=mode)
 
     def places(self, users: pl.Series, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where each user is served from.
+        """The source of each user's history.
 
         Args:
             users: The users asked for.
             trained: Their codes in the training data.
 
         Returns:
-            The row in :attr:`matrix`, -1 for who is served from the training data; and the row in the training data,
-            -1 for who is not.
+            The row in :attr:`matrix`, or -1 for users of the training data; and the row in the training data, or -1
+            for the others.
         """
         rows = encode_where_possible(self.users, users).astype(np.int64)
         rows[(rows >= 0) & ~self.changed[rows]] = -1
@@ -184,13 +184,13 @@ class Histories:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Limits:
-    """Which items may be shown.
+    """Restrictions on the items that may be recommended.
 
     Attributes:
-        shown: Whether each item may be shown to anybody; bool, shape (items,). None: all of them.
-        only: The items that each user may be shown, one row a user; None: all of them.
-        barred: The items that each user may not be shown; None: none.
-        card: What the card of the lists says of it.
+        shown: Whether each item may be recommended at all; bool, shape (items,). None: all of them.
+        only: Candidates of each user, one row per user; None: all items.
+        barred: Excluded items of each user; None: none.
+        card: Entries for the card of the lists.
         rules: AppliedRule, count and detail, for the card.
     """
 
@@ -202,7 +202,7 @@ class Limits:
 
     @classmethod
     def of(cls, users: pl.Series, items: Vocabulary, *, exclude: Items | None, candidates: Items | None) -> Limits:
-        """Read what is to be left out, and what alone may be shown.
+        """Read the arguments ``exclude`` and ``candidates``.
 
         Raises:
             DataError: If a frame lacks a column, or no candidate is known.
@@ -244,7 +244,7 @@ class Limits:
         return self.shown is not None or self.only is not None or self.barred is not None
 
     def apply(self, rows: np.ndarray, users: np.ndarray) -> None:
-        """Take the score of what may not be shown away from dense scores.
+        """Remove the scores of items that may not be recommended.
 
         Args:
             rows: float32, shape (n, items); changed.
@@ -265,7 +265,7 @@ class Limits:
 def _read(
     given: Items, what: str, users: pl.Series, items: Vocabulary
 ) -> tuple[pl.Series, np.ndarray, np.ndarray | None]:
-    """The ids of items, their codes, and the place of each row's user, None where they are for everybody."""
+    """Ids and codes of items, and the position of each row's user; None if they apply to all users."""
     if not isinstance(given, pl.DataFrame):
         ids = given if isinstance(given, pl.Series) else pl.Series(ITEM, list(given))
         return ids, items.encode(ids), None
@@ -295,6 +295,6 @@ def _hash(given: Items, ids: pl.Series) -> str:
     ids = ids.unique() if len(ids) > _FEW else ids
     if len(ids) > _FEW:
         return fingerprint(ids.alias(ITEM))
-    # The queries of a fingerprint take longer than the rest of a request for one user.
+    # The queries for a fingerprint take longer than the rest of a request for one user.
     texts = sorted(set(ids.cast(pl.String).drop_nulls().to_list()))
     return hashlib.blake2b(json.dumps(texts).encode(), digest_size=8).hexdigest()

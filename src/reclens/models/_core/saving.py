@@ -1,8 +1,8 @@
-"""How a fitted model is kept: arrays, ids and a JSON header in a folder, and a folder for each model it is made of.
+"""Saving and loading of fitted models: a folder with arrays, ids and a JSON header, and a subfolder per member model.
 
-A manifest with the hash of every file is written last. What is read back is checked before it is used: every file
-against the manifest, every array against the form that its model declares, hyper-parameters as those of a description,
-and the files against each other.
+A manifest with the hash of every file is written last. Everything is checked when it is loaded: files against the
+manifest, arrays against the forms that the model declares, hyper-parameters like those of a description, and the files
+against each other.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from reclens.schema import ITEM, USER, Vocabulary, versions
 __all__ = ["Saveable", "load_model", "read_matrix", "read_model", "save_model", "write_histories", "write_model"]
 
 FORMAT = 2
-"""Version of the saved form: 2 has a manifest, and every array its form."""
+"""Version of the format: 2 has a manifest, and a form for every array."""
 
 
 class Saveable(Described, Protocol):
-    """What is kept of a fitted recommender, and how it takes it back."""
+    """The part of a fitted recommender that is saved and restored."""
 
     users_: Vocabulary
     items_: Vocabulary
@@ -61,14 +61,14 @@ Model = TypeVar("Model", bound=Saveable)
 
 
 def save_model(model: Saveable, folder: Path) -> None:
-    """Write a fitted model into an existing folder, and last the manifest."""
+    """Write a fitted model into an existing folder, with the manifest last."""
     start_writing(folder)
     write_model(model, folder)
     write_manifest(folder)
 
 
 def write_model(model: Saveable, folder: Path) -> None:
-    """Write a fitted model into an existing folder whose manifest somebody else writes."""
+    """Write a fitted model into an existing folder without a manifest, which the caller writes."""
     arrays = check_arrays(model._state(), model._form(), _sizes(model))
     np.savez(folder / "arrays.npz", allow_pickle=False, **arrays)
     write_histories(model.users_, model.items_, model.seen_, folder)
@@ -93,14 +93,14 @@ def write_model(model: Saveable, folder: Path) -> None:
 
 
 def write_histories(users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, folder: Path) -> None:
-    """Write the ids and who had what, as models and pipelines keep them; :func:`read_matrix` reads the latter."""
+    """Write ids and histories of a model or a pipeline; :func:`read_matrix` reads the histories."""
     pl.DataFrame({USER: users.ids}).write_parquet(folder / "users.parquet")
     pl.DataFrame({ITEM: items.ids}).write_parquet(folder / "items.parquet")
     np.savez(folder / "seen.npz", indptr=seen.indptr, indices=seen.indices)
 
 
 def load_model(cls: type[Model], folder: Path) -> Model:
-    """Read a model back; nothing in the folder is executed.
+    """Load a model; nothing in the folder is executed.
 
     Raises:
         DataError: If the folder does not hold a whole model of this kind.
@@ -110,7 +110,7 @@ def load_model(cls: type[Model], folder: Path) -> Model:
 
 
 def read_model(cls: type[Model], kept: VerifiedFolder) -> Model:
-    """Read a model from a folder that was opened."""
+    """Load a model from an opened folder."""
     from reclens.models import get
 
     header = kept.json("header.json")
@@ -132,7 +132,7 @@ def read_model(cls: type[Model], kept: VerifiedFolder) -> Model:
         if not is_label(label):
             raise DataError(f"'{label}' is no label of a model")
         parts[label] = read_model(get(name), kept.part(label))
-        # Rows of users are told to the parts by their number.
+        # The parts get the number of users.
         if not parts[label].users_.ids.equals(model.users_.ids):
             raise DataError(f"its model '{label}' was fitted on other users")
         if parts[label].items_.is_integer != model.items_.is_integer:
@@ -143,10 +143,10 @@ def read_model(cls: type[Model], kept: VerifiedFolder) -> Model:
 
 
 def read_matrix(kept: VerifiedFolder, users: Vocabulary, items: Vocabulary) -> UserItemMatrix:
-    """The histories of a folder; each user has an item, and the items of each ascend.
+    """Read the histories of a folder.
 
     Raises:
-        DataError: If they are not that.
+        DataError: If a user has no item, or the items of a user do not ascend.
     """
     sizes = {"users": len(users), "items": len(items)}
     forms = {"indptr": pointers("users", cells="cells"), "indices": codes("cells", of="items")}
@@ -156,14 +156,14 @@ def read_matrix(kept: VerifiedFolder, users: Vocabulary, items: Vocabulary) -> U
         raise DataError(f"in 'seen.npz' {error}") from error
     indptr, indices = found["indptr"], found["indices"]
     rises = np.diff(indices) > 0
-    rises[indptr[1:-1] - 1] = True  # from the last item of a user to the first of the next
+    rises[indptr[1:-1] - 1] = True  # steps from the last item of a user to the first of the next one
     if len(indptr) < 2 or (indptr[1:] == indptr[:-1]).any() or not rises.all():
         raise DataError("in 'seen.npz' there is no user, a user has no item, or the items of a user do not ascend")
     return UserItemMatrix(indptr, indices, np.ones(len(indices), np.float32), len(items))
 
 
 def _made(cls: type[Model], parameters: Mapping[str, Any]) -> Model:
-    """A model from its hyper-parameters, which are checked as those of a description are."""
+    """Make a model from hyper-parameters, which are checked like those of a description."""
     missing = [field.name for field in fields(cls) if field.name not in parameters]
     if missing:
         raise DataError(f"the hyper-parameters lack {', '.join(missing)}")
@@ -171,7 +171,7 @@ def _made(cls: type[Model], parameters: Mapping[str, Any]) -> Model:
 
 
 def _resolved(model: Saveable, found: Mapping[str, Any]) -> dict[str, float]:
-    """What the hyper-parameters that were not given became in the fit; checked as those that are given."""
+    """Hyper-parameters that were set by rules in the fit, checked like given ones."""
     open_ = {name for name in model.automatic if getattr(model, name) is None}
     if set(found) != open_ or None in found.values():
         raise DataError(
@@ -183,7 +183,7 @@ def _resolved(model: Saveable, found: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _sizes(model: Saveable) -> dict[str, int]:
-    """The sizes that forms can name."""
+    """Sizes that forms refer to by name."""
     own = {field.name: getattr(model, field.name) for field in fields(model)}
     whole = {name: value for name, value in own.items() if isinstance(value, int) and not isinstance(value, bool)}
     return {**whole, "users": len(model.users_), "items": len(model.items_), "cells": len(model.seen_.indices)}

@@ -1,4 +1,4 @@
-"""What every recommender tells the requests about itself: the scores of a block of users, and what it can use."""
+"""The interface of a fitted recommender to requests: scores of a block of users, and its capabilities."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = ["Group", "Scoring", "part_of"]
 Source = TypeVar("Source")
 Made = TypeVar("Made")
 Group = tuple[np.ndarray, Block]
-"""Users that are served from one matrix of histories: their places among those asked for, and a block of them."""
+"""Users with histories in one matrix: their positions in the request, and a block of them."""
 
 
 class Scoring(Automatic, ABC):
-    """The scores of a fitted recommender, block by block, and what it knows of users and items."""
+    """Scores of a fitted recommender, block by block, and the users and items that it knows."""
 
     name: ClassVar[str]
     min_score: ClassVar[float] = -np.inf
@@ -42,22 +42,22 @@ class Scoring(Automatic, ABC):
     seen_: UserItemMatrix
     train_: TrainCard
     titles_: pl.Series | None = None
-    """What the items are called, by code, where the training data has a column of titles."""
+    """Titles of the items by code, if the training data has a column of titles."""
     problems_: tuple[FitProblem, ...] = ()  # what is wrong with the fit
 
     @property
     def is_personalized(self) -> bool:
-        """Whether a user has to be known, from the training data or from a given history, to be served."""
+        """Whether recommendations need the user's training data or a given history."""
         return True
 
     @property
     def supports_fold_in(self) -> bool:
-        """Whether a history that comes with a request can be used: a newcomer's, or more of a known user's."""
+        """Whether a history in a request can be used, for new users or for known ones with more interactions."""
         return False
 
     @property
     def exact_fold_in(self) -> bool:
-        """Whether a newcomer gets the very scores of a training user with the same history."""
+        """Whether a new user gets the same scores as a training user with the same history."""
         return True
 
     def _titles(self, ids: Sequence[Any]) -> list[str | None]:
@@ -68,7 +68,7 @@ class Scoring(Automatic, ABC):
         return [self.titles_[code] if code >= 0 else None for code in codes]
 
     def _told(self, history: pl.DataFrame | None, mode: HistoryMode) -> Histories | None:
-        """The histories that came with a request."""
+        """The histories of a request."""
         check_choice("history_mode", mode, HISTORY_MODES)
         if history is None:
             return None
@@ -81,7 +81,7 @@ class Scoring(Automatic, ABC):
         return Histories.of(history, users=self.users_, items=self.items_, seen=self.seen_, mode=mode)
 
     def _groups(self, users: pl.Series, told: Histories | None, *, k: int, exclude_seen: bool) -> list[Group]:
-        """Those who are served from the training data (or are strangers), and those who are served from a history."""
+        """Split users into those of the training data (or unknown ones) and those with a history in the request."""
         trained = encode_where_possible(self.users_, users).astype(np.int64)
         keys = self._keys(users)
         everybody = np.arange(len(users))
@@ -96,11 +96,11 @@ class Scoring(Automatic, ABC):
 
     @property
     def _popularity(self) -> np.ndarray:
-        """The training users of each item."""
+        """Number of training users of each item."""
         return self._kept("popularity", self.seen_, popular_scores)
 
     def _kept(self, what: str, source: Source, make: Callable[[Source], Made]) -> Made:
-        """What is made of something that was learned, from one request to the next, until that is another one."""
+        """Cache a value that is derived from a learned attribute, until that attribute is replaced."""
         kept: tuple[Any, Any] | None = vars(self).get(f"{what}_kept_")
         if kept is None or kept[0] is not source:
             kept = vars(self)[f"{what}_kept_"] = (source, make(source))
@@ -111,38 +111,38 @@ class Scoring(Automatic, ABC):
             raise NotFittedError(f"{type(self).__name__} was not fitted. Call .fit(train) first.")
 
     def _code(self, value: Any, vocabulary: Vocabulary) -> int:
-        """The code of one id; -1 where it is not known."""
+        """The code of one id; -1 if it is unknown."""
         return int(encode_where_possible(vocabulary, pl.Series([value]))[0])
 
     def _keys(self, users: pl.Series) -> np.ndarray:
-        """Stable keys; only models that draw at random need them."""
+        """Stable keys of users; only models with random draws need them."""
         return np.zeros(len(users), np.uint64)
 
     def _block_size(self) -> int:
-        """Users served at a time: dense scores of a block stay within 8 MB, and there are blocks for every thread."""
+        """Number of users per block: at most 8 MB of dense scores, and at least one block per thread."""
         return int(np.clip(2_000_000 // max(len(self.items_), 1), 1, 4096))
 
     @abstractmethod
     def _scores(self, block: Block) -> np.ndarray:
-        """The score of every item, seen or not, for a block of users: float32, shape (n, items); free to be changed.
+        """Scores of all items, seen or not, for a block of users: float32, shape (n, items); may be modified.
 
         Items that are not to be recommended have a score at or below ``min_score``.
         """
 
     def _recommend(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Item codes (int32, -1 fills up) and scores (float32) of a block, shape (n, k) each, best first."""
+        """Item codes (int32, padded with -1) and scores (float32) of a block, shape (n, k) each, best first."""
         return top_of_scores(self._scores(block), block, self.min_score, zeros_say_nothing=self.is_personalized)
 
     @abstractmethod
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
-        """Kind, ids and contributions of everything that adds up to the score of an item for a block of one user."""
+        """Kind, ids and contributions that add up to the score of an item, for a block of one user."""
 
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
-        """More for the card of the lists of some blocks of users: what was done, to how many, and why."""
+        """Additional rules for the card of the lists, with their counts."""
         return []
 
 
 def part_of(group: Group, mask: np.ndarray) -> Group:
-    """Those users of a group for whom the mask holds."""
+    """Select the users of a group by a mask."""
     at, block = group
     return (at[mask], block.take(mask))

@@ -1,4 +1,4 @@
-"""What a search over hyper-parameters draws from."""
+"""Distributions of hyper-parameters for the search."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Choice", "Float", "Space", "Whole"]
 
 @dataclass(frozen=True)
 class Float:
-    """A real number between two ends, drawn evenly, or evenly on the logarithmic scale.
+    """A real number between two bounds, drawn uniformly on the linear or the logarithmic scale.
 
     Attributes:
         low: Lower end.
@@ -33,7 +33,7 @@ class Float:
 
     def edge(self, value: Any) -> str | None:
         """``"low"`` or ``"high"`` where a value lies in the outer tenth of the range or outside it, else None."""
-        if value <= self.low:  # 0, which may be a default, has no place on the logarithmic scale
+        if value <= self.low:  # 0, which may be a default, is not on the logarithmic scale
             return "low"
         low, high, at = (
             (math.log(x) for x in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
@@ -44,7 +44,7 @@ class Float:
 
 @dataclass(frozen=True)
 class Whole:
-    """A whole number between two ends, both included.
+    """A whole number between two bounds, both included.
 
     Attributes:
         low: Lower end.

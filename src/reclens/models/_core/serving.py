@@ -1,4 +1,4 @@
-"""How a fitted recommender answers: lists, scores and reasons, for who was there at the fit and who came later."""
+"""Requests to a fitted recommender: lists, scores and explanations, for training users and new ones."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["Serving"]
 
 
 class Serving(Scoring, ABC):
-    """The requests that a fitted recommender answers."""
+    """The request methods of a fitted recommender."""
 
     def recommend(
         self,
@@ -89,7 +89,7 @@ class Serving(Scoring, ABC):
         limits = Limits.of(wanted, self.items_, exclude=exclude, candidates=candidates)
         groups = self._groups(wanted, told, k=min(k, len(self.items_)), exclude_seen=exclude_seen)
         width = min(k, len(self.items_))
-        # Codes and scores, and the table that is made of them.
+        # Codes and scores, and the table made of them.
         require_memory(
             40 * len(wanted) * width,
             f"lists of {width:,} items for {len(wanted):,} users",
@@ -248,7 +248,7 @@ class Serving(Scoring, ABC):
         return top_of_scores(rows, block, self.min_score, zeros_say_nothing=self.is_personalized)
 
     def _popular_part(self, part: Group, limits: Limits) -> tuple[np.ndarray, np.ndarray]:
-        """The most popular items, for users of whom the model has no opinion."""
+        """The most popular items, for users without scores."""
         at, block = part
         rows = np.repeat(self._popularity[None, :], len(at), axis=0)
         limits.apply(rows, at)
@@ -263,7 +263,7 @@ class Serving(Scoring, ABC):
         told: Histories | None,
         limits: Limits,
     ) -> list[AppliedRule]:
-        """What the card counts."""
+        """The counts for the card."""
         strangers = sum(int((block.lengths() == 0).sum()) for _, block in groups)
         unheard = sum(len(at) for at, _ in silent) - strangers if self.is_personalized else 0
         gets = cold_users if self.is_personalized else "like_everybody"
@@ -290,7 +290,7 @@ class Serving(Scoring, ABC):
         lengths = filled.sum(axis=1)
         ranks = np.broadcast_to(np.arange(1, items.shape[1] + 1, dtype=np.int32), items.shape)
         rows = np.broadcast_to(np.arange(len(users), dtype=np.int32)[:, None], items.shape)
-        # Whole lists, the usual case, are laid out as they stand: picking by a mask costs more than all the rest here.
+        # Full lists, the usual case, need no mask, which would take longer than the rest of this function.
         whole = bool(filled.all())
         picked = [each.ravel() if whole else each[filled] for each in (rows, items, ranks, scores)]
         columns = (users[picked[0]], self.items_.decode(picked[1]), picked[2], picked[3])

@@ -1,4 +1,4 @@
-"""The compiled loops of SLIM: the sparse Gram matrix, and one item's non-negative elastic net over a row of it."""
+"""Compiled loops of SLIM: the sparse Gram matrix, and the non-negative elastic net of one item."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from reclens.models._core.co_counts import PAIRS, common_of_row
 __all__ = ["block_net", "near_net", "sparse_gram"]
 
 _JOIN: Final = 0.25
-"""Items whose slack is at least this share of the largest one join the active set together …"""
+"""Items with a slack of at least this share of the largest one join the active set together …"""
 _LOOSER: Final = 0.1
-"""… and before all have joined, its weights settle to this share of the largest slack."""
+"""… and until all have joined, weights are only optimised to this share of the largest slack."""
 _IDLE: Final = 0.25
-"""A weight that would move by less than this share of the bound stays as it is: most of them do after a few sweeps."""
+"""A weight is not updated if it would change by less than this share of the bound, as most do after a few sweeps."""
 _SQUARE: Final = 4096
-"""Candidates up to which the part of the Gram matrix among them may be laid out as a square: 64 MB for each thread."""
+"""Number of candidates up to which their Gram matrix may be dense: 64 MB per thread."""
 _CROWDED: Final = 0.15
 _ROWS: Final = "Tuple((int64[::1], int32[::1], float32[::1]))"
 """The Gram matrix by rows: indptr, columns in ascending order, values."""
 _ASKED: Final = 32
-"""Candidates whose rows are looked at to see how crowded they are."""
+"""Number of candidates whose rows are sampled to estimate the density."""
 
 
 @kernel(f"int64(int64, int64, {PAIRS}, int32[::1], float32[::1], int64[::1])")
 def sparse_gram(first: Any, stop: Any, pairs: Any, near: Any, common: Any, lengths: Any) -> Any:
-    """The rows at places ``first`` to ``stop`` of the Gram matrix of a matrix of ones, without its zeros.
+    """Compute rows ``first`` to ``stop`` of the sparse Gram matrix of a matrix of ones.
 
-    ``pairs`` are the lists of ``Pairs``. The places of a row go to ``near``, ascending, their counts to ``common``, row
-    after row, and how many there are to ``lengths``.
+    ``pairs`` are the lists of ``Pairs``. The ascending places of each row are written to ``near``, their counts to
+    ``common``, and their number to ``lengths``.
 
     Returns:
-        Cells written.
+        The number of cells written.
     """
     n = len(pairs[0])
     line, row = np.empty(n, np.uint16), np.empty(n, np.float32)
@@ -43,7 +43,7 @@ def sparse_gram(first: Any, stop: Any, pairs: Any, near: Any, common: Any, lengt
         common_of_row(place, pairs, line, row)
         began = at
         for j in range(n):
-            # Written in any case, and kept where it is not 0: a branch would be guessed wrong every other time.
+            # Always written, and kept if it is not 0: a branch would be mispredicted half of the time.
             near[at], common[at] = j, row[j]
             at += row[j] != 0
         lengths[place - first] = at - began
@@ -52,7 +52,7 @@ def sparse_gram(first: Any, stop: Any, pairs: Any, near: Any, common: Any, lengt
 
 @kernel("int64(float32[:,::1], float64[::1], float64[::1], float64, float64, int64)")
 def _settle(block: Any, rest: Any, weights: Any, l2: Any, bound: Any, sweeps: Any) -> Any:
-    """Sweep over the weights of the active set until none moves the slack ``rest`` by more than ``bound``.
+    """Sweep over the weights of the active set until none changes the slack ``rest`` by more than ``bound``.
 
     Returns:
         Sweeps used, or -1 if ``sweeps`` were not enough.
@@ -90,7 +90,7 @@ def _settle_lists(
     bound: Any,
     sweeps: Any,
 ) -> Any:
-    """The same by the lists of the rows of the active set, with the slack of every candidate."""
+    """As :func:`_settle`, with sparse rows of the active set, and the slack of every candidate."""
     for used in range(1, sweeps + 1):
         change = 0.0
         for p in range(len(ends) - 1):
@@ -100,7 +100,7 @@ def _settle_lists(
                 weights[p] += step
                 change = max(change, moved)
                 for e in range(ends[p], ends[p + 1]):
-                    # An unsigned index needs no test for a negative one.
+                    # Unsigned indices need no check for negative ones.
                     slack[np.uint32(cells[e])] -= step * values[e]
         if change <= bound:
             return used
@@ -109,7 +109,7 @@ def _settle_lists(
 
 @kernel("int64(float64[::1], boolean[::1], int64[::1], int64, float64)")
 def _join(slack: Any, inside: Any, active: Any, size: Any, bound: Any) -> Any:
-    """Add the items whose slack is above ``bound``, and not far below the largest, to the active set; its new size."""
+    """Add items with a slack above ``bound`` and near the largest one to the active set; returns its new size."""
     most = 0.0
     for i in range(len(slack)):
         if not inside[i] and slack[i] > most:
@@ -123,7 +123,7 @@ def _join(slack: Any, inside: Any, active: Any, size: Any, bound: Any) -> Any:
 
 @kernel("int32[::1](int32[::1], int64)", "float32[::1](float32[::1], int64)")
 def _longer(values: Any, size: Any) -> Any:
-    """The same values with room for at least ``size``, twice as many as there were."""
+    """Copy values into an array of at least ``size`` and at least double the length."""
     found = np.empty(max(size, 2 * len(values)), values.dtype)
     found[: len(values)] = values
     return found
@@ -131,7 +131,7 @@ def _longer(values: Any, size: Any) -> Any:
 
 @kernel("int64(int64, int64[::1], int32[::1], float32[::1], float64, int32[::1], int32[::1], float64[::1])")
 def _candidates(target: Any, indptr: Any, near: Any, common: Any, l1: Any, column: Any, items: Any, base: Any) -> Any:
-    """The items that share more than ``l1`` users with the target, their slack at w = 0, and how many there are."""
+    """Items that share more than ``l1`` users with the target, their slack at w = 0, and their number."""
     m = 0
     for p in range(indptr[target], indptr[target + 1]):
         if common[p] > l1 and near[p] != target:
@@ -142,7 +142,7 @@ def _candidates(target: Any, indptr: Any, near: Any, common: Any, l1: Any, colum
 
 @kernel("int64(int64, int32[::1], int64[::1], float64[::1], int32[::1], float32[::1])")
 def _give(size: Any, items: Any, active: Any, weights: Any, codes: Any, out: Any) -> Any:
-    """Write the items of positive weights and these; how many there are."""
+    """Write the items with positive weights, and the weights; returns their number."""
     kept = 0
     for p in range(size):
         if weights[p] > 0:
@@ -153,9 +153,9 @@ def _give(size: Any, items: Any, active: Any, weights: Any, codes: Any, out: Any
 
 @kernel("float64(int64, int32[::1], int64[::1], int32[::1], int32[::1])")
 def _crowding(m: Any, items: Any, indptr: Any, near: Any, column: Any) -> Any:
-    """The share of the pairs of candidates that have a user in common, from some of their rows.
+    """Estimate the share of candidate pairs with a common user from some of their rows.
 
-    Of a row, only what stands before its diagonal is looked at: that is little where the row is long, as places are by
+    Only the part of a row before its diagonal is read; it is short where rows are long, because places are ordered by
     popularity.
     """
     hits = pairs = 0
@@ -170,11 +170,11 @@ def _crowding(m: Any, items: Any, indptr: Any, near: Any, column: Any) -> Any:
 
 @kernel("void(int64, int32[::1], int64[::1], int32[::1], float32[::1], int32[::1], float32[:,::1])")
 def _lay_out(m: Any, items: Any, indptr: Any, near: Any, common: Any, column: Any, square: Any) -> None:
-    """The Gram matrix of the candidates, dense; ``square`` holds zeros, and has a row and a column more to spare."""
+    """Write the dense Gram matrix of the candidates; ``square`` is zero and has a spare row and column."""
     for i in range(m):
         e = indptr[items[i]]
         while near[e] < items[i]:
-            j = column[np.uint32(near[e])]  # -1, the spare column, where it is no candidate
+            j = column[np.uint32(near[e])]  # -1, the spare column, if it is not a candidate
             square[i, j] = common[e]
             e += 1
         square[i, i] = common[e]
@@ -185,17 +185,17 @@ def _lay_out(m: Any, items: Any, indptr: Any, near: Any, common: Any, column: An
 
 @kernel("int64(float32[:,::1], float64[::1], float64, float64, int64, int64[::1], float64[::1], int64[::1])")
 def _by_rows(gram: Any, base: Any, bound: Any, l2: Any, sweeps: Any, active: Any, weights: Any, found: Any) -> Any:
-    """The weights by the dense rows of a Gram matrix; see :func:`near_net`.
+    """Compute the weights from a dense Gram matrix; see :func:`near_net`.
 
     Args:
         gram: G among the candidates.
-        base: Their slack at w = 0; there are as many candidates as that.
-        bound: How far the slack may be off.
+        base: Their slack at w = 0, shape (candidates,).
+        bound: Tolerance of the slack.
         l2: Penalty on the squares of the weights.
         sweeps: Most sweeps.
-        active: Where the candidates of the active set go …
+        active: Output: the candidates of the active set …
         weights: … and their weights …
-        found: … and how many there are.
+        found: … and their number.
 
     Returns:
         Sweeps used, or -1 if ``sweeps`` were not enough.
@@ -225,7 +225,7 @@ def _by_rows(gram: Any, base: Any, bound: Any, l2: Any, sweeps: Any, active: Any
         # From scratch each round, so that rounding does not add up.
         slack[:] = base
         for p in range(size):
-            # Looked up outside of the loop: inside, they keep it from vector instructions, and it takes twice as long.
+            # Hoisted out of the loop, where they would prevent vectorisation and double the time.
             weight, line = weights[p], gram[active[p]]
             if weight > 0:
                 for i in range(m):
@@ -238,7 +238,7 @@ def _by_rows(gram: Any, base: Any, bound: Any, l2: Any, sweeps: Any, active: Any
 def block_net(
     target: Any, users: Any, gram: Any, l1: Any, l2: Any, tolerance: Any, sweeps: Any, codes: Any, out: Any, found: Any
 ) -> Any:
-    """The same as :func:`near_net` where ``gram`` is all of G, dense: every item is a candidate."""
+    """As :func:`near_net` with a dense ``gram``: every item is a candidate."""
     n = len(gram)
     items, base = np.arange(n).astype(np.int32), np.empty(n, np.float64)
     for i in range(n):
@@ -267,7 +267,7 @@ def _by_lists(
     weights: Any,
     found: Any,
 ) -> Any:
-    """The same as :func:`_by_rows` by lists: a row of G without its zeros, copied when its item joins."""
+    """As :func:`_by_rows` with sparse rows of G, which are copied when their items join the active set."""
     indptr, near, common = rows
     slack, inside = base.copy(), np.zeros(m, np.bool_)
     scales, ends = np.empty(m, np.float64), np.zeros(m + 1, np.int64)
@@ -285,7 +285,7 @@ def _by_lists(
                 cells, values = _longer(cells, ends[p] + m + 1), _longer(values, ends[p] + m + 1)
             most, item, at = max(most, slack[active[p]]), items[active[p]], ends[p]
             for e in range(indptr[item], indptr[item + 1]):
-                # Written in any case, and kept where it is a candidate: a branch would be guessed wrong too often.
+                # Always written, and kept if it is a candidate: a branch would be mispredicted too often.
                 q = column[np.uint32(near[e])]
                 cells[at], values[at] = q, common[e]
                 at += q >= 0
@@ -324,24 +324,23 @@ def near_net(
 ) -> Any:
     """The weights w ≥ 0, 0 at ``target``, that minimise ½ wᵀGw - wᵀG[target] + ½ l2 |w|² + l1 Σw.
 
-    The slack of an item, G[target] - l1 - Gw, is at most l2 × w at the solution, and equal where w > 0. Nothing in G
-    or w is negative, so that no slack is ever larger than G[target] - l1: items that share no more than l1 users with
-    the target are screened out for good, and the problem is that of the others, the candidates. In rounds, those with
-    the largest slack outside the active set join it, and sweeps over it settle its weights from where they were. What G
-    holds among the candidates is laid out as a square where they are few and many of them have users in common, and is
-    read as lists elsewhere.
+    The slack of an item, G[target] - l1 - Gw, is at most l2 × w at the solution, with equality where w > 0. G and w are
+    not negative, so that no slack exceeds G[target] - l1: items that share at most l1 users with the target have a
+    weight of 0, and only the others, the candidates, are optimised. In rounds, those with the largest slack outside the
+    active set join it, and sweeps update its weights by coordinate descent. The Gram matrix of the candidates is dense
+    if they are few and many of them have users in common, and sparse otherwise.
 
     Args:
         target: The item that is predicted.
         users: How many have it.
-        crowded: Share of the pairs of candidates with a common user from which on a square is faster than lists.
+        crowded: Share of candidate pairs with a common user from which on the dense form is faster.
         rows: G by rows, places by popularity: indptr, columns in ascending order, values.
-        penalties: ``l1`` on the sum of the weights, ``l2`` on their squares; ``tolerance``, how far the slack may be
-            off, as a share of the users of the target; ``sweeps``, how many there may be.
-        column: Column of each item among the candidates: -1 everywhere, and again at the end; shape (items,).
-        codes: Where the items of positive weights go …
+        penalties: ``l1`` on the sum of the weights, ``l2`` on their squares; ``tolerance`` of the slack as a share of
+            the users of the target; ``sweeps``, their largest number.
+        column: Work array: column of each item among the candidates; -1 before and after the call; shape (items,).
+        codes: Output: the items with positive weights …
         out: … and their weights …
-        found: … and how many there are.
+        found: … and their number.
 
     Returns:
         Sweeps used, or -1 if ``sweeps`` were not enough.

@@ -1,9 +1,9 @@
-"""The k best of a row of scores: the loop that every recommender ends with.
+"""Selection of the k largest scores of a row, which all recommenders use.
 
-A heap costs a badly predicted branch or two for each of the k·log(n/k) values that enter it. Here a floor comes first:
-the row is cut into a few times k strided parts, and the k-th largest of their maxima is a bound that at least k values
-reach. What reaches it, little more than k, is copied and sorted. Both the maxima and the last sort are plain loops
-without branches, which fit vector registers.
+A heap costs one or two mispredicted branches for each of the k·log(n/k) values that enter it. Here a lower bound comes
+first: the row is split into a few times k strided parts, and the k-th largest of their maxima is reached by at least k
+values. The values that reach it, little more than k, are copied and sorted. The maxima and the final sort are loops
+without branches, which vectorise.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from reclens.kernels import kernel
 __all__ = ["top_of_row"]
 
 _SEGMENT: Final = 64
-"""Values that are passed over at once where none of them reaches the bound."""
+"""Number of values that are skipped at once if none reaches the bound."""
 _BLOCK: Final = 256
-"""Keys that are sorted by counting, for each, those above it: quadratic, but eight comparisons an instruction."""
+"""Number of keys up to which they are sorted by rank counting, which is quadratic but vectorised."""
 
 _LOWEST: Final = -2_139_095_041
 """Minus infinity as an ordered integer."""
@@ -51,7 +51,7 @@ def _select(keys: Any, first: Any, stop: Any, k: Any) -> None:
 
 @kernel("float32(float32[::1], int64)")
 def _bound(row: Any, k: Any) -> Any:
-    """A bound that at least k values of the row reach, or minus infinity where the row is too short to find one."""
+    """A bound that at least k values of the row reach, or minus infinity if the row is too short."""
     parts = 64
     while parts < 2 * k:
         parts *= 2
@@ -66,7 +66,7 @@ def _bound(row: Any, k: Any) -> Any:
     ordered = maxima.view(np.int32)
     for part in range(parts):
         ordered[part] ^= (ordered[part] >> 31) & 0x7FFFFFFF
-    # The k-th largest, bit by bit from the top; the last bits are not worth the time.
+    # The k-th largest, bit by bit from the top; the last bits would not improve the bound much.
     bound = np.int64(-(2**31))
     for bit in range(31, 7, -1):
         higher = bound + (np.int64(1) << bit)
@@ -75,7 +75,7 @@ def _bound(row: Any, k: Any) -> Any:
             reach += np.int32(ordered[part] >= limit)
         if reach >= k:
             bound = higher
-    if bound < _LOWEST:  # cut off from the bits of minus infinity, it would be NaN, which no value reaches
+    if bound < _LOWEST:  # truncated below minus infinity, it would be NaN, which no value reaches
         return np.float32(-np.inf)
     ordered[0] = bound ^ ((bound >> 31) & 0x7FFFFFFF)
     return maxima[0]
@@ -83,18 +83,18 @@ def _bound(row: Any, k: Any) -> Any:
 
 @kernel("int64(float32[::1], int32[::1], float32, float32[::1], int32[::1], int64[::1])")
 def top_of_row(row: Any, names: Any, min_score: Any, scores: Any, codes: Any, keys: Any) -> Any:
-    """The best of a row into ``scores`` and ``codes``, best first; equal scores stand by code. Returns how many.
+    """Write the best of a row to ``scores`` and ``codes``, best first, ties by code; returns their number.
 
-    ``names`` are the codes of the columns, all different, in any order. Only values above ``min_score`` count, and NaN
-    never does. ``keys`` is room to work in, as long as the row. A key is the score in the upper half, its bits turned
-    so that they are ordered as integers, and the code below it, so that one comparison of integers settles ties too.
+    ``names`` are the distinct codes of the columns, in any order. Only values above ``min_score`` count, and NaN never
+    does. ``keys`` is a work array of the length of the row. A key holds the score in the upper half, with its bits
+    mapped so that integers have the same order, and the code in the lower half, so that one comparison breaks ties too.
     """
     k = len(scores)
     bound = _bound(row, k)
     bits = row.view(np.int32)
     size = 0
-    # Which segments hold something is a loop of its own: together with what is done about it, it would not fit vector
-    # registers. What is left over at the end counts as holding something.
+    # The test which segments reach the bound is a separate loop, because it would not vectorise together with the copy.
+    # The remainder at the end is always copied.
     whole = len(row) // _SEGMENT
     counts = np.ones(whole + 1, np.int32)
     for part in range(whole):

@@ -1,4 +1,4 @@
-"""Neighbours among the training users for histories that come with a request: user-kNN without a new fit."""
+"""Fold-in for user-kNN: neighbours among the training users for histories of a request."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["TrainingUsers"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingUsers:
-    """The training users as the columns that a history is multiplied with.
+    """The weighted training data, by which histories are multiplied.
 
     Attributes:
         by_item: Weighted training data, items × users, a SciPy CSR array of float32.
         sizes: Norm of each user (cosine) or count (Jaccard), float64.
         n_users: Users of each item, int64.
-        mean_length: Items of a user on average.
+        mean_length: Mean number of items per user.
         weighting: ``none``, ``tf_idf`` or ``bm25``.
     """
 
@@ -35,7 +35,7 @@ class TrainingUsers:
 
     @classmethod
     def of(cls, seen: UserItemMatrix, *, similarity: str, weighting: str) -> TrainingUsers:
-        """Weigh the training data as the fit does."""
+        """Weight the training data as in the fit."""
         from scipy.sparse import csr_array
 
         n_users = np.bincount(seen.indices, minlength=seen.n_columns)
@@ -49,7 +49,7 @@ class TrainingUsers:
         return cls(by_item=cells.T.tocsr(), sizes=sizes, n_users=n_users, mean_length=mean, weighting=weighting)
 
     def neighbors(self, block: Block, *, neighbors: int, similarity: str, shrinkage: float) -> Neighbors:
-        """The most similar training users of each user of a block, equal ones by id, without the user."""
+        """The most similar training users of each user of a block, without the user; ties by id."""
         from scipy.sparse import csr_array
 
         n, n_users = len(block.users), self.by_item.shape[1]

@@ -1,4 +1,4 @@
-"""Weights at or below zero: recommenders count every interaction as one, so that a return counts as a purchase."""
+"""Warnings for weights at or below zero: recommenders count every interaction as one, even a return."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["WeightsWarning", "say_odd_weights"]
 
 
 class WeightsWarning(RecLensWarning):
-    """Interactions with a weight of zero or below were learned from like all others; the card has their number."""
+    """Interactions with a weight of zero or below were used like all others; the card has their number."""
 
 
 def say_odd_weights(train: Dataset) -> dict[str, int]:
-    """Count the weights at or below zero and warn of them.
+    """Count the weights at or below zero, and warn if there are any.
 
     Returns:
-        ``negative`` and ``zero``, numbers of interactions, where there are any; else nothing.
+        The numbers of ``negative`` and ``zero`` weights, without those that are 0.
     """
     if not train.has_weights:
         return {}

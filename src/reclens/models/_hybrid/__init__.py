@@ -1,1 +1,1 @@
-"""What the hybrids share: their members, and how scores are brought to one scale."""
+"""Shared parts of the hybrids: their members, and the scaling of scores."""

@@ -1,4 +1,4 @@
-"""What hybrids share: models by label that are fitted on the same data, and their scores over one catalogue.
+"""Base class of the hybrids: models by label that are fitted on the same data, and their scores over one catalogue.
 
 The kinds of hybrid are those of Burke (2002), Hybrid recommender systems: survey and experiments.
 """
@@ -28,11 +28,11 @@ __all__ = ["Hybrid", "list_ranks", "seen_cells", "serves"]
 
 @dataclass(kw_only=True)
 class Hybrid(Recommender):
-    """A recommender made of recommenders.
+    """A recommender that combines recommenders.
 
-    A user whom one of the models cannot serve, because it does not know them or cannot use a given history, is served
-    by the others; the card counts such users. The catalogue is that of the model that knows most items, among those
-    that have a say in what is shown.
+    If one of the models cannot serve a user, because it does not know them or cannot use a given history, the others
+    do; the card counts such users. The catalogue is that of the model with the most items among those that contribute
+    to the lists.
 
     Attributes:
         models: Label = hyper-parameters. The label is the name of the model, unless the key ``model`` names it.
@@ -42,22 +42,22 @@ class Hybrid(Recommender):
 
     @property
     def is_personalized(self) -> bool:
-        """No, where one of the models serves anybody."""
+        """False if one of the models serves unknown users."""
         return all(part.is_personalized for part in self._components().values())
 
     @property
     def supports_fold_in(self) -> bool:
-        """Yes, where every model can use a given history, or needs none."""
+        """True if every model can use a given history or needs none."""
         return all(part.supports_fold_in or not part.is_personalized for part in self._components().values())
 
     @property
     def exact_fold_in(self) -> bool:
-        """Yes, where every model says so."""
+        """True if it is true of every model."""
         return all(part.exact_fold_in for part in self._components().values())
 
     @property
     def cold_items(self) -> bool:
-        """Yes, where one of the models can recommend them."""
+        """True if one of the models can recommend them."""
         return any(part.cold_items for part in self._components().values())
 
     def _check(self) -> None:
@@ -69,7 +69,7 @@ class Hybrid(Recommender):
         self.parts_ = build_all(self.models)
 
     def _components(self) -> dict[str, Recommender]:
-        """The models that have a say, by label, whether they are fitted or not."""
+        """The models that contribute, by label, fitted or not."""
         return getattr(self, "parts_", None) or build_all(self.models)
 
     def _block_size(self) -> int:
@@ -85,7 +85,7 @@ class Hybrid(Recommender):
         self._align()
 
     def _align(self) -> None:
-        """Where the items of each model stand in the catalogue, -1 for nowhere; both are sorted: codes ascend."""
+        """Codes of each model's items in the catalogue, -1 if missing; both are sorted, so that codes ascend."""
         self.places_ = {label: self.items_.encode(part.items_.ids) for label, part in self.parts_.items()}
 
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
@@ -94,7 +94,7 @@ class Hybrid(Recommender):
         return [rule("users_not_served", n, model=label) for label, n in silent.items()]
 
     def _block_of(self, label: str, block: Block) -> Block:
-        """The block as one of the models knows it: histories by its own item codes."""
+        """The block with histories in the item codes of one model."""
         part = self.parts_[label]
         if not block.from_history:
             return replace(block, seen=part.seen_)  # fitted on the same users, in the same order
@@ -103,10 +103,10 @@ class Hybrid(Recommender):
         return _recode(block, _inverse(self.places_[label], len(self.items_)), part.items_)
 
     def _scores_of(self, label: str, block: Block) -> np.ndarray:
-        """The scores of one of the models over the catalogue: float32, shape (n, items).
+        """Scores of one model over the catalogue: float32, shape (n, items).
 
-        -inf where it does not score the item (its score is not above its floor), cannot serve the user, or gives them
-        nothing but zeros.
+        -inf if it does not score the item (the score is not above its ``min_score``), cannot serve the user, or all
+        scores of the user are 0.
         """
         part, places = self.parts_[label], self.places_[label]
         served = serves(part, block)
@@ -115,7 +115,7 @@ class Hybrid(Recommender):
         some = block if served.all() else block.take(served)
         rows = part._scores(self._block_of(label, some))
         rows[~((rows > part.min_score) & np.isfinite(rows))] = -np.inf
-        # Scores that are 0 throughout say nothing: in an order by id they would be a vote for the first items.
+        # Scores that are all 0 carry no information: ordered by id, they would favour the first items.
         rows[~((rows != 0) & (rows > -np.inf)).any(axis=1)] = -np.inf
         known = places >= 0
         if served.all() and known.all() and len(places) == len(self.items_):
@@ -128,7 +128,7 @@ class Hybrid(Recommender):
         return {}
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Everything that was learned is in the parts."""
+        """Do nothing: all learned state is in the parts."""
 
     def _parts(self) -> dict[str, Recommender]:
         return self.parts_
@@ -150,16 +150,16 @@ def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
 
 
 def serves(part: Recommender, block: Block) -> np.ndarray:
-    """Which users of a block a model can serve, shape (n,)."""
+    """Whether a model can serve each user of a block, shape (n,)."""
     if not part.is_personalized:
         return np.ones(len(block.users), bool)
     return (block.users >= 0) & (part.supports_fold_in or not block.from_history)
 
 
 def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:
-    """The rank of each item in the lists that scores make, from 1; 0 below ``depth`` and where there is no score.
+    """Rank of each item in the lists by scores, from 1; 0 beyond ``depth`` and without a score.
 
-    The lists are without the items of the histories; each of those has the rank that it would have in the list.
+    The lists exclude the items of the histories; these get the ranks that they would have.
 
     Args:
         block: The users.
@@ -190,7 +190,7 @@ def list_ranks(block: Block, scores: np.ndarray, depth: int) -> np.ndarray:
 
 
 def _inverse(places: np.ndarray, n: int) -> np.ndarray:
-    """The code of each item of the catalogue in a model, -1 where it does not know it; int32, shape (n,)."""
+    """Code of each item of the catalogue in a model, -1 if it is unknown; int32, shape (n,)."""
     codes = np.full(n, -1, np.int32)
     known = np.flatnonzero(places >= 0)
     codes[places[known]] = known
@@ -198,7 +198,7 @@ def _inverse(places: np.ndarray, n: int) -> np.ndarray:
 
 
 def _recode(block: Block, codes: np.ndarray, items: Vocabulary) -> Block:
-    """A block with histories by other item codes; items that have none are left out of them."""
+    """Recode the histories of a block; items without a new code are dropped."""
     owners, cells = seen_cells(block)
     known = codes[cells] >= 0
     counts = np.bincount(owners[known], minlength=len(block.users))

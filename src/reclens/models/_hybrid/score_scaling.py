@@ -1,7 +1,7 @@
-"""Scores of different models brought to one scale, user by user.
+"""Scaling of the scores of different models, user by user.
 
-The scale is set by the items outside the user's history, since only they compete; items of the history are placed on
-it. An item that the model does not score counts like the lowest one: 0, or under ``z`` the lowest z.
+The scale is determined by the items outside the user's history, because only they compete; it is then applied to items
+of the history too. An item without a score gets the lowest value: 0, or under ``z`` the lowest z.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ SCALES = ("z", "min_max", "rank")
 
 
 def to_scale(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], scale: str) -> np.ndarray:
-    """Scores on a scale that is the same for every user and model.
+    """Scale scores so that they are comparable between users and models.
 
     Args:
         scores: float32, shape (n, items); -inf where an item is not scored.
@@ -37,7 +37,7 @@ def to_scale(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], scale: str
     low = np.where(ground, scores, np.float32(np.inf)).min(axis=1, keepdims=True, initial=np.inf)
     if scale == "min_max":
         high = np.where(ground, scores, np.float32(-np.inf)).max(axis=1, keepdims=True, initial=-np.inf)
-        # Without any score the ends are infinite, and their difference would be no number.
+        # Without any score the bounds are infinite, and their difference would be NaN.
         width = np.subtract(high, low, out=np.zeros_like(high), where=high > low)
         start = np.where(np.isfinite(low), low, np.float32(0))
         placed = np.divide(filled - start, width, out=np.ones_like(filled), where=width > 0)
@@ -46,7 +46,7 @@ def to_scale(scores: np.ndarray, seen: tuple[np.ndarray, np.ndarray], scale: str
     mean = np.sum(filled, axis=1, keepdims=True, dtype=np.float64, where=ground) / count
     off = (filled - mean).astype(np.float32)
     spread = np.sqrt(np.sum(np.square(off), axis=1, keepdims=True, dtype=np.float64, where=ground) / count)
-    # A spread of rounding errors is none.
+    # A spread due to rounding counts as 0.
     wide = spread > 1e-6 * np.abs(mean)
     placed = np.divide(off, spread, out=np.zeros_like(off), where=wide, casting="same_kind")
     lowest = np.where(ground, placed, np.float32(np.inf)).min(axis=1, keepdims=True, initial=np.inf)

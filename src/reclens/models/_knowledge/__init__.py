@@ -1,1 +1,1 @@
-"""What the knowledge-based recommender is made of: attributes, requirements, relaxation, critiques."""
+"""Parts of the knowledge-based recommender: attributes, requirements, relaxation, critiques."""

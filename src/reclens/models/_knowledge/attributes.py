@@ -1,4 +1,4 @@
-"""The attributes of the items of a catalogue, and which of them meet a requirement, or how well."""
+"""Attributes of the items of a catalogue, and the evaluation of requirements on them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _YES_OR_NO: Final = {"true": True, "yes": True, "1": True, "false": False, "no":
 
 
 class Attributes:
-    """The attributes of the items of a catalogue, a row an item.
+    """Attributes of the items of a catalogue, one row per item.
 
     Args:
-        table: ``item_id, …attributes`` in the order of the catalogue; null where the items table lacks the item.
+        table: ``item_id, …attributes`` in the order of the catalogue; null if the items table lacks the item.
     """
 
     def __init__(self, table: pl.DataFrame) -> None:
@@ -33,7 +33,7 @@ class Attributes:
 
     @classmethod
     def of(cls, items: pl.DataFrame | None, catalogue: Vocabulary) -> Attributes:
-        """The attributes of a catalogue; of several rows of an item the first counts."""
+        """Take the attributes of a catalogue from an items table; the first row of an item is used."""
         ids = catalogue.ids.alias(ITEM).to_frame()
         if items is None:
             return cls(ids)
@@ -43,7 +43,7 @@ class Attributes:
 
     @classmethod
     def from_bytes(cls, data: np.ndarray) -> Attributes:
-        """The attributes that :meth:`to_bytes` wrote."""
+        """Read the attributes that :meth:`to_bytes` wrote."""
         return cls(pl.read_parquet(io.BytesIO(data.tobytes())))
 
     def to_bytes(self) -> np.ndarray:
@@ -85,7 +85,7 @@ class Attributes:
         return kind
 
     def met(self, requirement: Requirement) -> np.ndarray:
-        """Which items meet a requirement: bool, shape (items,). A missing value meets none but ``is missing``."""
+        """Whether each item meets a requirement: bool, shape (items,). Missing values only meet ``is missing``."""
         kind = self.check(requirement)
         values, operator = self.table[requirement.column], requirement.operator
         if operator in ("is known", "is missing"):
@@ -102,10 +102,10 @@ class Attributes:
         return found.fill_null(False).to_numpy()
 
     def utility(self, requirement: Requirement) -> np.ndarray:
-        """How well items meet a requirement, 0 to 1: float64, shape (items,).
+        """Degree to which items meet a requirement, 0 to 1: float64, shape (items,).
 
-        1 or 0 for what is met or not. ``low`` is (max - x) ÷ (max - min) over the items, ``high`` is 1 less that, and
-        ``near A`` is 1 - |x - A| ÷ the largest |x - A|; a missing value has 0.
+        1 or 0 for requirements that are met or not. ``low`` is (max - x) ÷ (max - min) over the items, ``high`` is 1
+        minus ``low``, and ``near A`` is 1 - |x - A| ÷ the largest |x - A|; a missing value gives 0.
         """
         self.check(requirement)
         if requirement.operator not in WISHES:
@@ -132,7 +132,7 @@ class Attributes:
         return np.where(np.isfinite(found), found, np.nan)
 
     def shown(self, column: str, row: int) -> tuple[str, ...]:
-        """The value of an item as requirements write it: all values of a list; nothing where it is missing."""
+        """The value of an item in the syntax of requirements: all values of a list; none if it is missing."""
         value: Any = self.table[column][row]
         if value is None:
             return ()
@@ -145,7 +145,7 @@ class Attributes:
         return (str(value).lower() if isinstance(value, bool) else str(value),)
 
     def nearest(self, requirement: Requirement) -> str | None:
-        """The value that was probably meant, where a requirement on text meets no item."""
+        """The most similar existing value, for a requirement on text that no item meets."""
         kind = self.kinds[requirement.column]
         if kind not in ("list", "text") or requirement.operator not in ("=", "in", "includes", "includes any of"):
             return None

@@ -1,4 +1,4 @@
-"""Critiques of an item that was shown, "cheaper", "newer", "other genres", as requirements relative to it.
+"""Critiques of a shown item, such as "cheaper", "newer" or "other genres", as requirements relative to it.
 
 A critique is a word such as ``cheaper``, or a direction and a column: ``lower price``, ``higher year``, ``same
 studio``, ``like genres`` (one of its values at least; also ``more like: genres``), ``other genres`` (none of its
@@ -40,20 +40,20 @@ WORDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "better rated": ("higher", ("rating", "vote_average", "stars", "score")),
     "nearer": ("lower", ("distance",)),
 }
-"""Word -> direction, and the columns it can be about; the first that the items have is meant."""
+"""Word -> direction and candidate columns; the first column that the items have is used."""
 _DIRECTIONS: Final = ("lower", "higher", "same", "like", "other")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Critiqued(Tabular):
-    """What a critique of an item leaves.
+    """Result of a critique.
 
     Attributes:
-        item: The item that was criticised.
-        critique: What was said of it.
-        require: The requirements that now hold: those of the critique, and the declared ones on other columns.
-        prefer: What ranks the items that fit: requirement -> weight.
-        n_items: How many items fit.
+        item: The criticised item.
+        critique: The critique.
+        require: The new requirements: those of the critique, and the declared ones on other columns.
+        prefer: Preferences that rank the remaining items: requirement -> weight.
+        n_items: Number of remaining items.
         table: ``item_id, rank, score``: the best of them.
     """
 
@@ -72,7 +72,7 @@ class Critiqued(Tabular):
 def requirements_of(
     critique: str, row: int, attributes: Attributes, words: Mapping[str, str]
 ) -> tuple[Requirement, ...]:
-    """The requirements that a critique of an item means.
+    """Translate a critique of an item into requirements.
 
     Args:
         critique: One or more critiques, with commas between them.
@@ -81,7 +81,7 @@ def requirements_of(
         words: More words: word -> direction and column.
 
     Raises:
-        UsageError: If a critique means nothing, or the item has no value to compare with.
+        UsageError: If a critique cannot be parsed, or the item has no value to compare with.
         UnknownNameError: If a column does not exist.
     """
     made: list[Requirement] = []
@@ -92,7 +92,7 @@ def requirements_of(
 
 
 def _understood(text: str, attributes: Attributes, words: Mapping[str, str]) -> tuple[str, str]:
-    """The direction and the column of one critique."""
+    """Parse the direction and the column of one critique."""
     if text in words:
         text = words[text]
     if text.lower() in WORDS:
@@ -138,9 +138,10 @@ def _relative(direction: str, column: str, row: int, attributes: Attributes) -> 
 
 
 def likeness(row: int, attributes: Attributes, *, but: set[str]) -> dict[Requirement, float]:
-    """Preferences for what is like an item: each column counts 1, but for those named in ``but``.
+    """Preferences for items similar to a given one: each column has weight 1, except those in ``but``.
 
-    Numbers are preferred near its own, values of lists each for its share, and text where another item has it too.
+    Numbers are preferred near its own; the weight of a list is shared among its values; text counts if another item
+    has the same value.
     """
     found: dict[Requirement, float] = {}
     for column, kind in attributes.kinds.items():
@@ -162,7 +163,7 @@ def _shared(column: str, row: int, attributes: Attributes) -> bool:
 
 
 def possible_critiques(row: int, attributes: Attributes) -> dict[str, Requirement]:
-    """Every critique of one column that an item allows, by the way it is said."""
+    """All critiques of a single column that are possible for an item, by their text."""
     said = {}
     for word, (direction, columns) in reversed(WORDS.items()):
         column = next((each for each in columns if attributes.kinds.get(each) in ("number", "date")), None)
@@ -172,7 +173,7 @@ def possible_critiques(row: int, attributes: Attributes) -> dict[str, Requiremen
         if not attributes.shown(column, row) or is_identifier(column):
             continue
         if kind == "text" and not _shared(column, row, attributes):
-            continue  # a name: every other item differs in it
+            continue  # a unique name: every other item differs
         directions = {"list": ("same", "like", "other"), "text": ("same", "other"), "flag": ("same", "other")}
         for direction in directions.get(kind, ("lower", "higher")):
             found[said.get((direction, column), f"{direction} {column}")] = _relative(

@@ -1,10 +1,10 @@
-"""Which requirements to drop when no item meets them all: minimal relaxations and minimal conflicts.
+"""Relaxation of requirements that no item meets: minimal relaxations and minimal conflicts.
 
-An item fits once the requirements that it fails are dropped. So the sets of requirements that can be dropped to let
-some item fit, and from which nothing can be left out, are the minimal ones among the sets that items fail: what
-Felfernig et al. (2012) call minimal diagnoses. The sets of requirements that no item meets together, and from which
-nothing can be left out (the conflicts of Junker 2004), are the minimal sets that meet every minimal relaxation. Both
-are exact: the failed requirements of an item are the bits of a number, and there are few different numbers.
+An item fits if the requirements that it fails are dropped. The minimal sets of requirements to drop are therefore the
+minimal ones among the sets that items fail, the minimal diagnoses of Felfernig et al. (2012). The minimal sets of
+requirements that no item meets together, the conflicts of Junker (2004), are the minimal hitting sets of the minimal
+relaxations. Both are exact: the failed requirements of an item are encoded as the bits of an integer, and there are few
+distinct integers.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Relaxation:
         dropped: The requirements.
         n_items: How many items then fit.
         items: The best of them, by score.
-        instead: Where one requirement on a number is dropped: the nearest one that lets an item fit, or None.
+        instead: If one requirement on a number is dropped: the nearest value with a fitting item; else None.
     """
 
     dropped: tuple[str, ...]
@@ -38,14 +38,14 @@ class Relaxation:
 
 @dataclass(frozen=True)
 class Relaxations(Tabular):
-    """What to drop when no item meets all requirements.
+    """Alternatives for requirements that no item meets.
 
     Attributes:
         requirements: The requirements.
-        n_fit: Items that meet all of them.
-        alternatives: The minimal relaxations: first those that drop the fewest, and of these those that bring the most
-            items. None where an item fits.
-        conflicts: The requirements that no item meets together; leaving out any one of a conflict resolves it.
+        n_fit: Number of items that meet all of them.
+        alternatives: The minimal relaxations, ordered by the number of dropped requirements, then by the number of
+            items, descending. Empty if an item fits.
+        conflicts: Minimal sets of requirements that no item meets together; dropping one of a set resolves it.
     """
 
     requirements: tuple[str, ...]
@@ -68,14 +68,14 @@ class Relaxations(Tabular):
 
 
 def minimal_relaxations(failed: np.ndarray) -> list[tuple[int, int]]:
-    """The minimal sets among those that items fail.
+    """Find the minimal sets among the sets of requirements that items fail.
 
     Args:
-        failed: Bit j of an item's number is 1 where it fails requirement j: int64, shape (items,).
+        failed: Bit j of an item's value is 1 if it fails requirement j: int64, shape (items,).
 
     Returns:
-        Sets as bits with the number of items that fail just those: the fewest requirements first, of these the most
-        items, of these the later requirements: what is declared first is kept longest.
+        Sets as bits with the number of items that fail exactly those. They are ordered by fewest requirements, then by
+        most items, then by later requirements, so that the ones declared first are kept longest.
 
     Example:
         >>> minimal_relaxations(np.array([0b011, 0b100, 0b110, 0b100]))
@@ -94,7 +94,7 @@ def minimal_relaxations(failed: np.ndarray) -> list[tuple[int, int]]:
 
 
 def minimal_conflicts(relaxations: list[int]) -> list[int]:
-    """The minimal sets that share a requirement with each minimal relaxation (Berge 1989), the smallest first.
+    """Find the minimal hitting sets of the minimal relaxations (Berge 1989), the smallest first.
 
     Example:
         >>> minimal_conflicts([0b100, 0b011])

@@ -1,10 +1,10 @@
-"""Requirements on items, as small texts: ``genres includes Comedy``, ``year >= 1990``, ``brand in [A, B]``.
+"""Requirements on items as text: ``genres includes Comedy``, ``year >= 1990``, ``brand in [A, B]``.
 
-A requirement is ``COLUMN OPERATOR VALUE``. Nothing of it is run: it is cut into its three parts here, and compared with
-columns elsewhere. A column whose name holds spaces stands in quotes, as does a value that holds brackets or commas;
-text compares without regard to case.
+A requirement is ``COLUMN OPERATOR VALUE``. It is parsed, never executed. Column names with spaces are quoted, as are
+values with brackets or commas; text is compared case-insensitively.
 
-Not ``pl.sql_expr``: relaxing and critiquing change a requirement by its parts, and wishes and lists are no SQL.
+``pl.sql_expr`` is not used: relaxation and critiques change the parts of a requirement, and preferences and lists are
+not SQL.
 
 ====================================================  ==============================================================
 ``= != in [A, B]``, ``not in [A, B]``                 text, numbers, dates, true or false
@@ -29,7 +29,7 @@ from reclens.errors import UsageError, suggest
 __all__ = ["OPERATORS", "WISHES", "Requirement", "parse_requirement"]
 
 WISHES: Final = ("low", "high", "near")
-"""Operators that are met more or less, and so can be preferred but not required."""
+"""Operators with degrees, which can be preferred but not required."""
 _LISTS: Final = ("in", "not in", "includes any of", "includes all of")
 _BARE: Final = ("is known", "is missing", "low", "high")
 _TEXT: Final = ("=", "!=", "in", "not in", "contains", "does not contain", "is known", "is missing")
@@ -56,7 +56,7 @@ OPERATORS: Final[Mapping[str, tuple[str, ...]]] = {
     "date": _NUMBER,
     "flag": ("=", "!=", "is known", "is missing"),
 }
-"""Kind of a column -> the operators that it takes."""
+"""Kind of a column -> its operators."""
 _KNOWN: Final = sorted({name for names in OPERATORS.values() for name in names}, key=lambda name: (-len(name), name))
 _OTHER_SPELLINGS: Final = {
     "==": "=",
@@ -79,12 +79,12 @@ _PLAIN: Final = re.compile(r"""[^\s"'\[\],][^"'\[\],]*""")
 
 @dataclass(frozen=True)
 class Requirement:
-    """One requirement; ``str`` writes it as it is read.
+    """One requirement; ``str`` gives its text.
 
     Attributes:
         column: The attribute of the items.
         operator: One of ``OPERATORS``.
-        values: What it is compared with, as text; empty for operators without a value.
+        values: Operands as text; empty for operators without a value.
     """
 
     column: str
@@ -104,13 +104,13 @@ class Requirement:
 
 
 def parse_requirement(given: str | Mapping[str, Any] | Requirement) -> Requirement:
-    """Read a requirement.
+    """Parse a requirement.
 
     Args:
         given: A text, or a mapping with ``column``, ``operator`` and ``value`` (one value or a list of them).
 
     Raises:
-        UsageError: If it is no requirement; says where, and what was probably meant.
+        UsageError: If it cannot be parsed; names the place, and suggests what was meant.
 
     Example:
         >>> parse_requirement("genres includes any of [Comedy, 'Film-Noir']")
@@ -148,7 +148,7 @@ def _as_text(value: Any) -> str:
 
 
 def _made(column: str, operator: str, values: tuple[str, ...], given: str) -> Requirement:
-    """A requirement whose number of values fits its operator."""
+    """Make a requirement after checking the number of its values."""
     least, most = {"between": (2, 2), "excludes": (1, 99)}.get(operator, (1, 1))
     least, most = (0, 0) if operator in _BARE else (1, 9999) if operator in _LISTS else (least, most)
     if least <= len(values) <= most:
@@ -161,7 +161,7 @@ def _made(column: str, operator: str, values: tuple[str, ...], given: str) -> Re
 
 
 def _operator(rest: str, given: str) -> tuple[str, str]:
-    """The operator at the beginning of a text, and what follows."""
+    """Split the operator off the beginning of a text."""
     lower = rest.lower()
     for name in sorted([*_KNOWN, *_OTHER_SPELLINGS], key=len, reverse=True):
         if not lower.startswith(name):
@@ -194,7 +194,7 @@ def _values(operator: str, text: str, given: str) -> tuple[str, ...]:
 
 
 def _listed(text: str, given: str) -> tuple[str, ...]:
-    """The values of ``[A, "B, C"]``."""
+    """Parse the values of ``[A, "B, C"]``."""
     values: list[str] = []
     at = 1
     while True:
@@ -216,7 +216,7 @@ def _listed(text: str, given: str) -> tuple[str, ...]:
 
 
 def _one(text: str, given: str) -> str:
-    """A value without its quotes."""
+    """Remove the quotes of a value."""
     if text[:1] in ('"', "'"):
         if not _QUOTED.fullmatch(text):
             raise UsageError(f"the requirement '{given}': the quotes of {text} do not close, or something follows.")
@@ -229,7 +229,7 @@ def _plain(quoted: str) -> str:
 
 
 def _shown(value: str, *, alone: bool = False) -> str:
-    """A value, in quotes where it could be misread."""
+    """Quote a value if necessary."""
     if alone:  # "includes any of" would be another operator
         calm = value[:1] not in ("", "'", '"', "[") and not value.lower().startswith(("any of", "all of"))
     else:
