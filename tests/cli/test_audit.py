@@ -53,7 +53,7 @@ def test_an_audit_is_kept_and_written(run: Any, place: Path) -> None:
     users = pl.read_csv(place / "workspace" / "reports" / "mine.responsible-ai.csv")
     assert users.columns == ["city", "true_y", "predicted_y"] and users.height == 30
     page = (place / "workspace" / "reports" / "mine.md").read_text()
-    assert kept.card["lists"]["hash"] in page and "Somebody" in page and "K = 2" in page
+    assert kept.card["lists"]["hash"] in page and "Somebody" in page and "With k = 2: " in page
     assert "audited again: k = 2" in done.stderr
     listed = run("workspace", "list", "--format", "json", cwd=place)
     assert {"kind": "audit", "name": "mine"}.items() <= next(
@@ -154,7 +154,7 @@ def test_a_log_tells_the_attention_and_the_audit_is_made_again_with_it(run: Any,
     assert told == pytest.approx([1, 0.5, 0.25], rel=0.15)
     assert kept.opinions["position"] == "described" and "audited again: attention from the log" in said
     text = (place / "workspace" / "reports" / "mine.md").read_text()
-    assert "every position could be told" in text and "Attention from the log: " in text
+    assert "every position could be told" in text and "With attention from the log: " in text
     (place / "audit.toml").write_text(
         AUDIT.replace('split = "s"', 'split = "s"\nlog = "log.csv"').replace("k = 3", 'k = 3\nattention = "estimated"')
     )
@@ -210,7 +210,7 @@ of = "n_interactions"
     for name in ("k = 2", "seed 7", "candidates: items of the test part", "city in other groups"):
         assert f"audited again: {name}" in said
     text = (place / "workspace" / "reports" / "mine.md").read_text()
-    assert "Candidates: items that the user does not have: " in text and "City in other groups: " in text
+    assert "With candidates: items that the user does not have: " in text and "With city in other groups: " in text
 
 
 def test_a_plan_declares_and_says_what_could_be_found(run: Any, place: Path) -> None:
@@ -299,4 +299,4 @@ def test_another_k_takes_metrics_and_hypotheses_with_it() -> None:
     made = validate_audit_settings(content, source="it")
     other = made.settings(**made.variants()["k = 5"])
     assert (other.k, other.metrics, other.hypotheses[0].measure) == (5, ["ndcg@5"], "ndcg@5")  # type: ignore[index]
-    assert made.settings(**made.variants()["attention rbp"]).attention == "rbp"
+    assert made.settings(**made.variants()["geometric attention"]).attention == "rbp"

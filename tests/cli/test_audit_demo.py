@@ -7,11 +7,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 import reclens as rl
 from reclens.job.audit import run_audit_job
 from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_candidates, keep_market
+from reclens.report.audit.words import INJECTED
 from reclens.workspace import Workspace
 
 
@@ -54,8 +56,17 @@ def test_the_audit_of_the_marketplace_finds_what_was_put_in(tmp_path: Path, monk
     (last,) = (each for each in tried.validation.trials if (each.mitigation, each.strength) == ("dual_prices", 1.0))
     # At full strength the prices bring the tail to its share of the relevant items.
     assert last.gap.low is not None and last.gap.high is not None and last.gap.low < 0 < last.gap.high
-    (settings,) = (each for name, each in audits_of(place, "popular", market=True).items() if name == "marketplace")
+    place.save(rl.models.Popular().fit(split.train), "audit-demo-popular")
+    made = audits_of(place, "popular", market=True)
+    settings = made["marketplace"]
     assert {"income", "age"} <= set(settings.audit.by) and "seller" in settings.audit.attributes
-    audit = rl.audit.run(lists, split.test, train=split.train, by="income", attributes=["seller"])
-    for put, found in found_of_injected(injected, audit).values():
+    assert settings.audit.two_sided and made["popular"].loop is not None and made["popular"].model is not None
+    log = pl.read_parquet(settings.data.log or "")
+    audit = rl.audit.run(lists, split.test, train=split.train, by="income", attributes=["seller"], log=log)
+    held = found_of_injected(injected, audit)
+    assert set(held) == set(INJECTED) and held["examination"][0] == pytest.approx(2**-0.7)
+    put, found = held.pop("examination")
+    assert found.low is not None and found.high is not None
+    assert abs(found.value - put) < found.high - found.low, "within four standard errors"
+    for put, found in held.values():
         assert found.low is not None and found.high is not None and found.low < put < found.high

@@ -166,8 +166,10 @@ def demo(
     from reclens.job.audit_demo import audits_of, demo_job, found_of_injected, keep_candidates, keep_market, ranked
     from reclens.job.run import run_job
     from reclens.report import leaderboard
+    from reclens.report._toolkit.format import between
     from reclens.report.audit.comparison import build_audit_comparison, comparison_sentence
     from reclens.report.audit.sentences import overall_sentence
+    from reclens.report.audit.words import INJECTED
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
@@ -198,7 +200,7 @@ def demo(
         output.say("the marketplace's own lists:")
         _say_findings(audited["marketplace"], output)
         for name, (put, found) in found_of_injected(injected, audited["marketplace"].audit).items():
-            output.say(f"- {name}: {put:g} was put in, {found} is measured")
+            output.say(f"- {INJECTED[name]}: {put:.3g} was put in, {between(found, signed=False)} is measured")
     found = hold(first, last)
     page = build_audit_comparison(found, synthetic=bool(last.card.get("synthetic")))
     written = page.save(place.folder / "reports" / "audit-demo-comparison")

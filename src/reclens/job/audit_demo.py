@@ -6,7 +6,10 @@ finds can be held against what was put in.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -16,6 +19,7 @@ from reclens.audit.result import Audit
 from reclens.data.dataset import Dataset
 from reclens.data.split.time import by_time
 from reclens.evaluation import Evaluation
+from reclens.files import write_bytes
 from reclens.job.audit_settings import AuditJobSettings, validate_audit_settings
 from reclens.job.settings import JobSettings, validate_settings
 from reclens.schema import ITEM, TIMESTAMP, USER
@@ -46,7 +50,7 @@ _MOST: Final = 12
 
 
 def keep_market(workspace: Workspace, *, seed: int = 0) -> Injected:
-    """Draw the marketplace of the demonstration, and keep its split by time and its lists in the workspace.
+    """Draw the marketplace of the demonstration, and keep its split by time, its lists and its log in the workspace.
 
     Args:
         workspace: Where they are kept.
@@ -56,10 +60,17 @@ def keep_market(workspace: Workspace, *, seed: int = 0) -> Injected:
         The bias that its lists have.
     """
     market = draw_marketplace(injected=_INJECTED, seed=seed)
+    log = io.BytesIO()
+    market.log.write_parquet(log)
+    write_bytes(_log_of(workspace), log.getvalue())
     cut: Any = market.truth[TIMESTAMP].min()
     workspace.save(by_time(market.data, at=cut, validation_share=0.1), _DATA, overwrite=True)
     workspace.save(market.lists, _LISTS, overwrite=True)
     return market.injected
+
+
+def _log_of(workspace: Workspace) -> Path:
+    return workspace.folder / "reports" / f"{_NAME}-log.parquet"
 
 
 def demo_job(data: str | None, *, seed: int = 0) -> JobSettings:
@@ -89,13 +100,17 @@ def found_of_injected(injected: Injected, audit: Audit) -> dict[str, tuple[float
 
     Returns:
         Measure -> what was injected, and the number with its interval: ``exposure_share`` of the partner seller against
-        merit as a ratio, and the difference in ``ndcg@10`` of households with a low income.
+        merit as a ratio, the difference in ``ndcg@10`` of households with a low income, and the attention that the
+        second place gets, of that of the first, where the log was audited.
     """
     known = {(row.measure, row.subject, row.reference): row for row in audit.rows if row.by in ("overall", "income")}
-    return {
+    found = {
         "exposure_share": (injected.exposure, known["exposure_share", "partner", "merit"].ratio),
         _METRIC: (-injected.ndcg_gap, known[_METRIC, "low", "rest"].difference),
     }
+    if audit.position is not None:
+        found["examination"] = (2.0**-injected.examination, audit.position.examination[1])
+    return found
 
 
 def ranked(results: Mapping[str, Evaluation]) -> list[str]:
@@ -159,17 +174,24 @@ def audits_of(
         report = {**content["report"], "system": told.get(system), "title": f"Fairness and bias audit of {system}"}
         report["parameters"] = ["What you interacted with before.", "Items that you have are left out."]
         settings = {**content, "report": report, "name": f"{_NAME}-{system}", "lists": f"{_NAME}-{system}"}
-        if mitigate and system == other:
+        if mitigate and system == other:  # what the scores chose, of which the first places are shown
+            settings |= {"lists": _CANDIDATES, "audit": content["audit"] | {"retrieved": _DEPTH}}
             gap = {"attribute": POPULARITY, "group": "tail", "baseline": "merit"}
-            settings["mitigation"] = {
-                **gap,
-                "candidates": _CANDIDATES,
-                "rerank": _TRIED,
-                "weights": {},
-                "most_lost": 0.05,
-            }
+            settings["mitigation"] = {**gap, "rerank": _TRIED, "weights": {}, "most_lost": 0.05}
+        if market:
+            settings |= _of_the_market(system, settings, workspace)
         found[system] = validate_audit_settings(settings, source="audit demo")
     return found
+
+
+def _of_the_market(system: str, settings: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    """What the marketplace has beside its lists: a log of impressions for its own, a feedback loop for the models."""
+    if system == "marketplace":
+        data = settings["data"] | {"log": str(_log_of(workspace))}
+        return {"data": data, "audit": settings["audit"] | {"two_sided": True}}
+    model = workspace.load("model", f"{_NAME}-{system}")
+    parameters = {each.name: getattr(model, each.name) for each in fields(model) if each.init}
+    return {"model": {"name": system, "parameters": parameters}, "loop": {"rounds": 4, "seeds": 3}}
 
 
 def _user_groups(train: Dataset) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -41,6 +42,8 @@ __all__ = [
 
 ESTIMATED: Final = "estimated"
 """The attention that is told from the log of the audit."""
+_ATTENTION: Final[Mapping[str, str]] = {"log": "logarithmic", "rbp": "geometric"}
+"""What attention by position is called, where it is called otherwise than in the settings."""
 
 Candidates = Literal["unseen", "test"]
 """Which items lists are chosen from: those that a user does not have, or those of the test part."""
@@ -318,7 +321,7 @@ class AuditJobSettings(Section):
     def variants(self) -> dict[str, dict[str, Any]]:
         """The other choices of ``[sensitivity]``, by what they are called."""
         found: dict[str, dict[str, Any]] = {f"k = {k}": self._with_k(k) for k in self.sensitivity.k}
-        found |= {f"attention {each}": {"attention": each} for each in self.sensitivity.attention}
+        found |= {f"{_ATTENTION.get(each, each)} attention": {"attention": each} for each in self.sensitivity.attention}
         found |= {f"seed {each}": {"seed": each} for each in self.sensitivity.seed}
         return found | {
             f"tiers {head:.0%} / {tail:.0%}": {"tiers": (head, tail)} for head, tail in self.sensitivity.tiers

@@ -90,7 +90,7 @@ def lab(colour: str) -> np.ndarray:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_no_system_has_a_colour_of_gains_and_losses(theme: str) -> None:
-    tones = {name: lab(PAPER[theme][name]) for name in ("good", "bad", "open")}
+    tones = {name: lab(PAPER[theme][name]) for name in ("good", "bad", "open", "high", "low", "favoured")}
     for name, tone in tones.items():
         nearest = min(float(np.linalg.norm(tone - lab(each))) for each in THEME[theme])
         assert nearest > 15, f"{name} is {nearest:.0f} from the colour of a system; 2 to 3 can just be told apart"

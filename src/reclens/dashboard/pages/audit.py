@@ -26,9 +26,15 @@ from reclens.dashboard.widgets import (
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.comparison import comparison_sentence
 from reclens.report.audit.sections import item_attributes
-from reclens.report.audit.sentences import explained_sentence, finding_sentence, overall_sentence, top_findings
+from reclens.report.audit.sentences import (
+    explained_sentence,
+    finding_sentence,
+    overall_sentence,
+    telling_gaps,
+    top_findings,
+)
 from reclens.report.audit.tables import change_table, evidence_table, not_measured_table, tier_table
-from reclens.report.audit.words import OPINIONS, QUESTIONS, SECTIONS, TONES, Tone
+from reclens.report.audit.words import OPINIONS, QUESTIONS, SECTIONS, TONES, Tone, crossed_caption, group_caption
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -103,8 +109,7 @@ def _items(audit: Audit, group: str) -> None:
         chart(
             draw(charts.merit_chart, audit, attribute=name), f"Exposure by {name}; dashed: parity", key=f"merit-{name}"
         )
-        caption = f"{name}: catalogue, histories, relevant items, lists"
-        chart(draw(charts.stage_chart, audit, attribute=name), caption, key=f"stages-{name}")
+        chart(draw(charts.stage_chart, audit, attribute=name), charts.stage_caption(audit, name), key=f"stages-{name}")
     _numbers(audit, group, "exposure")
 
 
@@ -113,7 +118,7 @@ def _popularity(audit: Audit, group: str) -> None:
     chart(draw(charts.lift_chart, audit), "Popularity lift by group of users (ΔGAP)", key="lift")
     if "popularity" in item_attributes(audit):
         drawn = draw(charts.stage_chart, audit, attribute="popularity")
-        chart(drawn, "Tiers of popularity: catalogue, histories, relevant items, lists", key="stages-tiers")
+        chart(drawn, charts.stage_caption(audit, "popularity"), key="stages-tiers")
     if audit.bias:
         table(tier_table(audit), key="tiers")
     _numbers(audit, group, "popularity")
@@ -122,15 +127,16 @@ def _popularity(audit: Audit, group: str) -> None:
 def _users(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["users"])
     rows = [row for row in _of(audit, group, "users", "lists") if group != _ALL or " × " not in row.by]
-    for measure in sorted({row.measure for row in rows}):
+    for measure in sorted({row.measure for row in rows if not row.measure.startswith("stage_")}):
         drawn = draw(charts_users.measure_chart, audit, measure=measure, by=None if group == _ALL else group)
-        chart(drawn, f"{measure} of each group beside the others", key=f"forest-{measure}")
+        chart(drawn, f"{group_caption(measure)} of each group beside the others", key=f"forest-{measure}")
     for one, other in charts_users.crossed_pairs(audit):
         if group in (_ALL, one, other, f"{one} × {other}"):
             drawn = draw(charts_users.intersection_chart, audit, one=one, other=other)
-            chart(drawn, f"{one} and {other} beside all others; hatched: too few users", key=f"cross-{one}-{other}")
+            chart(drawn, crossed_caption(one, other), key=f"cross-{one}-{other}")
+    told = telling_gaps([gap for gap in audit.adjusted if group in (_ALL, gap.by)])
     for at, gap in enumerate(audit.adjusted):
-        if group in (_ALL, gap.by):
+        if any(gap is one for one in told):
             chart(
                 draw(charts_users.waterfall_of, audit, at=at),
                 f"What explains the gap of {gap.segment}",

@@ -22,6 +22,9 @@ PAPER: Final = {
         "good": "#1a7f37",
         "bad": "#e0115f",
         "open": "#bf8700",
+        "high": "#d9739a",
+        "low": "#a08a5a",
+        "favoured": "#6b9478",
     },
     "dark": {
         "paper": "#14171c",
@@ -33,11 +36,15 @@ PAPER: Final = {
         "good": "#56d364",
         "bad": "#ff3d8b",
         "open": "#ffb000",
+        "high": "#c2708f",
+        "low": "#b09a6a",
+        "favoured": "#7fa98c",
     },
 }
 """The colours of the page beside those of the systems, as the style sheet of the report has them.
 
-``good``, ``bad`` and ``open`` tell verdicts, gains and losses; no system has one of them.
+``good``, ``bad`` and ``open`` tell verdicts, gains and losses; no system has one of them. ``high``, ``low`` and
+``favoured`` are duller steps of ``bad``, ``open`` and ``good``, for severities: the more saturated is the graver.
 """
 
 

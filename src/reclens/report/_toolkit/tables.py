@@ -71,13 +71,15 @@ def format_number(value: float | None, *, signed: bool = False) -> str:
     ('0.2581', '12.35', '1,234', '–')
     >>> format_number(0.01, signed=True)
     '+0.0100'
+    >>> format_number(-0.00001)
+    '0.0000'
     """
     if value is None or math.isnan(value):
         return NOTHING
     sign = "+" if signed else ""
     size = abs(value)
     digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
-    return f"{value:{sign},.{digits}f}"
+    return f"{value:{sign}z,.{digits}f}"  # never -0.0000
 
 
 def format_estimate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reclens.audit import Audit, AuditRow
@@ -19,6 +20,7 @@ __all__ = [
     "UNIDENTIFIED",
     "described_table",
     "disparity_rows_of",
+    "disparity_table",
     "examination_table",
     "identified_sentence",
     "joint_table",
@@ -36,6 +38,8 @@ UNIDENTIFIED: Final[Mapping[Unidentified, str]] = {
     "no_clicks": "a position was never clicked",
 }
 _JOINT: Final = "jme_"
+_TIMES: Final = 1_000
+"""What joint measures are shown as multiples of: squares of shares of exposure are small."""
 
 
 def identified_sentence(found: PositionBias) -> str:
@@ -97,20 +101,21 @@ def joint_table(rows: Sequence[AuditRow]) -> Table | None:
             kind.upper(),
             attribute or NOTHING,
             "all users" if by == OVERALL[0] else by,
-            *(_number(parts.get(part)) for part in PARTS),
+            *(_number(parts.get(part), times=_TIMES) for part in PARTS),
         )
         for (kind, attribute, by), parts in sorted(found.items(), key=lambda each: tuple(map(str, each[0])))
     )
     heads = ("measure", "items by", "users by", "joint", "fairness alone", "relevance alone")
     notes = (
         (
-            "Joint: mean square of exposure less its target; 0 is parity. Fairness alone: mean square of exposure. "
-            "Relevance alone: mean product of exposure and target; more is better. There is no interval where "
+            f"All numbers × {_TIMES:,}. Joint: mean square of exposure less its target; 0 is parity. Fairness alone: "
+            "mean square of exposure. Relevance alone: mean product of exposure and target; more is better. There is "
+            "no interval where "
             "resampling users would inflate the number, as it does squares of noisy means."
         ),
     )
     return Table(
-        title="Joint measures of exposure",
+        title=f"Joint measures of exposure, × {_TIMES:,}",
         columns=heads,
         rows=cells,
         records=tuple(row.to_dicts()[0] for row in joint),
@@ -133,9 +138,31 @@ def disparity_rows_of(rows: Sequence[AuditRow]) -> list[AuditRow]:
     return [row for row in rows if row.measure == "bias_disparity"]
 
 
-def _number(row: AuditRow | None) -> str:
+def disparity_table(rows: Sequence[AuditRow], *, most: int = 20) -> Table:
+    """How often lists have each group of items, beside histories."""
+    cells = tuple(
+        (
+            subject_text(row),
+            f"{row.n:,}",
+            format_number(row.reference_value.value),
+            format_number(row.value.value),
+            ratio_text(row.ratio),
+        )
+        for row in rows[:most]
+    )
+    left = len(rows) - len(cells)
+    notes = ("1 is parity with the catalogue: what histories or lists have of the group ÷ what the catalogue has.",)
+    notes += (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
+    heads = ("group", "n", "in histories", "in lists", "lists ÷ histories")
+    records = tuple(row.to_dicts()[0] for row in rows[:most])
+    return Table(title="Bias disparity", columns=heads, rows=cells, records=records, notes=notes)
+
+
+def _number(row: AuditRow | None, *, times: float = 1.0) -> str:
     if row is None:
         return NOTHING
-    if row.value.low is not None:
-        return between(row.value, signed=False)
-    return format_number(row.value.value)
+    found = row.value
+    if found.low is None or found.high is None:
+        return format_number(found.value * times)
+    ends = replace(found, value=found.value * times, low=found.low * times, high=found.high * times)
+    return between(ends, signed=False)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.audit.rows import Severity
 from reclens.evaluation.results import OVERALL
-from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, legend_above, rows_of, told_colour
+from reclens.report._toolkit.format import percent, sentence
 from reclens.report.audit.sentences import claim, ratio_text, verdict_text
 from reclens.report.audit.words import CHANGES, SEVERITIES, measure_name, reference_name
 from reclens.stats.estimate import Estimate
@@ -23,36 +23,71 @@ __all__ = [
     "lorenz_chart",
     "merit_chart",
     "parity_line",
+    "ratio_axis",
     "severity_colour",
+    "severity_marks",
+    "stage_caption",
     "stage_chart",
     "stage_rows",
 ]
 
-_COLOURS: Final[Mapping[Severity, str]] = {
-    "critical": "var(--s6)",
-    "high": "var(--s1)",
-    "medium": "var(--s4)",
-    "low": "var(--s0)",
-    "favoured": "var(--s2)",
-    "none": "var(--s2)",
-    "inconclusive": "var(--muted)",
-    "descriptive": "var(--muted)",
+_MARKS: Final[Mapping[Severity, tuple[str, str]]] = {
+    "critical": ("var(--bad)", "diamond"),
+    "high": ("var(--high)", "triangle-down"),
+    "medium": ("var(--open)", "square"),
+    "low": ("var(--low)", "square"),
+    "favoured": ("var(--favoured)", "triangle-up"),
+    "none": ("var(--good)", "circle"),
+    "inconclusive": ("var(--muted)", "circle"),
+    "descriptive": ("var(--muted)", "circle"),
 }
+"""Colour and shape of each severity. The colours are those of verdicts: no system has one of them."""
 _NAMED: Final = 8
 """Groups that are named beside their dots: those farthest from parity."""
+_APART: Final = (0.16, 0.05)
+"""How far apart two names have to be, across and up, as a share of the axes: nearer ones would lie on each other."""
+_TICKS: Final = (
+    *(0.01, 0.02, 0.05, 0.1, 0.125, 0.2, 0.25, 0.33, 0.5, 0.65, 0.8, 0.9, 0.95),
+    *(1.0, 1.05, 1.1, 1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0, 20.0, 50.0, 100.0),
+)
+"""Ratios that stand on an axis."""
 _CURVES: Final = {"shown": "lists", "owned": "what users had"}
-STAGES: Final = {"catalogue": "catalogue", "profile": "histories", "merit": "relevant items", "lists": "lists"}
+STAGES: Final = {
+    "catalogue": "catalogue",
+    "profile": "histories",
+    "merit": "relevant items",
+    "scores": "candidates",
+    "lists": "lists",
+}
 """The same share at each stage, from what there is to what is shown."""
 
 
-def severity_colour(rows: Sequence[Mapping[str, Any]]) -> Any:
+def severity_colour(rows: Sequence[Mapping[str, Any]], *, symbol: str = "square") -> Any:
     """The colour of each severity, told above the chart."""
     import altair as alt
 
-    seen: list[Severity] = [code for code in _COLOURS if any(row["severity"] == SEVERITIES[code] for row in rows)]
-    scale = alt.Scale(domain=[SEVERITIES[code] for code in seen], range=[_COLOURS[code] for code in seen])
-    legend = alt.Legend(title=None, orient="top", labelColor="var(--ink)", symbolType="circle", columns=3)
-    return alt.Color("severity:N", scale=scale, legend=legend)
+    seen = _seen(rows)
+    scale = alt.Scale(domain=[SEVERITIES[code] for code in seen], range=[_MARKS[code][0] for code in seen])
+    return legend_above(alt.Color("severity:N", scale=scale), symbol=symbol)
+
+
+def severity_marks(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Colour and shape of each severity, for points: who cannot tell the colours sees the shapes."""
+    import altair as alt
+
+    seen = _seen(rows)
+    names = [SEVERITIES[code] for code in seen]
+    scale = alt.Scale(domain=names, range=[_MARKS[code][1] for code in seen])
+    legend = alt.Legend(title=None, orient="top", columns=2, labelColor="var(--ink)", labelFontSize=12)
+    colours = alt.Scale(domain=names, range=[_MARKS[code][0] for code in seen])
+    return {
+        "color": alt.Color("severity:N", scale=colours, legend=legend),
+        "shape": alt.Shape("severity:N", scale=scale, legend=legend),
+    }
+
+
+def _seen(rows: Sequence[Mapping[str, Any]]) -> list[Severity]:
+    return [code for code in _MARKS if any(row["severity"] == SEVERITIES[code] for row in rows)]
 
 
 def parity_line(*, at: float = 1.0) -> Any:
@@ -61,6 +96,26 @@ def parity_line(*, at: float = 1.0) -> Any:
 
     data = alt.Data(values=[{"at": at}])  # type: ignore[arg-type]
     return alt.Chart(data).mark_rule(strokeWidth=1, color="var(--ink)", strokeDash=[4, 3]).encode(x="at:Q")
+
+
+def ratio_axis(values: Iterable[float], *, title: str) -> Any:
+    """A logarithmic axis of ratios with room at both ends, so that no interval seems cut off.
+
+    Args:
+        values: What lies on the axis: ratios and the ends of their intervals; parity is on it too.
+        title: Of the axis.
+    """
+    import altair as alt
+
+    known = [value for value in values if value > 0 and math.isfinite(value)]
+    low, high = min([*known, 0.9]), max([*known, 1 / 0.9])
+    room = (high / low) ** 0.04
+    low, high = low / room, high * room
+    ticks = [each for each in _TICKS if low <= each <= high]
+    step = -(-len(ticks) // 7)  # a phone has room for seven
+    one = ticks.index(1.0)
+    axis = alt.Axis(values=ticks[one % step :: step], format="~g", grid=True)
+    return alt.X("value:Q", title=title, scale=alt.Scale(type="log", nice=False, domain=[low, high]), axis=axis)
 
 
 def lorenz_chart(audit: Audit) -> Any | None:
@@ -119,30 +174,57 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
     x = alt.X("merit:Q", title=f"share of the {STAGES[against]}", axis=axis, scale=alt.Scale(domain=[0, most]))
     y = alt.Y("value:Q", title="share of the exposure", axis=axis, scale=alt.Scale(domain=[0, most]))
     line = alt.Chart(alt.Data(values=[{"merit": 0, "value": 0}, {"merit": most, "value": most}]))  # type: ignore[arg-type]
-    for rank, row in enumerate(sorted(rows, key=lambda row: -abs(row["value"] - row["merit"]))):
-        row["named"] = rank < _NAMED
+    _name(rows, most)
     base = base_of(rows, height=300)
-    colour = severity_colour(rows)
-    named = base.transform_filter("datum.named")
+    marks = severity_marks(rows)
     layers = [
         line.mark_line(strokeWidth=1, color="var(--ink)", strokeDash=[4, 3]).encode(x=x, y=y),
-        base.mark_circle(size=80).encode(x=x, y=y, color=colour, tooltip="tip:N"),
-        named.mark_text(align="left", dx=7, dy=-7, fontSize=11, color="var(--ink)").encode(x=x, y=y, text="group:N"),
+        base.mark_point(size=80, filled=True, opacity=1).encode(x=x, y=y, tooltip="tip:N", **marks),
     ]
+    for side, align, shift in (("right", "left", 9), ("left", "right", -9)):
+        if any(row["named"] == side for row in rows):
+            named = base.transform_filter(alt.datum.named == side)
+            text = named.mark_text(align=align, dx=shift, fontSize=12, color="var(--ink)")
+            layers.append(text.encode(x=x, y=y, text="group:N"))
     if any(row["low"] is not None for row in rows):
-        layers.insert(1, base.mark_rule(strokeWidth=2, opacity=0.6).encode(x=x, y="low:Q", y2="high:Q", color=colour))
+        layers.insert(1, base.mark_rule(strokeWidth=2).encode(x=x, y="low:Q", y2="high:Q", color=marks["color"]))
     return alt.layer(*layers)
+
+
+def _name(rows: Sequence[dict[str, Any]], most: float) -> None:
+    """Say on which side of its point each group is named; the farthest from parity first, none over another."""
+    taken: list[tuple[float, float, str]] = []
+    for row in rows:
+        row["named"] = ""
+    for row in sorted(rows, key=lambda row: -abs(row["value"] - row["merit"]))[:_NAMED]:
+        across, up = row["merit"] / most, row["value"] / most
+        for side in ("left", "right") if across > 0.75 else ("right", "left"):
+            if not any(on == side and abs(across - x) < _APART[0] and abs(up - y) < _APART[1] for x, y, on in taken):
+                row["named"] = side
+                taken.append((across, up, side))
+                break
 
 
 def stage_rows(audit: Audit, attribute: str) -> list[dict[str, Any]]:
     """The share of each group in the catalogue, in histories, among the relevant items, and in lists."""
     found: list[dict[str, Any]] = []
     for reference, stage in STAGES.items():
-        if reference == "lists":
+        if reference in ("scores", "lists"):
             continue
         found += [_stage(row, stage, row.reference_value) for row in _shares(audit, attribute, reference)]
+    found += [
+        _stage(row, STAGES["scores"], row.value)
+        for row in audit.rows
+        if row.measure == "stage_scores" and row.attribute == attribute
+    ]
     lists = _shares(audit, attribute, "catalogue")
     return found + [_stage(row, STAGES["lists"], row.value) for row in lists]
+
+
+def stage_caption(audit: Audit, attribute: str) -> str:
+    """The stages that the chart shows, in their order."""
+    known = {row["stage"] for row in stage_rows(audit, attribute)}
+    return f"{sentence(attribute)}: {', '.join(stage for stage in STAGES.values() if stage in known)}"
 
 
 def _label(row: AuditRow) -> str:
@@ -206,8 +288,8 @@ def lift_chart(audit: Audit) -> Any | None:
         return None
     y = rows_of("label", [row["label"] for row in rows])
     base = base_of(rows, height=ROW_HEIGHT * len(rows))
-    x = alt.X("value:Q", title="ΔGAP: lists beside histories", axis=alt.Axis(format="+%"))
-    bars = base.mark_bar(height=12, opacity=0.75).encode(x=x, y=y, color=severity_colour(rows), tooltip="tip:N")
+    x = alt.X("value:Q", title="ΔGAP: lists beside histories", axis=alt.Axis(format="+%", tickCount=3))
+    bars = base.mark_bar(height=12).encode(x=x, y=y, color=severity_colour(rows), tooltip="tip:N")
     if all(row["low"] is None for row in rows):
         return alt.layer(bars)
     whiskers = base.mark_rule(strokeWidth=2, color="var(--ink)").encode(x="low:Q", x2="high:Q", y=y)
@@ -237,8 +319,8 @@ def change_chart(found: AuditComparison, *, most: int = 24) -> Any | None:
     if not ends:
         return None
     y = rows_of("label", [row["label"] for row in lines], widest=260)
-    scale = alt.Scale(type="log", nice=False)
-    x = alt.X("value:Q", title="impact ratio (1 is parity)", scale=scale, axis=alt.Axis(tickCount=5))
+    x = ratio_axis([row["value"] for row in ends], title="impact ratio (1 is parity)")
+    scale = x["scale"]
     height = ROW_HEIGHT * len(lines)
     bars = base_of(lines, height=height).mark_rule(strokeWidth=3, color="var(--line)")
     dots = base_of(ends, height=height).mark_circle(size=80, opacity=1)

@@ -58,9 +58,9 @@ def loop_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any | No
     base = base_of(rows, height=220)
     x = alt.X("round:Q", title="round", axis=alt.Axis(format="d", values=list(range(last + 1))))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
-    colour = told_colour(names)
+    colour = told_colour(names, symbol="circle")
     return alt.layer(
-        base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
+        base.mark_rule(strokeWidth=1).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour),
         base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour),
         base.mark_circle(size=45, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"),
     )

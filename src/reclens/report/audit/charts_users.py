@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from reclens.audit import AdjustedGap, Audit, AuditRow
-from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, zero
+from reclens.evaluation.results import OVERALL
+from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, legend_above, rows_of, zero
 from reclens.report._toolkit.format import between
-from reclens.report.audit.charts import parity_line, severity_colour
+from reclens.report.audit.charts import parity_line, ratio_axis, severity_marks
 from reclens.report.audit.sentences import claim, subject_text, verdict_text
-from reclens.report.audit.words import SEVERITIES, STEPS
+from reclens.report.audit.words import SEVERITIES, STEPS, measure_name
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -28,21 +29,28 @@ _WIDEST: Final = 8.0
 """Ratios beyond this, or below its inverse, are drawn at the edge: they say 'nothing like parity'."""
 
 _CLASSES: Final = (
-    ("below 0.80", 0.8, "var(--s1)"),
-    ("0.80 to 0.90", 0.9, "var(--s4)"),
+    ("below 0.80", 0.8, "var(--bad)"),
+    ("0.80 to 0.90", 0.9, "var(--open)"),
     ("0.90 to 1.11", 1 / 0.9, "var(--grid)"),
-    ("above 1.11", math.inf, "var(--s0)"),
+    ("above 1.11", math.inf, "var(--favoured)"),
 )
-"""Classes of ratios, their upper ends and their colours, which cannot be mixed: they follow light and dark."""
+"""Classes of ratios, their upper ends and their colours, which are those of severities and follow light and dark."""
 
 
-def forest_chart(rows: Sequence[AuditRow], *, most: int = 24, title: str = "ratio (1 is parity)") -> Any | None:
+def forest_chart(
+    rows: Sequence[AuditRow],
+    *,
+    most: int = 24,
+    title: str = "ratio (1 is parity)",
+    label: Callable[[AuditRow], str] = subject_text,
+) -> Any | None:
     """The ratio of each group with its interval, on a logarithm, with parity and the band of no material difference.
 
     Args:
         rows: The rows; those without a ratio are left out.
         most: Groups that are shown, the gravest first as given.
         title: Of the axis.
+        label: What each row is called.
     """
     import altair as alt
 
@@ -52,7 +60,7 @@ def forest_chart(rows: Sequence[AuditRow], *, most: int = 24, title: str = "rati
             continue
         shown.append(
             {
-                "label": subject_text(row),
+                "label": label(row),
                 "severity": SEVERITIES[row.severity],
                 "value": _inside(row.ratio.value),
                 "low": None if row.ratio.low is None else _inside(row.ratio.low),
@@ -64,17 +72,19 @@ def forest_chart(rows: Sequence[AuditRow], *, most: int = 24, title: str = "rati
         return None
     y = rows_of("label", [row["label"] for row in shown], widest=200)
     base = base_of(shown, height=ROW_HEIGHT * len(shown))
-    scale = alt.Scale(type="log", nice=False)
-    x = alt.X("value:Q", title=title, scale=scale, axis=alt.Axis(tickCount=5))
+    ends = [row[end] for row in shown for end in ("low", "value", "high") if row[end] is not None]
+    x = ratio_axis(ends, title=title)
+    scale = x["scale"]
     band = alt.Chart(alt.Data(values=[{"from": 0.9, "to": 1 / 0.9}]))  # type: ignore[arg-type]
     layers = [
         band.mark_rect(color="var(--soft)").encode(x=alt.X("from:Q", scale=scale), x2="to:Q"),
         parity_line(),
     ]
-    colour = severity_colour(shown)
+    marks = severity_marks(shown)
     if any(row["low"] is not None for row in shown):
-        layers.append(base.mark_rule(strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y, color=colour))
-    layers.append(base.mark_circle(size=75, opacity=1).encode(x=x, y=y, color=colour, tooltip="tip:N"))
+        rule = base.mark_rule(strokeWidth=2)
+        layers.append(rule.encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y, color=marks["color"]))
+    layers.append(base.mark_point(size=75, filled=True, opacity=1).encode(x=x, y=y, tooltip="tip:N", **marks))
     return alt.layer(*layers)
 
 
@@ -82,7 +92,7 @@ def measure_chart(audit: Audit, measure: str, *, by: str | None = None) -> Any |
     """The forest of one measure of groups of users: of one segmentation, or of all that are no product."""
     rows = [row for row in audit.rows if row.measure == measure and row.section in ("users", "lists")]
     chosen = [row for row in rows if (" × " not in row.by if by is None else row.by == by)]
-    return forest_chart(chosen, title=f"{measure}: group ÷ others (1 is parity)")
+    return forest_chart(chosen, title=f"{measure_name(measure)}: group ÷ others (1 is parity)")
 
 
 def disparity_chart(audit: Audit, *, by: str | None = None) -> Any | None:
@@ -95,22 +105,28 @@ def disparity_chart(audit: Audit, *, by: str | None = None) -> Any | None:
     known = [row for row in audit.section("two_sided") if row.measure == "bias_disparity" and row.ratio.value > 0]
     chosen = [row for row in known if by in (row.by, row.attribute)] or known
     chosen.sort(key=lambda row: -abs(math.log(row.ratio.value)))
-    return forest_chart(chosen, title="lists ÷ histories (1: as in the histories)")
+    return forest_chart(chosen, title="lists ÷ histories (1: as in the histories)", label=_of_whom)
+
+
+def _of_whom(row: AuditRow) -> str:
+    """The group of items and of users, without the names of their attributes: beside a chart there is little room."""
+    return f"{row.group} for {'all users' if (row.by, row.segment) == OVERALL else row.segment}"
 
 
 def crossed_pairs(audit: Audit) -> list[tuple[str, str]]:
-    """The pairs of segmentations that the search crossed."""
+    """The pairs of segmentations that the search crossed, each crossing once: the plain one across, the other down."""
     found = audit.intersections
     if found is None:
         return []
     singles = list(dict.fromkeys(row.by for row in audit.rows if row.measure == found.metric))
+    pairs: dict[str, tuple[str, str]] = {}
     known = {row.by for row in found.rows}
-    return [
-        (one, other)
-        for at, one in enumerate(singles)
-        for other in singles[:at] + singles[at + 1 :]
-        if f"{one} × {other}" in known
-    ]
+    # Of "activity × age × income" the names of two across would lie on each other: one is across, two are down.
+    for one in sorted(singles, key=lambda by: by.count(" × ")):
+        for other in singles:
+            if one != other and f"{one} × {other}" in known:
+                pairs.setdefault(f"{one} × {other}", (one, other))
+    return list(pairs.values())
 
 
 def intersection_chart(audit: Audit, one: str, other: str) -> Any | None:
@@ -142,11 +158,11 @@ def intersection_chart(audit: Audit, one: str, other: str) -> Any | None:
     if not cells:
         return None
     base = base_of(cells, height=max(34 * len(sides[1]), 80))
-    x = alt.X("one:N", sort=sides[0], title=one, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=110))
-    y = alt.Y("other:N", sort=sides[1], title=other, axis=alt.Axis(labelLimit=120, titleColor="var(--muted)"))
+    x = alt.X("one:N", sort=sides[0], title=None, axis=alt.Axis(labelAngle=0, orient="top", labelLimit=110))
+    y = alt.Y("other:N", sort=sides[1], title=None, axis=alt.Axis(labelLimit=150))
     classes = [name for name, _, _ in _CLASSES]
     scale = alt.Scale(domain=classes, range=[colour for _, _, colour in _CLASSES])
-    colour = alt.Color("class:N", scale=scale, legend=alt.Legend(title="ratio", orient="top", labelColor="var(--ink)"))
+    colour = legend_above(alt.Color("class:N", scale=scale), symbol="square")
     told = base.transform_filter("!datum.small")
     return alt.layer(
         told.mark_rect(stroke="var(--paper)", strokeWidth=2, opacity=0.45).encode(
@@ -171,10 +187,10 @@ def waterfall_chart(gap: AdjustedGap) -> Any:
     rows.append(_step("left", 0.0, gap.left, whole=True))
     base = base_of(rows, height=ROW_HEIGHT * len(rows) + 10)
     y = rows_of("label", [row["label"] for row in rows], widest=170)
-    x = alt.X("from:Q", title=f"{gap.metric}: {gap.segment} - others", axis=alt.Axis(format="+~g"))
+    x = alt.X("from:Q", title=f"{gap.metric}: {gap.segment} - others", axis=alt.Axis(format="+~g", tickCount=3))
     names = ["gap", "explained"]
     scale = alt.Scale(domain=names, range=["var(--s0)", "var(--s7)"])
-    colour = alt.Color("kind:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelColor="var(--ink)"))
+    colour = legend_above(alt.Color("kind:N", scale=scale), symbol="square")
     bars = base.mark_bar(height=14).encode(x=x, x2="to:Q", y=y, color=colour, tooltip="tip:N")
     ends = base.transform_filter("datum.low != null")
     whiskers = ends.mark_rule(strokeWidth=1.5, color="var(--ink)").encode(x="low:Q", x2="high:Q", y=y)
@@ -191,7 +207,7 @@ def _step(
 ) -> dict[str, Any]:
     shown = told or part
     return {
-        "label": STEPS[name] if whole else f"explained by {STEPS[name]}",
+        "label": STEPS[name] if whole else f"due to {STEPS[name]}",
         "kind": "gap" if whole else "explained",
         "from": start,
         "to": start + part.value,

@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from reclens.audit import Audit
 from reclens.audit.rows import Severity
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.document import RenderedDocument, Stamp, write_document
 from reclens.report._toolkit.format import count_of
 from reclens.report._toolkit.pdf import Printed, print_pdf
@@ -34,6 +35,7 @@ from reclens.report.audit.parts import (
 from reclens.report.audit.sections import finding_parts, section_title
 from reclens.report.audit.sentences import (
     finding_sentence,
+    headline,
     top_findings,
 )
 from reclens.report.audit.tables import opinion_table
@@ -127,7 +129,12 @@ def build_audit_report(
         crosswalk_part(),
         again_part(audit, about),
     ]
-    # The opinion of each criterion stands on its stamp, below.
+    verdict = DecisionWords(
+        about="",
+        headline=f"{headline(audit)}.",
+        tone=_tone(audit),
+        lines=(),
+    )
     summary = [finding_sentence(audit, each) for each in top]
     if not top:
         summary.append("No gap was found that is critical, high, medium or low.")
@@ -137,6 +144,7 @@ def build_audit_report(
         heading="Opinion, and the findings that matter",
         summary=summary,
         parts=parts,
+        card=verdict,
         synthetic=synthetic,
         cover=_cover(audit, about),
         stamps=_stamps(audit),
@@ -153,6 +161,12 @@ def audit_id(audit: Audit) -> str:
     """A name for exactly these numbers and settings: 12 hexadecimal digits."""
     text = json.dumps([audit.system, audit.to_dicts(), dict(audit.card)], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _tone(audit: Audit) -> Literal["good", "open", "bad"]:
+    """Bad where a criterion fails, good where every one that was measured holds."""
+    found = {TONES[opinion] for section, opinion in audit.opinions.items() if audit.section(section)}
+    return "bad" if "bad" in found else "good" if found <= {"good", "none"} and "good" in found else "open"
 
 
 def _cover(audit: Audit, about: AuditAbout) -> list[tuple[str, str]]:

@@ -15,9 +15,10 @@ from reclens.report._toolkit.tables import NOTHING, Table
 from reclens.report.audit import charts
 from reclens.report.audit.about import BLANK, AuditAbout
 from reclens.report.audit.annexes import UNIDENTIFIED
+from reclens.report.audit.charts import stage_caption
 from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import finding_row, ratio_text, subject_text
-from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table
+from reclens.report.audit.tables import hypothesis_table, not_measured_table, preflight_table, stage_tables
 from reclens.report.audit.trials import price_sentence
 from reclens.report.audit.words import ADVICE, CANDIDATES, REMEDIES, SECTIONS, SEVERITIES, measure_name, reference_name
 from reclens.report.evaluation.gate import gate_in_words, gate_table
@@ -56,10 +57,9 @@ def first_actions_part(audit: Audit) -> DocumentPart:
     points = []
     for code, rows in advised:
         price, row = None if tried is None else price_sentence(tried, code), rows[0]
-        about = f"{subject_text(row)}: {measure_name(row.measure)} at {ratio_text(row.ratio)}"
         # What was swept already is not to be swept: the page that decides has the price instead.
         what = ADVICE[code] if price is None else f"{REMEDIES[code]}."
-        points.append(f"{what} First for {about}. {price or 'Price: not measured.'}")
+        points.append(f"{what} First for {subject_text(row)}. {price or 'Price: not measured.'}")
     lead = "Nothing has to be done about these numbers."
     if points:
         lead = "What to do first, and what it costs."
@@ -172,16 +172,20 @@ def cause_parts(audit: Audit) -> list[DocumentPart]:
     for attribute in item_attributes(audit):
         chart = charts.stage_chart(audit, attribute)
         if chart is not None:
-            figures.append(figure_of(chart, f"{sentence(attribute)}: catalogue, histories, relevant items, lists"))
+            figures.append(figure_of(chart, stage_caption(audit, attribute)))
     if not figures:
         return []
-    return [
-        DocumentPart(
-            title="Where it comes from",
-            lead="The same share at each stage. Where histories differ from the catalogue, the data brought the gap; "
-            "where lists differ from histories, the system did. The stage between, scores, was not given.",
-            figures=tuple(figures),
+    tables = stage_tables(audit)
+    lead = "The same share at each stage. Where histories differ from the catalogue, the data brought the gap; "
+    if tables:
+        lead += (
+            "where the candidates that the scores chose differ from histories, the model did; where lists differ from "
+            "candidates, the ranking did."
         )
+    else:
+        lead += "where lists differ from histories, the system did. What the scores chose was not given."
+    return [
+        DocumentPart(title="Where it comes from", lead=lead, figures=tuple(figures), tables=tuple(tables)),
     ]
 
 
@@ -243,7 +247,7 @@ def sensitivity_part(audit: Audit, others: Mapping[str, Audit]) -> DocumentPart:
         for name, other in others.items()
     }
     points = tuple(
-        f"{sentence(name)}: {'no opinion changes' if not n else f'{n} of {len(audit.opinions)} opinions change'}."
+        f"With {name}: {'no opinion changes' if not n else f'{n} of {len(audit.opinions)} opinions change'}."
         for name, n in moved.items()
     )
     points += _not_estimated(audit)

@@ -16,15 +16,16 @@ from reclens.report.audit import charts, charts_loop, charts_users
 from reclens.report.audit.annexes import (
     described_table,
     disparity_rows_of,
+    disparity_table,
     examination_table,
     identified_sentence,
     joint_table,
     trend_table,
 )
 from reclens.report.audit.charts_loop import loop_measures
-from reclens.report.audit.sentences import explained_sentence, row_sentence, section_sentence
-from reclens.report.audit.tables import evidence_table, tier_table
-from reclens.report.audit.words import LIMITS, QUESTIONS, SECTIONS, measure_name
+from reclens.report.audit.sentences import explained_sentence, is_shown, row_sentence, section_sentence, telling_gaps
+from reclens.report.audit.tables import adjusted_table, evidence_table, tier_table
+from reclens.report.audit.words import LIMITS, QUESTIONS, SECTIONS, crossed_caption, group_caption, measure_name
 
 __all__ = ["finding_parts", "item_attributes", "section_figures", "section_title"]
 
@@ -100,7 +101,7 @@ def _two_sided(audit: Audit) -> list[DocumentPart]:
     chart = charts_users.disparity_chart(audit)
     tables = [table for table in (joint_table(rows), described_table(rows)) if table is not None]
     if disparity:
-        tables.append(evidence_table(_farthest(disparity), title="Bias disparity", most=20))
+        tables.append(disparity_table(_farthest(disparity)))
     return [
         DocumentPart(
             title=section_title("two_sided"),
@@ -147,18 +148,20 @@ def section_figures(audit: Audit, section: Section) -> list[Figure]:
 
 
 def _user_charts(audit: Audit, section: Section) -> list[tuple[Any, str]]:
-    rows = audit.section(section)
+    rows = [
+        row for row in audit.section(section) if not row.measure.startswith("stage_")
+    ]  # they tell where it comes from
     drawn: list[tuple[Any, str]] = []
     for measure in dict.fromkeys(row.measure for row in sorted(rows, key=lambda row: row.measure)):
         chart = charts_users.measure_chart(audit, measure)
-        drawn.append((chart, f"{measure} of each group beside the others"))
+        drawn.append((chart, f"{group_caption(measure)} of each group beside the others"))
     if section == "users":
         for one, other in charts_users.crossed_pairs(audit):
-            caption = f"Accuracy by {one} and {other} beside all others; hatched: too few users"
+            caption = crossed_caption(one, other)
             drawn.append((charts_users.intersection_chart(audit, one, other), caption))
         drawn += [
             (charts_users.waterfall_chart(gap), f"What explains the gap of {gap.segment} ({gap.by})")
-            for gap in audit.adjusted
+            for gap in telling_gaps(audit.adjusted)
         ]
     return drawn
 
@@ -167,13 +170,15 @@ def _part(audit: Audit, section: Section) -> DocumentPart:
     rows = audit.section(section)
     points = [row_sentence(row) for row in _telling(rows)]
     if section == "users":
-        points += [f"Confounders. {explained_sentence(gap)}" for gap in audit.adjusted]
+        points += _explained(audit)
         points += _searched(audit)
     elif section in ("exposure", "lists", "calibration", "popularity"):
         points.append("Confounders. Not adjusted: groups are compared as they are.")
     tables: tuple[Table, ...] = (evidence_table(rows, title=f"Evidence: {SECTIONS[section].lower()}"),)
     if section == "popularity" and audit.bias:
         tables = (*tables, tier_table(audit))
+    if section == "users" and audit.adjusted:
+        tables = (*tables, adjusted_table(audit.adjusted))
     return DocumentPart(
         title=section_title(section),
         lead=f"{QUESTIONS[section]} {section_sentence(audit, section)}",
@@ -181,6 +186,14 @@ def _part(audit: Audit, section: Section) -> DocumentPart:
         figures=tuple(section_figures(audit, section)),
         tables=tables,
     )
+
+
+def _explained(audit: Audit) -> list[str]:
+    """What explains the gaps that are there; of gaps that may be chance nothing is to be explained."""
+    told = [gap for gap in telling_gaps(audit.adjusted) if is_shown(gap.raw)]
+    if audit.adjusted and not told:
+        return ["Confounders. No raw gap can be told from chance, so that there is none to explain."]
+    return [f"Confounders. {explained_sentence(gap)}" for gap in told]
 
 
 def _telling(rows: Iterable[AuditRow]) -> list[AuditRow]:

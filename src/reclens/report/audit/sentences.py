@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from reclens.audit import Audit, AuditRow
@@ -12,7 +12,7 @@ from reclens.audit.rows import Section, Severity
 from reclens.audit.severity import LEVELS
 from reclens.evaluation.results import OVERALL
 from reclens.findings import Finding
-from reclens.report._toolkit.format import count_of, p_text, percent, sentence
+from reclens.report._toolkit.format import count_of, listed, p_text, percent, sentence
 from reclens.report._toolkit.tables import format_number
 from reclens.report.audit.words import (
     OPINIONS,
@@ -29,11 +29,14 @@ __all__ = [
     "explained_sentence",
     "finding_row",
     "finding_sentence",
+    "headline",
+    "is_shown",
     "overall_sentence",
     "ratio_text",
     "row_sentence",
     "section_sentence",
     "subject_text",
+    "telling_gaps",
     "top_findings",
     "verdict_text",
     "who",
@@ -139,6 +142,28 @@ def overall_sentence(audit: Audit) -> str:
         groups.setdefault(OPINIONS[opinion], []).append(SECTIONS[section].lower())
     told = "; ".join(f"{opinion}: {', '.join(names)}" for opinion, names in groups.items())
     return f"{audit.system}: {told}."
+
+
+def headline(audit: Audit) -> str:
+    """What the audit comes to, in a line: the criteria that fail, else those with comments, else that none does."""
+    measured = [section for section, opinion in audit.opinions.items() if opinion not in ("not_measured", "described")]
+    of = f"of {len(measured):,} criteria that were measured"
+    for opinion in ("negative", "positive_with_comments", "not_concluded"):
+        names = [SECTIONS[section].lower() for section in measured if audit.opinions[section] == opinion]
+        if names:
+            return f"{sentence(OPINIONS[opinion])} on {len(names):,} {of}: {listed(names)}"
+    return f"Positive on all {of.removeprefix('of ')}" if measured else "No criterion could be measured"
+
+
+def is_shown(found: Estimate) -> bool:
+    """Whether a gap is there: its interval does not hold zero."""
+    return found.low is not None and found.high is not None and not found.low <= 0 <= found.high
+
+
+def telling_gaps(gaps: Sequence[AdjustedGap], *, most: int = 4) -> list[AdjustedGap]:
+    """The gaps that are there, the largest first; where none is, the largest alone."""
+    ordered = sorted(gaps, key=lambda gap: -abs(gap.raw.value))
+    return [gap for gap in ordered if is_shown(gap.raw)][:most] or ordered[:1]
 
 
 def explained_sentence(gap: AdjustedGap) -> str:

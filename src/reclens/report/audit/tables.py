@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from reclens.audit import Audit, AuditComparison, AuditPlan, AuditRow
+from reclens.audit import AdjustedGap, Audit, AuditComparison, AuditPlan, AuditRow
 from reclens.audit.comparison import AuditChange
 from reclens.audit.severity import LEVELS
-from reclens.report._toolkit.format import count_of, p_value, percent, sentence
+from reclens.report._toolkit.format import between, count_of, p_value, percent, sentence
 from reclens.report._toolkit.tables import NOTHING, Table, format_number
 from reclens.report.audit.sentences import claim, ratio_text, subject_text
 from reclens.report.audit.words import (
@@ -20,11 +20,13 @@ from reclens.report.audit.words import (
     REASONS,
     SECTIONS,
     SEVERITIES,
+    STEPS,
     measure_name,
     reference_name,
 )
 
 __all__ = [
+    "adjusted_table",
     "change_table",
     "evidence_table",
     "finding_table",
@@ -33,10 +35,15 @@ __all__ = [
     "opinion_table",
     "plan_table",
     "preflight_table",
+    "stage_tables",
     "tier_table",
 ]
 
-_SHOWN: Final = 30
+_SHOWN: Final = 15
+
+
+_EXACT: Final = 1e-6
+"""Tolerances below this are for the rounding of sums alone."""
 
 
 def opinion_table(audit: Audit) -> Table:
@@ -69,6 +76,7 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
     cells = tuple(
         (
             subject_text(row),
+            SEVERITIES[row.severity] + (f": {REASONS[row.reason]}" if row.reason is not None else ""),
             measure_name(row.measure),
             reference_name(row.reference),
             f"{row.n:,}",
@@ -77,16 +85,35 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
             ratio_text(row.ratio),
             _p(row),
             FAMILIES[row.family],
-            SEVERITIES[row.severity] + (f": {REASONS[row.reason]}" if row.reason is not None else ""),
         )
         for row in chosen
     )
-    heads = ("group", "measure", "against", "n", "value", "reference", "ratio", "adjusted p", "asked", "severity")
+    heads = ("group", "severity", "measure", "against", "n", "value", "reference", "ratio", "adjusted p", "asked")
     left = len(rows) - len(chosen)
     notes = (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
     return Table(
         title=title, columns=heads, rows=cells, records=tuple(row.to_dicts()[0] for row in chosen), notes=notes
     )
+
+
+def adjusted_table(gaps: Sequence[AdjustedGap]) -> Table:
+    """What explains the gap of each group: raw, due to each confounder, and what is left."""
+    names = list(dict.fromkeys(name for gap in gaps for name in gap.explained))
+    cells = tuple(
+        (
+            f"{gap.segment} ({gap.by})",
+            between(gap.raw),
+            *(between(gap.explained[name]) if name in gap.explained else NOTHING for name in names),
+            between(gap.left),
+            f"{gap.left_out:,}",
+        )
+        for gap in gaps
+    )
+    heads = ("group", "raw gap", *(f"due to {STEPS[name]}" for name in names), STEPS["left"], "users without a match")
+    notes = ("Gap: the group less all others. Users without a match have nobody of equal activity and profile.",)
+    records = tuple(row for gap in gaps for row in gap.to_dicts())
+    metric = gaps[0].metric if gaps else ""
+    return Table(title=f"What explains gaps in {metric}", columns=heads, rows=cells, records=records, notes=notes)
 
 
 def hypothesis_table(audit: Audit) -> Table:
@@ -113,7 +140,7 @@ def hypothesis_table(audit: Audit) -> Table:
             }
         )
     return Table(
-        title="Declared",
+        title="Confirmatory tests",
         columns=("measure", "of", "against", "groups", "gravest"),
         rows=tuple(cells),
         records=tuple(records),
@@ -138,13 +165,40 @@ def preflight_table(audit: Audit) -> Table:
             check.measure,
             format_number(check.expected),
             format_number(check.found),
-            f"{check.tolerance:.2g}",
+            "exact" if check.tolerance < _EXACT else format_number(check.tolerance),
             "passed" if check.passed else "failed",
         )
         for check in audit.preflight.checks
     )
     heads = ("ranker", "measure", "has to be", "is", "tolerance", "")
     return Table(title="Preflight", columns=heads, rows=cells, records=tuple(audit.preflight.to_dicts()))
+
+
+def stage_tables(audit: Audit) -> list[Table]:
+    """The same gap after the data, after the scores and in the lists, for items and for users."""
+    stages = ("stage_data", "stage_scores", "stage_lists")
+    found = []
+    for title, section, heads in (
+        (
+            "Share of item groups, stage by stage",
+            "exposure",
+            ("histories ÷ catalogue", "candidates ÷ histories", "lists ÷ candidates"),
+        ),
+        (
+            "Relevant items that are left, the group ÷ the others",
+            "users",
+            ("in the catalogue", "among candidates", "in the lists"),
+        ),
+    ):
+        rows = [row for row in audit.rows if row.measure in stages and row.section == section]
+        told: dict[str, dict[str, str]] = {}
+        for row in rows:
+            told.setdefault(subject_text(row), {})[row.measure] = ratio_text(row.ratio)
+        if rows:
+            cells = tuple((about, *(each.get(name, NOTHING) for name in stages)) for about, each in told.items())
+            records = tuple(row.to_dicts()[0] for row in rows)
+            found.append(Table(title=title, columns=("group", *heads), rows=cells, records=records))
+    return found
 
 
 def tier_table(audit: Audit) -> Table:

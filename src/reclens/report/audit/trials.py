@@ -36,7 +36,8 @@ SIDES: Final[Mapping[Side, str]] = {
     "items_within": "items within a group",
 }
 CODES: Final[Mapping[Change, str]] = {"gains": "gains", "loses": "loses", "undecided": "cannot tell"}
-_SHOWN: Final = 12
+_SHOWN: Final = 6
+_DO: Final = {"loses": "lose", "gains": "gain"}
 HELD_OUT: Final[Mapping[str, str]] = {
     "part": "the validation part of the split",
     "users": "half of the users, set aside by a hash of their ids",
@@ -70,16 +71,17 @@ def trial_table(found: Sweep) -> Table:
         "mitigation",
         f"{found.metric} lost",
         "gap closed",
-        "of the gap",
+        "share closed",
         "levels down",
         "on the front",
-        "DPFR",
+        "distance to the frontier",
         "groups that lose",
-        "s",
+        "seconds",
     )
     note = (
-        "Levels down: the gap is smaller because both sides have less. DPFR: distance to the middle of the Pareto "
-        "frontier of NDCG and exposure that the truth allows (Rampisela et al. 2025); 0 is the best there is."
+        "Levels down: the gap is smaller because both sides have less. Distance to the frontier (DPFR): to the middle "
+        "of the Pareto frontier of NDCG and exposure that the truth allows (Rampisela et al. 2025); 0 is the best "
+        "there is."
     )
     return Table(title="Trials", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=(note,))
 
@@ -149,14 +151,14 @@ def choice_sentence(found: Mitigation) -> str:
     test = found.test
     return (
         f"Chosen of {choice.looked_at:,} trials by {rule}: {trial_name(choice)}. On test, looked at once, it closes "
-        f"{percent(test.share_closed, 0)} of the gap of {gap_name(sweep)} ({between(test.gap_closed)}) and costs "
-        f"{between(test.accuracy_lost)} {sweep.metric}{_part_lost(test)}.{_levels(test)}"
+        f"{percent(test.share_closed, 0)} of the gap of {gap_name(sweep)} ({between(test.gap_closed, signed=False)}) "
+        f"and costs {between(test.accuracy_lost, signed=False)} of {sweep.metric}{_part_lost(test)}.{_levels(test)}"
     )
 
 
 def _part_lost(trial: Trial) -> str:
     before = trial.accuracy.value + trial.accuracy_lost.value
-    return f" ({percent(trial.accuracy_lost.value / before, 1)} of it)" if before > 0 else ""
+    return f" ({percent(trial.accuracy_lost.value / before, 1)})" if before > 0 else ""
 
 
 def _levels(trial: Trial) -> str:
@@ -187,12 +189,13 @@ def price_sentence(found: Mitigation, advice: str) -> str | None:
 
 
 def _price(trial: Trial, found: Mitigation, where: str) -> str:
-    losing = sum(each.code == "loses" and each.side == "users" and each.by != "overall" for each in trial.payers)
-    pays = f"; {count_of(losing, 'group')} of users certainly pay{'s' if losing == 1 else ''}" if losing else ""
+    groups = [each for each in trial.payers if each.side == "users" and each.by != "overall"]
+    losing = sum(each.code == "loses" for each in groups)
+    pays = f"; {losing:,} of {len(groups):,} groups of users certainly lose" if losing else ""
     return (
-        f"Price, {where}: {trial_name(trial)} costs {between(trial.accuracy_lost)} {found.validation.metric}"
-        f"{_part_lost(trial)} and closes {percent(trial.share_closed, 0)} of the gap of {gap_name(found.validation)}"
-        f"{pays}."
+        f"Price, {where}: {trial_name(trial)} costs {between(trial.accuracy_lost, signed=False)} of "
+        f"{found.validation.metric}{_part_lost(trial)} and closes {percent(trial.share_closed, 0)} of the gap of "
+        f"{gap_name(found.validation)}{pays}."
     )
 
 
@@ -277,7 +280,7 @@ def _paying(trial: Trial) -> list[str]:
         if named:
             told = ", ".join(dict.fromkeys(each.group for each in named[:8]))
             more = f" and {len(named) - 8:,} more" if len(named) > 8 else ""
-            found.append(f"With {trial_name(trial)} certainly {CODES[code]}: {told}{more}.")  # type: ignore[index]
+            found.append(f"Certainly {_DO[code]} by {trial_name(trial)}: {told}{more}.")
     return found
 
 

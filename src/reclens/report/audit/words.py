@@ -16,6 +16,7 @@ __all__ = [
     "CANDIDATES",
     "CHANGES",
     "FAMILIES",
+    "INJECTED",
     "LACKING",
     "LEFT_OUT",
     "LIMITS",
@@ -34,6 +35,8 @@ __all__ = [
     "STEPS",
     "TONES",
     "Tone",
+    "crossed_caption",
+    "group_caption",
     "measure_name",
     "reference_name",
 ]
@@ -161,12 +164,12 @@ MEASURES: Final[Mapping[str, str]] = {
     "ndkl": "discounted distance from the catalogue (NDKL)",
     "miscalibration": "distance of lists from tastes (miscalibration)",
     "score_calibration": "relevant places beside scores (calibration of scores)",
-    "catalogue_coverage": "share of the catalogue that equally many users are shown (coverage)",
+    "catalogue_coverage": "catalogue coverage at equal numbers of users",
     "stage_data": "after the data",
     "stage_scores": "after the scores",
     "stage_lists": "after the lists",
     "amortised_exposure": "share of the exposure that the log adds up to (amortised)",
-    "popularity_lift": "popularity of lists beside histories (1 + ΔGAP)",
+    "popularity_lift": "popularity of lists ÷ histories (1 + ΔGAP)",
     "accuracy": "accuracy for groups of users",
     "merit": "exposure against merit",
     "profile": "exposure against what users had",
@@ -199,7 +202,7 @@ MITIGATIONS: Final[Mapping[str, str]] = {
     "xquad": "xQuAD",
     "mmr": "MMR",
     "fair_top_k": "FA*IR",
-    "dual_prices": "exposure by prices",
+    "dual_prices": "exposure constraint",
     "popularity_discount": "score ÷ popularity^β",
     "amortised": "amortised",
     "det_greedy": "DetGreedy",
@@ -219,9 +222,15 @@ LEFT_OUT: Final[Mapping[LeftOutReason, str]] = {
 STEPS: Final[Mapping[str, str]] = {
     "raw": "raw gap",
     "activity": "activity",
-    "profile_popularity": "popularity of the profile",
+    "profile_popularity": "profile popularity",
     "left": "left over",
 }
+INJECTED: Final[Mapping[str, str]] = {
+    "exposure_share": "exposure of the seller 'partner' ÷ its merit",
+    "ndcg@10": "ndcg@10 of households with a low income, less that of the others",
+    "examination": "attention of the second place ÷ that of the first",
+}
+"""The biases of the marketplace of the demonstration."""
 CHANGES: Final[Mapping[str, str]] = {
     "improved": "improved",
     "worse": "worse",
@@ -286,6 +295,17 @@ def measure_name(code: str) -> str:
         kind, _, part = code.removeprefix("jme_").partition("_")
         return f"exposure, {_JOINT[kind]} (JME {kind.upper()}), {_PARTS[part]}"
     return MEASURES.get(code, code.replace("_", " "))
+
+
+def group_caption(code: str) -> str:
+    """A measure at the beginning of a caption: metrics keep their names."""
+    name = measure_name(code)
+    return name if "@" in name else f"{name[0].upper()}{name[1:]}"
+
+
+def crossed_caption(one: str, other: str) -> str:
+    """What the chart of two crossed segmentations shows, and where each of them stands."""
+    return f"Accuracy by {one} (across) and {other} (down), as a ratio to all other users; hatched: too few users"
 
 
 def reference_name(code: str) -> str:
