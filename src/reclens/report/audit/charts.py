@@ -71,14 +71,19 @@ def severity_colour(rows: Sequence[Mapping[str, Any]], *, symbol: str = "square"
     return legend_above(alt.Color("severity:N", scale=scale), symbol=symbol)
 
 
-def severity_marks(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Colour and shape of each severity, for points: who cannot tell the colours sees the shapes."""
+def severity_marks(rows: Sequence[Mapping[str, Any]], *, columns: int = 2) -> dict[str, Any]:
+    """Colour and shape of each severity, for points: who cannot tell the colours sees the shapes.
+
+    Args:
+        rows: The rows of the chart.
+        columns: Of the legend.
+    """
     import altair as alt
 
     seen = _seen(rows)
     names = [SEVERITIES[code] for code in seen]
     scale = alt.Scale(domain=names, range=[_MARKS[code][1] for code in seen])
-    legend = alt.Legend(title=None, orient="top", columns=2, labelColor="var(--ink)", labelFontSize=12)
+    legend = alt.Legend(title=None, orient="top", columns=columns, labelColor="var(--ink)", labelFontSize=12)
     colours = alt.Scale(domain=names, range=[_MARKS[code][0] for code in seen])
     return {
         "color": alt.Color("severity:N", scale=colours, legend=legend),

@@ -25,6 +25,8 @@ __all__ = [
     "waterfall_of",
 ]
 
+_LONG: Final = 22
+"""Letters of a name beside which a legend has room for one column."""
 _WIDEST: Final = 8.0
 """Ratios beyond this, or below its inverse, are drawn at the edge: they say 'nothing like parity'."""
 
@@ -80,7 +82,8 @@ def forest_chart(
         band.mark_rect(color="var(--soft)").encode(x=alt.X("from:Q", scale=scale), x2="to:Q"),
         parity_line(),
     ]
-    marks = severity_marks(shown)
+    # The legend stands above the marks alone: beside long names there is room for one column on a phone and on paper.
+    marks = severity_marks(shown, columns=1 if max(len(row["label"]) for row in shown) > _LONG else 2)
     if any(row["low"] is not None for row in shown):
         rule = base.mark_rule(strokeWidth=2)
         layers.append(rule.encode(x=alt.X("low:Q", scale=scale), x2="high:Q", y=y, color=marks["color"]))

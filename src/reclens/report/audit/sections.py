@@ -219,7 +219,7 @@ def _searched(audit: Audit) -> list[str]:
 
 
 def _forest(rows: Iterable[AuditRow], reference: str) -> Any | None:
-    return charts_users.forest_chart([row for row in rows if row.reference == reference])
+    return charts_users.forest_chart([row for row in rows if row.reference == reference], most=12)
 
 
 def _gini(audit: Audit) -> str:
