@@ -15,7 +15,7 @@ from reclens.data import segments
 from reclens.data import split as splits
 from reclens.data.synthetic import synthetic_movielens
 from reclens.models import Popular
-from reclens.report.audit import charts, charts_users
+from reclens.report.audit import charts, charts_severity, charts_users
 from reclens.report.audit.parts import cause_parts
 from reclens.report.audit.tables import adjusted_table, stage_tables
 from reclens.report.audit.words import SEVERITIES
@@ -41,7 +41,7 @@ def values_of(chart: Any, name: str) -> list[dict[str, Any]]:
 
 def test_severities_have_no_colour_of_a_system_and_a_shape_each_grade(audit: Audit) -> None:
     rows = [{"severity": SEVERITIES[code]} for code in get_args(Severity)]
-    marks = charts.severity_marks(rows)
+    marks = charts_severity.severity_marks(rows)
     told = {
         name: dict(zip(each["scale"]["domain"], each["scale"]["range"], strict=True)) for name, each in marks.items()
     }
@@ -60,14 +60,14 @@ def test_severities_have_no_colour_of_a_system_and_a_shape_each_grade(audit: Aud
 
 
 def test_an_axis_of_ratios_holds_every_interval_and_parity() -> None:
-    axis = charts.ratio_axis([0.62, 0.7, 1.4], title="").to_dict(validate=False)
+    axis = charts_severity.ratio_axis([0.62, 0.7, 1.4], title="").to_dict(validate=False)
     low, high = axis["scale"]["domain"]
     assert low < 0.62 and high > 1.4
     # Four hundredths of the axis at each end, on the logarithm.
     assert math.log(high / 1.4) == pytest.approx(math.log(0.62 / low)) == pytest.approx(0.04 * math.log(1.4 / 0.62))
     ticks = axis["axis"]["values"]
     assert 1.0 in ticks and 3 <= len(ticks) <= 7 and all(low <= each <= high for each in ticks)
-    narrow = charts.ratio_axis([0.99, 1.01], title="").to_dict(validate=False)["scale"]["domain"]
+    narrow = charts_severity.ratio_axis([0.99, 1.01], title="").to_dict(validate=False)["scale"]["domain"]
     assert narrow[0] < 0.9 and narrow[1] > 1 / 0.9, "the band of no material difference is seen whole"
 
 

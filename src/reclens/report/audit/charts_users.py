@@ -10,7 +10,7 @@ from reclens.audit import AdjustedGap, Audit, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, legend_above, rows_of, zero
 from reclens.report._toolkit.format import between
-from reclens.report.audit.charts import parity_line, ratio_axis, severity_marks
+from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_marks
 from reclens.report.audit.sentences import claim, subject_text, verdict_text
 from reclens.report.audit.words import SEVERITIES, STEPS, measure_name
 from reclens.stats.estimate import Estimate

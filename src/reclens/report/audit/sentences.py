@@ -146,7 +146,9 @@ def overall_sentence(audit: Audit) -> str:
 
 def headline(audit: Audit) -> str:
     """What the audit comes to, in a line: the criteria that fail, else those with comments, else that none does."""
-    measured = [section for section, opinion in audit.opinions.items() if opinion not in ("not_measured", "described")]
+    measured: list[Section] = [
+        section for section, opinion in audit.opinions.items() if opinion not in ("not_measured", "described")
+    ]
     of = f"of {len(measured):,} criteria that were measured"
     for opinion in ("negative", "positive_with_comments", "not_concluded"):
         names = [SECTIONS[section].lower() for section in measured if audit.opinions[section] == opinion]
