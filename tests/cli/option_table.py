@@ -521,7 +521,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     ),
     "monitor init": (
         {"folder": "watch", "--log": "train.csv"},
-        {"folder": Wrong(("events.csv",)), "--log": FREE, "--system": FREE, **_NO_FOLDER},
+        {"folder": Wrong(("events.csv",)), "--log": FREE, "--system": FREE, "--dbt": FREE, **_NO_FOLDER},
     ),
     "monitor run": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED, **_WAIT}),
     "monitor backfill": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED, **_WAIT}),

@@ -17,10 +17,10 @@ import polars as pl
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.job.monitor_ground import annotations_of, engine_of, gate_of, named_in, options_of, rules_of, store_of
+from reclens.job.monitor_ground import Tools, annotations_of, named_in, options_of, rules_of, store_of, tools_of
 from reclens.job.monitor_tell import settle, tell, to_tell
 from reclens.job.monitor_week import is_last_of_week, write_week
-from reclens.monitor.day import run_day
+from reclens.monitor.day import DayRun, run_day, run_days
 from reclens.monitor.detect import detect
 from reclens.monitor.health import Health, health_name, stands
 from reclens.monitor.incidents import IncidentStore
@@ -101,13 +101,14 @@ def run_monitor(
         UsageError: If the settings are wrong.
     """
     rules_of(project.settings)  # a wrong name is said before the work
+    tools = tools_of(project)
     started = time.monotonic()
 
     def step(text: str) -> None:
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     with project.lock(wait=wait):
-        ran = run_day(project, day, gate=gate_of(project.settings), engine=engine_of(project))
+        [ran] = _measured(project, [day], tools)
         step(f"{day}: {ran.series.height:,} values, data gate {ran.gate.state.replace('_', ' ')}")
         days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
         step(f"judged: {days[0].alerts.height:,} beyond their bands or drifting")
@@ -164,11 +165,9 @@ def backfill(
     """
     days = _span(first, last)
     rules_of(project.settings)
-    gate, engine = gate_of(project.settings), engine_of(project)
+    tools = tools_of(project)
     with project.lock(wait=wait):
-        for at, day in enumerate(days):
-            progress(f"backfill · {day}", at, len(days))
-            run_day(project, day, gate=gate, engine=engine)
+        _measured(project, days, tools, progress)
         progress("backfill", len(days), len(days))
         found, notices = judge(project, first, project.days()[-1], workspace=workspace, synthetic=synthetic)
         reports: list[Path] = []
@@ -209,6 +208,18 @@ def replay(project: Project, first: date, last: date, *, folder: Path) -> Monito
         days=tuple(_health(project, *each, incidents=store.list(), place="", synthetic=False) for each in found),
         notices=tuple(notices),
     )
+
+
+def _measured(project: Project, days: Sequence[date], tools: Tools, progress: Progress = quiet) -> list[DayRun]:
+    """Run days: one by one, or, where another engine makes the marts, all of them by one build."""
+    gate, engine, marts = tools
+    if marts is not None:
+        return run_days(project, days, marts=marts, gate=gate, engine=engine, progress=progress)
+    found: list[DayRun] = []
+    for at, day in enumerate(days):
+        progress(f"backfill · {day}", at, len(days))
+        found.append(run_day(project, day, gate=gate, engine=engine))
+    return found
 
 
 def judge(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from reclens.edges.dbt import DbtMarts
 from reclens.edges.great_expectations import GreatExpectationsGate
 from reclens.errors import UsageError
 from reclens.monitor.annotations import Annotations
 from reclens.monitor.detect import DetectOptions
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.indicators.registry import describe, names
+from reclens.monitor.landing import Marts
 from reclens.monitor.project import Project
 from reclens.monitor.records import Annotation
 from reclens.monitor.rules import Rule
@@ -20,10 +22,12 @@ from reclens.workspace import Workspace
 
 __all__ = [
     "FOLDER",
+    "Tools",
     "annotations_of",
     "engine_of",
     "expect_days",
     "gate_of",
+    "marts_of",
     "named_in",
     "notes_of",
     "options_of",
@@ -31,6 +35,7 @@ __all__ = [
     "project_folder",
     "rules_of",
     "store_of",
+    "tools_of",
 ]
 
 FOLDER: Final = "monitor"
@@ -99,6 +104,31 @@ def gate_of(settings: MonitorSettings) -> Gate | None:
     return None if address is None else adapter(address, Gate)
 
 
+class Tools(NamedTuple):
+    """What else works on a day; None where the monitor does it itself.
+
+    Attributes:
+        gate: A further gate.
+        engine: What judges the profile of the data.
+        marts: What makes the marts.
+    """
+
+    gate: Gate | None
+    engine: Gate | None
+    marts: Marts | None
+
+
+def tools_of(project: Project) -> Tools:
+    """The tools that the settings name.
+
+    Raises:
+        MissingExtraError: If one of them is not installed.
+        UsageError: If the settings are wrong.
+        WorkspaceError: If there is no dbt project, and dbt makes the marts.
+    """
+    return Tools(gate_of(project.settings), engine_of(project), marts_of(project))
+
+
 def engine_of(project: Project) -> Gate | None:
     """What judges the gate: None for the monitor itself.
 
@@ -107,6 +137,16 @@ def engine_of(project: Project) -> Gate | None:
     """
     gate = project.settings.gate
     return None if gate.engine == "native" else GreatExpectationsGate(project.folder, gate)
+
+
+def marts_of(project: Project) -> Marts | None:
+    """What makes the marts: None for the monitor itself.
+
+    Raises:
+        MissingExtraError: If dbt is not installed.
+        WorkspaceError: If there is no dbt project.
+    """
+    return None if project.settings.marts.engine == "native" else DbtMarts(project)
 
 
 def options_of(settings: MonitorSettings) -> DetectOptions:

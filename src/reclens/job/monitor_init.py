@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from reclens.edges.dbt import write_project
 from reclens.errors import NameTakenError
 from reclens.files import made_folder, write_text
 from reclens.monitor.project import Project
@@ -37,7 +38,7 @@ time_zone = "UTC"                # in which a day begins
 {tables}
 [dimensions]
 names = ["surface", "model_version", "variant", "position"]
-
+{marts}
 [detect]
 budget = 1.0                     # false alerts that an indicator may cost a year, its slices together
 warm_up = 3                      # weeks before the first judgement
@@ -62,6 +63,12 @@ items = "log/items.parquet"
 """
 
 
+_MARTS: Final = """
+[marts]
+engine = "dbt"                   # in the folder dbt; target = "postgres" makes them on a server
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MadeProject:
     """A monitor that was made.
@@ -78,7 +85,13 @@ class MadeProject:
 
 
 def init_project(
-    folder: Path, *, log: str | None = None, system: str = "recommender", seed: int = 0, made: bool = False
+    folder: Path,
+    *,
+    log: str | None = None,
+    system: str = "recommender",
+    seed: int = 0,
+    made: bool = False,
+    dbt: bool = False,
 ) -> MadeProject:
     """Make a monitor.
 
@@ -88,6 +101,7 @@ def init_project(
         system: Name of the system that is watched.
         seed: Of the example log.
         made: Whether the example log is there already.
+        dbt: Whether dbt makes its marts: its project is written too.
 
     Returns:
         The monitor, and the days of its example log.
@@ -106,9 +120,13 @@ def init_project(
         days = log_days(folder)
         write_text(folder / SYNTHETIC, "The log is made up: nobody in it exists.\n")
     path = "log/impressions" if log is None else str(Path(log).expanduser().absolute())
-    text = _TEMPLATE.format(system=json.dumps(system), path=json.dumps(path), tables="" if log else _TABLES)
+    text = _TEMPLATE.format(
+        system=json.dumps(system), path=json.dumps(path), tables="" if log else _TABLES, marts=_MARTS if dbt else ""
+    )
     write_text(folder / SETTINGS_FILE, text)
     found = Project(folder)
+    if dbt:
+        write_project(found, today=days[0] if days else None)
     return MadeProject(project=found, first=days[0] if days else None, last=days[-1] if days else None)
 
 

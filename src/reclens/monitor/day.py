@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import TYPE_CHECKING
 
 import polars as pl
 
+from reclens.engine import Progress, quiet
 from reclens.errors import DataError
 from reclens.monitor.cards import DayCard
 from reclens.monitor.duck import frame, opened
@@ -17,19 +17,18 @@ from reclens.monitor.duck import rows as rows_of
 from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
 from reclens.monitor.gate_profile import judged_by
 from reclens.monitor.indicators.registry import compute
+from reclens.monitor.landing import Marts, clear_day
 from reclens.monitor.log import open_log
-from reclens.monitor.marts import make_marts, read_staging, reference_days
+from reclens.monitor.marts import in_order, make_marts, read_staging, reference_days
 from reclens.monitor.places import day_bounds
 from reclens.monitor.project import Project
+from reclens.monitor.queries import with_marts
 from reclens.monitor.records import SERIES, DataCheck, GateResult
 from reclens.monitor.summary import TABLES, Past, Summary
 from reclens.protocols import Gate
 from reclens.schema import versions
 
-if TYPE_CHECKING:
-    import duckdb
-
-__all__ = ["DayRun", "read_summary", "run_day"]
+__all__ = ["DayRun", "read_summary", "run_day", "run_days"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +53,9 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.begin()
+
+    def begin(self) -> None:
         self._last = time.perf_counter()
 
     def end(self, step: str) -> None:
@@ -87,25 +89,92 @@ def run_day(
         UsageError: If the settings are wrong.
     """
     clock = _Clock()
-    connection = opened(threads)
-    try:
-        return _run(connection, project, day, clock, gate, engine)
-    finally:
-        connection.close()
+    return _finished(project, _measured(project, day, clock, gate, engine, threads=threads), clock)
 
 
-def _run(
-    connection: duckdb.DuckDBPyConnection,
+def run_days(
+    project: Project,
+    days: Sequence[date],
+    *,
+    marts: Marts,
+    gate: Gate | None = None,
+    engine: Gate | None = None,
+    progress: Progress = quiet,
+) -> list[DayRun]:
+    """Run days whose marts are made elsewhere, all of them by one build, and write their state.
+
+    First each day is read, checked and landed, then the marts of all are made, then each gets its series. A run that is
+    killed leaves the days as they were.
+
+    Args:
+        project: The monitor; hold its :meth:`~reclens.monitor.project.Project.lock` meanwhile.
+        days: The days, in order and without a gap.
+        marts: What makes the marts.
+        gate: As for :func:`run_day`.
+        engine: As for :func:`run_day`.
+        progress: Called after each day.
+
+    Returns:
+        What :func:`run_day` gives, a day.
+
+    Raises:
+        WorkspaceError: If the marts cannot be made, or the state cannot be written.
+        UsageError: If the settings are wrong.
+    """
+    clocks = {day: _Clock() for day in days}
+    found: dict[date, _Measured] = {}
+    with project.holding():
+        for at, day in enumerate(days):
+            progress(f"read · {day}", at, len(days))
+            clocks[day].begin()
+            found[day] = _measured(project, day, clocks[day], gate, engine, elsewhere=True)
+            # Later days look back on it: on its card, and on the clicks of its items.
+            project.hold(day)
+            _write(project, found[day], found[day].tables)
+            clocks[day].end("land")
+        progress("dbt", 0, 0)
+        building = _Clock()
+        marts.build(project, days)
+        building.end("build")
+        runs: list[DayRun] = []
+        for at, day in enumerate(days):
+            progress(f"indicators · {day}", at, len(days))
+            clocks[day].seconds["build"] = building.seconds["build"] / len(days)
+            clocks[day].begin()
+            one = found.pop(day)
+            if one.tables:
+                one = replace(one, tables=in_order(with_marts(one.tables, marts.read(day))))
+            project.release(day)
+            runs.append(_finished(project, one, clocks[day]))
+    return runs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Measured:
+    """A day before its series."""
+
+    day: date
+    tables: dict[str, pl.DataFrame]
+    gate: GateResult
+    card: DayCard
+
+
+def _measured(
     project: Project,
     day: date,
     clock: _Clock,
     gate: Gate | None,
     engine: Gate | None,
-) -> DayRun:
+    *,
+    threads: int | None = None,
+    elsewhere: bool = False,
+) -> _Measured:
+    """Read a day, check it, and make its tables; those of the marts in outline where they are made elsewhere."""
     bounds = day_bounds(day, project.settings.log.zone)
     tables: dict[str, pl.DataFrame] = {}
     columns: dict[str, str] = {}
     rows = 0
+    connection = opened(threads)
     try:
         log = open_log(connection, project, bounds)
         read_staging(connection, project, log)
@@ -117,13 +186,16 @@ def _run(
             checks += checks_of_gate(gate, frame(connection, "SELECT * FROM impressions"))
         clock.end("gate")
         if rows:
-            tables = make_marts(connection, project, log, keep=state_of(checks) == "passed")
+            keep = state_of(checks) == "passed"
+            tables = make_marts(connection, project, log, keep=keep, elsewhere=elsewhere)
         clock.end("marts")
     except DataError as error:
         checks, tables = _judged(unreadable(project.settings.gate, str(error)), day, engine), {}
+    finally:
+        connection.close()
+    if elsewhere and not tables:
+        clear_day(project, day)
     result = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
-    series = compute(_summary(project, day, tables)) if tables else pl.DataFrame(schema=SERIES)
-    clock.end("indicators")
     card: DayCard = {
         "day": day.isoformat(),
         "rows": rows,
@@ -132,9 +204,20 @@ def _run(
         "columns": columns,
         "versions": versions(),
     }
-    project.write_day(day, {**tables, "series": series}, result, card)
+    return _Measured(day=day, tables=tables, gate=result, card=card)
+
+
+def _finished(project: Project, one: _Measured, clock: _Clock) -> DayRun:
+    """Compute the series of a day and write its state."""
+    series = compute(_summary(project, one.day, one.tables)) if one.tables else pl.DataFrame(schema=SERIES)
+    clock.end("indicators")
+    _write(project, one, {**one.tables, "series": series})
     clock.end("write")
-    return DayRun(day=day, series=series, gate=result, seconds=clock.seconds)
+    return DayRun(day=one.day, series=series, gate=one.gate, seconds=clock.seconds)
+
+
+def _write(project: Project, one: _Measured, tables: Mapping[str, pl.DataFrame]) -> None:
+    project.write_day(one.day, tables, one.gate, one.card)
 
 
 def _judged(checks: list[DataCheck], day: date, engine: Gate | None) -> list[DataCheck]:

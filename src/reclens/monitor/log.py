@@ -293,7 +293,7 @@ def _joined(
 ) -> str:
     """Impressions with the clicks of a log of its own: clicks of the window after the day belong to it too."""
     if not clicks.types:
-        create(connection, "click_log", "SELECT NULL::BOOLEAN AS matched WHERE false")
+        create(connection, "click_log", "SELECT NULL::DATE AS day, NULL::BOOLEAN AS matched WHERE false")
         return f"SELECT *, false AS {CLICKED} FROM ({rows})"
     _require(clicks, "clicks")
     key = (REQUEST, ITEM) if REQUEST in clicks.types else (USER, ITEM)
@@ -330,7 +330,7 @@ def _joined(
     create(
         connection,
         "click_log",
-        f"SELECT click IN (SELECT click FROM matches) AS matched FROM clicks "
+        f"SELECT DATE '{bounds.day}' AS day, click IN (SELECT click FROM matches) AS matched FROM clicks "
         f"WHERE {TIMESTAMP} >= {begin}::TIMESTAMP AND {TIMESTAMP} < {end}::TIMESTAMP",
     )
     listed = ", ".join(f"shown.{quoted(name)}" for name in known if name not in (CLICKED, CONVERTED))

@@ -11,19 +11,20 @@ import polars as pl
 from reclens.data.quoting import constant, quoted
 from reclens.data.read.arrow import ArrowStream
 from reclens.monitor.bins import binned, find_bins
-from reclens.monitor.duck import columns_of, create, frame, rows, run
-from reclens.monitor.log import PREDICTED, LogDay
+from reclens.monitor.duck import columns_of, create, rows, run
+from reclens.monitor.landing import land_day, outline
+from reclens.monitor.log import COLUMNS, PREDICTED, LogDay
 from reclens.monitor.measures import read_measures
 from reclens.monitor.pipeline_log import pipeline_tables, staleness_table
 from reclens.monitor.project import Project
-from reclens.monitor.queries import sql
+from reclens.monitor.queries import MARTS, of_day, sql, variables, with_marts
 from reclens.monitor.summary import DIMENSIONS, KEYS
-from reclens.schema import ITEM, POSITION, SCORE, USER, VERSION
+from reclens.schema import ITEM, POSITION, RECEIVED, REQUEST, SCORE, TIMESTAMP, USER, VERSION
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["make_marts", "read_staging", "reference_days"]
+__all__ = ["in_order", "make_marts", "read_staging", "reference_days"]
 
 _KNOWN: Final = {"users": ("users", USER), "items": ("items", ITEM), "versions": ("cells", VERSION)}
 """What is remembered with the first day it was seen -> the table and column of its ids."""
@@ -38,17 +39,29 @@ def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: L
         DataError: If a file is cut off.
     """
     day = log.bounds.day
+    typed = [
+        f"TRY_CAST({name} AS {kind}) AS {name}"
+        for name, kind in COLUMNS.items()
+        if name not in (TIMESTAMP, RECEIVED, USER, ITEM, REQUEST)
+    ]
+    # A value that cannot be read as what it has to be is null; ids are what they are.
+    events = f"SELECT DATE '{day}' AS day, log.* REPLACE ({', '.join(typed)}) FROM log"
+    run(connection, f"CREATE OR REPLACE TEMP VIEW events AS {events}")
     _user_facts(connection, project, day)
     _item_facts(connection, project, day)
-    settings = project.settings.log
-    create(connection, "impressions", sql("staging"), late_after=settings.late_after)
+    create(connection, "impressions", sql("impressions"), late_after=project.settings.log.late_after)
     for name in (*DIMENSIONS, "category"):
         if name != POSITION:
             _as_codes(connection, name)
 
 
 def make_marts(
-    connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay, *, keep: bool = True
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    log: LogDay,
+    *,
+    keep: bool = True,
+    elsewhere: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """The tables of a day, from the table ``impressions``; what is known of users, items and versions grows.
 
@@ -57,9 +70,14 @@ def make_marts(
         project: The monitor.
         log: What was opened.
         keep: Whether bins and ids of this day are kept for later ones: not those of a day that failed its gate.
+        elsewhere: Whether another engine makes what the queries of ``monitor/sql`` make: then the day is landed for it.
 
     Returns:
-        Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them.
+        Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them; in outline where made elsewhere.
+
+    Raises:
+        DataError: If a further table cannot be read.
+        WorkspaceError: If the day cannot be landed.
     """
     settings, day = project.settings, log.bounds.day
     create(connection, "lists", sql("lists"), cutoff=settings.log.cutoff)
@@ -73,25 +91,28 @@ def make_marts(
     kept = {"columns": bins, "list_length": state.get("list_length") or length}
     if keep and kept != state:
         project.write_state("bins", kept)
-    tables = {
-        "cells": frame(connection, sql("daily_metrics")),
-        "lists": frame(connection, sql("daily_lists"), list_length=length, hit_at=settings.log.hit_at),
-        "items": frame(connection, sql("item_exposure")),
-        "users": frame(connection, sql("user_cohort")),
-        "duplicates": frame(connection, sql("duplicates")),
-        "bins": pl.concat(
-            [binned(connection, columns, bins, zone=settings.log.time_zone), frame(connection, sql("latency"))],
-            how="vertical_relaxed",
-        ),
-    }
+    about = f"SELECT DATE '{day}' AS day, {int(length)} AS list_length, {str(keep).lower()} AS passed"
+    create(connection, "days", about)
+    tables = {"bins": binned(connection, columns, bins, zone=settings.log.time_zone)}
+    if elsewhere:
+        tables |= outline(connection)
+    else:
+        values = variables(settings.log)
+        tables = with_marts(tables, {name: of_day(connection, name, values) for name in MARTS})
     if keep:
         _remember(project, day, tables)
     tables |= pipeline_tables(connection, project, log)
+    if elsewhere:
+        land_day(connection, project, day)
     further = {"staleness": staleness_table(connection, log), "measures": read_measures(project, day)}
     tables |= {name: table for name, table in further.items() if table is not None}
     tables["facts"] = _facts(connection, project, log)
-    # The order of groups depends on threads.
-    return {name: table.sort(KEYS[name]) for name, table in tables.items()}
+    return in_order(tables)
+
+
+def in_order(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+    """The tables with their rows in the order of their keys: that of groups depends on threads."""
+    return {name: table.sort([key for key in KEYS[name] if key in table.columns]) for name, table in tables.items()}
 
 
 def _as_codes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -109,7 +130,7 @@ def _as_codes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _user_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
-    """Make ``user_facts``: ``user_id, segment, new_user``.
+    """Make ``user_facts``: ``day, user_id, segment, new_user``.
 
     The last is null in the first days of the monitor, to which everybody is new.
     """
@@ -123,7 +144,7 @@ def _user_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: da
     create(
         connection,
         "user_facts",
-        f"SELECT seen.id AS user_id, segments.segment, {known} AS new_user FROM "
+        f"SELECT DATE '{day}' AS day, seen.id AS user_id, segments.segment, {known} AS new_user FROM "
         f"(SELECT DISTINCT {USER} AS id FROM log WHERE {USER} IS NOT NULL) AS seen "
         f"LEFT JOIN ({segments}) AS segments ON segments.user_id::VARCHAR = seen.id::VARCHAR "
         "LEFT JOIN known_users ON known_users.id = seen.id::VARCHAR",
@@ -131,7 +152,7 @@ def _user_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: da
 
 
 def _item_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
-    """Make ``item_facts``: ``item_id, category, new_item, fresh_item, information``.
+    """Make ``item_facts``: ``day, item_id, category, new_item, fresh_item, information``.
 
     The last is -log2 of the item's share of the clicks of the past, with one click added to each item.
     """
@@ -158,8 +179,8 @@ def _item_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: da
     create(
         connection,
         "item_facts",
-        f"SELECT seen.id AS item_id, catalogue.category, {known} AS new_item, catalogue.fresh AS fresh_item, "
-        f"{information} AS information "
+        f"SELECT DATE '{day}' AS day, seen.id AS item_id, catalogue.category, {known} AS new_item, "
+        f"catalogue.fresh AS fresh_item, {information} AS information "
         f"FROM (SELECT DISTINCT {ITEM} AS id FROM log WHERE {ITEM} IS NOT NULL) AS seen "
         f"LEFT JOIN (SELECT {ITEM}::VARCHAR AS id, any_value({category}::VARCHAR) AS category, "
         f"any_value({fresh}) AS fresh FROM ({catalogue}) GROUP BY {ITEM}) AS catalogue "

@@ -10,7 +10,7 @@ from reclens.data.quoting import constant, quoted
 from reclens.monitor.duck import columns_of, frame
 from reclens.monitor.log import LogDay, open_table
 from reclens.monitor.project import Project
-from reclens.monitor.queries import sql
+from reclens.monitor.queries import of_day
 from reclens.monitor.summary import LIST_DIMENSIONS
 from reclens.schema import LATENCY, RETRIEVER
 
@@ -42,10 +42,10 @@ def pipeline_tables(connection: duckdb.DuckDBPyConnection, project: Project, log
         if path is None or not _open(connection, project, log, table, path):
             continue
         name, _ = _COLUMNS[table]
-        counts.append(frame(connection, sql(table)))
+        counts.append(of_day(connection, table, {}))
         timed.append(_latency(connection, name, f"{name}_log"))
     if log.apart:
-        counts.append(frame(connection, sql("joins")))
+        counts.append(of_day(connection, "joins", {}))
     found: dict[str, pl.DataFrame] = {}
     if counts:
         found["pipeline"] = pl.concat(counts, how="vertical_relaxed")
@@ -60,7 +60,7 @@ def _open(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay, 
     if open_table(connection, project, path, log.bounds, view=f"{view}_read") is None:
         return False
     known = columns_of(connection, f"SELECT * FROM {view}_read")
-    listed = [quoted(name)] + [
+    listed = [f"DATE '{log.bounds.day}' AS day", quoted(name)] + [
         f"TRY_CAST({column} AS {kind}) AS {column}" if column in known else f"NULL::{kind} AS {column}"
         for column, kind in columns.items()
     ]

@@ -5,6 +5,8 @@
     monitor.toml                     the settings
     state/bins.json                  bins of distributions, as the first day set them
     state/known_*.parquet            users, items and versions, each with the first day it was seen
+    state/held/                      days of which another engine is making the marts
+    state/landed/                    what it makes them from
     state/days/2026-01-05/           cells, items, …, series (Parquet); gate.json; card.json, written last
     published/series.parquet, …      all days in one file, for the dashboard and other readers
 
@@ -22,6 +24,7 @@ from datetime import date
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, Final
 
 import polars as pl
@@ -60,6 +63,7 @@ class Project:
             )
         self.state = self.folder / "state"
         self.published = self.folder / "published"
+        self._held: set[date] = set()
 
     def __repr__(self) -> str:
         return f"Project({str(self.folder)!r})"
@@ -104,7 +108,28 @@ class Project:
 
     def day_folder(self, day: date) -> Path:
         """Where the state of a day is."""
-        return self.state / "days" / day.isoformat()
+        return self.state / ("held" if day in self._held else "days") / day.isoformat()
+
+    @contextmanager
+    def holding(self) -> Generator[None]:
+        """Days that are begun within are held: this object sees them, and nobody else until they are finished.
+
+        What a killed run held is gone: its days are as they were before.
+        """
+        try:
+            rmtree(self.state / "held", ignore_errors=True)
+            yield
+        finally:
+            self._held.clear()
+            rmtree(self.state / "held", ignore_errors=True)
+
+    def hold(self, day: date) -> None:
+        """Keep what is written of a day from now on apart, until :meth:`release`."""
+        self._held.add(day)
+
+    def release(self, day: date) -> None:
+        """End the holding of a day: what is written of it from now on is seen by all."""
+        self._held.discard(day)
 
     def days(self) -> list[date]:
         """The days that were run and are whole, in order."""
@@ -204,7 +229,9 @@ class Project:
 
     def _folders(self) -> list[Path]:
         days = self.state / "days"
-        return sorted(each for each in days.iterdir() if _is_day(each.name)) if days.is_dir() else []
+        found = {each.name: each for each in days.iterdir() if _is_day(each.name)} if days.is_dir() else {}
+        found |= {day.isoformat(): self.day_folder(day) for day in self._held}
+        return [found[name] for name in sorted(found)]
 
     @staticmethod
     def _write(place: Path, frame: pl.DataFrame) -> None:

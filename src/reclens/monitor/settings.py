@@ -23,6 +23,7 @@ __all__ = [
     "GateSettings",
     "IndicatorSettings",
     "LogSettings",
+    "MartsSettings",
     "MonitorSettings",
     "NotifySettings",
     "ReferenceSettings",
@@ -187,6 +188,24 @@ class GateSettings(Section):
     adapter: str | None = None
 
 
+class MartsSettings(Section):
+    """What makes the marts of a day.
+
+    Attributes:
+        engine: The monitor itself, in one process; or dbt, by the project that ``reclens monitor init --dbt`` writes.
+        project: Folder of the dbt project.
+        target: Target of its profile.
+        command: What starts dbt, such as ``["/opt/dbt/bin/dbt"]``; empty takes the dbt of this environment.
+        minutes: How long a build may take.
+    """
+
+    engine: Literal["native", "dbt"] = "native"
+    project: str = "dbt"
+    target: Literal["duckdb", "postgres"] = "duckdb"
+    command: tuple[str, ...] = ()
+    minutes: Annotated[float, Field(gt=0)] = 120.0
+
+
 class IndicatorSettings(Section):
     """What one indicator is to people.
 
@@ -271,6 +290,7 @@ class MonitorSettings(Checked, Section):
         dimensions: Slices.
         reference: The past that distributions are held against.
         gate: Bounds of the data gate.
+        marts: What makes the marts.
         indicators: Name of an indicator -> what it is to people.
         detect: Detection.
         holidays: Days that are like no other.
@@ -284,6 +304,7 @@ class MonitorSettings(Checked, Section):
     dimensions: DimensionSettings = DimensionSettings()
     reference: ReferenceSettings = ReferenceSettings()
     gate: GateSettings = GateSettings()
+    marts: MartsSettings = MartsSettings()
     indicators: Mapping[str, IndicatorSettings] = Field(default_factory=dict)
     detect: DetectSettings = DetectSettings()
     holidays: tuple[date, ...] = ()

@@ -29,22 +29,40 @@ def init(
         str | None, typer.Option("--log", help="Path of the log of impressions; an example log is written if omitted.")
     ] = None,
     system: Annotated[str, typer.Option("--system", help="Name of the system that is watched.")] = "recommender",
+    dbt: Annotated[
+        bool,
+        typer.Option("--dbt", help="Write its dbt project too; that of a monitor that is there anew."),
+    ] = False,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Make a monitor: a folder with its settings, and an example log of eight weeks unless --log names one.
 
+    With --dbt, dbt makes the marts of its days, by a project in the folder dbt that is written from the queries of the
+    monitor. Write it anew after a change of owners, runbooks or tables in monitor.toml.
+
     Examples:
       reclens monitor init
+
+      reclens monitor init --dbt
 
       reclens monitor init watch --log /logs/impressions --system shop
     """
     from reclens.cli.shared import say
+    from reclens.edges.dbt import write_project
     from reclens.job.monitor_ground import project_folder
     from reclens.job.monitor_init import init_project
+    from reclens.monitor.project import Project
+    from reclens.monitor.settings import SETTINGS_FILE
 
-    made = init_project(project_folder(folder, workspace), log=log, system=system, seed=seed)
+    place = project_folder(folder, workspace)
+    if dbt and (place / SETTINGS_FILE).exists():
+        say(f"written: {write_project(Project(place))}", quiet=quiet)
+        if Project(place).settings.marts.engine != "dbt":
+            say(f'to use it, put into {place / SETTINGS_FILE}:\n[marts]\nengine = "dbt"', quiet=quiet)
+        return
+    made = init_project(place, log=log, system=system, seed=seed, dbt=dbt)
     say(f"made: {made.project.folder}/monitor.toml", quiet=quiet)
     option = "" if folder is None else f" --project {folder}"
     if made.first is not None and made.last is not None:

@@ -1,9 +1,9 @@
 -- What the lists of a day add up to, by every combination of the slices of a list: sums alone.
--- Reads lists.
+-- Reads lists, and days (day, list_length, passed): the items that a list should have.
 -- Parameters
---   $list_length = 10   items that a list should have
---   $hit_at = 3         first places in which a click is a hit
+--   $hit_at = 3   first places in which a click is a hit
 SELECT
+    day,
     surface,
     model,
     model_version,
@@ -13,7 +13,7 @@ SELECT
     sum(items) AS items,
     sum(items * items) AS items_squared,
     count(*) FILTER (WHERE items = 0) AS empty,
-    count(*) FILTER (WHERE items < $list_length) AS short,
+    count(*) FILTER (WHERE items < list_length) AS short,
     count(*) FILTER (WHERE has_click) AS clicked,
     coalesce(sum(ndcg) FILTER (WHERE has_click), 0) AS ndcg,
     coalesce(sum(ndcg * ndcg) FILTER (WHERE has_click), 0) AS ndcg_squared,
@@ -26,4 +26,5 @@ SELECT
     count(new_user) AS user_known,
     count(*) FILTER (WHERE new_user) AS new_user
 FROM lists
-GROUP BY ALL
+INNER JOIN days USING (day)
+GROUP BY day, surface, model, model_version, variant, segment

@@ -1,6 +1,7 @@
 -- What a day adds up to, by every combination of slices: sums alone, so that weeks are sums of days.
 -- Reads impressions.
 SELECT
+    day,
     surface,
     model,
     model_version,
@@ -30,4 +31,4 @@ SELECT
     coalesce(sum(information * information), 0) AS information_squared
 FROM impressions
 WHERE item_id IS NOT NULL
-GROUP BY ALL
+GROUP BY day, surface, model, model_version, variant, segment, position, retriever

@@ -1,6 +1,7 @@
 -- How often each item was shown and clicked, over the whole day and by each slice of a list.
 -- Reads impressions.
 SELECT
+    day,
     CAST(item_id AS VARCHAR) AS item_id,
     -- The most significant bit is that of the first column; a bit is 0 where the row is of a slice of that column.
     CASE GROUPING(surface, model, model_version, variant, segment, retriever)
@@ -21,11 +22,11 @@ SELECT
 FROM impressions
 WHERE item_id IS NOT NULL
 GROUP BY GROUPING SETS (
-    (item_id),
-    (item_id, surface),
-    (item_id, model),
-    (item_id, model_version),
-    (item_id, variant),
-    (item_id, segment),
-    (item_id, retriever)
+    (day, item_id),
+    (day, item_id, surface),
+    (day, item_id, model),
+    (day, item_id, model_version),
+    (day, item_id, variant),
+    (day, item_id, segment),
+    (day, item_id, retriever)
 )

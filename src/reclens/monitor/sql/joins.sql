@@ -1,6 +1,7 @@
 -- Clicks of a log of their own that belong to an impression of the day.
--- Reads click_log (a row a click, with matched).
+-- Reads click_log (day, matched): a row a click.
 SELECT
+    day,
     'join' AS what,
     'clicks' AS name,
     count(*) AS n,
@@ -10,3 +11,4 @@ SELECT
     0 AS relevant,
     0 AS lost
 FROM click_log
+GROUP BY day

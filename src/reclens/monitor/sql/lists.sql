@@ -1,21 +1,27 @@
 -- One row a list: what was shown in it, and what was clicked.
 -- Reads impressions. NDCG, hit rate and reciprocal rank are of lists with a click at a known place.
 -- Diversity is the share of pairs of different category among all pairs of a list whose categories are known.
+-- A logarithm to the base 2 is a ratio of natural ones, which every database has.
 -- Parameters
 --   $cutoff = 10        places that NDCG looks at
 WITH pairs AS (
     SELECT
+        day,
         request_id,
         sum(n) AS items,
         sum(n * (n - 1)) AS alike
     FROM (
-        SELECT request_id, category, count(*) AS n FROM impressions WHERE category IS NOT NULL GROUP BY ALL
-    )
-    GROUP BY request_id
+        SELECT day, request_id, category, count(*) AS n
+        FROM impressions
+        WHERE category IS NOT NULL
+        GROUP BY day, request_id, category
+    ) AS categories
+    GROUP BY day, request_id
 ),
 
-lists AS (
+gathered AS (
     SELECT
+        day,
         request_id,
         any_value(surface) AS surface,
         any_value(model) AS model,
@@ -28,16 +34,32 @@ lists AS (
         count(item_id) AS items,
         count(*) FILTER (WHERE clicked) AS clicks,
         min(position) FILTER (WHERE clicked) AS first_click,
-        coalesce(sum(1 / log2(position + 1)) FILTER (WHERE clicked AND position BETWEEN 1 AND $cutoff), 0) AS dcg
+        coalesce(
+            sum(ln(CAST(2 AS DOUBLE PRECISION)) / ln(CAST(position + 1 AS DOUBLE PRECISION)))
+                FILTER (WHERE clicked AND position BETWEEN 1 AND $cutoff),
+            0
+        ) AS dcg
     FROM impressions
-    GROUP BY request_id
+    GROUP BY day, request_id
+),
+
+-- DCG of a list whose first places are all clicked.
+best AS (
+    SELECT
+        place,
+        sum(ln(CAST(2 AS DOUBLE PRECISION)) / ln(CAST(place + 1 AS DOUBLE PRECISION))) OVER (ORDER BY place) AS dcg
+    FROM generate_series(1, $cutoff) AS places (place)
 )
 
 SELECT
-    lists.*,
-    first_click >= 1 AS has_click,
-    dcg / list_sum(list_transform(range(1, least(clicks, $cutoff) + 1), lambda place: 1 / log2(place + 1))) AS ndcg,
-    1 / first_click AS reciprocal_rank,
-    CASE WHEN pairs.items > 1 THEN 1 - pairs.alike / (pairs.items * (pairs.items - 1)) END AS diversity
-FROM lists
-LEFT JOIN pairs USING (request_id)
+    gathered.*,
+    gathered.first_click >= 1 AS has_click,
+    gathered.dcg / best.dcg AS ndcg,
+    CAST(1 AS DOUBLE PRECISION) / gathered.first_click AS reciprocal_rank,
+    CASE
+        WHEN pairs.items > 1
+            THEN 1 - CAST(pairs.alike AS DOUBLE PRECISION) / CAST(pairs.items * (pairs.items - 1) AS DOUBLE PRECISION)
+    END AS diversity
+FROM gathered
+LEFT JOIN best ON best.place = least(gathered.clicks, $cutoff)
+LEFT JOIN pairs ON pairs.day = gathered.day AND pairs.request_id = gathered.request_id

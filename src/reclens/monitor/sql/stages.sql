@@ -1,6 +1,7 @@
 -- What each stage of the pipeline lost in a day: sums alone.
--- Reads stage_log (timestamp, request_id, stage, relevant, lost, latency_ms).
+-- Reads stage_log (day, timestamp, request_id, stage, relevant, lost, latency_ms).
 SELECT
+    day,
     'stage' AS what,
     CAST(stage AS VARCHAR) AS name,
     count(*) AS n,
@@ -11,4 +12,4 @@ SELECT
     coalesce(sum(lost) FILTER (WHERE relevant IS NOT NULL), 0) AS lost
 FROM stage_log
 WHERE stage IS NOT NULL
-GROUP BY ALL
+GROUP BY day, stage

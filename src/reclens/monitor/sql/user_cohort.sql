@@ -1,6 +1,7 @@
 -- What each user did in a day.
 -- Reads impressions.
 SELECT
+    day,
     CAST(user_id AS VARCHAR) AS user_id,
     any_value(segment) AS segment,
     bool_or(new_user) AS new_user,
@@ -10,4 +11,4 @@ SELECT
     count(*) FILTER (WHERE converted) AS conversions
 FROM impressions
 WHERE user_id IS NOT NULL
-GROUP BY ALL
+GROUP BY day, user_id
