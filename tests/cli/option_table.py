@@ -316,6 +316,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"before": NAME, "after": NAME, "--report": Wrong(("events.csv/below",))},
     ),
     "audit demo": (_DATA, NEW),
+    "explore demo": (
+        {"--data": "plots.csv", "--ratings": "events.csv", "--map": "pca"},
+        {**NEW, "--data": ABSENT, "--ratings": ABSENT, "--map": NAME},
+    ),
     "explore embed": (
         {"name": "fresh", "--texts": "plots.csv", "--text": ["plot"]},
         {
@@ -336,6 +340,19 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "explore index": (
         {"space": "plots"},
         {"space": NAME, "--recall": Wrong(("0", "1.5", "nan")), "--again": FREE},
+    ),
+    "explore map": (
+        {"space": "plots"},
+        {
+            "space": NAME,
+            "--exploration": NAME,
+            "--beside": NAME,
+            "--other": NAME,
+            "--map": NAME,
+            "--page": FILE,
+            "--picture": FILE,
+            "--atlas": FILE,
+        },
     ),
     "explore move": (
         {"source": "plots", "--to": "local:moved"},

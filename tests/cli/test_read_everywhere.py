@@ -119,6 +119,7 @@ def test_every_command_that_reads_takes_the_same_options() -> None:
             ("recommend",),
             ("pipeline", "recommend"),
             ("pipeline", "trace"),
+            ("explore", "demo"),
             ("explore", "report"),
         )
         assert bare or {"--users", "--items", "--lists"} <= options, words

@@ -60,7 +60,7 @@ STILL = {
         "stats/power/spread.py": 2,
         "tuning/search.py": 2,
         "tuning/tune.py": 4,
-        "workspace/artefact.py": 6,  # five of them commands that make an artefact again
+        "workspace/artefact.py": 7,  # six of them commands that make an artefact again
         "workspace/sandbox.py": 3,
         "workspace/serializers.py": 4,
     },
@@ -108,6 +108,7 @@ STILL = {
         "models/_core/slim_kernels.py": 1,
         "workspace/query.py": 1,
     },
+    "content": {"data/synthetic_plots.py": 65},
 }
 """Why -> files that still hold some, and how many: all may only shrink.
 
@@ -115,6 +116,7 @@ STILL = {
 where the choice is declared. ``registry``: what a metric is, likewise. ``title``: what an estimator, a feature or a
 reason is called. ``card``: how something was made, on a card that was always kept so. ``shown``: the ``repr`` of an
 object, a label of synthetic data, or a step of the progress. ``code``: no sentence, but SQL, a signature or a program.
+``content``: texts of items that a generator draws.
 """
 
 

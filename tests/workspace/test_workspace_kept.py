@@ -37,10 +37,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     counts = {"variant": ["old", "new"], "n": [400, 400], "successes": [80, 120]}
     made.save(plan, "mine")
     made.save(read_aggregated(plan, pl.DataFrame(counts)), "mine")
+    world = rl.explore.planted_space("hole", strength=0.05, n_items=200, n_users=60, clusters=4)
+    made.save(rl.explore.run(world.items, world.lists, world.truth, users=world.users, remedies=False), "mine")
     return made
 
 
-@pytest.mark.parametrize("kind", ["dataset", "split", "run", "model", "plan", "readout"])
+@pytest.mark.parametrize("kind", ["dataset", "split", "run", "model", "plan", "readout", "exploration"])
 def test_damaged_artefacts(kind: str, workspace: Workspace, tmp_path: Path) -> None:
     source = workspace.folder / kind / "mine"
     place = Workspace(tmp_path)

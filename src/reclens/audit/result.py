@@ -14,7 +14,6 @@ from reclens.audit.adjusted import AdjustedGap
 from reclens.audit.amortised import AmortisedExposure
 from reclens.audit.cards import AuditCard
 from reclens.audit.intersections import Intersections
-from reclens.audit.kept import revived
 from reclens.audit.loop import LoopCurve
 from reclens.audit.mitigate.lab import Mitigation
 from reclens.audit.popularity import PopularityBias
@@ -26,6 +25,7 @@ from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError
 from reclens.files import made_folder
 from reclens.findings import Finding
+from reclens.records import revived
 from reclens.tabular import Tabular
 
 __all__ = ["Audit", "Lacking", "NotMeasured"]

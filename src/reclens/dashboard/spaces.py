@@ -11,6 +11,7 @@ from reclens.dashboard import store
 from reclens.errors import DataError
 from reclens.explore import run as explore
 from reclens.explore.embed_models import embed_model
+from reclens.explore.labels import label_columns
 from reclens.explore.neighbours import neighbour_graph
 from reclens.explore.project import PointMap, pca_map, umap_map
 from reclens.explore.result import Exploration
@@ -26,7 +27,6 @@ LEARNED = "Learned from the split (PureSVD)"
 """The space of a workspace that holds none: vectors of the items of a split."""
 MapMethod = Literal["PCA", "UMAP"]
 _FACTORS = 32
-_FEW = 200
 
 
 def space_of(workspace: Workspace, name: str, split: str) -> EmbeddingSpace:
@@ -116,10 +116,10 @@ def _explored(
 ) -> Exploration:
     del key
     if system is None:
-        return explore(_space, point_map=_map, labels=_categories(_space))
+        return explore(_space, point_map=_map, labels=label_columns(_space))
     parts = store.load(_workspace, "split", split)
     lists = store.load(_workspace, "run", system)
-    return explore(_space, lists, parts.test, train=parts.train, point_map=_map, labels=_categories(_space))
+    return explore(_space, lists, parts.test, train=parts.train, point_map=_map, labels=label_columns(_space))
 
 
 @st.cache_resource(show_spinner="Preparing the map …", max_entries=4)
@@ -132,14 +132,3 @@ def _packed(
 ) -> bytes:
     del key
     return pack_exploration(_found, _space, beside=_beside, user_columns=_user, file="map")
-
-
-def _categories(space: EmbeddingSpace) -> tuple[str, ...]:
-    """Attributes that can name a region, such as genres: lists, and text with few values."""
-    attributes = space.attributes
-    return tuple(
-        name
-        for name in attributes.columns
-        if attributes[name].dtype.is_nested()
-        or (attributes[name].dtype == pl.String and attributes[name].n_unique() <= _FEW)
-    )

@@ -13,13 +13,25 @@ from reclens.explore.cluster import Regions
 from reclens.explore.space import EmbeddingSpace
 from reclens.models._content.words import ENGLISH, words_of
 
-__all__ = ["label_groups", "name_regions", "top_terms"]
+__all__ = ["label_columns", "label_groups", "name_regions", "top_terms"]
 
 _WORDS: Final = 3
 _MOST: Final = 8
 """Terms that are kept of a group: what is beyond the label tells apart labels that would be the same."""
 
 _MORE: Final = 1.25
+_FEW: Final = 200
+"""Different values of a text from which on it is no category."""
+
+
+def label_columns(space: EmbeddingSpace) -> tuple[str, ...]:
+    """Attributes that can name a region, such as genres: lists, and text with few values."""
+    table = space.attributes
+    return tuple(
+        name
+        for name, kind in table.schema.items()
+        if kind.is_nested() or (kind == pl.String and table[name].n_unique() <= _FEW)
+    )
 
 
 def top_terms(groups: np.ndarray, terms: pl.Series, *, most: int = _MOST) -> list[list[tuple[str, float]]]:

@@ -123,7 +123,9 @@ def run(
         settings=settings,
         progress=progress,
     )
-    return _explored(given, before, point_map, _name(space, lists))
+    found = _explored(given, before, point_map, _name(space, lists))
+    told = dict(lists.card) if isinstance(lists, Recommendations) else {}
+    return replace(found, card={**found.card, "lists": told})
 
 
 def _check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:

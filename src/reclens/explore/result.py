@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Final, Literal
 
 import numpy as np
 
+from reclens.data.manifest import reading
+from reclens.data.read.frames import read_parquet
 from reclens.errors import UnknownNameError
 from reclens.explore.cards import ExplorationCard
 from reclens.explore.cluster import Purity, Regions
@@ -20,7 +23,9 @@ from reclens.explore.project import PointMap
 from reclens.explore.quality import MapQuality
 from reclens.explore.reach import IndexProbe, Reach
 from reclens.explore.retrieval import RetrievalRecall
+from reclens.files import made_folder
 from reclens.findings import Finding
+from reclens.records import read_record, write_record
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
@@ -50,6 +55,8 @@ MeasureName = Literal[
     "neighbours_kept",
     "purity",
 ]
+
+_FILE: Final = "exploration"
 
 Missing = Literal["lists", "truth", "users", "store", "before", "map", "category"]
 """What was not given, so that what rests on it was not measured."""
@@ -125,6 +132,24 @@ class Exploration(Tabular):
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row a number."""
         return [{"measure": each.measure, "exact": each.exact, **asdict(each.estimate)} for each in self.measures]
+
+    def save(self, folder: str | Path) -> None:
+        """Write JSON, arrays, ids and the numbers as Parquet into a folder, made where it is absent."""
+        path = made_folder(folder)
+        write_record(self, path, _FILE)
+        self.to_frame().write_parquet(path / "numbers.parquet")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Exploration:
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            DataError: If the folder does not hold a whole exploration.
+        """
+        path = Path(folder)
+        with reading(path, "exploration", fix="Explore again and save it."):
+            tables = {file.stem: read_parquet(file) for file in path.glob(f"{_FILE}-*.parquet")}
+            return read_record(cls, path, _FILE, columns=tables)
 
     def __getitem__(self, measure: MeasureName) -> Estimate:
         """A number by its name.

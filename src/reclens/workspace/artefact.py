@@ -53,6 +53,8 @@ _AGAIN: Final[Mapping[str, str]] = {
     "weights": "reclens tune-weights … --name {name}",
     "audit": "reclens audit run …",
     "health": "reclens monitor run …",
+    "space": "reclens explore embed {name} …",
+    "exploration": "reclens explore report … --keep {name}",
     "plan": "reclens experiment plan … --keep {name}",
     "readout": "reclens experiment read … --keep {name}",
 }

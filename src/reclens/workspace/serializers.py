@@ -21,6 +21,7 @@ from reclens.evaluation import Comparison, Evaluation
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.analysis.stored import from_plain, to_plain
 from reclens.experiment.planning.plan import Plan, load_plan
+from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.files import write_text
 from reclens.models import Recommender, get
@@ -294,6 +295,19 @@ def _write_space(space: EmbeddingSpace, folder: Path) -> dict[str, Any]:
     return {"summary": f"{space.card.model}: {of}, {space.dimension} dimensions{gone}", "space": about}
 
 
+def _write_exploration(found: Exploration, folder: Path) -> dict[str, Any]:
+    found.save(folder)
+    counts = Counter(each.severity for each in found.findings)
+    told = ", ".join(f"{counts[each]} {each}" for each in ("critical", "warning", "note") if counts[each])
+    card = found.card
+    return {
+        "summary": f"{found.name}: {card['items']:,} items of {card['space']}; findings: {told or 'none'}",
+        "system": found.name,
+        "measures": {each.measure: each.estimate.value for each in found.measures},
+        "exploration": dict(card),
+    }
+
+
 def _write_health(health: Health, folder: Path) -> dict[str, Any]:
     health.save(folder)
     counts = {
@@ -323,6 +337,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
     "weights": (TunedWeights, _write_weights, _held(TunedWeights.load)),
     "audit": (Audit, _write_audit, _held(Audit.load)),
     "health": (Health, _write_health, _held(Health.load)),
+    "exploration": (Exploration, _write_exploration, _held(Exploration.load)),
     "space": (EmbeddingSpace, _write_space, _held(EmbeddingSpace.load)),
     "plan": (Plan, _write_plan, _load_plan),
     "readout": (Readout, _write_readout, _held(_load_readout)),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
 from reclens.dashboard import spaces
-from reclens.explore import embed_model
+from reclens.explore import embed_model, planted_space, run
 from reclens.models import PureSVD
+from reclens.report.explore.sentences import finding_sentence, overall_sentence
 from reclens.workspace import Workspace
 
 
@@ -62,3 +64,18 @@ def test_what_a_user_has_and_is_shown(workspace: Workspace, space: str) -> None:
 def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:
     app = open_page("explore", space=space, lists="small-ease", user="nobody")
     assert "user nobody has no history and no list" in words(app)
+
+
+def test_home_says_what_the_newest_exploration_found(open_page: Any, tmp_path: Path) -> None:
+    world = planted_space("hole", strength=0.05, n_items=300, n_users=100, clusters=4)
+    found = run(world.items, world.lists, world.truth, users=world.users, store=world.store, remedies=False)
+    place = Workspace(tmp_path)
+    place.save(found, "mine")
+    app = open_page("home", folder=tmp_path)
+    shown = words(app)
+    assert overall_sentence(found) in shown
+    grave = [finding_sentence(found, each) for each in found.findings if each.severity != "note"]
+    assert grave and all(each in shown for each in grave[:3])
+    place.save(found, "newer")
+    (tmp_path / "exploration" / "newer" / "exploration.npz").write_bytes(b"cut off")
+    assert "Left out" in words(open_page("home", folder=tmp_path))

@@ -14,12 +14,11 @@ from reclens.cli.shared import ReportOption, SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
-    from reclens.engine import Progress
-    from reclens.explore.project import PointMap
+    from reclens.explore.result import Exploration
     from reclens.explore.space import EmbeddingSpace
     from reclens.protocols import VectorStore
 
-__all__ = ["report"]
+__all__ = ["report", "say_exploration"]
 
 
 @command("explore report")
@@ -63,6 +62,7 @@ def report(
         Path | None,
         typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),
     ] = None,
+    keep: Annotated[str | None, typer.Option("--keep", help="Keep the exploration in the workspace.")] = None,
     document: ReportOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -79,17 +79,22 @@ def report(
     """
     from reclens.cli.progress import progress_of
     from reclens.cli.shared import heed, save_report
+    from reclens.data.origin import says_synthetic
+    from reclens.errors import UnknownNameError
     from reclens.explore.gate import explore_gate
     from reclens.explore.procedure import run
     from reclens.explore.settings import ExploreSettings
     from reclens.job.explore_gate import load_explore_gate
+    from reclens.job.explore_map import MAPS, map_of
     from reclens.protocols import VectorStore, adapter
     from reclens.report.explore.document import build_exploration_report
-    from reclens.report.explore.sentences import finding_sentence, overall_sentence
-    from reclens.report.explore.tables import exploration_table
     from reclens.workspace import Workspace
 
+    if map_by not in ("none", *MAPS):
+        raise UnknownNameError("--map", map_by, ("none", *MAPS))
     place = Workspace(workspace)
+    if keep is not None:
+        place.expect_free("exploration", keep, overwrite=True)
     rules = None if gate is None else load_explore_gate(gate)
     loaded: EmbeddingSpace = place.load("space", space)
     opened: VectorStore | None = None if store is None else adapter(store, VectorStore)
@@ -108,19 +113,33 @@ def report(
             users=None if demand is None else place.load("space", demand),
             store=opened,
             before=None if before is None else place.load("space", before),
-            point_map=_map_of(loaded, map_by, Path(workspace), seed, progress),
+            point_map=None
+            if map_by == "none"
+            else map_of(loaded, map_by, workspace=place, seed=seed, progress=progress),
             settings=settings,
             progress=progress,
         )
+    if keep is not None:
+        place.save(found, keep, overwrite=True)
     held = None if rules is None else explore_gate(found, rules)
-    output.emit(exploration_table(found))
+    say_exploration(found, output)
+    if document is not None:
+        made_up = says_synthetic(dict(found.card))
+        save_report(build_exploration_report(found, gate=held, synthetic=made_up), document, quiet=output.quiet)
+    heed(held, quiet=output.quiet)
+
+
+def say_exploration(found: Exploration, output: Output) -> None:
+    """Write the numbers, and print the findings that need action."""
+    from reclens.data.origin import says_synthetic
+    from reclens.report.explore.sentences import finding_sentence, overall_sentence
+    from reclens.report.explore.tables import exploration_table
+
+    output.emit(exploration_table(found), synthetic=says_synthetic(dict(found.card)))
     output.say(overall_sentence(found))
     for each in found.findings:
         if each.severity != "note":
             output.say(f"- {finding_sentence(found, each)}")
-    if document is not None:
-        save_report(build_exploration_report(found, gate=held), document, quiet=output.quiet)
-    heed(held, quiet=output.quiet)
 
 
 def _tables(place: Any, lists: str | None, truth: str | None, train: str | None, reading: Reading) -> dict[str, Any]:
@@ -142,18 +161,3 @@ def _check_store(space: EmbeddingSpace, store: VectorStore, name: str) -> None:
     if about.card is None:
         raise UsageError(f"the store {about.place} is empty. Run: reclens explore index {name}")
     check_same_card(about.card, card_of(space), about.place)
-
-
-def _map_of(space: EmbeddingSpace, method: str, workspace: Path, seed: int, progress: Progress) -> PointMap | None:
-    from reclens.errors import UnknownNameError
-    from reclens.explore.neighbours import neighbour_graph
-    from reclens.explore.project import kept_map, pca_map
-
-    if method not in ("none", "pca", "umap"):
-        raise UnknownNameError("--map", method, ("none", "pca", "umap"))
-    if method == "none":
-        return None
-    if method == "pca":
-        return pca_map(space)
-    graph = neighbour_graph(space, k=max(1, min(15, len(space) - 1)), progress=progress)
-    return kept_map(workspace / ".cache" / "maps", space, graph, seed=seed, progress=progress)

@@ -11,13 +11,18 @@ from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import scene_of
 from reclens.dashboard.standing import readable, standing
-from reclens.dashboard.widgets import empty, frame, plain
+from reclens.dashboard.widgets import bullets, empty, frame, plain
 from reclens.evaluation import Evaluation
+from reclens.explore.result import Exploration
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
+from reclens.report.explore.sentences import finding_sentence, overall_sentence
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
+
+_EXPLORED = 3
+"""Findings of an exploration that stand open; the others are folded away."""
 
 
 def show(workspace: Workspace) -> None:
@@ -39,6 +44,8 @@ def show(workspace: Workspace) -> None:
         _decision(workspace, [each for each in found if each not in broken])
     with standing(workspace):
         _verdict(workspace, next((each.name for each in found if each.kind == "comparison"), None))
+    with standing(workspace):
+        _explored(workspace, next((each.name for each in found if each.kind == "exploration"), None))
     st.subheader("In this workspace")
     _artefacts(found)
 
@@ -66,6 +73,21 @@ def _verdict(workspace: Workspace, newest: str | None) -> None:
     if newest is not None:
         said = comparison_text(store.load(workspace, "comparison", newest))
         more(said, label=f"What the comparison {plain(newest)} says, in words", key="verdict")
+
+
+def _explored(workspace: Workspace, newest: str | None) -> None:
+    """What the newest exploration found that wants attention."""
+    if newest is None or not readable(workspace, "exploration", [newest]):
+        return
+    found: Exploration = store.load(workspace, "exploration", newest)
+    st.subheader("Explored")
+    st.markdown(f"**{plain(overall_sentence(found))}**")
+    grave = [finding_sentence(found, each) for each in found.findings if each.severity != "note"]
+    bullets(grave[:_EXPLORED])
+    more(grave[_EXPLORED:], label=f"{len(grave) - _EXPLORED:,} more findings", key="explored")
+    space = found.card["space"]
+    kept = space if space in store.names(workspace, "space") else None
+    lead("See them on the map", "explore", {"space": kept}, icon=":material/map:", key="explored")
 
 
 def _artefacts(found: list[Artefact]) -> None:

@@ -26,7 +26,7 @@ def kind_of(path: str, table: str) -> str:
     if (table == "lists" and ending in (".run", ".trec")) or ending == ".qrels":
         return "trec"
     place = Path(path).expanduser()
-    if table in ("data", "train", "test", "validation"):
+    if table in ("data", "ratings", "train", "test", "validation"):
         found = _layout(place)
         if found is not None:
             return found

@@ -41,6 +41,7 @@ _UNITS: Final = _ALL - {"duplicates", "bad_rows", "timestamp_format", "form", "b
 _SIDES: Final = _ALL - {"duplicates", "timestamp_format", "form", "between"}
 _ROLES: Final[Mapping[str, frozenset[str]]] = {
     "data": _ALL,
+    "ratings": _ALL,
     "train": _ALL,
     "test": _ALL,
     "validation": _ALL,

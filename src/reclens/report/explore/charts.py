@@ -7,63 +7,108 @@ from typing import Any, Final
 
 import numpy as np
 
+from reclens.errors import UsageError
 from reclens.explore.result import Exploration
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of
 from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.raster import EDGE, counts_of, picture_url, png_of, shaded
 from reclens.report.explore.words import REASONS
 
-__all__ = ["curve_chart", "map_chart", "reason_chart", "recall_chart", "wanted_chart"]
+__all__ = ["curve_chart", "map_chart", "map_picture", "reason_chart", "recall_chart", "wanted_chart"]
 
 _POINTS: Final = 3_000
+_HEIGHT: Final = 420
 _REGIONS: Final = 20
 _STATES: Final[Mapping[str, str]] = {
     "shown": "var(--line)",
     "never shown": "var(--s0)",
     "wanted, never shown": "var(--s6)",
 }
+_TONES: Final = ("#8a9199", "#2f8fd0", "#d9485a")
+"""The same in a picture, which cannot take the colours of its page: they are seen on light and on dark."""
 
 
 def map_chart(found: Exploration) -> Any | None:
-    """The places on the map, at most 3,000 of them, by whether they are shown and wanted; and the largest labels."""
+    """The places on the map by whether they are shown and wanted, and the largest labels.
+
+    Up to 3,000 points are drawn one by one; more of them as a picture, in which dense places are the more opaque.
+    """
     import altair as alt
 
     if found.map is None:
         return None
-    points = found.map.points
-    chosen = np.arange(len(points))
-    if len(points) > _POINTS:
-        chosen = np.sort(np.random.default_rng(0).choice(len(points), _POINTS, replace=False))
+    few = len(found.map) <= _POINTS
+    low, high = found.map.points.min(axis=0), found.map.points.max(axis=0)
+    edge = np.maximum((high - low) * EDGE / (1 - 2 * EDGE), 1e-9)
+    axes: dict[str, Any] = {
+        name: getattr(alt, name.upper())(
+            f"{name}:Q",
+            axis=None,
+            scale=alt.Scale(domain=[float(low[at] - edge[at]), float(high[at] + edge[at])], nice=False, zero=False),
+        )
+        for at, name in enumerate("xy")
+    }
+    scale = alt.Scale(domain=list(_STATES), range=list(_STATES.values() if few else _TONES))
+    legend = alt.Legend(title=None, orient="top", labelColor="var(--ink)", symbolType="circle", symbolOpacity=1)
+    colour = alt.Color("state:N", scale=scale, legend=legend)
+    points = base_of(_rows(found) if few else [{"state": each} for each in _STATES], height=_HEIGHT)
+    if few:
+        drawn = [points.mark_circle(size=14, opacity=0.8).encode(**axes, color=colour, tooltip="tip:N")]
+    else:
+        middle = dict(zip("xy", ((low + high) / 2).tolist(), strict=True))
+        picture = base_of([{"url": picture_url(map_picture(found)), **middle}], height=_HEIGHT)
+        whole: dict[str, Any] = {"width": {"expr": "width"}, "height": {"expr": "height"}}
+        drawn = [
+            picture.mark_image(aspect=False, **whole).encode(**axes, url="url:N"),
+            points.mark_circle(size=0, opacity=0).encode(color=colour),  # for its legend
+        ]
+    labels = base_of(_labels(found), height=_HEIGHT)
+    named = labels.mark_text(fontSize=11, color="var(--ink)", fontWeight="bold").encode(**axes, text="text:N")
+    return alt.layer(*drawn, named)
+
+
+def map_picture(found: Exploration, *, width: int | None = None) -> bytes:
+    """All points of the map as a PNG file, by whether they are shown and wanted: for millions of them too.
+
+    Args:
+        found: An exploration with a map.
+        width: Pixels across, four for three up; None for the more the more points there are, up to 1,600, so that a
+            point can be seen.
+
+    Raises:
+        UsageError: If it has no map.
+    """
+    if found.map is None:
+        raise UsageError("the exploration has no map: explore with point_map=.")
+    order = {each: at for at, each in enumerate(_STATES)}
+    groups = np.array([order[each] for each in _states(found)])
+    width = width or int(np.clip(5 * np.sqrt(len(groups)), 200, 1_600))
+    counts = counts_of(found.map.points, groups, width=width, height=max(1, 3 * width // 4))
+    return png_of(shaded(counts, _TONES[: len(counts)]))
+
+
+def _rows(found: Exploration) -> list[dict[str, Any]]:
+    assert found.map is not None
     states = _states(found)
     rows: list[dict[str, Any]] = [
         {
-            "x": float(points[row, 0]),
-            "y": float(points[row, 1]),
+            "x": float(x),
+            "y": float(y),
             "state": states[row],
-            "tip": f"{found.map.ids[int(row)]}: {states[row]}; {found.regions.name(int(found.regions.fine[row]))}",
+            "tip": f"{found.map.ids[row]}: {states[row]}; {found.regions.name(int(found.regions.fine[row]))}",
         }
-        for row in chosen
+        for row, (x, y) in enumerate(found.map.points)
     ]
     rows.sort(key=lambda row: list(_STATES).index(row["state"]))  # what matters is drawn last
-    scale = alt.Scale(domain=list(_STATES), range=list(_STATES.values()))
-    legend = alt.Legend(title=None, orient="top", labelColor="var(--ink)", symbolType="circle")
-    axes: dict[str, Any] = {"x": alt.X("x:Q", axis=None), "y": alt.Y("y:Q", axis=None)}
-    base = base_of(rows, height=420)
-    labels = base_of(_labels(found), height=420)
-    colour = alt.Color("state:N", scale=scale, legend=legend)
-    return alt.layer(
-        base.mark_circle(size=14, opacity=0.8).encode(**axes, color=colour, tooltip="tip:N"),
-        labels.mark_text(fontSize=11, color="var(--ink)", fontWeight="bold").encode(**axes, text="text:N"),
-    )
+    return rows
 
 
 def _states(found: Exploration) -> list[str]:
-    if found.coverage is None:
+    coverage = found.coverage
+    if coverage is None:
         return ["shown"] * len(found.regions.fine)
-    wants = found.coverage.wants
-    return [
-        "shown" if shown else "wanted, never shown" if wants[row] else "never shown"
-        for row, shown in enumerate(found.coverage.shown)
-    ]
+    states = np.where(coverage.shown, "shown", np.where(coverage.wants > 0, "wanted, never shown", "never shown"))
+    return states.tolist()
 
 
 def _labels(found: Exploration) -> list[dict[str, Any]]:

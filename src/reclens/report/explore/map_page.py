@@ -19,7 +19,17 @@ from reclens.report._toolkit.point_map import MapColumn, MapFinding, MapLabel, M
 from reclens.report.explore.sentences import overall_sentence, quality_sentence
 from reclens.report.explore.words import FINDINGS, REASONS, SEVERITIES
 
-__all__ = ["NEITHER", "build_exploration_map", "pack_exploration", "points_of"]
+__all__ = [
+    "NEITHER",
+    "attribute_columns",
+    "build_exploration_map",
+    "map_columns",
+    "map_labels",
+    "pack_exploration",
+    "points_of",
+    "texts_of",
+    "titles_of",
+]
 
 _NEIGHBOURS: Final = 10
 _CATEGORIES: Final = 2_000
@@ -60,11 +70,11 @@ def pack_exploration(
     points = found.map.points if found.map is not None else pca_map(space).points
     columns = [
         *_about_user(user_columns),
-        *_columns(found),
+        *map_columns(found),
         *(_state(each, f"shown by {name}") for name, each in beside.items() if each.coverage is not None),
-        *_attributes(space, text),
+        *attribute_columns(space, text),
     ]
-    labels = _labels(found, points)
+    labels = map_labels(found, points)
     name = (found.map.method.upper() if found.map is not None else "PCA") if other is not None or beside else ""
     views = [MapView(places=points, name=found.name if beside else name, labels=labels)]
     views += [
@@ -73,14 +83,14 @@ def pack_exploration(
         if theirs.coverage is not None
     ]
     if other is not None:
-        views.append(MapView(places=other.points, name=other.method.upper(), labels=_labels(found, other.points)))
+        views.append(MapView(places=other.points, name=other.method.upper(), labels=map_labels(found, other.points)))
     graph = neighbour_graph(space, k=min(_NEIGHBOURS, len(space) - 1)) if len(space) > 1 else None
     return pack_map(
         views,
         columns,
         colour=columns[0].name,
-        titles=_titles(space),
-        details=_texts(space, text),
+        titles=titles_of(space),
+        details=texts_of(space, text),
         neighbours=None if graph is None else graph.rows,
         findings=[
             MapFinding(text=_finding_text(each, len(rows)), points=rows)
@@ -148,7 +158,8 @@ def _state(found: Exploration, name: str) -> MapColumn:
     return MapColumn(name=name, values=pl.Series(states), about=about, grey=_SHOWN)
 
 
-def _columns(found: Exploration) -> list[MapColumn]:
+def map_columns(found: Exploration) -> list[MapColumn]:
+    """What an exploration knows of each item: whether it is shown and wanted, why not, its region, its k-occurrence."""
     columns = []
     if found.coverage is not None:
         columns += [
@@ -198,7 +209,7 @@ def _about_user(columns: Mapping[str, pl.Series] | None) -> list[MapColumn]:
     return [MapColumn(name=name, values=values, grey=NEITHER) for name, values in (columns or {}).items()]
 
 
-def _attributes(space: EmbeddingSpace, text: str | None) -> list[MapColumn]:
+def attribute_columns(space: EmbeddingSpace, text: str | None) -> list[MapColumn]:
     """The attributes that one can colour and filter by: numbers, and text with few values."""
     apart = {*_TITLES, *space.card.text_columns, text}
     found = []
@@ -212,19 +223,21 @@ def _attributes(space: EmbeddingSpace, text: str | None) -> list[MapColumn]:
     return found
 
 
-def _titles(space: EmbeddingSpace) -> pl.Series:
+def titles_of(space: EmbeddingSpace) -> pl.Series:
+    """Titles of the items; their ids where they have none."""
     name = next((each for each in _TITLES if each in space.attributes.columns), None)
     ids = space.ids.cast(pl.String)
     return ids if name is None else space.attributes[name].cast(pl.String).fill_null(ids)
 
 
-def _texts(space: EmbeddingSpace, text: str | None) -> pl.Series | None:
+def texts_of(space: EmbeddingSpace, text: str | None) -> pl.Series | None:
+    """The text of each item: of a column, or of the first one that was embedded and is no title."""
     known = [text, *(each for each in space.card.text_columns if each not in _TITLES)]
     name = next((each for each in known if each in space.attributes.columns), None)
     return None if name is None else space.attributes[name].cast(pl.String)
 
 
-def _labels(found: Exploration, points: np.ndarray) -> Sequence[MapLabel]:
+def map_labels(found: Exploration, points: np.ndarray) -> Sequence[MapLabel]:
     """Names of the regions in the middle of their points, of the larger ones first."""
     regions = found.regions
     if not regions.names:

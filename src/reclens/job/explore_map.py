@@ -1,0 +1,115 @@
+"""Maps of spaces: made once and kept in the workspace, and two of them arranged alike."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, Literal
+
+import numpy as np
+
+from reclens.engine import Progress, quiet
+from reclens.errors import DataError
+from reclens.explore.drift import align
+from reclens.explore.labels import label_columns
+from reclens.explore.neighbours import neighbour_graph
+from reclens.explore.procedure import run as explore
+from reclens.explore.project import PointMap, extend_map, kept_map, pca_map
+from reclens.explore.quality import map_quality
+from reclens.explore.result import Exploration
+from reclens.explore.space import EmbeddingSpace
+from reclens.workspace import Workspace
+
+__all__ = ["LARGEST_MAP", "MAPS", "MapBy", "arranged_like", "map_of", "mapped"]
+
+MapBy = Literal["pca", "umap"]
+MAPS: Final[tuple[MapBy, ...]] = ("pca", "umap")
+LARGEST_MAP: Final = 2_000_000
+"""Points up to which a page holds them all; more of them are a picture."""
+_NEIGHBOURS: Final = 15
+_FEWEST: Final = 3
+
+
+def map_of(
+    space: EmbeddingSpace, method: MapBy, *, workspace: Workspace, seed: int = 0, progress: Progress = quiet
+) -> PointMap:
+    """The map of a space; that of UMAP is kept in the cache of the workspace.
+
+    Args:
+        space: The space.
+        method: Principal components, at once, or UMAP.
+        workspace: Where maps are kept.
+        seed: Of UMAP.
+        progress: Called as work goes on.
+
+    Raises:
+        MissingExtraError: If it is to be UMAP, and that is not installed.
+    """
+    if method == "pca":
+        return pca_map(space)
+    graph = neighbour_graph(space, k=max(1, min(_NEIGHBOURS, len(space) - 1)), progress=progress)
+    return kept_map(workspace.folder / ".cache" / "maps", space, graph, seed=seed, progress=progress)
+
+
+def mapped(
+    space: EmbeddingSpace,
+    found: Exploration | None,
+    method: MapBy | None,
+    *,
+    workspace: Workspace,
+    seed: int = 0,
+    progress: Progress = quiet,
+) -> Exploration:
+    """An exploration with a map: as it is where it has the one that is asked for, and else with another one.
+
+    Args:
+        space: The space.
+        found: An exploration of it; None explores the space alone.
+        method: How the map is made; None for that of the exploration, or principal components.
+        workspace: Where maps are kept.
+        seed: Of UMAP.
+        progress: Called as work goes on.
+    """
+    if found is not None and found.map is not None and method in (None, found.map.method):
+        return found
+    made = map_of(space, method or "pca", workspace=workspace, seed=seed, progress=progress)
+    if found is None:
+        return explore(space, point_map=made, labels=label_columns(space), seed=seed, progress=progress)
+    k = max(1, min(_NEIGHBOURS, (len(space) - 1) // 2))
+    return replace(found, map=made, quality=map_quality(space, made.points, k=k))
+
+
+def arranged_like(first: PointMap, space: EmbeddingSpace, other: PointMap) -> tuple[PointMap, int]:
+    """Another map of the items of a space, turned so that the items of both lie alike.
+
+    Distances and axes of a map mean nothing by themselves, so it may be turned and mirrored. Items that the other map
+    lacks are put beside their neighbours in the space.
+
+    Args:
+        first: The map of the space.
+        space: The space.
+        other: The map of another space with items of the same ids.
+
+    Returns:
+        The other map, in the order of the space, and how many items it lacked.
+
+    Raises:
+        DataError: If fewer than three items are on both.
+    """
+    same_kind = other.ids.dtype.is_integer() == space.ids.dtype.is_integer()
+    known = space.ids.is_in(other.ids.implode()).to_numpy() if same_kind else np.zeros(len(space), bool)
+    if known.sum() < _FEWEST:
+        raise DataError(
+            f"{known.sum():,} items are in both spaces, expected {_FEWEST} or more",
+            fix="Name spaces of the same items.",
+        )
+    whole = extend_map(other, space)
+    here, there = (each.points[known] - each.points[known].mean(axis=0) for each in (first, whole))
+    points = (whole.points - whole.points[known].mean(axis=0)) @ align(here, there)
+    turned = PointMap(
+        ids=space.ids,
+        points=points.astype(np.float32),
+        method=other.method,
+        revision=other.revision,
+        settings=other.settings,
+    )
+    return turned, int((~known).sum())
