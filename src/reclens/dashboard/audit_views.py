@@ -208,6 +208,7 @@ def closer(workspace: Workspace, audit: Audit) -> None:
             "No split", "Users and items are looked at through a split of the workspace, which holds their attributes."
         )
         return
+    st.caption("Choose a group: its users, those served worst first, or its items, and a way to each of them.")
     train = store.load(workspace, "split", split).train
     for side, key, page, data in (("users", USER, "users", train.users), ("items", ITEM, "items", train.items)):
         own = train.segments if side == "users" else None

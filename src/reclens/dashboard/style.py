@@ -28,6 +28,15 @@ section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { mar
 .finding b { display: block; font-size: .8rem; } .finding span { font-size: .8rem; opacity: .8;
   overflow-wrap: anywhere; display: block; }
 .finding p { margin: .3rem 0; overflow-wrap: anywhere; }
+ul.stamps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem;
+  list-style: none; margin: 0 !important; padding: 0 !important; }
+ul.stamps li { margin: 0 !important; }
+ul.stamps a { display: block; height: 100%; padding: .5rem .8rem; border-radius: 8px; color: inherit !important;
+  text-decoration: none !important; border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  border-left: 6px solid var(--tone); }
+ul.stamps a:hover { background: color-mix(in srgb, currentColor 6%, transparent); }
+ul.stamps b { display: block; font-size: .75rem; text-transform: uppercase; letter-spacing: .03em; }
+ul.stamps strong, ul.stamps small { display: block; } ul.stamps small { opacity: .8; }
 .st-key-sql textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace !important;
   font-size: .9rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }

@@ -44,6 +44,9 @@ __all__ = [
 _AXIS, _HEIGHT = 40, 260
 """Height of an axis with its title, and of a chart that does not say its own, in pixels."""
 
+_LEGEND_ROW = 18
+"""Height of a row of a legend, in pixels."""
+
 _AROUND = 110
 """Height of what stands around a chart, its caption and its buttons, in pixels."""
 
@@ -79,7 +82,7 @@ def chart(
     spec = painted(drawn.spec, theme=theme())
     with st.container(gap="small"):
         st.markdown(f"**{plain(caption)}**", help=_definition(metric))
-        height = int(spec.pop("height", _HEIGHT)) + _AXIS
+        height = int(spec.pop("height", _HEIGHT)) + _AXIS + _above(spec)
         more: dict[str, Any] = {"on_select": "rerun"} if pick or brush else {}
         shown: Any = st.vega_lite_chart(
             ready(spec, pick, brush),
@@ -225,6 +228,19 @@ def _sides(heights: Sequence[int]) -> list[int] | None:
         sides.append(0 if total[0] <= total[1] else 1)
         total[sides[-1]] += height
     return None if 2 * min(total) < max(total) else sides
+
+
+def _above(spec: Mapping[str, Any]) -> int:
+    """Pixels that a legend of several rows and an axis on top take: the marks keep the height that they were given."""
+    taken = 0
+    for layer in spec.get("layer", (spec,)):
+        encoding = layer.get("encoding", {})
+        colour, across = encoding.get("color", {}), encoding.get("x", {})
+        legend, names = colour.get("legend"), colour.get("scale", {}).get("domain", ())
+        rows = -(-len(names) // int(legend.get("columns") or len(names) or 1)) if legend and names else 0
+        on_top = (across.get("axis") or {}).get("orient") == "top"
+        taken = max(taken, _LEGEND_ROW * rows + _LEGEND_ROW * on_top)
+    return taken
 
 
 def _height(drawn: Figure | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from reclens.audit.loop import with_groups
 from reclens.audit.mitigate import ItemGap, MitigationSettings, candidates_of, mitigation
 from reclens.data.split.result import Split
 from reclens.lab.feedback import feedback_loop
-from reclens.report.audit.sentences import finding_sentence, top_findings
+from reclens.report._toolkit.static_theme import PAPER
+from reclens.report.audit.sentences import finding_sentence, headline, top_findings
 from reclens.report.audit.words import SECTIONS
 from reclens.schema import Recommendations
 from reclens.workspace import Workspace
@@ -57,7 +59,8 @@ def rows_of(chart: Any) -> list[dict[str, Any]]:
 
 def words(app: Any) -> str:
     shown = [*app.markdown, *app.caption, *app.text, *app.info, *app.subheader]
-    return "\n".join(str(each.value) for each in shown).replace("\\", "")
+    pieces = [each.proto.body for each in app.get("html")]
+    return "\n".join([*(str(each.value) for each in shown), *pieces]).replace("\\", "")
 
 
 def test_the_opinion_and_the_findings_come_first(open_page: Any, audited: dict[str, Audit]) -> None:
@@ -67,6 +70,24 @@ def test_the_opinion_and_the_findings_come_first(open_page: Any, audited: dict[s
     first = finding_sentence(audited["popular"], top_findings(audited["popular"])[0])
     assert first.split(" [")[0] in said
     assert app.get("vega_lite_chart") and app.get("download_button")
+    assert headline(audited["popular"]) in said
+
+
+def test_each_stamp_has_the_colour_of_its_opinion_and_leads_to_its_part(
+    open_page: Any, audited: dict[str, Audit]
+) -> None:
+    said = next(
+        each.proto.body for each in open_page("audit", audit="audit-popular").get("html") if "stamps" in each.proto.body
+    )
+    stamps = re.findall(r'--tone:(#\w+)">.*?part=([\w+]+)".*?<b>(.*?)</b><strong>(.*?)</strong>', said)
+    opinions = audited["popular"].opinions
+    assert [title for *_, title in stamps] == [SECTIONS[section] for section in opinions]
+    tones = {"negative": "bad", "positive with comments": "open", "positive": "good"}
+    assert {colour for colour, _, verdict, _ in stamps if verdict in tones} <= {
+        PAPER["light"][tones[verdict]] for *_, verdict, _ in stamps if verdict in tones
+    }
+    parts = {title: part for _, part, _, title in stamps}
+    assert parts[SECTIONS["exposure"]] == "Items" and parts[SECTIONS["loop"]] == "Scope", "what was not measured"
 
 
 @pytest.mark.parametrize("part", PARTS)

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
-from reclens.audit import Audit, AuditSettings, run
+from reclens.audit import Audit, AuditSettings, compare, run
 from reclens.audit.rows import AuditRow, Severity
 from reclens.data import segments
 from reclens.data import split as splits
@@ -17,6 +17,7 @@ from reclens.data.synthetic import synthetic_movielens
 from reclens.models import Popular
 from reclens.report.audit import charts, charts_severity, charts_users
 from reclens.report.audit.parts import cause_parts
+from reclens.report.audit.sentences import headline
 from reclens.report.audit.tables import adjusted_table, stage_tables
 from reclens.report.audit.words import SEVERITIES
 
@@ -97,6 +98,28 @@ def test_the_table_of_what_explains_gaps_adds_up(audit: Audit) -> None:
     for row in table.rows:
         raw, *due, left = (float(cell.split(" [")[0]) for cell in row[1:-1])
         assert raw == pytest.approx(sum(due) + left, abs=3e-4)
+
+
+def test_rows_of_two_audits_have_names_of_their_own_that_are_short(audits: dict[str, Audit]) -> None:
+    chart = charts.change_chart(compare(audits["popular"], audits["ease"]))
+    assert chart is not None
+    rows = values_of(chart, "before")
+    labels = [row["label"] for row in rows]
+    assert len(set(labels)) == len(labels) > 10, "one row a change"
+    assert max(map(len, labels)) <= 42
+
+
+@pytest.mark.parametrize(
+    ("opinions", "said"),
+    [
+        ({"exposure": "negative", "users": "positive", "loop": "not_measured"}, "Negative on 1 of 2 criteria"),
+        ({"exposure": "positive", "users": "positive", "two_sided": "described"}, "Positive on all 2 criteria"),
+        ({"exposure": "positive", "users": "not_concluded"}, "Not concluded on 1 of 2 criteria"),
+        ({"exposure": "not_measured"}, "No criterion could be measured"),
+    ],
+)
+def test_the_headline_names_what_fails(audit: Audit, opinions: Any, said: str) -> None:
+    assert headline(dataclasses.replace(audit, opinions=opinions)).startswith(said)
 
 
 @pytest.fixture(scope="module")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping
 from typing import Final
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from reclens.audit import Audit, AuditRow
 from reclens.audit import compare as hold
+from reclens.audit.rows import Section
 from reclens.dashboard import audit_views, seen, store
+from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.colours import theme
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import (
     bullets,
@@ -23,24 +28,42 @@ from reclens.dashboard.widgets import (
     plain,
     table,
 )
+from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.html import Figure
+from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.audit import charts, charts_users
 from reclens.report.audit.comparison import comparison_sentence
+from reclens.report.audit.document import stamps_of, tone_of
 from reclens.report.audit.sections import item_attributes
 from reclens.report.audit.sentences import (
     explained_sentence,
     finding_sentence,
+    headline,
     overall_sentence,
     telling_gaps,
     top_findings,
 )
 from reclens.report.audit.tables import change_table, evidence_table, not_measured_table, tier_table
-from reclens.report.audit.words import OPINIONS, QUESTIONS, SECTIONS, TONES, Tone, crossed_caption, group_caption
+from reclens.report.audit.words import QUESTIONS, SECTIONS, Tone, crossed_caption, group_caption
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
-_COLOURS: Final[Mapping[Tone, str]] = {"bad": "red", "warn": "orange", "good": "green", "none": "gray"}
+_TONES: Final[Mapping[Tone, str]] = {"bad": "bad", "warn": "open", "good": "good", "none": "muted"}
+_LEADS: Final[Mapping[Section, str]] = {
+    "exposure": "Items",
+    "popularity": "Popularity",
+    "users": "Users",
+    "lists": "Users",
+    "calibration": "Calibration",
+    "position": "Position",
+    "loop": "Loop",
+    "two_sided": "Two sides",
+}
+"""The part of the page that shows the evidence of a criterion."""
 _ALL: Final = "All groups"
+
+_Shown = dict[str, tuple[str, Figure | None]]
 
 
 def show(workspace: Workspace) -> None:
@@ -62,7 +85,7 @@ def show(workspace: Workspace) -> None:
     audit: Audit = store.load(workspace, "audit", name)
     with right:
         group = choose("Groups", [_ALL, *_groups(audit)], key="by") or _ALL
-    _opinion(audit)
+    _opinion(audit, name)
     part = choose_view(tuple(_PARTS), key="part", label="Part")
     if part == "Compare":
         _compare(workspace, audit, [each for each in kept if each != name])
@@ -79,13 +102,19 @@ def _groups(audit: Audit) -> list[str]:
     return [*by, *(each for each in item_attributes(audit) if each not in by)]
 
 
-def _opinion(audit: Audit) -> None:
-    """A stamp for each criterion, then the findings that matter."""
-    st.caption(f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}")
-    for section, place in grid(list(audit.opinions)):
-        opinion = audit.opinions[section]  # type: ignore[index]
-        with place:
-            st.markdown(f":{_COLOURS[TONES[opinion]]}-badge[{OPINIONS[opinion]}] **{SECTIONS[section]}**")  # type: ignore[index]
+def _opinion(audit: Audit, name: str) -> None:
+    """The opinion over all criteria, a stamp for each that leads to its part, then the findings that matter."""
+    about = f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}"
+    words_card(DecisionWords(about, f"{headline(audit)}.", tone_of(audit), ()))
+    colours = PAPER[theme()]
+    stamps = "".join(
+        f'<li style="--tone:{colours[_TONES[stamp.tone]]}">'
+        f'<a href="audit?{urlencode({"audit": name, "part": _LEADS[section] if audit.section(section) else "Scope"})}" '
+        f'target="_self"><b>{html.escape(stamp.verdict)}</b><strong>{html.escape(stamp.title)}</strong>'
+        f"<small>{html.escape(stamp.note)}</small></a></li>"
+        for section, stamp in zip(audit.opinions, stamps_of(audit), strict=True)
+    )
+    st.html(f'<ul class="stamps" aria-label="Opinion on each criterion">{stamps}</ul>')
     found = [finding_sentence(audit, each) for each in top_findings(audit)]
     seen.text("opinion", [overall_sentence(audit), *found])
     bullets(found or ["No gap was found that is critical, high, medium or low."])
@@ -102,23 +131,37 @@ def _attributes(audit: Audit, group: str) -> list[str]:
     return [group] if group in known else known
 
 
+def _beside(shown: _Shown) -> None:
+    """Charts in two columns where there is room: key -> what it shows, and the chart."""
+    for key, place in grid(list(shown), {key: drawn for key, (_, drawn) in shown.items()}):
+        caption, drawn = shown[key]
+        with place:
+            chart(drawn, caption, key=key)
+
+
 def _items(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["exposure"])
-    chart(draw(charts.lorenz_chart, audit), "Concentration over single items", key="lorenz")
+    shown: _Shown = {"lorenz": ("Concentration over single items", draw(charts.lorenz_chart, audit))}
     for name in _attributes(audit, group):
-        chart(
-            draw(charts.merit_chart, audit, attribute=name), f"Exposure by {name}; dashed: parity", key=f"merit-{name}"
-        )
-        chart(draw(charts.stage_chart, audit, attribute=name), charts.stage_caption(audit, name), key=f"stages-{name}")
+        caption = f"Exposure by {name}; dashed: parity"
+        shown[f"merit-{name}"] = (caption, draw(charts.merit_chart, audit, attribute=name))
+    _beside(shown)
+    _beside(
+        {
+            f"stages-{name}": (charts.stage_caption(audit, name), draw(charts.stage_chart, audit, attribute=name))
+            for name in _attributes(audit, group)
+        }
+    )
     _numbers(audit, group, "exposure")
 
 
 def _popularity(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["popularity"])
-    chart(draw(charts.lift_chart, audit), "Popularity lift by group of users (ΔGAP)", key="lift")
+    shown: _Shown = {"lift": ("Popularity lift by group of users (ΔGAP)", draw(charts.lift_chart, audit))}
     if "popularity" in item_attributes(audit):
         drawn = draw(charts.stage_chart, audit, attribute="popularity")
-        chart(drawn, charts.stage_caption(audit, "popularity"), key="stages-tiers")
+        shown["stages-tiers"] = (charts.stage_caption(audit, "popularity"), drawn)
+    _beside(shown)
     if audit.bias:
         table(tier_table(audit), key="tiers")
     _numbers(audit, group, "popularity")
@@ -127,13 +170,17 @@ def _popularity(audit: Audit, group: str) -> None:
 def _users(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["users"])
     rows = [row for row in _of(audit, group, "users", "lists") if group != _ALL or " × " not in row.by]
+    shown: _Shown = {}
     for measure in sorted({row.measure for row in rows if not row.measure.startswith("stage_")}):
         drawn = draw(charts_users.measure_chart, audit, measure=measure, by=None if group == _ALL else group)
-        chart(drawn, f"{group_caption(measure)} of each group beside the others", key=f"forest-{measure}")
+        shown[f"forest-{measure}"] = (f"{group_caption(measure)} of each group beside the others", drawn)
+    _beside(shown)
+    shown = {}
     for one, other in charts_users.crossed_pairs(audit):
         if group in (_ALL, one, other, f"{one} × {other}"):
             drawn = draw(charts_users.intersection_chart, audit, one=one, other=other)
-            chart(drawn, crossed_caption(one, other), key=f"cross-{one}-{other}")
+            shown[f"cross-{one}-{other}"] = (crossed_caption(one, other), drawn)
+    _beside(shown)
     told = telling_gaps([gap for gap in audit.adjusted if group in (_ALL, gap.by)])
     for at, gap in enumerate(audit.adjusted):
         if any(gap is one for one in told):
@@ -148,9 +195,15 @@ def _users(audit: Audit, group: str) -> None:
 
 def _calibration(audit: Audit, group: str) -> None:
     st.caption(QUESTIONS["calibration"])
-    for name in _attributes(audit, group):
-        drawn = draw(charts.calibration_chart, audit, attribute=name)
-        chart(drawn, f"Histories and lists by {name}", key=f"calibration-{name}")
+    _beside(
+        {
+            f"calibration-{name}": (
+                f"Histories and lists by {name}",
+                draw(charts.calibration_chart, audit, attribute=name),
+            )
+            for name in _attributes(audit, group)
+        }
+    )
     _numbers(audit, group, "calibration")
 
 

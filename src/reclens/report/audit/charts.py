@@ -10,9 +10,10 @@ from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
 from reclens.report._toolkit.format import percent, sentence
+from reclens.report._toolkit.system_colours import system_colour
 from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_colour, severity_marks
 from reclens.report.audit.sentences import claim, ratio_text, verdict_text
-from reclens.report.audit.words import CHANGES, SEVERITIES, measure_name, reference_name
+from reclens.report.audit.words import CHANGES, SEVERITIES, measure_name, reference_name, short_name
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -228,11 +229,16 @@ def change_chart(found: AuditComparison, *, most: int = 24) -> Any | None:
     known = [each for each in found.changes if each.before.value > 0 and each.after.value > 0]
     known.sort(key=lambda each: (order.index(each.outcome), -abs(math.log(each.after.value / each.before.value))))
     ends, lines = [], []
+    named: set[str] = set()
     for each in known[:most]:
         group = each.subject if each.attribute is None else f"{each.subject} ({each.attribute})"
-        label = f"{group}: {measure_name(each.measure)}, {reference_name(each.reference)}"
+        whole = f"{group}: {measure_name(each.measure)}, {reference_name(each.reference)}"
+        short = short_name(each.measure, each.reference)
+        # The attribute is named where two of them have a group of one name.
+        label = next((name for name in (f"{each.subject}: {short}", f"{group}: {short}") if name not in named), whole)
+        named.add(label)
         tip = (
-            f"{label}: {ratio_text(each.before)} → {ratio_text(each.after)}, {CHANGES[each.outcome]}, "
+            f"{whole}: {ratio_text(each.before)} → {ratio_text(each.after)}, {CHANGES[each.outcome]}, "
             f"change {ratio_text(each.change)}"
         )
         lines.append({"label": label, "before": each.before.value, "after": each.after.value, "tip": tip})
@@ -242,7 +248,7 @@ def change_chart(found: AuditComparison, *, most: int = 24) -> Any | None:
         ]
     if not ends:
         return None
-    y = rows_of("label", [row["label"] for row in lines], widest=260)
+    y = rows_of("label", [row["label"] for row in lines], widest=230)
     x = ratio_axis([row["value"] for row in ends], title="impact ratio (1 is parity)")
     scale = x["scale"]
     height = ROW_HEIGHT * len(lines)
@@ -251,7 +257,7 @@ def change_chart(found: AuditComparison, *, most: int = 24) -> Any | None:
     return alt.layer(
         parity_line(),
         bars.encode(x=alt.X("before:Q", scale=scale), x2="after:Q", y=y),
-        dots.encode(x=x, y=y, color=told_colour([found.before, found.after], symbol="circle"), tooltip="tip:N"),
+        dots.encode(x=x, y=y, color=system_colour([found.before, found.after], told=True), tooltip="tip:N"),
     )
 
 

@@ -44,7 +44,7 @@ from reclens.report.audit.words import OPINIONS, SECTIONS, SEVERITIES, TONES
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
 
-__all__ = ["AuditReport", "audit_id", "build_audit_report"]
+__all__ = ["AuditReport", "audit_id", "build_audit_report", "stamps_of", "tone_of"]
 
 _COUNTED: Final[tuple[Severity, ...]] = ("critical", "high", "medium")
 
@@ -129,12 +129,7 @@ def build_audit_report(
         crosswalk_part(),
         again_part(audit, about),
     ]
-    verdict = DecisionWords(
-        about="",
-        headline=f"{headline(audit)}.",
-        tone=_tone(audit),
-        lines=(),
-    )
+    verdict = DecisionWords(about="", headline=f"{headline(audit)}.", tone=tone_of(audit), lines=())
     summary = [finding_sentence(audit, each) for each in top]
     if not top:
         summary.append("No gap was found that is critical, high, medium or low.")
@@ -147,7 +142,7 @@ def build_audit_report(
         card=verdict,
         synthetic=synthetic,
         cover=_cover(audit, about),
-        stamps=_stamps(audit),
+        stamps=stamps_of(audit),
     )
     tried = None
     if audit.mitigation is not None:
@@ -163,7 +158,7 @@ def audit_id(audit: Audit) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def _tone(audit: Audit) -> Literal["good", "open", "bad"]:
+def tone_of(audit: Audit) -> Literal["good", "open", "bad"]:
     """Bad where a criterion fails, good where every one that was measured holds."""
     found = {TONES[opinion] for section, opinion in audit.opinions.items() if audit.section(section)}
     return "bad" if "bad" in found else "good" if found <= {"good", "none"} and "good" in found else "open"
@@ -192,7 +187,8 @@ def _cover(audit: Audit, about: AuditAbout) -> list[tuple[str, str]]:
     ]
 
 
-def _stamps(audit: Audit) -> list[Stamp]:
+def stamps_of(audit: Audit) -> list[Stamp]:
+    """The opinion on each criterion, in the order of the criteria."""
     found = []
     for section, opinion in audit.opinions.items():
         rows = audit.section(section)

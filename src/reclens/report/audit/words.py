@@ -39,6 +39,7 @@ __all__ = [
     "group_caption",
     "measure_name",
     "reference_name",
+    "short_name",
 ]
 
 Tone = Literal["bad", "warn", "good", "none"]
@@ -295,6 +296,37 @@ def measure_name(code: str) -> str:
         kind, _, part = code.removeprefix("jme_").partition("_")
         return f"exposure, {_JOINT[kind]} (JME {kind.upper()}), {_PARTS[part]}"
     return MEASURES.get(code, code.replace("_", " "))
+
+
+_SHORT: Final[Mapping[str, str]] = {
+    "exposure_of_an_item": "exposure of an item",
+    "treatment": "treatment",
+    "impact": "impact",
+    "awrf": "AWRF",
+    "ndkl": "NDKL",
+    "miscalibration": "miscalibration",
+    "popularity_lift": "popularity lift",
+    "catalogue_coverage": "coverage",
+}
+_SHORT_DRIFT: Final[Mapping[str, str]] = {
+    "gini": "Gini",
+    "gini_consumed": "Gini of consumption",
+    "coverage": "coverage",
+    "arp": "ARP",
+    "taste_shift": "shift of tastes",
+    "homogenisation": "likeness",
+    "consumption": "interactions",
+}
+_SHARES: Final[Mapping[str, str]] = {"catalogue": "catalogue", "merit": "merit", "profile": "histories"}
+
+
+def short_name(code: str, reference: str) -> str:
+    """A measure as it is called beside a chart, where there is little room."""
+    if code == "exposure_share":
+        return f"exposure ÷ {_SHARES.get(reference, reference_name(reference))}"
+    if code.startswith("loop_"):
+        return f"loop, {_SHORT_DRIFT[code.removeprefix('loop_').removesuffix('_slope')]}"
+    return _SHORT.get(code, measure_name(code))
 
 
 def group_caption(code: str) -> str:
