@@ -24,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from reclens.cards import ListsCard
+from reclens.hashing import mix64
 from reclens.tabular import Tabular
 from reclens.vocabulary import CODE_MISSING, Vocabulary
 
@@ -158,7 +159,7 @@ def fingerprint(*tables: pl.DataFrame | pl.Series | None) -> str:
             rows = np.zeros(min(_PIECE, frame.height - at), np.uint64)
             for word, plain in zip(words, numeric, strict=True):
                 part = word[at : at + _PIECE]
-                rows = _mix(rows ^ (_mix(part + np.uint64(0x9E3779B97F4A7C15)) if plain else part))
+                rows = mix64(rows ^ (mix64(part + np.uint64(0x9E3779B97F4A7C15)) if plain else part))
             total += int(rows.sum(dtype=np.uint64))
         digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
@@ -183,7 +184,7 @@ def stable_hash(values: pl.Series) -> np.ndarray:
     """
     text = values.cast(pl.String)
     lengths = text.str.len_bytes().fill_null(0).to_numpy().astype(np.int64)
-    state = _mix(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
+    state = mix64(lengths.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15))
     if text.null_count():
         state[text.is_null().to_numpy()] = np.uint64(0xD1B54A32D192ED03)
     if not lengths.sum():
@@ -196,7 +197,7 @@ def stable_hash(values: pl.Series) -> np.ndarray:
         live = np.flatnonzero(lengths > step)
         unused_bits = (64 - 8 * np.minimum(lengths[live] - step, 8)).astype(np.uint64)
         word = (words[starts[live] + step] << unused_bits) >> unused_bits
-        state[live] = _mix(state[live] ^ _mix(word + np.uint64(step + 1)))
+        state[live] = mix64(state[live] ^ mix64(word + np.uint64(step + 1)))
     return state
 
 
@@ -204,7 +205,7 @@ def combine_hashes(rows: np.ndarray) -> str:
     """One hash of many 64-bit row hashes, whatever their order; 16 hexadecimal digits."""
     digest = hashlib.blake2b(digest_size=8)
     digest.update(len(rows).to_bytes(8, "little"))
-    total = sum(int(_mix(rows[at : at + _PIECE]).sum(dtype=np.uint64)) for at in range(0, len(rows), _PIECE))
+    total = sum(int(mix64(rows[at : at + _PIECE]).sum(dtype=np.uint64)) for at in range(0, len(rows), _PIECE))
     digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
 
@@ -215,16 +216,6 @@ def _bits(values: pl.Series) -> np.ndarray:
     kind, null = (pl.Float64, float("nan")) if physical.dtype.is_float() else (pl.Int64, -(2**63))
     wide = physical.cast(kind, wrap_numerical=True)
     return (wide.fill_null(null) if wide.null_count() else wide).to_numpy().view(np.uint64)
-
-
-def _mix(state: np.ndarray) -> np.ndarray:
-    """The finaliser of splitmix64: every input bit flips half of the output bits."""
-    state = state ^ (state >> np.uint64(30))
-    state *= np.uint64(0xBF58476D1CE4E5B9)
-    state ^= state >> np.uint64(27)
-    state *= np.uint64(0x94D049BB133111EB)
-    state ^= state >> np.uint64(31)
-    return state
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray]:

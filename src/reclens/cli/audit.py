@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import OUTPUT, REPORTED, Output, Reported
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, WorkspaceOption, writable, writable_pair
+from reclens.cli.shared import SeedOption, WorkspaceOption, writable, writable_pair
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -114,9 +114,8 @@ def plan(
 def compare(
     before: Annotated[str, typer.Argument(help="An audit of the workspace.")],
     after: Annotated[str, typer.Argument(help="Another audit, with the same groups.")],
-    report: ReportOption = None,
     workspace: WorkspaceOption = Path("workspace"),
-    output: Output = OUTPUT,
+    output: Reported = REPORTED,
 ) -> None:
     """Compare two audits: what improved and what got worse, with intervals.
 
@@ -124,7 +123,6 @@ def compare(
       reclens audit compare audit-popular audit-ease
     """
     from reclens.audit import compare as hold
-    from reclens.cli.shared import save_report
     from reclens.report.audit.comparison import build_audit_comparison, comparison_sentence
     from reclens.report.audit.tables import change_table
     from reclens.workspace import Workspace
@@ -135,8 +133,7 @@ def compare(
     synthetic = any(each.card.get("synthetic") for each in audits)
     output.emit(change_table(found), synthetic=synthetic)
     output.say(comparison_sentence(found))
-    if report is not None:
-        save_report(build_audit_comparison(found, synthetic=synthetic), report, quiet=output.quiet)
+    output.save(lambda: build_audit_comparison(found, synthetic=synthetic))
 
 
 @command("audit demo")

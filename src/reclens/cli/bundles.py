@@ -10,23 +10,41 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
 from reclens.cli.shared import (
+    DocumentOption,
     Format,
     FormatOption,
     OutOption,
     QuietOption,
+    ReportOption,
+    SeedOption,
     emit,
     say,
 )
 
 if TYPE_CHECKING:
     from reclens.report import Table
+    from reclens.report._toolkit.document import RenderedDocument
 
-__all__ = ["ARMS", "OUTPUT", "Arms", "Output", "expanded", "with_parameters"]
+__all__ = [
+    "ARMS",
+    "DOCUMENTED",
+    "OUTPUT",
+    "REPORTED",
+    "STUDIED",
+    "Arms",
+    "Documented",
+    "Output",
+    "Reported",
+    "Studied",
+    "expanded",
+    "with_parameters",
+]
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,54 @@ class Output:
 
 
 OUTPUT: Final = Output()
+
+
+@dataclass(frozen=True)
+class Documented(Output):
+    """A table on stdout; ``--out`` writes a document beside it."""
+
+    out: DocumentOption = None
+
+    def emit(self, table: Table, *, synthetic: bool = False) -> None:
+        """Write the table to stdout."""
+        emit(table, format=self.format, out=None, synthetic=synthetic, quiet=self.quiet)
+
+    def save(self, build: Callable[[], RenderedDocument], *, name: str) -> None:
+        """Build and write the document, if --out is given."""
+        _save(build, self.out, name=name, quiet=self.quiet)
+
+
+DOCUMENTED: Final = Documented()
+
+
+@dataclass(frozen=True)
+class Reported(Output):
+    """A table, and ``--report``, which writes a document with charts too."""
+
+    report: ReportOption = None
+
+    def save(self, build: Callable[[], RenderedDocument]) -> None:
+        """Build and write the document, if --report is given."""
+        _save(build, self.report, name="report", quiet=self.quiet)
+
+
+REPORTED: Final = Reported()
+
+
+@dataclass(frozen=True)
+class Studied(Reported):
+    """The result of a study with random numbers: a table, ``--report`` and ``--seed``."""
+
+    seed: SeedOption = 0
+
+
+STUDIED: Final = Studied()
+
+
+def _save(build: Callable[[], RenderedDocument], stem: Path | None, *, name: str, quiet: bool) -> None:
+    if stem is not None:
+        text, page = build().save(stem)
+        say(f"{name}: {text}, {page}", quiet=quiet)
 
 
 @dataclass(frozen=True)

@@ -119,6 +119,14 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
     return place.load("split", split).train
 
 
+def load_world_data(data: str | None, reading: Reading, *, seed: int) -> Dataset | None:
+    """The data that a world is fitted to; without --data, options of readers are an error."""
+    if data is None:
+        reading.refuse_all("there is no --data to be read")
+        return None
+    return load_data(data, reading, seed=seed)
+
+
 def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
     """Read a table with columns of any names, such as the units of an experiment."""
     from reclens.experiment.planning.history import read_columns

@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,7 +20,6 @@ from reclens.errors import RecLensError, UsageError, WorkspaceError
 if TYPE_CHECKING:
     from reclens.engine import Progress
     from reclens.report import Table
-    from reclens.report._toolkit.document import RenderedDocument
     from reclens.stats.gate import GateResult
 
 __all__ = [
@@ -28,6 +27,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "HtmlOption",
+    "NoSizeOption",
     "OutOption",
     "QuietOption",
     "ReportOption",
@@ -43,7 +43,6 @@ __all__ = [
     "prepare",
     "progress_of",
     "put",
-    "save_report",
     "say",
     "say_origin",
     "table_of",
@@ -118,7 +117,9 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Suppress messa
 ReportOption = Annotated[
     Path | None, typer.Option("--report", callback=writable_pair, help="Write NAME.md and NAME.html, with charts.")
 ]
-SizeOption = Annotated[str, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")]
+_SIZE: Final = typer.Option("--size", help="Size of the world: tiny, small, medium or large.")
+SizeOption = Annotated[str, _SIZE]
+NoSizeOption = Annotated[str | None, _SIZE]
 WorldDataOption = Annotated[
     str | None, typer.Option("--data", "-d", help="Data to fit the world to: MovieLens, RecBole or a table.")
 ]
@@ -235,12 +236,6 @@ def put(text: str, out: Path | None = None, *, format: Format = Format.table) ->
             )
     sys.stdout.write(text)
     sys.stdout.flush()
-
-
-def save_report(document: RenderedDocument, name: Path, *, quiet: bool) -> None:
-    """Write a document as Markdown and HTML, and print the paths."""
-    text, page = document.save(name)
-    say(f"report: {text}, {page}", quiet=quiet)
 
 
 def _plain(table: Table, *, wide: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import LocalEngine, chunk_ranges
+from reclens.hashing import mix64
 from reclens.kernels import kernel
 from reclens.memory import require_memory
 
@@ -113,7 +114,7 @@ def weighted_sums(
     out = np.zeros((n_targets, values.shape[1], draws))
     if not len(keys) or not draws:
         return out
-    bases = keys.astype(np.uint64) ^ np.uint64(_mix(seed % 2**64))
+    bases = _bases(keys, seed)
     table = np.ascontiguousarray(values, np.float64)
     bounds = np.ascontiguousarray(starts, np.int64)
     cells = np.ascontiguousarray(targets, np.int32)
@@ -139,24 +140,14 @@ def unit_weights(keys: np.ndarray, draws: range, *, seed: int, scheme: np.ndarra
     Returns:
         float64 array, shape (n, draws).
     """
-    base = keys.astype(np.uint64) ^ np.uint64(_mix(seed % 2**64))
     words = np.arange(draws.start // 4, (draws.stop + 3) // 4, dtype=np.uint64) + np.uint64(1)
-    with np.errstate(over="ignore"):  # arithmetic of the generator is modulo 2^64
-        mixed = _mixed(base)[:, None] + words * np.uint64(0x9E3779B97F4A7C15)
-        numbers = np.ascontiguousarray(_mixed(mixed)).view(np.uint16)
+    mixed = mix64(_bases(keys, seed))[:, None] + words * np.uint64(0x9E3779B97F4A7C15)
+    numbers = np.ascontiguousarray(mix64(mixed)).view(np.uint16)
     return scheme[numbers[:, : len(draws)]]
 
 
-def _mixed(state: np.ndarray) -> np.ndarray:
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
-
-
-def _mix(state: int) -> int:
-    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
-    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) % 2**64
-    return state ^ (state >> 31)
+def _bases(keys: np.ndarray, seed: int) -> np.ndarray:
+    return keys.astype(np.uint64) ^ mix64(np.array([seed % 2**64], np.uint64))
 
 
 @kernel("void(uint64[::1], float64[:,::1], int64[::1], int32[:,::1], int64, int64, float64[::1], float64[:,:,::1])")

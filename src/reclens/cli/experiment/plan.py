@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import DOCUMENTED, OUTPUT, Documented, Output
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
-    DocumentOption,
     Format,
-    FormatOption,
     QuietOption,
     SeedOption,
     WorkspaceOption,
@@ -50,10 +48,8 @@ def plan(
     reading: Reading = NOTHING,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the plan in the workspace.")] = None,
     workspace: WorkspaceOption = Path("workspace"),
-    out: DocumentOption = None,
     seed: SeedOption = 0,
-    format: FormatOption = Format.table,
-    quiet: QuietOption = False,
+    output: Documented = DOCUMENTED,
 ) -> None:
     """Validate a plan, compute the sample sizes, and write the test plan as Markdown and HTML.
 
@@ -63,7 +59,7 @@ def plan(
       reclens experiment plan plan.toml --history users.parquet --out test-plan --keep home-page
     """
     from reclens.cli.reading import load_rows
-    from reclens.cli.shared import emit, put, say, working
+    from reclens.cli.shared import put, working
     from reclens.data.origin import file_is_synthetic
     from reclens.errors import UsageError
     from reclens.experiment.planning.metric import OF_ARM
@@ -87,7 +83,7 @@ def plan(
         refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures")
     if history is None and exposures is None:
         reading.refuse_all("there is no --history and no --exposures to be read")
-    with working("read the past and size the plan", quiet=quiet):
+    with working("read the past and size the plan", quiet=output.quiet):
         past, shown = (
             None if path is None else load_rows(path, reading, table=table)
             for table, path in (("history", history), ("exposures", exposures))
@@ -95,13 +91,11 @@ def plan(
         synthetic = file_is_synthetic(history) or file_is_synthetic(exposures)
         sizing = size_plan(made, history=past, exposures=shown, rng=seed, synthetic=synthetic)
     if keep:
-        say(f"kept in {place.save(made, keep)}", quiet=quiet)
-    emit(size_table(sizing), format=format, out=None, synthetic=sizing.synthetic, quiet=quiet)
+        output.say(f"kept in {place.save(made, keep)}")
+    output.emit(size_table(sizing), synthetic=sizing.synthetic)
     for sentence in summary_of(sizing):
-        say(f"- {sentence}", quiet=quiet)
-    if out is not None:
-        text, page = build_plan_document(sizing).save(out)
-        say(f"test plan: {text}, {page}", quiet=quiet)
+        output.say(f"- {sentence}")
+    output.save(lambda: build_plan_document(sizing), name="test plan")
 
 
 @command("experiment size")

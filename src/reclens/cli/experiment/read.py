@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from reclens.cli.bundles import DOCUMENTED, Documented
 from reclens.cli.options import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import DocumentOption, Format, FormatOption, QuietOption, WorkspaceOption
+from reclens.cli.shared import WorkspaceOption
 from reclens.cli.track import TrackOption
 from reclens.cli.track import track as copy
 from reclens.cli.unused_options import refuse_unused
@@ -89,9 +90,7 @@ def read(
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the readout in the workspace.")] = None,
     track: TrackOption = None,
     workspace: WorkspaceOption = Path("workspace"),
-    format: FormatOption = Format.table,
-    out: DocumentOption = None,
-    quiet: QuietOption = False,
+    output: Documented = DOCUMENTED,
 ) -> None:
     """Read an experiment: trust checks, effects, guardrails, and the decision.
 
@@ -113,8 +112,8 @@ def read(
 
     place, made = _place(workspace, keep), load_plan(plan)
     exposed = any(metric.kind in OF_ARM for metric in made.metrics)
-    _refuse(ctx, aggregated=aggregated, events=events, written=out is not None, exposed=exposed)
-    with working(f"read {data}", quiet=quiet):
+    _refuse(ctx, aggregated=aggregated, events=events, written=output.out is not None, exposed=exposed)
+    with working(f"read {data}", quiet=output.quiet):
         items = None if catalogue is None else _items_of(catalogue, reading)
         rows = rows_or_path(data, reading, table="rows")
         shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
@@ -149,9 +148,10 @@ def read(
                 **shared,
             )
         )
-    _show(found := _of_origin(found, data, exposures), format, out, bayes=bayes, quiet=quiet)
-    _keep(found, place, keep, quiet=quiet)
-    copy(track, found, name=keep or found.plan.name, quiet=quiet)
+    _show(found := _of_origin(found, data, exposures), output, bayes=bayes)
+    if keep:
+        output.say(f"kept in {place.save(found, keep)}")
+    copy(track, found, name=keep or found.plan.name, quiet=output.quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
 
@@ -173,13 +173,6 @@ def _place(folder: Path, keep: str | None) -> Workspace:
     return place
 
 
-def _keep(found: Readout, place: Workspace, name: str | None, *, quiet: bool) -> None:
-    from reclens.cli.shared import say
-
-    if name:
-        say(f"kept in {place.save(found, name)}", quiet=quiet)
-
-
 def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
     """Raise an error for options that this table or plan would not use."""
     if aggregated:
@@ -193,22 +186,19 @@ def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool
         refuse_unused(ctx, "as no metric of the plan is of exposure", "exposures", "catalogue")
 
 
-def _show(found: Readout, format: Format, out: Path | None, *, bayes: bool, quiet: bool) -> None:
+def _show(found: Readout, output: Documented, *, bayes: bool) -> None:
     """Print the decision, and write the table and the document."""
-    from reclens.cli.shared import emit, say
     from reclens.report.experiment.decision_words import summary_of_readout
     from reclens.report.experiment.readout import build_readout
     from reclens.report.experiment.readout_tables import effect_table
     from reclens.report.experiment.words import unknown_text
 
     for sentence in summary_of_readout(found, as_option):
-        say(f"- {sentence}", quiet=quiet)
+        output.say(f"- {sentence}")
     for each in found.unknown:
-        say(f"- not known ({each.code}): {unknown_text(each)}", quiet=quiet)
-    emit(effect_table(found), format=format, out=None, synthetic=found.synthetic, quiet=quiet)
-    if out is not None:
-        text, page = build_readout(found, bayes=bayes, named=as_option).save(out)
-        say(f"readout: {text}, {page}", quiet=quiet)
+        output.say(f"- not known ({each.code}): {unknown_text(each)}")
+    output.emit(effect_table(found), synthetic=found.synthetic)
+    output.save(lambda: build_readout(found, bayes=bayes, named=as_option), name="readout")
 
 
 def _items_of(catalogue: str, reading: Reading) -> list[Any]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
+from reclens.cli.bundles import STUDIED, Output, Studied
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, WorkspaceOption
+from reclens.cli.shared import WorkspaceOption
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
@@ -63,10 +63,8 @@ def report(
         typer.Option("--gate", help=r"TOML file with \[\[gate]] rows: exit status 1 unless all hold."),
     ] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the exploration in the workspace.")] = None,
-    document: ReportOption = None,
     workspace: WorkspaceOption = Path("workspace"),
-    seed: SeedOption = 0,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Report on a space: coverage, demand that is never shown and its causes, recall of the index, geometry.
 
@@ -78,7 +76,7 @@ def report(
       reclens explore report als lists.csv --demand als-users --store local:workspace/stores/als --gate gate.toml
     """
     from reclens.cli.progress import progress_of
-    from reclens.cli.shared import heed, save_report
+    from reclens.cli.shared import heed
     from reclens.data.origin import says_synthetic
     from reclens.errors import UnknownNameError
     from reclens.explore.gate import explore_gate
@@ -102,7 +100,7 @@ def report(
         _check_store(loaded, opened, space)
     given = _tables(place, lists, truth, train, reading)
     settings = ExploreSettings(
-        k=k, neighbours=max(15, k), labels=tuple(label or ()), category=category, price=price, seed=seed
+        k=k, neighbours=max(15, k), labels=tuple(label or ()), category=category, price=price, seed=output.seed
     )
     with progress_of(quiet=output.quiet) as progress:
         found = run(
@@ -115,7 +113,7 @@ def report(
             before=None if before is None else place.load("space", before),
             point_map=None
             if map_by == "none"
-            else map_of(loaded, map_by, workspace=place, seed=seed, progress=progress),
+            else map_of(loaded, map_by, workspace=place, seed=output.seed, progress=progress),
             settings=settings,
             progress=progress,
         )
@@ -123,9 +121,8 @@ def report(
         place.save(found, keep, overwrite=True)
     held = None if rules is None else explore_gate(found, rules)
     say_exploration(found, output)
-    if document is not None:
-        made_up = says_synthetic(dict(found.card))
-        save_report(build_exploration_report(found, gate=held, synthetic=made_up), document, quiet=output.quiet)
+    made_up = says_synthetic(dict(found.card))
+    output.save(lambda: build_exploration_report(found, gate=held, synthetic=made_up))
     heed(held, quiet=output.quiet)
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.reading import NOTHING, reads
+from reclens.cli.bundles import STUDIED, Studied
+from reclens.cli.reading import NOTHING, load_world_data, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
+from reclens.cli.shared import SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -38,9 +38,7 @@ def correlate(
     segments: Annotated[
         bool, typer.Option("--segments/--overall", help="Also report the correlations by cohort of users.")
     ] = True,
-    report: ReportOption = None,
-    seed: SeedOption = 0,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Rank 14 strategies by every offline metric and by their true lift over popular, and correlate the two.
 
@@ -53,8 +51,7 @@ def correlate(
 
       reclens experiment correlate --data ml-100k.zip --format csv --out correlations.csv --report correlations
     """
-    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report
-    from reclens.data.read.open import load_data
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of
     from reclens.lab.offline_online_study import offline_online
     from reclens.report.lab.studies import build_correlation_report
     from reclens.report.lab.tables import correlation_table
@@ -64,19 +61,15 @@ def correlate(
 
     if data is not None:
         refuse_unused(ctx, "with --data, to which the world is fitted", "size")
-    else:
-        reading.refuse_all("there is no --data to be read")
+    seed = output.seed
     keep_interrupts()
+    like = load_world_data(data, reading, seed=seed)
     with progress_of(quiet=output.quiet) as progress:
         prepare(progress, "world", quiet=output.quiet)
-        if data is None:
-            world = draw_world(preset(size), seed=seed)
-        else:
-            world = fit_world(load_data(data, reading, seed=seed), seed=seed)
+        world = draw_world(preset(size), seed=seed) if like is None else fit_world(like, seed=seed)
         found = offline_online(world, _measure, by=_BY, days=days, replicates=truth, seed=seed, progress=progress)
-    output.emit(correlation_table(found, segments=segments), synthetic=data is None)
-    if report is not None:
-        save_report(build_correlation_report(found, fitted=data is not None), report, quiet=output.quiet)
+    output.emit(correlation_table(found, segments=segments), synthetic=like is None)
+    output.save(lambda: build_correlation_report(found, fitted=like is not None))
 
 
 def _measure(lists: Recommendations, made: Split, metrics: Sequence[str]) -> list[dict[str, Any]]:

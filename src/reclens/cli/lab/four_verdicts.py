@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
-from reclens.cli.reading import NOTHING, reads
+from reclens.cli.bundles import ARMS, OUTPUT, STUDIED, Arms, Output, Studied
+from reclens.cli.reading import NOTHING, load_world_data, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
+from reclens.cli.shared import SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -38,9 +38,7 @@ def verdicts(
     click_rate: Annotated[float, typer.Option("--click-rate", help="Share of popularity lists with a click.")] = 0.1,
     data: WorldDataOption = None,
     reading: Reading = NOTHING,
-    seed: SeedOption = 0,
-    report: ReportOption = None,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Compare the true effect with an A/B test, interleaving and off-policy estimates in a simulated world.
 
@@ -49,8 +47,7 @@ def verdicts(
 
       reclens experiment verdicts --treatment ease --data ml-100k.zip --format csv --out verdicts.csv --report verdicts
     """
-    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report, table_of
-    from reclens.data.read.open import load_data
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, table_of
     from reclens.lab.method_comparison import four_verdicts
     from reclens.lab.simulation import ArmSettings, make_arm
     from reclens.report.experiment.off_policy_words import off_policy_text
@@ -63,15 +60,14 @@ def verdicts(
 
     if data is not None:
         refuse_unused(ctx, "with --data, to which the world is fitted", "size")
-    else:
-        reading.refuse_all("there is no --data to be read")
+    seed = output.seed
     keep_interrupts()
+    real = load_world_data(data, reading, seed=seed)
     with progress_of(quiet=output.quiet) as progress:
         prepare(progress, "world", quiet=output.quiet)
-        if data is None:
+        if real is None:
             world = draw_world(preset(size, click_rate=click_rate), seed=seed)
         else:
-            real = load_data(data, reading, seed=seed)
             like = {"users": len(real.user_vocabulary), "click_rate": click_rate}
             world = fit_world(real, validate(WorldSettings, like, source="options"), seed=seed)
         made = {
@@ -93,9 +89,8 @@ def verdicts(
     for what, each in (("by item and place", found.off_policy), ("by whole lists", found.off_policy_lists)):
         output.say(f"off-policy, {what}: {off_policy_text(each)}")
     shown = table_of("One world, four verdicts", verdict_rows(found))
-    output.emit(shown, synthetic=data is None)
-    if report is not None:
-        save_report(build_verdicts_report(found, fitted=data is not None), report, quiet=output.quiet)
+    output.emit(shown, synthetic=real is None)
+    output.save(lambda: build_verdicts_report(found, fitted=real is not None))
 
 
 @command("experiment off-policy")

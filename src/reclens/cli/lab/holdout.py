@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
-from reclens.cli.reading import NOTHING, reads
+from reclens.cli.bundles import ARMS, STUDIED, Arms, Studied
+from reclens.cli.reading import NOTHING, load_world_data, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import Format, ReportOption, SeedOption, WorldDataOption
+from reclens.cli.shared import Format, NoSizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -41,16 +41,14 @@ def holdout(
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     power: Annotated[float, typer.Option("--power", help="Power for the smallest detectable lift.")] = 0.8,
     world: Annotated[Path | None, typer.Option("--world", help="Simulation with two arms, as TOML.")] = None,
-    size: Annotated[str | None, typer.Option("--size", help="Size of the world: tiny, small, medium or large.")] = None,
+    size: NoSizeOption = None,
     arms: Arms = ARMS,
     short: Annotated[int, typer.Option("--short", min=1, help="Days of the short-term surrogates.")] = 14,
     long: Annotated[int, typer.Option("--long", min=1, help="Days of the long-term outcome.")] = 56,
     metric: Annotated[str, typer.Option("--metric", help="Outcome: a total per user.")] = "clicks",
     data: WorldDataOption = None,
     reading: Reading = NOTHING,
-    report: ReportOption = None,
-    seed: SeedOption = 0,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Compute the power of a long-term holdout by month, or predict its effect from early outcomes in a world.
 
@@ -66,8 +64,7 @@ def holdout(
 
       reclens experiment simulate --example > simulation.toml && reclens experiment holdout --world simulation.toml
     """
-    from reclens.cli.shared import keep_interrupts, prepare, progress_of, save_report, table_of
-    from reclens.data.read.open import load_data
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, table_of
     from reclens.errors import UsageError
     from reclens.lab.holdout import holdout_power
     from reclens.lab.long_run import LongRun, simulate_holdout
@@ -82,7 +79,7 @@ def holdout(
             f"{', '.join(absent)} not given: expected --users, --mean and --sd for the power, or a world: --size small."
         )
     _refuse(ctx, lived=lived, counted=not absent, world=world)
-    if data is None:
+    if not lived:
         reading.refuse_all("there is no --data to be read")
     parts: dict[str, Any] = {}
     if users is not None and mean is not None and sd is not None:
@@ -100,9 +97,9 @@ def holdout(
         )
         parts |= {"power": tuple(rows), "lift": lift, "goal": power}
     if lived:
-        settings = _settings(world, size, arms, level=level, seed=seed)
+        settings = _settings(world, size, arms, level=level, seed=output.seed)
         keep_interrupts()
-        like = load_data(data, reading, seed=settings.seed) if data is not None else None
+        like = load_world_data(data, reading, seed=settings.seed)
         with progress_of(quiet=output.quiet) as progress:
             prepare(progress, "world", quiet=output.quiet)
             study, ages = simulate_holdout(
@@ -113,8 +110,7 @@ def holdout(
     tables = [table_of("The long run", found.to_dicts())]
     for table in long_run_tables(found) if output.format is Format.table and output.out is None else tables:
         output.emit(table, synthetic=parts.get("fitted") is False)
-    if report is not None:
-        save_report(build_holdout_report(found), report, quiet=output.quiet)
+    output.save(lambda: build_holdout_report(found))
 
 
 def _settings(world: Path | None, size: str | None, arms: Arms, *, level: float, seed: int) -> SimulationSettings:

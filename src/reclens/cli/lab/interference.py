@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
-from reclens.cli.reading import NOTHING, reads
+from reclens.cli.bundles import ARMS, STUDIED, Arms, Studied
+from reclens.cli.reading import NOTHING, load_world_data, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
+from reclens.cli.shared import SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -41,9 +41,7 @@ def interference(
     metric: Annotated[str, typer.Option("--metric", help="Metric per user.")] = "expected_clicks",
     data: WorldDataOption = None,
     reading: Reading = NOTHING,
-    report: ReportOption = None,
-    seed: SeedOption = 0,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Run A/B tests of several designs in simulated worlds, and compare each with the true effect.
 
@@ -59,8 +57,7 @@ def interference(
 
       reclens experiment interference exploring.toml --worlds 20 --design shared --design diverted --report bent
     """
-    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put, save_report
-    from reclens.data.read.open import load_data
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put
     from reclens.lab.interference_study import interference as study
     from reclens.lab.simulation import EXAMPLE_INTERFERENCE, SimulationSettings, load_simulation, make_pair
     from reclens.report.lab.studies import build_interference_report
@@ -75,12 +72,10 @@ def interference(
         refuse_unused(ctx, f"with {config}, which says it", "size", "control", "treatment", "days", "seed")
         settings = load_simulation(config)
     else:
-        given: dict[str, Any] = {"size": size, "arms": arms.settings(), "days": days, "seed": seed}
+        given: dict[str, Any] = {"size": size, "arms": arms.settings(), "days": days, "seed": output.seed}
         settings = validate(SimulationSettings, given, source="options")
-    if data is None:
-        reading.refuse_all("there is no --data to be read")
     keep_interrupts()
-    like = load_data(data, reading, seed=settings.seed) if data is not None else None
+    like = load_world_data(data, reading, seed=settings.seed)
     with progress_of(quiet=output.quiet) as progress:
         prepare(progress, "world", quiet=output.quiet)
         found = study(
@@ -96,7 +91,5 @@ def interference(
             progress=progress,
         )
     output.emit(interference_table(found), synthetic=like is None)
-    if report is not None:
-        names = list(settings.arms)
-        document = build_interference_report(found, arms=(names[1], names[0]), fitted=like is not None)
-        save_report(document, report, quiet=output.quiet)
+    control, treatment = settings.arms
+    output.save(lambda: build_interference_report(found, arms=(treatment, control), fitted=like is not None))

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from reclens.cli.bundles import ARMS, OUTPUT, Arms, Output
-from reclens.cli.reading import NOTHING, reads
+from reclens.cli.bundles import ARMS, OUTPUT, STUDIED, Arms, Output, Studied
+from reclens.cli.reading import NOTHING, load_world_data, reads
 from reclens.cli.registry import command
-from reclens.cli.shared import ReportOption, SeedOption, SizeOption, WorldDataOption
+from reclens.cli.shared import SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
@@ -45,9 +45,7 @@ def simulate(
     data: WorldDataOption = None,
     reading: Reading = NOTHING,
     logs: Annotated[Path | None, typer.Option("--logs", help="Folder for the logs; it must not exist.")] = None,
-    report: ReportOption = None,
-    seed: SeedOption = 0,
-    output: Output = OUTPUT,
+    output: Studied = STUDIED,
 ) -> None:
     """Run an A/B test in a simulated world, and compare its estimate with the true effect.
 
@@ -62,8 +60,7 @@ def simulate(
 
       reclens experiment simulate simulation.toml --logs logs --report simulation
     """
-    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put, save_report, say, table_of
-    from reclens.data.read.open import load_data
+    from reclens.cli.shared import keep_interrupts, prepare, progress_of, put, say, table_of
     from reclens.lab.simulation import EXAMPLE_SIMULATION, SimulationSettings, load_simulation, run_simulation
     from reclens.report.lab.studies import build_simulation_report
     from reclens.report.lab.tables import simulation_table
@@ -84,13 +81,11 @@ def simulate(
             "days": days,
             "training": training,
             "replicates": truth,
-            "seed": seed,
+            "seed": output.seed,
         }
         settings = validate(SimulationSettings, given, source="options")
-    if data is None:
-        reading.refuse_all("there is no --data to be read")
     keep_interrupts()
-    like = load_data(data, reading, seed=settings.seed) if data is not None else None
+    like = load_world_data(data, reading, seed=settings.seed)
     with progress_of(quiet=output.quiet) as progress:
         prepare(progress, "world", quiet=output.quiet)
         found = run_simulation(settings, data=like, folder=logs, progress=progress)
@@ -103,8 +98,7 @@ def simulate(
     compared = len(found.run.arms) > 1
     table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())
     output.emit(table, synthetic=like is None)
-    if report is not None:
-        save_report(build_simulation_report(found, fitted=like is not None), report, quiet=output.quiet)
+    output.save(lambda: build_simulation_report(found, fitted=like is not None))
     if logs is not None:
         output.say(f"logs: {logs}")
 

@@ -28,7 +28,7 @@ from reclens.dashboard.widgets import (
     plain,
     table,
 )
-from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.card import DecisionWords, StatusTone
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.audit import charts, charts_users
@@ -44,12 +44,12 @@ from reclens.report.audit.sentences import (
     top_findings,
 )
 from reclens.report.audit.tables import change_table, evidence_table, not_measured_table, tier_table
-from reclens.report.audit.words import QUESTIONS, SECTIONS, Tone, crossed_caption, group_caption
+from reclens.report.audit.words import QUESTIONS, SECTIONS, crossed_caption, group_caption
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
-_TONES: Final[Mapping[Tone, str]] = {"bad": "bad", "warn": "open", "good": "good", "none": "muted"}
+_TONES: Final[Mapping[StatusTone, str]] = {"bad": "bad", "warn": "open", "good": "good", "none": "muted"}
 _LEADS: Final[Mapping[Section, str]] = {
     "exposure": "Items",
     "popularity": "Popularity",

@@ -8,7 +8,7 @@ import numpy as np
 
 from reclens.kernels import kernel
 
-__all__ = ["approach_rows", "solve_in_place", "solve_rows"]
+__all__ = ["approach_rows", "conjugate_step", "first_direction", "solve_in_place", "solve_rows"]
 
 
 @kernel("void(int32[::1], float32[:,::1], float32[:,::1], float32, float32[::1], float32, float32[::1])", fast=True)
@@ -40,6 +40,36 @@ def _apply(partners: Any, factors: Any, gram: Any, penalty: Any, x: Any, aim: An
             out[f] += ax * a[f]
 
 
+@kernel("float32(float32[::1], float32[::1], float32[::1])", fast=True)
+def first_direction(image: Any, residual: Any, way: Any) -> Any:
+    """Begin conjugate gradients in the direction of the residual, minus ``image``; returns its squared length."""
+    square = np.float32(0)
+    for f in range(len(image)):
+        residual[f] = way[f] = -image[f]
+        square += image[f] * image[f]
+    return square
+
+
+@kernel("float32(float32, float32[::1], float32[::1], float32[::1], float32[::1])", fast=True)
+def conjugate_step(square: Any, x: Any, residual: Any, way: Any, image: Any) -> Any:
+    """One step of conjugate gradients along ``way``, whose product with the matrix is ``image``.
+
+    Returns:
+        The squared length of the residual, as ``square`` is before the step.
+    """
+    bend = np.float32(0)
+    for f in range(len(x)):
+        bend += way[f] * image[f]
+    length, after = square / bend, np.float32(0)
+    for f in range(len(x)):
+        x[f] += length * way[f]
+        residual[f] -= length * image[f]
+        after += residual[f] * residual[f]
+    for f in range(len(x)):
+        way[f] = residual[f] + after / square * way[f]
+    return after
+
+
 @kernel(
     "void(int64[::1], int64[::1], int32[::1], float32[:,::1], float32[:,::1], float32[::1], int64, float32[:,::1])",
     fast=True,
@@ -54,24 +84,12 @@ def approach_rows(
         partners = indices[indptr[rows[at]] : indptr[rows[at] + 1]]
         x = out[at]
         _apply(partners, factors, gram, penalties[at], x, np.float32(1), image)
-        square = np.float32(0)
-        for f in range(d):
-            residual[f] = way[f] = -image[f]
-            square += image[f] * image[f]
+        square = first_direction(image, residual, way)
         for _ in range(steps):
             if square < 1e-20:
                 break
             _apply(partners, factors, gram, penalties[at], way, np.float32(0), image)
-            bend = np.float32(0)
-            for f in range(d):
-                bend += way[f] * image[f]
-            length, before, square = square / bend, square, np.float32(0)
-            for f in range(d):
-                x[f] += length * way[f]
-                residual[f] -= length * image[f]
-                square += residual[f] * residual[f]
-            for f in range(d):
-                way[f] = residual[f] + square / before * way[f]
+            square = conjugate_step(square, x, residual, way, image)
 
 
 @kernel("boolean(float32[:,::1], float32[::1])", fast=True)

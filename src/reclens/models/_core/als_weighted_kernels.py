@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from reclens.kernels import kernel
-from reclens.models._core.als_kernels import solve_in_place
+from reclens.models._core.als_kernels import conjugate_step, first_direction, solve_in_place
 
 __all__ = ["approach_weighted_rows", "solve_weighted_rows"]
 
@@ -58,24 +58,12 @@ def approach_weighted_rows(
         partners, own = indices[begin:end], weights[begin:end]
         x = out[at]
         _apply(partners, own, factors, gram, penalties[at], x, np.float32(1), image)
-        square = np.float32(0)
-        for f in range(d):
-            residual[f] = way[f] = -image[f]
-            square += image[f] * image[f]
+        square = first_direction(image, residual, way)
         for _ in range(steps):
             if square < 1e-20:
                 break
             _apply(partners, own, factors, gram, penalties[at], way, np.float32(0), image)
-            bend = np.float32(0)
-            for f in range(d):
-                bend += way[f] * image[f]
-            length, before, square = square / bend, square, np.float32(0)
-            for f in range(d):
-                x[f] += length * way[f]
-                residual[f] -= length * image[f]
-                square += residual[f] * residual[f]
-            for f in range(d):
-                way[f] = residual[f] + square / before * way[f]
+            square = conjugate_step(square, x, residual, way, image)
 
 
 @kernel(

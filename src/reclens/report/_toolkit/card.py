@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DecisionWords", "Tone"]
+__all__ = ["DecisionWords", "StatusTone", "Tone"]
 
 Tone = Literal["good", "open", "bad"]
 """``good``: act on it. ``open``: nothing is decided. ``bad``: the numbers may be wrong."""
+
+StatusTone = Literal["bad", "warn", "good", "none"]
+"""How the status of a row or a series looks."""
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from reclens.audit.mitigate.standard import LeftOutReason
 from reclens.audit.preflight import Ranker
 from reclens.audit.result import Lacking
 from reclens.audit.rows import Family, Reason, Section, Severity
 from reclens.audit.severity import Opinion
+from reclens.report._toolkit.card import StatusTone
 
 __all__ = [
     "ADVICE",
@@ -34,16 +35,12 @@ __all__ = [
     "SEVERITY_MEANINGS",
     "STEPS",
     "TONES",
-    "Tone",
     "crossed_caption",
     "group_caption",
     "measure_name",
     "reference_name",
     "short_name",
 ]
-
-Tone = Literal["bad", "warn", "good", "none"]
-"""How a stamp looks."""
 
 SECTIONS: Final[Mapping[Section, str]] = {
     "exposure": "Exposure of item groups",
@@ -102,7 +99,7 @@ OPINION_MEANINGS: Final[Mapping[Opinion, str]] = {
     "described": "numbers that are told, and neither tested nor graded",
     "not_measured": "the data that it needs are not there",
 }
-TONES: Final[Mapping[Opinion, Tone]] = {
+TONES: Final[Mapping[Opinion, StatusTone]] = {
     "negative": "bad",
     "positive_with_comments": "warn",
     "positive": "good",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Final
 
 from reclens.monitor.records import (
     AnnotationKind,
@@ -13,6 +13,7 @@ from reclens.monitor.records import (
     IncidentStatus,
     Severity,
 )
+from reclens.report._toolkit.card import StatusTone
 from reclens.report._toolkit.format import in_words, sentence
 
 __all__ = [
@@ -26,13 +27,10 @@ __all__ = [
     "STATES",
     "STATE_MEANINGS",
     "STATUS_TONES",
-    "Tone",
     "check_name",
     "dimension_name",
     "suspect_name",
 ]
-
-Tone = Literal["bad", "warn", "good", "none"]
 
 STATES: Final[Mapping[DetectionState, str]] = {
     "ok": "in its band",
@@ -54,7 +52,7 @@ STATE_MEANINGS: Final[Mapping[DetectionState, str]] = {
     "silenced": "The data gate of the day failed: the number says nothing of the recommender.",
 }
 
-STATUS_TONES: Final[Mapping[str | None, Tone]] = {"alert": "bad", "warning": "warn", "ok": "good", None: "none"}
+STATUS_TONES: Final[Mapping[str | None, StatusTone]] = {"alert": "bad", "warning": "warn", "ok": "good", None: "none"}
 """Status of a series -> its tone."""
 
 SEVERITIES: Final[Mapping[Severity, str]] = {"critical": "critical", "warning": "warning", "note": "note"}
