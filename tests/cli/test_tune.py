@@ -8,25 +8,14 @@ from pathlib import Path
 
 import pytest
 
+TUNE = ["tune", "-m", "popular", "-m", "ease", "--trials", "3", "--name", "first", "--range", "ease.l2=100:1e4"]
+
 
 @pytest.fixture(scope="module")
 def tuned(run, tmp_path_factory: pytest.TempPathFactory):
     """A folder with a finished search, and what it said."""
     folder = tmp_path_factory.mktemp("tune")
-    said = run(
-        "tune",
-        "-m",
-        "popular",
-        "-m",
-        "ease",
-        "--trials",
-        "3",
-        "--name",
-        "first",
-        "--range",
-        "ease.l2=100:1e4",
-        cwd=folder,
-    )
+    said = run(*TUNE, cwd=folder)
     return folder, said
 
 
@@ -52,22 +41,7 @@ def test_a_second_call_makes_no_trial_and_says_the_same(tuned, run) -> None:
     folder, first = tuned
     journal = folder / "workspace" / "tuning" / ".first" / "trials.jsonl"
     before = journal.stat().st_mtime_ns, len(list((folder / "workspace").rglob("card.json")))
-    again = run(
-        "tune",
-        "-m",
-        "popular",
-        "-m",
-        "ease",
-        "--trials",
-        "3",
-        "--name",
-        "first",
-        "--range",
-        "ease.l2=100:1e4",
-        "--out",
-        "best.toml",
-        cwd=folder,
-    )
+    again = run(*TUNE, "--out", "best.toml", cwd=folder)
     assert again.stdout == first.stdout
     assert (journal.stat().st_mtime_ns, len(list((folder / "workspace").rglob("card.json")))) == before
     models = tomllib.loads((folder / "best.toml").read_text())["models"]
@@ -76,23 +50,7 @@ def test_a_second_call_makes_no_trial_and_says_the_same(tuned, run) -> None:
 
 def test_the_best_configurations_are_a_job(tuned, run) -> None:
     folder, _ = tuned
-    run(
-        "tune",
-        "-m",
-        "popular",
-        "-m",
-        "ease",
-        "--trials",
-        "3",
-        "--name",
-        "first",
-        "--range",
-        "ease.l2=100:1e4",
-        "--out",
-        "job.toml",
-        "--quiet",
-        cwd=folder,
-    )
+    run(*TUNE, "--out", "job.toml", "--quiet", cwd=folder)
     said = run("run", "job.toml", "--workspace", "other", "--quiet", cwd=folder)
     assert "ease" in said.stdout and "popular" in said.stdout
 

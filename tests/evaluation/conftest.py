@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from reclens.data.dataset import Dataset
+from reclens.evaluation import Evaluation, evaluate
 
 
 @dataclass(frozen=True)
@@ -69,3 +70,15 @@ def world() -> World:
         for name, listed in lists.items()
     }
     return World(train, pl.DataFrame(truth, schema=["user_id", "item_id"], orient="row"), frames)
+
+
+@pytest.fixture(scope="session")
+def results(world) -> dict[str, Evaluation]:
+    """Both systems of the world, measured alike."""
+    metrics = ["ndcg@10", "recall@10", "coverage@10", "diversity@10"]
+    return {
+        name: evaluate(
+            world.lists[name], world.truth, train=world.train, metrics=metrics, by=["age", "tiny"], name=name
+        )
+        for name in ("poor", "good")
+    }

@@ -19,16 +19,6 @@ from reclens.stats.multiplicity import adjust
 METRICS = ["ndcg@10", "recall@10", "coverage@10", "diversity@10"]
 
 
-@pytest.fixture(scope="module")
-def results(world) -> dict[str, Evaluation]:
-    return {
-        name: evaluate(
-            world.lists[name], world.truth, train=world.train, metrics=METRICS, by=["age", "tiny"], name=name
-        )
-        for name in ("poor", "good")
-    }
-
-
 def test_the_difference_is_that_of_the_same_users(results) -> None:
     row = compare(results, baseline="poor").find("good", "ndcg@10")
     both = results["good"].per_user.join(results["poor"].per_user, on="user_id", suffix="_poor")

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from reclens import models
 from reclens.data.split import random
-from reclens.evaluation import Comparison, Evaluation, compare, evaluate
+from reclens.evaluation import Comparison, compare, evaluate
 from reclens.report.evaluation.words import comparison_text as verdict_of
-
-METRICS = ["ndcg@10", "recall@10", "coverage@10", "diversity@10"]
-
-
-@pytest.fixture(scope="module")
-def results(world) -> dict[str, Evaluation]:
-    return {
-        name: evaluate(
-            world.lists[name], world.truth, train=world.train, metrics=METRICS, by=["age", "tiny"], name=name
-        )
-        for name in ("poor", "good")
-    }
 
 
 def test_a_comparison_survives_being_saved(results, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-OF_NO_ROOM = {"cases", "docs", "house", "reference", "stored"}
-"""Folders of stored values, and of what is tested across rooms."""
+OF_NO_ROOM = {"cases", "docs", "helpers", "house", "reference", "stored"}
+"""Folders of stored values, of modules that tests import, and of what is tested across rooms."""
 
 
 def test_folders_of_tests_mirror_the_source(repository: Path) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import reclens as rl
+from killed import Killed, dying
 from reclens.monitor import incidents as module
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.life import severity_of
@@ -213,10 +214,6 @@ def test_a_corrected_day_changes_and_withdraws_incidents(tmp_path):
     assert [each.key for each in back if each.incident == nulls.id] == [f"opened:{nulls.id}:{day(2)}:1"]
 
 
-class Killed(BaseException):
-    """The process ends here: nothing catches it."""
-
-
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_every_write_and_run_again_it_is_the_same(tmp_path, monkeypatch, after):
     days = [DOWN, {"nulls_all": 9, "ctr_home": -9}]
@@ -233,19 +230,8 @@ def test_killed_at_every_write_and_run_again_it_is_the_same(tmp_path, monkeypatc
     write = module.write_bytes
     expected = everything(tmp_path / "whole")
     for killed_at in itertools.count(1):
-        writes = 0
-
-        def dying(path, content, limit=killed_at):
-            nonlocal writes
-            writes += 1
-            if writes == limit and not after:
-                raise Killed
-            write(path, content)
-            if writes == limit and after:
-                raise Killed
-
         folder = tmp_path / f"{killed_at}{after}"
-        monkeypatch.setattr(module, "write_bytes", dying)
+        monkeypatch.setattr(module, "write_bytes", dying(write, killed_at, after=after))
         died = False
         try:
             everything(folder)

@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 import reclens as rl
+from killed import Killed, dying
 from reclens.monitor import outbox as module
 from reclens.monitor.outbox import Message, Outbox
 
@@ -64,26 +65,12 @@ def test_a_new_receiver_gets_what_comes_from_then_on(tmp_path):
     assert late.got == keys(MESSAGES[2:])
 
 
-class Killed(BaseException):
-    """The process ends here: nothing catches it."""
-
-
 @pytest.mark.parametrize("after", [False, True])
 def test_killed_at_every_write_and_run_again_nothing_is_lost_or_sent_twice(tmp_path, monkeypatch, after):
     write, finished = module.write_bytes, False
     for killed_at in itertools.count(1):
-        folder, receiver, writes = tmp_path / str(killed_at), Receiver(), 0
-
-        def dying(path, content, limit=killed_at):
-            nonlocal writes
-            writes += 1
-            if writes == limit and not after:
-                raise Killed
-            write(path, content)
-            if writes == limit and after:
-                raise Killed
-
-        monkeypatch.setattr(module, "write_bytes", dying)
+        folder, receiver = tmp_path / str(killed_at), Receiver()
+        monkeypatch.setattr(module, "write_bytes", dying(write, killed_at, after=after))
         try:
             Outbox(folder).add(MESSAGES, receivers=["a"])
             Outbox(folder).send({"a": receiver})

@@ -1,10 +1,12 @@
-"""A small data set, its split and a fitted pipeline."""
+"""A small data set, its split and a fitted pipeline; and six users for counts by hand."""
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from reclens.data import segments, split
+from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
 from reclens.pipeline import Pipeline
 
@@ -29,3 +31,10 @@ def by_activity(parts):
     """Train with segments by activity, test and the users of the test."""
     train = parts.train.with_segments(activity=segments.quantiles("n_interactions", ["light", "heavy"]))
     return train, parts.test, parts.test_users
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Dataset:
+    """Popularity a 6, b 4, c 3, d 2, e 1: u has all of them, v a to d, w a to c, x a and b, y and z a alone."""
+    pairs = [(user, item) for item, n in zip("abcde", (5, 4, 3, 2, 1), strict=True) for user in "uvwxy"[:n]]
+    return Dataset(pl.DataFrame([*pairs, ("z", "a")], schema=["user_id", "item_id"], orient="row"))

@@ -17,13 +17,6 @@ EVERYBODY = ["u", "v", "w", "x", "y", "z", "stranger"]
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Dataset:
-    """Popularity a 6, b 4, c 3, d 2, e 1: u has all of them, v a to d, w a to c, x a and b, y and z a alone."""
-    pairs = [(user, item) for item, n in zip("abcde", (5, 4, 3, 2, 1), strict=True) for user in "uvwxy"[:n]]
-    return Dataset(pl.DataFrame([*pairs, ("z", "a")], schema=["user_id", "item_id"], orient="row"))
-
-
-@pytest.fixture(scope="module")
 def made(tiny) -> Pipeline:
     """Brings e to v; d, e to w; c, d, e to x; b, c, d to y and z; a, b, c to a stranger; nothing to u. Two go on."""
     return Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)

@@ -114,13 +114,6 @@ def test_a_header_cannot_reach_outside_its_folder(pipeline, tmp_path: Path) -> N
 # ------------------------------------------------------------------------------------------------------------- traces
 
 
-@pytest.fixture(scope="module")
-def tiny() -> Dataset:
-    """Popularity a 5, b 4, c 3, d 2, e 1; user z has a."""
-    pairs = [(user, item) for item, n in zip("abcde", (5, 4, 3, 2, 1), strict=True) for user in "uvwxy"[:n]]
-    return Dataset(pl.DataFrame([*pairs, ("z", "a")], schema=["user_id", "item_id"], orient="row"))
-
-
 def test_a_trace_names_the_stage_that_lost_an_item(tiny) -> None:
     made = Pipeline(retrieve={"popular": {"k": 3}}, rank={"model": "popular", "keep": 2}).fit(tiny)
     trace = made.trace("z", ["a", "b", "c", "d", "e", "q"], k=1)

@@ -5,42 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-import reclens as rl
-from reclens.data.dataset import Dataset
 from reclens.data.split import Split, by_time, by_user, last_n, random, rolling
 from reclens.errors import DataError
-
-Row = tuple[str, str, int]
-
-
-TASKS = ("new_items", "with_repeats")
-
-
-def read_log(rows: list[Row], **options: object) -> Dataset:
-    """Events of (user, item, day of 2024), with a rating that is the day."""
-    start = datetime(2024, 1, 1, tzinfo=UTC)
-    columns = {
-        "user_id": [user for user, _, _ in rows],
-        "item_id": [item for _, item, _ in rows],
-        "timestamp": [start + timedelta(days=day - 1) for *_, day in rows],
-        "rating": [float(day) for *_, day in rows],
-    }
-    return rl.read(pl.DataFrame(columns), name="shop", **options)  # type: ignore[arg-type]
-
-
-def pairs(table: pl.DataFrame) -> set[tuple[str, str]]:
-    found = table.select("user_id", "item_id").rows()
-    assert len(found) == len(set(found)), "a pair stands twice in one part"
-    return set(found)
-
-
-def days(table: pl.DataFrame) -> list[tuple[str, str, int]]:
-    return sorted((u, i, t.timetuple().tm_yday) for u, i, t in table.select("user_id", "item_id", "timestamp").rows())
-
+from split_logs import TASKS, Row, days, pairs, read_log
 
 logs = st.lists(
     st.tuples(st.sampled_from("abcd"), st.sampled_from("stuvw"), st.integers(1, 40)), min_size=8, max_size=40

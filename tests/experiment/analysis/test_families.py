@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 from scipy import optimize, stats
 
+from exact_arms import CLICKS, check, plan, shares, sums
 from reclens.errors import UsageError
-from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.analysis.readout import Readout, read_sums
-
-CLICKS = {"name": "clicks", "value": "y"}
-
-
-def plan(*, arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Plan:
-    shares = {arm: 1 / len(arms) for arm in arms}
-    return Plan(**({"name": "t", "arms": shares, "metrics": ({**CLICKS, "effect": 0.05},)} | more))
-
-
-def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float) -> Aggregates:
-    """Arms of n units with exact means and standard deviations: a has the mean, each other one a gap to it."""
-    arms = {"a": 0.0, **gaps}
-    return Aggregates.of_rows(
-        [
-            {"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
-            for arm, gap in arms.items()
-        ],
-        arms=list(arms),
-    )
+from reclens.experiment.analysis.readout import read_sums
 
 
 def test_the_interval_of_the_lift_says_what_the_test_says() -> None:
@@ -60,11 +39,6 @@ def test_a_guardrail_holds_just_where_its_interval_excludes_the_margin(gap: floa
     assert (rail.verdict == "holds") == (rail.relative.low > -0.1) == (z > stats.t.ppf(0.975, 1998))
 
 
-def shares(found: Readout) -> tuple[float, float]:
-    effect = found.effects[0]
-    return effect.p_value, effect.absolute.low
-
-
 @pytest.mark.parametrize("hits", range(100, 140))
 def test_shares_are_tested_by_their_score_which_their_interval_inverts(hits: int) -> None:
     counted = Aggregates.of_rows(
@@ -82,10 +56,6 @@ def test_shares_are_tested_by_their_score_which_their_interval_inverts(hits: int
     g = s * (1 - s) * (1 - 2 * s) * (1 / 1000**2 - 1 / 9000**2) / (6 * variance**1.5)
     z = max(np.roots([g, 1, -g - (hits / 1000 - 800 / 9000) / variance**0.5]))
     assert p == pytest.approx(2 * stats.norm.sf(z)) and (p < 0.05) == (low > 0)
-
-
-def check(found: Readout, name: str) -> Any:
-    return next(each for each in found.trust_checks if each.code == name)
 
 
 def test_power_is_that_of_the_corrected_test() -> None:

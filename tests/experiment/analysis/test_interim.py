@@ -9,36 +9,11 @@ import polars as pl
 import pytest
 from scipy import optimize, stats
 
+from exact_arms import CLICKS, check, plan, sums
 from reclens.errors import UsageError
-from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather
-from reclens.experiment.analysis.readout import Readout, read_sums
-
-CLICKS = {"name": "clicks", "value": "y"}
-
-
-def plan(*, arms: tuple[str, ...] = ("a", "b"), **more: Any) -> Plan:
-    shares = {arm: 1 / len(arms) for arm in arms}
-    return Plan(**({"name": "t", "arms": shares, "metrics": ({**CLICKS, "effect": 0.05},)} | more))
-
-
-def sums(*, n: int = 1000, mean: float = 100.0, sd: float = 100.0, **gaps: float) -> Aggregates:
-    """Arms of n units with exact means and standard deviations: a has the mean, each other one a gap to it."""
-    arms = {"a": 0.0, **gaps}
-    return Aggregates.of_rows(
-        [
-            {"arm": arm, "n": n, "sum:y": 0.0, "shift:y": mean + gap, "product:y:y": sd**2 * (n - 1)}
-            for arm, gap in arms.items()
-        ],
-        arms=list(arms),
-    )
-
-
-def shares(found: Readout) -> tuple[float, float]:
-    effect = found.effects[0]
-    return effect.p_value, effect.absolute.low
-
+from reclens.experiment.analysis.readout import read_sums
 
 OBF = {"sequential": {"looks": 4}, "days": 28}
 
@@ -49,10 +24,6 @@ BOUNDS = (4.3326, 2.9631, 2.3590, 2.0141)  # Lan and DeMets' O'Brien-Fleming at 
 def as_t(z: float, df: float) -> float:
     """The t statistic of the same tail probability: what a bound of normal statistics is for t statistics."""
     return float(stats.t.isf(stats.norm.sf(z), df))
-
-
-def check(found: Readout, name: str) -> Any:
-    return next(each for each in found.trust_checks if each.code == name)
 
 
 def test_an_early_win_under_planned_looks_ships() -> None:
