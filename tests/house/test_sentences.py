@@ -157,7 +157,7 @@ def sentences(tree: ast.AST) -> Iterator[str]:
         for child in ast.iter_child_nodes(tree):
             yield from sentences(child)
         return
-    code = re.match(r"[A-Z]{3,} |\(?SELECT |\w+\(\w*\d*\[|Tuple\(|void\(|int64\(|boolean\(", text) or "\n" in text
+    code = re.match(r"[A-Z]{3,} |\(?SELECT |\w+\(\w*\d*\[|Tuple\(|(void|int64|float32|boolean)\(", text) or "\n" in text
     if not code and " " in text and len(re.findall(r"[a-z]{2,}", text)) >= WORDS:
         yield text
 
