@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from reclens.data.read.raw import Raw
     from reclens.workspace import Workspace
 
-__all__ = ["NOTHING", "Reading", "load_lists", "load_raw", "load_rows", "load_training", "reads", "rows_or_path"]
+__all__ = [
+    "NOTHING",
+    "Reading",
+    "load_lists",
+    "load_raw",
+    "load_rows",
+    "load_training",
+    "load_world_data",
+    "reads",
+    "rows_or_path",
+]
 
 _BUNDLE: Final[dict[str, Any]] = {
     "users": Annotated[str | None, typer.Option("--users", help="Attributes of the users: a file with user ids.")],

@@ -149,8 +149,7 @@ def read(
             )
         )
     _show(found := _of_origin(found, data, exposures), output, bayes=bayes)
-    if keep:
-        output.say(f"kept in {place.save(found, keep)}")
+    _keep(found, place, keep, output)
     copy(track, found, name=keep or found.plan.name, quiet=output.quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
@@ -171,6 +170,11 @@ def _place(folder: Path, keep: str | None) -> Workspace:
     if keep:
         place.expect_free("readout", keep)
     return place
+
+
+def _keep(found: Readout, place: Workspace, name: str | None, output: Documented) -> None:
+    if name:
+        output.say(f"kept in {place.save(found, name)}")
 
 
 def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
