@@ -61,6 +61,9 @@ def test_long_tail_starts_behind_four_fifths_of_the_interactions() -> None:
     lists = make_lists([[0, 1, 2, 3]], [[0]], popularity=[50, 30, 15, 5], history=[[]])
     assert lists.catalogue.long_tail.tolist() == [False, False, True, True]
     assert novelty.aplt(lists, TREC)[0] == pytest.approx(0.5)
+    assert novelty.aclt(lists, TREC)[0] == 2
+    short = make_lists([[0, 2], [1, 0], []], [[0]] * 3, popularity=[50, 30, 15, 5], history=[[]] * 3)
+    assert novelty.aclt(short, TREC)[:2].tolist() == [1, 0] and np.isnan(novelty.aclt(short, TREC)[2])
 
 
 @pytest.mark.parametrize(
@@ -85,7 +88,7 @@ def test_means_over_a_list_leave_out_what_is_not_in_the_catalogue() -> None:
     lists = make_lists([[0, 3], [3]], [[3], [3]], popularity=[8, 2, 2, 0], n_users=8, history=[[], []])
     catalogue = replace(lists.catalogue, in_catalogue=np.array([True, True, True, False]))
     lists = replace(lists, catalogue=catalogue)
-    for metric, expected in ((novelty.novelty, 0.0), (novelty.arp, 8.0), (novelty.aplt, 0.0)):
+    for metric, expected in ((novelty.novelty, 0.0), (novelty.arp, 8.0), (novelty.aplt, 0.0), (novelty.aclt, 0.0)):
         value = metric(lists, TREC)
         assert value[0] == expected and np.isnan(value[1])
 

@@ -282,7 +282,7 @@ def _ground(
         if " × " not in name and placed > _FEW and 2 * len(labels) > placed:
             raise UsageError(
                 f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own. "
-                "Put values together, numbers by rl.segments.bins."
+                "Group its values: numbers in bins, names under a wider one."
             )
     return replace(ground, groups=groups)
 

@@ -150,7 +150,7 @@ def audits_of(
         "data": {"split": _NAME},
         "audit": {
             "k": 10,
-            "metrics": [_METRIC, "recall@10", "novelty@10"],
+            "metrics": [_METRIC, "recall@10", "novelty@10", "serendipity@10", "arp@10"],
             "by": by,
             "attributes": [POPULARITY, *attributes],
             "protected": [each for each in by if each in _PROTECTED],

@@ -8,7 +8,7 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
 
-__all__ = ["aplt", "arp", "novelty", "serendipity"]
+__all__ = ["aclt", "aplt", "arp", "novelty", "serendipity"]
 
 
 @metric(family="novelty", title="Novelty", high=None, unit="bits", higher_is_better=None, needs=("profiles",))
@@ -67,6 +67,32 @@ def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     """
     lists.require("profiles")
     return lists.listed_mean(lists.catalogue.long_tail.astype(np.float64))
+
+
+@metric(
+    family="popularity",
+    title="Number of long-tail items",
+    high=None,
+    unit="items",
+    higher_is_better=None,
+    needs=("profiles",),
+)
+def aclt(lists: Lists, convention: Convention) -> np.ndarray:
+    """Number of the listed items that come from the long tail.
+
+    Formula: long-tail items in the first k. The long tail is that of ``aplt``.
+    Range: 0 … k. Neither direction is better by itself.
+    Items outside the catalogue are not counted; users without a list are left out.
+    Use when: lists have several lengths, and what counts is how many long-tail items a user is shown.
+    Misleads when: it is compared over several k, or over systems whose lists have other lengths.
+    Source: Abdollahpouri, Burke, Mobasher (2019), Managing popularity bias in recommender systems with personalized
+    re-ranking (ACLT).
+    """
+    lists.require("profiles")
+    code = np.maximum(lists.items, 0)
+    known = (lists.items >= 0) & lists.catalogue.in_catalogue[code]
+    count = (known & lists.catalogue.long_tail[code]).sum(axis=1)
+    return np.where(known.any(axis=1), count, np.nan)
 
 
 @metric(family="novelty", title="Serendipity", needs=("truth", "profiles"))

@@ -82,7 +82,7 @@ def _loop(audit: Audit) -> list[DocumentPart]:
             lead=f"{QUESTIONS['loop']} {section_sentence(audit, 'loop')} {found.recommender} was trained anew in "
             f"{count_of(found.rounds, 'round')}, in {count_of(found.seeds, 'run')} of a world that is fitted to the "
             "training data.",
-            points=(*(row_sentence(row) for row in _telling(rows)), f"Limits. {LIMITS['loop']}"),
+            points=(*(row_sentence(audit, row) for row in _telling(rows)), f"Limits. {LIMITS['loop']}"),
             figures=tuple(figure_of(chart, sentence(told)) for chart, told in drawn if chart is not None),
             tables=(
                 evidence_table(tested, title="Evidence: last round beside the first"),
@@ -168,7 +168,7 @@ def _user_charts(audit: Audit, section: Section) -> list[tuple[Any, str]]:
 
 def _part(audit: Audit, section: Section) -> DocumentPart:
     rows = audit.section(section)
-    points = [row_sentence(row) for row in _telling(rows)]
+    points = [row_sentence(audit, row) for row in _telling(rows)]
     if section == "users":
         points += _explained(audit)
         points += _searched(audit)

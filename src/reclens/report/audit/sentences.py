@@ -15,6 +15,7 @@ from reclens.findings import Finding
 from reclens.report._toolkit.format import count_of, listed, p_text, percent, sentence
 from reclens.report._toolkit.tables import format_number
 from reclens.report.audit.words import (
+    CANDIDATES,
     OPINIONS,
     REASONS,
     SECTIONS,
@@ -88,9 +89,13 @@ def finding_row(audit: Audit, found: Finding) -> AuditRow | None:
     return next((row for row in audit.rows if all(getattr(row, key) == about[key] for key in keys)), None)
 
 
-def row_sentence(row: AuditRow) -> str:
-    """A number as a sentence: how grave, the claim, the number behind it."""
-    return f"{sentence(SEVERITIES[row.severity])}: {claim(row)} (n = {row.n:,}, {_verdict_of(row)})."
+def row_sentence(audit: Audit, row: AuditRow) -> str:
+    """A number as a sentence: how grave, the claim, the number behind it.
+
+    Popularity names its candidates: other ones can turn the sign.
+    """
+    of = f"candidates: {CANDIDATES[audit.card['candidates']]}, " if row.section == "popularity" else ""
+    return f"{sentence(SEVERITIES[row.severity])}: {claim(row)} ({of}n = {row.n:,}, {_verdict_of(row)})."
 
 
 def finding_sentence(audit: Audit, found: Finding) -> str:
@@ -98,7 +103,7 @@ def finding_sentence(audit: Audit, found: Finding) -> str:
     row = finding_row(audit, found)
     if row is None:
         return measure_name(found.code)
-    return row_sentence(row)
+    return row_sentence(audit, row)
 
 
 def _verdict_of(row: AuditRow) -> str:
