@@ -16,7 +16,8 @@ from reclens.errors import UnknownNameError, UsageError
 from reclens.evaluation import Bound, GateResult, GateRule, no_loss_rules
 from reclens.report import gate_in_words, gate_table
 from reclens.stats.bootstrap import estimate
-from reclens.stats.gate import decide
+from reclens.stats.estimate import Estimate
+from reclens.stats.gate import decide, judge
 from reclens.stats.proportions import exact_interval
 from reclens.stats.summary import Summary
 
@@ -228,3 +229,14 @@ def test_a_bound_that_is_broken_seldom_passes(rate_error) -> None:
         assert found.low is not None and found.high is not None
         passed += decide(Bound(at_least=share), found.value, found.low, found.high)[0] == "pass"
     assert passed / runs <= 0.025 + rate_error(0.025, runs)
+
+
+@pytest.mark.parametrize(
+    ("narrow", "outcome"), [(False, ("pass", "interval")), (True, ("cannot_tell", "low_coverage"))]
+)
+def test_nothing_passes_by_an_interval_of_low_coverage(narrow: bool, outcome: tuple[str, str]) -> None:
+    found = Estimate(0.3, low=0.28, high=0.32, n=50, level=0.9)
+    about = {"system": "ease", "metric": "ndcg@10", "of": "value", "by": "overall", "segment": "all", "unsure": "fail"}
+    row = judge(Bound(at_least=0.25), found, **about, narrow=narrow)  # type: ignore[arg-type]
+    assert (row.outcome, row.reason) == outcome and row.stops == narrow
+    assert (row.value, row.low, row.high, row.n, row.level) == (0.3, 0.28, 0.32, 50, 0.9)

@@ -22,12 +22,15 @@ def test_a_metric_of_ones_own_is_one_function() -> None:
 
     @metric(title="Length of the list", high=None)
     def list_length_for_a_test(lists: Lists, convention: object) -> np.ndarray:
-        """How long the list is."""
+        """How long the list is.
+        Range: 0 … k.
+        """
         return lists.length.astype(np.float64)
 
     try:
         assert "list_length_for_a_test" in names()
         assert parse("list_length_for_a_test@3").k == 3
+        assert describe("list_length_for_a_test").facts == [("Range", "0 … k.")]
     finally:
         registry._REGISTERED.pop("list_length_for_a_test")
 

@@ -37,6 +37,8 @@ def test_a_shift_and_a_unit_change_no_score():
     values = np.random.default_rng(2).normal(size=(80, 4))
     np.testing.assert_allclose(score_days(3 * values + 7).z, score_days(values).z, atol=1e-9)
     np.testing.assert_allclose(score_days(-values).z, -score_days(values).z, atol=1e-9)
+    np.testing.assert_array_equal(score_days(values / 1024).record, score_days(values).record)
+    assert score_days(values).record.any()
 
 
 def test_the_scale_of_equal_distances_is_their_normal_quantile():

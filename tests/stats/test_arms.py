@@ -161,7 +161,8 @@ def test_a_lift_over_a_control_near_zero_is_flagged() -> None:
     some = difference_of(4.0, 1.0, **common)
     assert some.relative.low is not None and some.relative.note == "control_near_zero"
     assert difference_of(100.0, 1.0, **common).relative.note is None
-    assert difference_of(0.0, 1.0, **common).relative.note == "control_is_zero"
+    undefined = difference_of(0.0, 1.0, **common, level=0.9).relative
+    assert (undefined.note, undefined.level) == ("control_is_zero", 0.9)
     # Less of a loss is up, also where the control is negative.
     assert difference_of(-10.0, 1.0, **common).relative.value == pytest.approx(0.1)
 

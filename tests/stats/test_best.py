@@ -42,6 +42,14 @@ def test_equal_columns_stay_together_and_constant_ones_are_decided() -> None:
     assert could_be_best(one[None], np.array([0.3])).tolist() == [True]
 
 
+@pytest.mark.parametrize("unit", [1e-15, 1e15])
+def test_the_unit_of_the_values_decides_nothing(unit: float) -> None:
+    rng = np.random.default_rng(3)
+    values = np.array([0.50, 0.49, 0.40, 0.50])
+    replicates = values[:, None] + 0.01 * rng.standard_normal((4, 4000))
+    assert could_be_best(unit * replicates, unit * values).tolist() == [True, True, False, True]
+
+
 def drawn(kind: str, rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     if kind == "lattice":
         return rng.integers(0, 3, shape) / 2.0

@@ -9,7 +9,7 @@ from scipy import stats
 
 from reclens.errors import UsageError
 from reclens.stats.counts import association, homogeneity, mean_scores, sample_ratio
-from reclens.stats.proportions import proportion_difference
+from reclens.stats.proportions import proportion, proportion_difference
 
 
 def test_two_groups_of_shares_are_the_square_of_z() -> None:
@@ -49,6 +49,11 @@ def test_shares_of_groups_that_cannot_be_are_refused(hits: list[int], units: lis
         homogeneity(hits, units)
 
 
+def test_a_share_of_nobody_keeps_its_level() -> None:
+    nobody = proportion(0, 0, level=0.9)
+    assert (nobody.low, nobody.high, nobody.n, nobody.level, nobody.note) == (None, None, 0, 0.9, "no_value")
+
+
 def test_published_tables_of_market_bias() -> None:
     """ModCloth and Electronics of Wan et al. (2020): χ² as in their notebook, to the digits that it prints."""
     modcloth = association([[31800, 7038], [41361, 11327]])
@@ -74,6 +79,12 @@ def test_association_is_that_of_scipy(table: list[list[int]]) -> None:
 def test_tables_without_an_association_are_refused(table: list[list[float]]) -> None:
     with pytest.raises(UsageError):
         association(table)
+
+
+def test_a_negative_count_is_named_where_no_row_or_column_is_empty() -> None:
+    for table in ([[5, -1], [2, 2]], [[5, float("inf")], [2, 2]]):
+        with pytest.raises(UsageError, match="none negative"):
+            association(table)
 
 
 def test_published_kruskal_wallis() -> None:

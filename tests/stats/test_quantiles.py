@@ -40,6 +40,10 @@ def test_a_quantile_at_the_largest_value_is_not_tested() -> None:
     found = mid_quantiles([np.array([0.0, 0.0, 0.0, 1.0] * 10), np.ones(40)], 0.5)[1]
     assert (found.value, found.n, found.untestable()[0]) == (1.0, 40, "one_value")
     assert found.estimate().low is None
+    alike = mid_quantiles([np.ones(40), np.ones(30)], 0.5)
+    assert [(each.value, each.support.tolist(), each.below.tolist(), each.se, each.n) for each in alike] == [
+        (1.0, [1.0], [0.5], 0.0, n) for n in (40, 30)
+    ]
 
 
 def test_ends_of_a_mid_quantile_by_hand() -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from reclens.errors import UsageError
-from reclens.stats.replicated import Replicated, replicated_means
+from reclens.stats.replicated import Replicated, means_of_rest, replicated_means
 from reclens.stats.summary import Summary
 
 ALL = ("overall", "all")
@@ -84,3 +84,16 @@ def test_intervals_of_a_share_of_sums_hold_the_truth(rate_error) -> None:
         ends = (found[0] / found[1]).estimate(n=150, scale="logit")
         held += ends.low is not None and ends.high is not None and ends.low <= 0.2 <= ends.high
     assert abs(held / runs - 0.95) < rate_error(0.95, runs)
+
+
+def test_a_rest_of_one_unit_is_missing_where_no_replicate_draws_it() -> None:
+    """A unit is in none of exp(-1) of the replicates, which then have no mean of the rest."""
+    values = np.random.default_rng(3).normal(size=80)
+    inside = (np.arange(80) != 40).astype(np.int64)
+    keys = np.random.default_rng(4).integers(0, 2**63, 80).astype(np.uint64)
+    summary = Summary.of(keys, {"x": values}, groups={"g": (["rest", "cell"], inside)}, replicates=2_000)
+    found = means_of_rest(summary, ("g", "cell"), ["x"])
+    assert found.value[0] == pytest.approx(values[40])
+    missing = np.isnan(found.draws[0])
+    assert missing.mean() == pytest.approx(np.exp(-1), abs=3 * (0.37 * 0.63 / 2_000) ** 0.5)
+    np.testing.assert_allclose(found.draws[0][~missing], values[40], atol=1e-9)

@@ -40,3 +40,11 @@ def test_sums_have_an_exponential_tail():
     assert found < drift_tail(sums, rate=1e-4)
     assert drift_tail(np.array([]), rate=0.01) == pytest.approx(4.26)
     assert drift_tail(sums / 100, rate=0.01) == pytest.approx(4.26)
+
+
+def test_a_tail_of_few_sums_leans_on_normal_noise_by_hand():
+    # 300 sums of 10 weigh one half: .5 · 10 + .5 · 1.97 = 5.985 at one day in 10, and .5 · 10 + .5 · 4.26 = 7.13 at one
+    # in 100. A further factor of 10 adds .18 more than the first one: 5.985 + 2 · 1.145 · 1.09 at one in 1,000.
+    sums = np.full(300, 10.0)
+    found = [drift_tail(sums, rate=rate) for rate in (0.1, 0.01, 0.001)]
+    assert found == pytest.approx([5.985, 7.13, 5.985 + 2 * 1.145 * 1.09])
