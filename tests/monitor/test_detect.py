@@ -166,7 +166,10 @@ def test_a_new_level_becomes_what_is_expected_after_two_weeks():
     level = found.filter(pl.col("state") == "level")["day"]
     assert level.min() == BEGIN + timedelta(days=60)
     assert BEGIN + timedelta(days=72) <= level.max() <= BEGIN + timedelta(days=82)
-    assert row(found, "all", BEGIN + timedelta(days=90))["expected"] == pytest.approx(15, abs=1)
+    after = found.filter(pl.col("day") > level.max())
+    # Neither above the new level nor below it, from the first forecast after the step on, and no drift in its wake.
+    assert after["expected"].to_list() == pytest.approx([15] * len(after), abs=0.3)
+    assert set(after["state"]) == {"ok"}
 
 
 def test_a_slow_drift_is_found():
@@ -180,19 +183,41 @@ def test_a_slow_drift_is_found():
     assert found.filter(pl.col("day") == first)["drift"][0] < 0
 
 
-def test_what_grows_by_itself_is_not_judged_for_drift():
+def test_what_grows_by_itself_is_no_drift():
     age = np.arange(DAYS, dtype=float)[:, None] + np.random.default_rng(3).normal(0, 0.2, (DAYS, 1))
-    series = amounts(age, indicator="model_age")
-    states = [
-        set(detect(series, {"model_age": Rule(direction="up", drifts=drifts)}, start=LAST)["state"])
-        for drifts in (True, False)
+    noise = np.random.default_rng(3).normal(0, 0.2, (DAYS, 1))
+    flat = 60 + noise + 0.06 * np.maximum(np.arange(DAYS)[:, None] - (DAYS - 15), 0)  # it begins to grow
+    rules = [Rule(direction="up", drifts=drifts) for drifts in (True, False)]
+    found = [
+        set(detect(amounts(values, indicator="age"), {"age": rule}, start=LAST)["state"])
+        for values in (age, flat)
+        for rule in rules
     ]
-    assert states == [{"drift"}, {"ok"}]
-    assert [name for name in registry.names() if not registry.describe(name).drifts] == ["model_age"]
+    # What has grown all the time is judged by its trend; where drift is not judged, nothing else is one either.
+    assert found == [{"ok"}, {"ok"}, {"drift"}, {"ok"}]
+    # A trend may end: that is no drift back.
+    ended = np.minimum(age, DAYS - 10)
+    assert set(detect(amounts(ended, indicator="age"), {"age": Rule()}, start=LAST - timedelta(days=5))["state"]) <= {
+        "ok",
+        "level",
+    }
+    known = [name for name in registry.names() if not registry.describe(name).drifts]
+    assert known == ["cold_items", "cold_users", "model_age"]
     # Its step is judged as any other: a model that was not trained, or one that is older by three weeks.
     stepped = amounts(np.where(np.arange(DAYS)[:, None] == DAYS - 1, age + 21, age), indicator="model_age")
     found = detect(stepped, {"model_age": Rule(direction="up", drifts=False)}, start=LAST)
     assert found["state"].to_list() == ["level"]
+
+
+def test_an_incident_that_is_over_is_no_drift():
+    """Three days at 30 standard deviations: the sum of the days after them is that of calm days again."""
+    values = np.random.default_rng(8).normal(10, 0.1, (100, 4))
+    values[80:83] += 3
+    found = detect(amounts(values), {"amount": Rule()}, start=BEGIN + timedelta(days=80))
+    days = {state: set(found.filter(pl.col("state") == state)["day"]) for state in ("level", "drift")}
+    assert days["level"] == {BEGIN + timedelta(days=at) for at in (80, 81, 82)} and days["drift"] == set()
+    last = found.filter(pl.col("day") > BEGIN + timedelta(days=84))
+    assert last["drift"].abs().max() < 6
 
 
 def test_zero_of_a_count_is_as_far_as_it_is():

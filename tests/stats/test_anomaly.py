@@ -119,6 +119,27 @@ def test_a_constant_series_is_surprised_by_anything_and_by_nothing_else():
     assert alerts_of(z, 1e9)[-1, 0]
 
 
+def test_a_step_is_no_slope():
+    """A new level is forecast where it is, from its second week on: no slope leads beyond it."""
+    values = np.full((120, 1), 10.0)
+    values[60:] = 15
+    errors = np.full_like(values, 0.1)
+    expected = score_days(values, errors=errors, unlearned=4.0).expected[:, 0]
+    np.testing.assert_allclose(expected[21:75], 10, atol=1e-9)
+    np.testing.assert_allclose(expected[75:], 15, atol=1e-9)
+    moved = score_days(values, errors=errors, unlearned=4.0).moved[:, 0]
+    assert np.flatnonzero(moved).tolist() == [74]  # after 14 days
+
+
+def test_a_series_that_is_mostly_zero_is_never_infinitely_far():
+    """Four of five days are zero: quantiles of the distances are 0, and their mean square is not."""
+    rng = np.random.default_rng(9)
+    values = np.where(rng.random((150, 40)) < 0.2, rng.exponential(size=(150, 40)), 0.0)
+    scores = score_days(values, period=1, memory=56, warm_up=21)
+    seen = np.nansum(np.abs(np.diff(values[:60], axis=0)), axis=0) > 0
+    assert np.isfinite(scores.z[60:][:, seen]).mean() > 0.999
+
+
 def draw(kind, seed, days=DAYS):
     rng = np.random.default_rng(seed)
     season = np.tile(rng.normal(size=(7, SERIES)) * 2, (days // 7 + 1, 1))[:days]

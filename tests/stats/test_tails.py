@@ -38,13 +38,29 @@ def test_sums_have_an_exponential_tail():
     found = drift_tail(sums, rate=1e-3)
     assert found == pytest.approx(2 * np.log(1000), rel=0.08)
     assert found < drift_tail(sums, rate=1e-4)
-    assert drift_tail(np.array([]), rate=0.01) == pytest.approx(4.26)
-    assert drift_tail(sums / 100, rate=0.01) == pytest.approx(4.26)
+    assert drift_tail(np.array([]), rate=0.01) == pytest.approx(5.0)
+    assert drift_tail(sums / 100, rate=0.01) == pytest.approx(5.0)
+    # Days that follow each other: (1 + .5) / (1 - .5) = 3 times, as far as the sums do not tell.
+    assert drift_tail(np.array([]), rate=0.01, follows=0.5) == pytest.approx(15.0)
+    assert drift_tail(sums, rate=1e-3, follows=0.5) == pytest.approx(found, rel=0.01)
 
 
-def test_a_tail_of_few_sums_leans_on_normal_noise_by_hand():
-    # 300 sums of 10 weigh one half: .5 · 10 + .5 · 1.97 = 5.985 at one day in 10, and .5 · 10 + .5 · 4.26 = 7.13 at one
-    # in 100. A further factor of 10 adds .18 more than the first one: 5.985 + 2 · 1.145 · 1.09 at one in 1,000.
+def test_what_few_scores_cannot_tell_is_assumed_by_their_sampling_error():
+    few = np.random.default_rng(4).normal(size=20)
+    normal, other, half = (score_tail(few, rate=1e-3, days=56, sampled=share) for share in (1.0, 0.0, 0.5))
+    # By table: t for 4 degrees of freedom, and for 3 + 1 / .25 = 7, of which 20 scores change little.
+    assert other == pytest.approx(stats.t.ppf(1 - 5e-4, 4), rel=0.15)
+    assert half == pytest.approx(stats.t.ppf(1 - 5e-4, 7), rel=0.15)
+    assert normal == pytest.approx(stats.t.ppf(1 - 5e-4, 0.7 * 56), rel=0.1) and normal < half < other
+    many = np.random.default_rng(5).normal(size=20_000)
+    assert score_tail(many, rate=1e-3, days=56, sampled=0.0) == pytest.approx(
+        score_tail(many, rate=1e-3, days=56), rel=0.05
+    )
+
+
+def test_a_tail_of_few_sums_leans_on_calm_days_by_hand():
+    # 300 sums of 10 weigh one half: .5 · 10 + .5 · 2.3 = 6.15 at one day in 10, and .5 · 10 + .5 · 5 = 7.5 at one in
+    # 100. A further factor of 10 adds .18 more than the first one: 6.15 + 2 · 1.35 · 1.09 at one in 1,000.
     sums = np.full(300, 10.0)
     found = [drift_tail(sums, rate=rate) for rate in (0.1, 0.01, 0.001)]
-    assert found == pytest.approx([5.985, 7.13, 5.985 + 2 * 1.145 * 1.09])
+    assert found == pytest.approx([6.15, 7.5, 6.15 + 2 * 1.35 * 1.09])

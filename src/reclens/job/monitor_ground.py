@@ -184,7 +184,7 @@ def expect_days(project: Project) -> None:
 
 def notes_of(project: Project) -> Annotations:
     """Where the annotations of a monitor are kept."""
-    return Annotations(project.state / "annotations.json")
+    return Annotations(project.notes)
 
 
 def annotations_of(project: Project) -> list[Annotation]:

@@ -147,10 +147,11 @@ def simulated_log(folder: Path, *, days: int, users: int, seed: int, start: date
     """
     from reclens.world import Arm, Oracle, Policy, WorldSettings, draw_world, simulate
 
-    world = draw_world(WorldSettings(users=users, items=600, start=start), seed=seed)
-    policy = Policy(kind="epsilon", epsilon=0.2, k=8)
+    # Lists never run short, and models are trained every week: a recommender that is looked after.
+    world = draw_world(WorldSettings(users=users, items=1_200, start=start, arrivals=days), seed=seed)
+    policy = Policy(kind="epsilon", epsilon=0.2, k=8, pool=60)
     arms = [
         Arm(name=name, strategy=Oracle(world, blur=blur, name=f"ranker_{name}"), policy=policy)
         for name, blur in (("control", 1.0), ("treatment", 0.9))
     ]
-    return simulate(world, arms, days=days, retrain=days, seed=seed, folder=folder)
+    return simulate(world, arms, days=days, retrain=7, seed=seed, folder=folder)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,10 @@ _TOGETHER: Final = 0.2
 """Share of the slices of an indicator that are far out together only in an incident."""
 _MOST: Final = 1.5
 """The most that days with alerts may raise a limit: an incident that nobody marked must not make the monitor deaf."""
+_PAIRS: Final = 100.0
+"""Pairs of days that weigh as much as the assumption that days do not follow each other."""
+_FORECAST: Final = 1.3
+"""A forecast is made of sampled days too: what they add to the sampling error of the judged one."""
 _OTHERS: Final = Rule()
 
 
@@ -203,6 +208,7 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
             sums=sums[:, mine],
             record=scores.record[:, mine],
             calm=_calm(z[:, mine], scores.record[:, mine]),
+            sampled=scores.sampled[:, mine],
         )
         for name, mine in of.items()
     ]
@@ -226,6 +232,7 @@ class _Scored:
     sums: np.ndarray
     record: np.ndarray
     calm: np.ndarray
+    sampled: np.ndarray
 
     def bad(self, scores: np.ndarray) -> np.ndarray:
         """Size of scores in the bad direction; 0 in the other."""
@@ -238,10 +245,27 @@ class _Scored:
         sided = 1 if self.rule.direction == "both" else 2
         rate = budget / YEAR / slices / 2 * sided
         days = float(min(at, 56))
+        known = np.isfinite(self.scale[at])
+        sampled = _FORECAST * float(np.median(self.sampled[at][known])) if known.any() else 0.0
         return (
-            score_tail(self.z[:at][self.calm[:at]], rate=min(rate, 0.1), days=max(days - 21, 21.0)),
-            drift_tail(self.sums[:at][self.calm[:at]], rate=min(rate * _EXCURSION, 0.1)),
+            score_tail(self.z[:at][self.calm[:at]], rate=min(rate, 0.1), days=max(days - 21, 21.0), sampled=sampled),
+            drift_tail(
+                self.sums[:at][self.calm[:at]], rate=min(rate * _EXCURSION, 0.1), follows=float(self.follows[at])
+            ),
         )
+
+    @cached_property
+    def follows(self) -> np.ndarray:
+        """Correlation of scores with those of the day before, over the days before each day; little of few days."""
+        z = np.clip(np.where(self.calm[:, None], self.z, np.nan), -3.0, 3.0)
+        product, square = z[1:] * z[:-1], (z[1:] ** 2 + z[:-1] ** 2) / 2
+        known = np.isfinite(product)
+        sums, squares, n = (
+            np.concatenate([[0.0, 0.0], np.cumsum(np.where(known, each, 0.0).sum(axis=1))])
+            for each in (product, square, known.astype(float))
+        )
+        with np.errstate(invalid="ignore"):
+            return np.clip(np.nan_to_num(sums / squares) * n / (n + _PAIRS), 0.0, 0.8)
 
     def row(self, at: int, limit: float, drift_limit: float) -> dict[str, pl.Series]:
         """The columns of one day, in the unit of the value."""
@@ -274,7 +298,7 @@ def _factors(
     for kind in range(2):
         columns: list[np.ndarray] = []
         for part, limit in zip(parts, limits, strict=True):
-            scores = part.bad(part.z[:at]) * part.record[:at] if kind == 0 else part.bad(part.sums[:at])
+            scores = part.bad(np.where(part.record[:at], part.z[:at], 0.0) if kind == 0 else part.sums[:at])
             known = np.isfinite(scores)
             largest = np.max(np.where(known, scores, 0.0), axis=1, initial=0.0) / limit[kind]
             columns.append(np.where(known.any(axis=1) & part.calm[:at], largest, np.nan))

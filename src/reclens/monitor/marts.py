@@ -10,6 +10,7 @@ import polars as pl
 
 from reclens.data.quoting import constant, quoted
 from reclens.data.read.arrow import ArrowStream
+from reclens.monitor.annotations import Annotations
 from reclens.monitor.bins import binned, find_bins
 from reclens.monitor.duck import columns_of, create, rows, run
 from reclens.monitor.landing import land_day, outline
@@ -226,12 +227,24 @@ def _past_clicks(project: Project, day: date) -> pl.DataFrame:
 
 
 def reference_days(project: Project, day: date) -> list[date]:
-    """The days that distributions of a day are held against: run, through the gate, and before it."""
+    """The days that distributions of a day are held against: run, through the gate, before it, and like others.
+
+    Days of an incident that is noted as such, holidays and days whose alerts are suppressed are none of them.
+    """
     chosen = project.settings.reference
-    known = [each for each in project.days() if each != day and (project.card(each) or {}).get("gate") == "passed"]
-    if chosen.start is not None and chosen.end is not None:
-        return [each for each in known if chosen.start <= each <= chosen.end]
-    return [each for each in known if day - timedelta(days=chosen.days) <= each < day]
+    start, end = chosen.start or day - timedelta(days=chosen.days), chosen.end or day - timedelta(days=1)
+    near = [each for each in project.days() if start <= each <= end and each != day]
+    unlike = unusual_days(project)
+    return [each for each in near if each not in unlike and (project.card(each) or {}).get("gate") == "passed"]
+
+
+def unusual_days(project: Project) -> set[date]:
+    """Days that are like no other, for all of the log: holidays, noted incidents, and what is suppressed."""
+    found = set(project.settings.holidays)
+    for each in Annotations(project.notes).list():
+        if each.dimension is None and (each.suppress or each.kind in ("holiday", "incident")):
+            found |= {each.start + timedelta(days=at) for at in range((each.end - each.start).days + 1)}
+    return found
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, project: Project, path: str) -> tuple[str, dict[str, str]]:

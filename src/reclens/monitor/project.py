@@ -3,6 +3,7 @@
 ::
 
     monitor.toml                     the settings
+    state/annotations.json           what happened, as people wrote it down
     state/bins.json                  bins of distributions, as the first day set them
     state/known_*.parquet            users, items and versions, each with the first day it was seen
     state/held/                      days of which another engine is making the marts
@@ -64,6 +65,7 @@ class Project:
         self.state = self.folder / "state"
         self.published = self.folder / "published"
         self._held: set[date] = set()
+        self.notes = self.state / "annotations.json"
 
     def __repr__(self) -> str:
         return f"Project({str(self.folder)!r})"

@@ -31,6 +31,10 @@ _QUANTILES: Final = ((0.5, 0.67449), (0.8, 1.28155))
 one: the median (MAD) is 0 where most days are alike, such as mostly without any event; a fifth of past days may be
 incidents before they move the other."""
 _LEAST: Final = 1e-12
+_NEAR: Final = 2
+"""Seasons that are at most so far apart tell the slope of a forecast."""
+_BACK: Final = 2.5
+"""A day this near to its level is back at it."""
 _MOST: Final = 3.0
 """A single day counts for at most this in a drift: a spike is found by its own distance."""
 YEAR: Final = 365.25
@@ -45,12 +49,18 @@ class DayScores:
         scale: Standard deviation of a distance from it, in the unit of the values.
         z: Distance of the day from ``expected`` in units of ``scale``; NaN where the day or one of both is missing.
         record: Whether the day is further from ``expected`` than each day that the scale was learned from.
+        sampled: Share of ``scale`` squared that is the sampling error of the day, in [0, 1].
+        learned: Whether later forecasts use the day.
+        moved: Whether a new level is accepted from this day on: those before it were too far for too long.
     """
 
     expected: np.ndarray
     scale: np.ndarray
     z: np.ndarray
     record: np.ndarray
+    sampled: np.ndarray
+    learned: np.ndarray
+    moved: np.ndarray
 
     def band(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
         """Expected range of a day: ``expected`` ± ``threshold`` × ``scale``."""
@@ -97,7 +107,7 @@ def score_days(
     values, errors, past = _checked(values, errors, excluded, period, memory, warm_up)
     expected, scale, z = (np.full_like(values, np.nan) for _ in range(3))
     distance, noise = np.full_like(values, np.nan), errors**2
-    record = np.zeros(values.shape, bool)
+    record, moved = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
     least, window = warm_up * period, memory * period
     in_row = np.zeros(values.shape[1], int)
     for day in range(least, len(values)):
@@ -110,8 +120,19 @@ def score_days(
         far = (np.abs(z[day]) > unlearned) & record[day]
         in_row = np.where(far, in_row + 1, np.where(np.isfinite(values[day]), 0, in_row))
         past[day, far & (in_row <= patience)] = np.nan
+        moved[day] = in_row == patience + 1
         distance[day] = np.abs(past[day] - expected[day])
-    return DayScores(expected=expected, scale=scale, z=z, record=record)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sampled = np.clip(np.nan_to_num(noise / scale**2), 0.0, 1.0)
+    return DayScores(
+        expected=expected,
+        scale=scale,
+        z=z,
+        record=record,
+        sampled=sampled,
+        learned=np.isfinite(past),
+        moved=moved,
+    )
 
 
 def drift_scores(
@@ -123,12 +144,18 @@ def drift_scores(
     gap: int = 2,
     seasons: int = 6,
     slack: float = 0.5,
+    most: float = 12.0,
 ) -> np.ndarray:
     """Drift of values from an older level: a cumulative sum of distances.
 
     The level of a day is the median of ``seasons`` seasons that end ``gap`` seasons before it, which a slow drift of
-    the last days has not reached yet. Distances are in units of the scale of :func:`score_days`; the sum takes what
-    exceeds ``slack`` a day, upwards and downwards, and falls back to 0. Its sign tells the direction.
+    the last days has not reached yet; where these seasons rise or fall one after the other, days up to where that leads
+    are as expected, so that what has grown all the time is no drift. Distances are in units of the scale of :func:`score_days`; the sum takes
+    what exceeds ``slack`` a day, upwards and downwards, and falls back to 0. Its sign tells the direction.
+
+    Days that :func:`score_days` did not learn from are in no level, and what they add is taken off again once a day is
+    back at its level: an incident that is over is no drift. Where a new level was accepted, the sum begins anew, and
+    the level is that of the days since.
 
     Args:
         values: As for :func:`score_days`.
@@ -136,32 +163,59 @@ def drift_scores(
         excluded: Days that add nothing to the sum, and that levels do not use.
         period: As there.
         gap: Seasons between the level and the day.
-        seasons: Seasons that the level is the median of.
+        seasons: Seasons that the level is the median of; at least half of them have to have half of their days.
         slack: Distance a day that does not count.
+        most: Largest sum, so that it falls back soon after a drift has ended.
 
     Returns:
         Shape (days, series); NaN while there are too few days.
     """
-    values, _, past = _checked(values, None, excluded, period, seasons, 1)
-    found = np.full_like(values, np.nan)
-    up, down = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for day in range((gap + seasons) * period, len(values)):
-        old = past[day - (gap + seasons) * period : day - gap * period]
-        weeks = old.reshape(seasons, period, -1)
-        with np.errstate(all="ignore"), warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            profile = _median(weeks - _median(weeks, 1)[:, None], 0)
-            level = _median(_median(weeks - profile, 1), 0)
-            scale = np.maximum(scores.scale[day], _LEAST)
-            distance = np.clip((past[day] - level - profile[0]) / scale, -_MOST, _MOST)
-            # Of a skewed series the median is not the mean: what calm days add on average is no drift.
-            calm = np.clip((weeks - profile - level) / scale, -_MOST, _MOST).reshape(-1, len(level))
-            distance -= np.nanmean(calm, axis=0)
-        known = np.isfinite(distance)
-        step = np.where(known, distance, 0.0)
-        up, down = np.maximum(0.0, up + step - slack * known), np.maximum(0.0, down - step - slack * known)
-        found[day] = np.where(np.isfinite(scores.scale[day]), np.where(up >= down, up, -down), np.nan)
+    _, _, today = _checked(values, None, excluded, period, seasons, 1)
+    past = np.where(scores.learned, today, np.nan)
+    found = np.full_like(today, np.nan)
+    sums, passing = np.zeros((2, today.shape[1])), np.zeros((2, today.shape[1]))  # upwards and downwards
+    for day in range(len(today)):
+        new = scores.moved[day]
+        if new.any():
+            past[:day, new] = np.nan
+            sums, passing = np.where(new, 0.0, sums), np.where(new, 0.0, passing)
+        if day < (gap + seasons) * period:
+            continue
+        weeks = past[day - (gap + seasons) * period : day - gap * period].reshape(seasons, period, -1)
+        distance = _from_level(today[day], weeks, scores.scale[day], gap)
+        steps = np.nan_to_num(np.stack([distance, -distance]) - slack)
+        grown = np.clip(sums + steps, 0.0, most)
+        passing = np.where(scores.learned[day], passing, np.minimum(passing + steps.clip(0.0), most))
+        back = scores.learned[day] & (steps <= _BACK - slack)
+        sums = np.where(back, np.maximum(grown - passing, 0.0), grown)
+        passing = np.where(back, 0.0, passing)
+        usable = np.isfinite(scores.scale[day]) & (_full(weeks) * 2 >= seasons)
+        sums = np.where(usable, sums, 0.0)
+        found[day] = np.where(usable, np.where(sums[0] >= sums[1], sums[0], -sums[1]), np.nan)
     return found
+
+
+def _from_level(today: np.ndarray, weeks: np.ndarray, scale: np.ndarray, gap: int) -> np.ndarray:
+    """Distance of a day from the level of old seasons, in units of a scale; at most three of them.
+
+    Where the seasons have a trend, the day is expected between their level and what the trend leads to: a trend may go
+    on, slow down or end.
+    """
+    seasons, _, series = weeks.shape
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        scale = np.maximum(scale, _LEAST)
+        medians = _median(weeks, 1)
+        slope = np.where(_in_order(medians), _slope(medians, lags=seasons), 0.0)
+        straight = weeks + (slope * ((seasons - 1) / 2 - np.arange(seasons))[:, None])[:, None]
+        profile = _median(straight - _median(straight, 1)[:, None], 0)
+        level = _median(_median(straight - profile, 1), 0)
+        # Of a skewed series the median is not the mean: what calm days add on average is no drift.
+        calm = np.clip((straight - profile - level) / scale, -_MOST, _MOST).reshape(-1, series)
+        away = today - level - profile[0]
+        grown = slope * ((seasons + 1) / 2 + gap)
+        away -= np.clip(away, np.minimum(grown, 0.0), np.maximum(grown, 0.0))
+        return np.clip(away / scale, -_MOST, _MOST) - np.nanmean(calm, axis=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,9 +322,9 @@ def _forecast(past: np.ndarray, period: int, memory: int, warm_up: int) -> np.nd
     """The next day of each series; NaN where fewer than ``warm_up`` seasons have half of their days."""
     count = min(memory, len(past) // period)
     weeks = past[len(past) - count * period :].reshape(count, period, -1)
-    usable = (np.isfinite(weeks).sum(axis=1) * 2 >= period).sum(axis=0) >= warm_up
+    usable = _full(weeks) >= warm_up
     medians = _median(weeks, 1)
-    slope = _slope(medians) / period
+    slope = _slope(medians, lags=_NEAR) / period
     place = (np.arange(period) - (period - 1) / 2)[:, None]
     profile = _median(weeks - medians[:, None] - slope * place, 0)
     # The recent level is that of the last season with days, at its middle; the day lies half a season behind that.
@@ -280,13 +334,30 @@ def _forecast(past: np.ndarray, period: int, memory: int, warm_up: int) -> np.nd
     return np.where(usable, level + slope * (period + 1) / 2 + profile[0], np.nan)
 
 
-def _slope(medians: np.ndarray) -> np.ndarray:
-    """Theil and Sen's slope a season: the median over all pairs of seasons."""
+def _slope(medians: np.ndarray, *, lags: int) -> np.ndarray:
+    """Theil and Sen's slope a season: the median over the pairs of seasons that are at most so far apart.
+
+    Of near pairs a step has few on its two sides, so that it is none of the slope.
+    """
     first, second = np.triu_indices(len(medians), 1)
+    near = second - first <= lags
+    first, second = first[near], second[near]
     if not len(first):
         return np.zeros(medians.shape[1])
     slopes = (medians[second] - medians[first]) / (second - first)[:, None]
     return np.nan_to_num(_median(slopes, 0))
+
+
+def _in_order(medians: np.ndarray) -> np.ndarray:
+    """Whether seasons rise or fall nearly one after the other: all of their pairs but one at most agree (Kendall)."""
+    first, second = np.triu_indices(len(medians), 1)
+    agree = np.nansum(np.sign(medians[second] - medians[first]), axis=0)
+    return np.abs(agree) >= len(first) - 2
+
+
+def _full(weeks: np.ndarray) -> np.ndarray:
+    """Number of seasons that have at least half of their days."""
+    return (np.isfinite(weeks).sum(axis=1) * 2 >= weeks.shape[1]).sum(axis=0)
 
 
 def _scale(distances: np.ndarray, noise: np.ndarray, today: np.ndarray, least: int) -> np.ndarray:
@@ -295,7 +366,10 @@ def _scale(distances: np.ndarray, noise: np.ndarray, today: np.ndarray, least: i
     enough = known.sum(axis=0) >= least
     if not enough.any():
         return np.full(len(today), np.nan)
-    seen = np.max([_quantile(distances, at) / normal for at, normal in _QUANTILES], axis=0) ** 2
+    inner, outer = (_quantile(distances, at) / normal for at, normal in _QUANTILES)
+    # Where most days are alike, quantiles do not see the others: what is mostly zero varies by its mean square.
+    square = np.nansum(distances**2, axis=0) / np.maximum(known.sum(axis=0), 1)
+    seen = np.where(inner > 0, np.maximum(inner, outer) ** 2, np.maximum(outer**2, square))
     own = _median(np.where(known, noise, np.nan), 0)
     besides = np.maximum(seen - np.nan_to_num(own), 0.0)
     return np.where(enough, np.sqrt(besides + today), np.nan)

@@ -19,6 +19,10 @@ _GROUP: Final = ["dimension", "slice", "column"]
 _COLUMN: Final = "column"
 _HALF: Final = 0.5
 """Added to each bin, so that a bin that is empty on one side has a finite term."""
+_NORMAL: Final = 1.4826
+"""Standard deviation of normal noise whose median size is 1."""
+_FAR: Final = 6.0
+"""Spreads from the usual distance beyond which a day of the past is no reference."""
 
 
 @indicator(caption="PSI of features and scores", unit="", scale="log", direction="up", family="model")
@@ -27,7 +31,7 @@ def psi(summary: Summary) -> pl.DataFrame | None:
 
     Formula: Σ (p - q) ln(p ÷ q) over bins, p of the day and q of the past, with half a row added to each bin. Missing
     values have a bin; so have values below, above or outside of what was seen. Below 0.1 is usually called stable,
-    above 0.25 changed. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error, if rows are
+    above 0.25 changed. Days of the past that are far from most others are left out. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error, if rows are
     independent: features of a user, which all rows of a list share, vary more.
     """
     return _by_column(summary, "psi")
@@ -184,13 +188,13 @@ def _compared(summary: Summary) -> pl.DataFrame | None:
     if rolled is None or past is None or past.is_empty():
         return None
     keys = [*_GROUP, "bin"]
+    past = past if "day" in past.columns else past.with_columns(day=pl.lit(None, pl.Date))
     drifting = ~pl.col(_COLUMN).is_in([LATENCY, PREDICTED])
-    old = rolled_up(
-        past.drop("day", strict=False), _sliced(summary), kept=("column", "bin"), names=summary.slices
-    ).select(*keys, old="n")
-    joined = (
-        rolled.filter(drifting).select(*keys, new="n").join(old.filter(drifting), on=keys, how="full", coalesce=True)
-    )
+    by_day = rolled_up(
+        past.filter(drifting), _sliced(summary), kept=("day", "column", "bin"), names=summary.slices
+    ).select(*keys, "day", "n")
+    old = by_day.join(_apart(by_day), on=[*_GROUP, "day"], how="anti").group_by(keys).agg(old=pl.col("n").sum())
+    joined = rolled.filter(drifting).select(*keys, new="n").join(old, on=keys, how="full", coalesce=True)
     joined = joined.with_columns(pl.col("new", "old").fill_null(0).cast(pl.Float64))
     new, before, bins = (pl.col("new").sum().over(_GROUP), pl.col("old").sum().over(_GROUP), pl.len().over(_GROUP))
     joined = joined.with_columns(n=new, m=before, bins=bins).filter((pl.col("n") > 0) & (pl.col("m") > 0))
@@ -206,6 +210,29 @@ def _compared(summary: Summary) -> pl.DataFrame | None:
         pl.col("psi").sum(), pl.col("js").sum(), error=noise, n=pl.col("n").first().cast(pl.Int64)
     )
     return found.sort(_GROUP)
+
+
+def _apart(by_day: pl.DataFrame) -> pl.DataFrame:
+    """Days of the past whose distribution is far from that of most others, such as those of an incident.
+
+    They are no reference: held against them, a day on which all is well again would be far out itself. The distance of
+    a day is its PSI from the median share of each bin.
+    """
+    days, bins = by_day.select(*_GROUP, "day").unique(), by_day.select(*_GROUP, "bin").unique()
+    known = days.join(bins, on=_GROUP).join(by_day, on=[*_GROUP, "day", "bin"], how="left")
+    day = [*_GROUP, "day"]
+    known = known.with_columns(
+        p=(pl.col("n").fill_null(0) + _HALF) / (pl.col("n").sum().over(day) + _HALF * pl.len().over(day))
+    )
+    known = known.with_columns(q=pl.col("p").median().over([*_GROUP, "bin"]))
+    known = known.with_columns(q=pl.col("q") / pl.col("q").sum().over(day))
+    far = known.group_by(day).agg(
+        distance=((pl.col("p") - pl.col("q")) * (pl.col("p") / pl.col("q")).log()).sum(),
+        noise=(2 * (pl.len() - 1)).sqrt() / pl.col("n").sum().cast(pl.Float64),
+    )
+    usual = pl.col("distance").median().over(_GROUP)
+    spread = (pl.col("distance") - usual).abs().median().over(_GROUP) * _NORMAL + pl.col("noise")
+    return far.filter(pl.col("distance") > usual + _FAR * spread).select(day)
 
 
 def _entropy(share: pl.Expr, middle: pl.Expr) -> pl.Expr:

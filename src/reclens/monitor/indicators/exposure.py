@@ -118,7 +118,7 @@ def freshness(summary: Summary) -> pl.DataFrame | None:
     return share(summary, "cells", "fresh_item", "released")
 
 
-@indicator(caption="Share of new items", unit="share", scale="logit", direction="both", family="exposure")
+@indicator(caption="Share of new items", unit="share", scale="logit", direction="both", family="exposure", drifts=False)
 def cold_items(summary: Summary) -> pl.DataFrame | None:
     """Share of impressions of items that were first shown within ``cold_days``.
 
@@ -127,7 +127,7 @@ def cold_items(summary: Summary) -> pl.DataFrame | None:
     return share(summary, "cells", "new_item", "item_known")
 
 
-@indicator(caption="Share of new users", unit="share", scale="logit", direction="both", family="traffic")
+@indicator(caption="Share of new users", unit="share", scale="logit", direction="both", family="traffic", drifts=False)
 def cold_users(summary: Summary) -> pl.DataFrame | None:
     """Share of lists for users who were first seen within ``cold_days``.
 
