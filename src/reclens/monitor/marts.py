@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import polars as pl
@@ -30,6 +32,12 @@ __all__ = ["in_order", "make_marts", "read_staging", "reference_days"]
 _KNOWN: Final = {"users": ("users", USER), "items": ("items", ITEM), "versions": ("cells", VERSION)}
 """What is remembered with the first day it was seen -> the table and column of its ids."""
 
+_CODED: Final = {
+    "events": (*(name for name in DIMENSIONS if name not in (POSITION, "segment")),),
+    "user_facts": ("segment",),
+    "item_facts": ("category",),
+}
+"""Texts that are kept as codes, by the table that has them."""
 _MOST_CODES: Final = 1000
 
 
@@ -50,10 +58,8 @@ def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: L
     run(connection, f"CREATE OR REPLACE TEMP VIEW events AS {events}")
     _user_facts(connection, project, day)
     _item_facts(connection, project, day)
-    create(connection, "impressions", sql("impressions"), late_after=project.settings.log.late_after)
-    for name in (*DIMENSIONS, "category"):
-        if name != POSITION:
-            _as_codes(connection, name)
+    query = _as_codes(connection, sql("impressions"))
+    create(connection, "impressions", query, late_after=project.settings.log.late_after)
 
 
 def make_marts(
@@ -116,15 +122,18 @@ def in_order(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
     return {name: table.sort([key for key in KEYS[name] if key in table.columns]) for name, table in tables.items()}
 
 
-def _as_codes(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Keep a text of few values as codes: grouping by it is several times as fast."""
-    values = rows(
-        connection, f"SELECT DISTINCT {name} FROM impressions WHERE {name} IS NOT NULL LIMIT {_MOST_CODES + 1}"
-    )
-    if 0 < len(values) <= _MOST_CODES:
-        listed = ", ".join(constant(value) for (value,) in sorted(values))
-        run(connection, f"CREATE TYPE code_{name} AS ENUM ({listed})")
-        run(connection, f"ALTER TABLE impressions ALTER {name} TYPE code_{name}")
+def _as_codes(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """The query with texts of few values as codes: grouping by them is several times as fast."""
+    values: dict[str, list[str]] = {}
+    for table, names in _CODED.items():
+        listed = ", ".join(f"list(DISTINCT {name}::VARCHAR)" for name in names)
+        [found] = rows(connection, f"SELECT {listed} FROM {table}")
+        values |= {name: sorted(each or ()) for name, each in zip(names, found, strict=True)}
+    coded = [name for name, each in values.items() if 0 < len(each) <= _MOST_CODES]
+    for name in coded:
+        run(connection, f"CREATE TYPE code_{name} AS ENUM ({', '.join(map(constant, values[name]))})")
+    casts = ", ".join(f"{name}::code_{name} AS {name}" for name in coded)
+    return f"SELECT * REPLACE ({casts}) FROM ({query})" if coded else query
 
 
 # --------------------------------------------------------------------------------------------- what is known besides
@@ -194,7 +203,7 @@ def _item_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: da
 def _known(connection: duckdb.DuckDBPyConnection, project: Project, name: str, day: date) -> str:
     """Register ``known_NAME`` of the days before; whether an id is new, as SQL that is null while it is unknown."""
     frame = project.read_known(name)
-    frame = pl.DataFrame(schema={"id": pl.String, "first_day": pl.Date}) if frame is None else frame
+    frame = _nobody() if frame is None else frame
     frame = frame.filter(pl.col("first_day") < day)
     connection.register(f"known_{name}", ArrowStream(frame))
     since = day - timedelta(days=project.settings.log.cold_days)
@@ -208,22 +217,37 @@ def _remember(project: Project, day: date, tables: Mapping[str, pl.DataFrame]) -
     """Add the ids of the day; what an earlier run of this day added, and it alone, is taken off first."""
     for name, (table, column) in _KNOWN.items():
         known = project.read_known(name)
-        ids = tables[table][column].drop_nulls().unique()
-        seen = pl.DataFrame({"id": ids.cast(pl.String)}).with_columns(first_day=pl.lit(day))
-        kept = known.filter(pl.col("first_day") != day) if known is not None else seen.clear()
-        grown = pl.concat([kept, seen]).group_by("id").agg(pl.col("first_day").min()).sort("id")
-        if known is None or not grown.equals(known):
-            project.write_known(name, grown)
+        ids = tables[table].select(id=pl.col(column).cast(pl.String)).drop_nulls().unique()
+        before = known.filter(pl.col("first_day") != day) if known is not None else _nobody()
+        earlier = before.filter(pl.col("first_day") < day)
+        new = ids.join(earlier, on="id", how="anti").with_columns(first_day=pl.lit(day))
+        # A day that is run after later ones was there before them.
+        later = before.filter(pl.col("first_day") > day).join(new, on="id", how="anti")
+        if known is None or new.height or before.height < known.height:
+            grown = pl.concat([earlier, later, new]).sort("id")
+            if known is None or not grown.equals(known):
+                project.write_known(name, grown)
+
+
+def _nobody() -> pl.DataFrame:
+    return pl.DataFrame(schema={"id": pl.String, "first_day": pl.Date})
 
 
 def _past_clicks(project: Project, day: date) -> pl.DataFrame:
     """Clicks of each item in the reference days."""
-    days = reference_days(project, day)
-    found = project.read_days(days, "items")
-    if found is None:
+    places = [project.day_folder(each) / "items.parquet" for each in reference_days(project, day)]
+    found = [_clicks_of(place, place.stat().st_mtime_ns) for place in places if place.is_file()]
+    if not found:
         return pl.DataFrame(schema={"item_id": pl.String, "clicks": pl.Int64})
-    whole = found.filter(pl.col("dimension") == "overall")
-    return whole.group_by("item_id").agg(pl.col("clicks").sum().cast(pl.Int64)).sort("item_id")
+    return pl.concat(found).group_by("item_id").agg(pl.col("clicks").sum()).sort("item_id")
+
+
+@lru_cache(maxsize=64)
+def _clicks_of(place: Path, _: int) -> pl.DataFrame:
+    """Clicks of each item of one day; the time of the file tells whether it is another one."""
+    items = pl.scan_parquet(place, glob=False, hive_partitioning=False)
+    whole = items.filter(pl.col("dimension") == "overall")
+    return whole.select("item_id", pl.col("clicks").cast(pl.Int64)).collect()
 
 
 def reference_days(project: Project, day: date) -> list[date]:

@@ -30,9 +30,10 @@ def psi(summary: Summary) -> pl.DataFrame | None:
     """Population stability index against the reference days, by column; of a slice, the largest of its columns.
 
     Formula: Σ (p - q) ln(p ÷ q) over bins, p of the day and q of the past, with half a row added to each bin. Missing
-    values have a bin; so have values below, above or outside of what was seen. Below 0.1 is usually called stable,
-    above 0.25 changed. Days of the past that are far from most others are left out. Where nothing changed it is about (bins - 1)(1 ÷ n + 1 ÷ m) ± the error, if rows are
-    independent: features of a user, which all rows of a list share, vary more.
+    values have a bin; so have values below, above or outside of what was seen. Days of the past that are far from most
+    others are left out. Below 0.1 is usually called stable, above 0.25 changed. Where nothing changed it is about
+    (bins - 1)(1 ÷ n + 1 ÷ m) ± the error, if rows are independent: features of a user, which all rows of a list share,
+    vary more.
     """
     return _by_column(summary, "psi")
 
