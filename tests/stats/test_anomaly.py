@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import reclens as rl
-from reclens.stats.anomaly import alerts_of, drift_scores, score_days, threshold_for
+from reclens.stats.anomaly import drift_scores, score_days
+from reclens.stats.tails import alerts_of, threshold_for
 
 WEEK = np.array([1.0, 2, 3, 4, 5, 9, 9])
 BUDGET = 0.5

@@ -21,8 +21,8 @@ from reclens.errors import UsageError
 from reclens.monitor.records import DETECTIONS, OVERALL, SERIES, Annotation
 from reclens.monitor.rules import Rule
 from reclens.monitor.scales import back, forth
-from reclens.stats.anomaly import YEAR, drift_scores, score_days, threshold_for
-from reclens.stats.tails import drift_tail, score_tail
+from reclens.stats.anomaly import drift_scores, score_days
+from reclens.stats.tails import YEAR, drift_tail, score_tail, threshold_for
 
 __all__ = ["DetectOptions", "detect"]
 

@@ -1,17 +1,17 @@
-"""Anomalies in daily series: forecasts of each day, and thresholds for the distance from them.
+"""Anomalies in daily series: forecasts of each day, and the distances from them.
 
 A day is forecast from the days before it alone: a profile of the week, a recent level and a slope, each a median, so
 that a past incident does not move them. It is judged by its distance from that, in units of the robust spread of past
 distances; the spread is never below the sampling error of the day itself. Slow drift, which a recent level follows, is
-judged against an older level by a cumulative sum (Page, 1954). A threshold is set from days without an incident, so
-that it costs at most a stated number of false alerts a year.
+judged against an older level by a cumulative sum (Page, 1954). What the scores of calm days exceed how
+often is in :mod:`reclens.stats.tails`.
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -19,11 +19,8 @@ from reclens.errors import UsageError
 
 __all__ = [
     "DayScores",
-    "Threshold",
-    "alerts_of",
     "drift_scores",
     "score_days",
-    "threshold_for",
 ]
 
 _QUANTILES: Final = ((0.5, 0.67449), (0.8, 1.28155))
@@ -37,7 +34,6 @@ _BACK: Final = 2.5
 """A day this near to its level is back at it."""
 _MOST: Final = 3.0
 """A single day counts for at most this in a drift: a spike is found by its own distance."""
-YEAR: Final = 365.25
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +146,9 @@ def drift_scores(
 
     The level of a day is the median of ``seasons`` seasons that end ``gap`` seasons before it, which a slow drift of
     the last days has not reached yet; where these seasons rise or fall one after the other, days up to where that leads
-    are as expected, so that what has grown all the time is no drift. Distances are in units of the scale of :func:`score_days`; the sum takes
-    what exceeds ``slack`` a day, upwards and downwards, and falls back to 0. Its sign tells the direction.
+    are as expected, so that what has grown all the time is no drift. Distances are in units of the scale of
+    :func:`score_days`; the sum takes what exceeds ``slack`` a day, upwards and downwards, and falls back to 0. Its sign
+    tells the direction.
 
     Days that :func:`score_days` did not learn from are in no level, and what they add is taken off again once a day is
     back at its level: an incident that is over is no drift. Where a new level was accepted, the sum begins anew, and
@@ -216,85 +213,6 @@ def _from_level(today: np.ndarray, weeks: np.ndarray, scale: np.ndarray, gap: in
         grown = slope * ((seasons + 1) / 2 + gap)
         away -= np.clip(away, np.minimum(grown, 0.0), np.maximum(grown, 0.0))
         return np.clip(away / scale, -_MOST, _MOST) - np.nanmean(calm, axis=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Threshold:
-    """Threshold of a score.
-
-    Attributes:
-        value: The threshold; infinite if it cannot be set.
-        state: ``set``, or ``too_few_days``: even without any alert they could not show that the budget is kept.
-        budget: False alerts a series and year that it may cost.
-        series_days: Days it was set from, over all series.
-        needed_days: Days that the budget needs at least.
-    """
-
-    value: float
-    state: Literal["set", "too_few_days"]
-    budget: float
-    series_days: int
-    needed_days: int
-
-
-def threshold_for(scores: np.ndarray, *, budget: float, cool_down: int = 7) -> Threshold:
-    """The lowest threshold that keeps to a budget of false alerts, set from days without an incident.
-
-    As in split conformal prediction one alert is added to those that were seen, so that the next day, if it is like
-    these days, raises an alert at no more than the stated rate.
-
-    Args:
-        scores: Shape (days, series): scores of days without an incident; NaN is left out. Series are pooled, because
-            scores are in units of their own noise.
-        budget: False alerts a series and year.
-        cool_down: Days after an alert within which a series raises none.
-
-    Raises:
-        UsageError: If the budget is not above 0.
-    """
-    if not budget > 0:
-        raise UsageError(f"budget is {budget}, expected a number of alerts a year above 0.")
-    distances = np.abs(np.asarray(scores, float))
-    known = distances[~np.isnan(distances)]
-    allowed = budget * len(known) / YEAR - 1
-    needed = int(np.ceil(YEAR / budget))
-    if allowed < 0:
-        found, state = float("inf"), "too_few_days"
-    else:
-        found, state = _lowest(distances, np.unique(known), allowed, cool_down), "set"
-    return Threshold(value=found, state=state, budget=budget, series_days=len(known), needed_days=needed)
-
-
-def alerts_of(scores: np.ndarray, threshold: float, *, cool_down: int = 7) -> np.ndarray:
-    """Days on which a series raises an alert.
-
-    Args:
-        scores: Shape (days, series).
-        threshold: What the size of a score has to exceed.
-        cool_down: Days after an alert within which a series raises none.
-
-    Returns:
-        Truth values of the same shape.
-    """
-    beyond = np.abs(scores) > threshold
-    found = np.zeros(beyond.shape, bool)
-    rest = np.zeros(beyond.shape[1], int)
-    for day in range(len(beyond)):
-        found[day] = beyond[day] & (rest == 0)
-        rest = np.where(found[day], cool_down, np.maximum(rest - 1, 0))
-    return found
-
-
-def _lowest(distances: np.ndarray, candidates: np.ndarray, allowed: float, cool_down: int) -> float:
-    """The lowest candidate that raises no more than the allowed alerts: the higher it is, the fewer there are."""
-    low, high = 0, len(candidates) - 1
-    while low < high:
-        middle = (low + high) // 2
-        if alerts_of(distances, candidates[middle], cool_down=cool_down).sum() <= allowed:
-            high = middle
-        else:
-            low = middle + 1
-    return float(candidates[low])
 
 
 def _checked(

@@ -1,18 +1,24 @@
 """Limits of scores of days, from the tails of the scores of days before: for rates that few days can show.
 
-A conformal threshold (:func:`~reclens.stats.anomaly.threshold_for`) needs more days than an alert is rare, and days
-without an incident. These take a tail of a known shape through two quantiles, which incidents of a few days do not
+A conformal threshold (:func:`threshold_for`) needs more days than an alert is rare, and days without an incident. The
+others take a tail of a known shape through two quantiles, which incidents of a few days do not
 move.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
-__all__ = ["drift_tail", "score_tail"]
+from reclens.errors import UsageError
+
+__all__ = ["YEAR", "Threshold", "alerts_of", "drift_tail", "score_tail", "threshold_for"]
+
+YEAR: Final = 365.25
+"""Days of a year."""
 
 _LEAST: Final = 1e-12
 _TAIL: Final = (0.85, 0.98)
@@ -112,3 +118,82 @@ def drift_tail(sums: np.ndarray, *, rate: float, follows: float = 0.0) -> float:
     low, high = np.maximum(calm, weight * seen + (1 - weight) * assumed)
     tens = max(0.0, -np.log10(rate / (1 - _SUMS[0])))
     return float(low + (high - low) * tens * (1 + _BENT * max(tens - 1, 0.0) / 2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Threshold of a score.
+
+    Attributes:
+        value: The threshold; infinite if it cannot be set.
+        state: ``set``, or ``too_few_days``: even without any alert they could not show that the budget is kept.
+        budget: False alerts a series and year that it may cost.
+        series_days: Days it was set from, over all series.
+        needed_days: Days that the budget needs at least.
+    """
+
+    value: float
+    state: Literal["set", "too_few_days"]
+    budget: float
+    series_days: int
+    needed_days: int
+
+
+def threshold_for(scores: np.ndarray, *, budget: float, cool_down: int = 7) -> Threshold:
+    """The lowest threshold that keeps to a budget of false alerts, set from days without an incident.
+
+    As in split conformal prediction one alert is added to those that were seen, so that the next day, if it is like
+    these days, raises an alert at no more than the stated rate.
+
+    Args:
+        scores: Shape (days, series): scores of days without an incident; NaN is left out. Series are pooled, because
+            scores are in units of their own noise.
+        budget: False alerts a series and year.
+        cool_down: Days after an alert within which a series raises none.
+
+    Raises:
+        UsageError: If the budget is not above 0.
+    """
+    if not budget > 0:
+        raise UsageError(f"budget is {budget}, expected a number of alerts a year above 0.")
+    distances = np.abs(np.asarray(scores, float))
+    known = distances[~np.isnan(distances)]
+    allowed = budget * len(known) / YEAR - 1
+    needed = int(np.ceil(YEAR / budget))
+    if allowed < 0:
+        found, state = float("inf"), "too_few_days"
+    else:
+        found, state = _lowest(distances, np.unique(known), allowed, cool_down), "set"
+    return Threshold(value=found, state=state, budget=budget, series_days=len(known), needed_days=needed)
+
+
+def alerts_of(scores: np.ndarray, threshold: float, *, cool_down: int = 7) -> np.ndarray:
+    """Days on which a series raises an alert.
+
+    Args:
+        scores: Shape (days, series).
+        threshold: What the size of a score has to exceed.
+        cool_down: Days after an alert within which a series raises none.
+
+    Returns:
+        Truth values of the same shape.
+    """
+    beyond = np.abs(scores) > threshold
+    found = np.zeros(beyond.shape, bool)
+    rest = np.zeros(beyond.shape[1], int)
+    for day in range(len(beyond)):
+        found[day] = beyond[day] & (rest == 0)
+        rest = np.where(found[day], cool_down, np.maximum(rest - 1, 0))
+    return found
+
+
+def _lowest(distances: np.ndarray, candidates: np.ndarray, allowed: float, cool_down: int) -> float:
+    """The lowest candidate that raises no more than the allowed alerts: the higher it is, the fewer there are."""
+    low, high = 0, len(candidates) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if alerts_of(distances, candidates[middle], cool_down=cool_down).sum() <= allowed:
+            high = middle
+        else:
+            low = middle + 1
+    return float(candidates[low])
