@@ -128,7 +128,10 @@ def _as_codes(connection: duckdb.DuckDBPyConnection, query: str) -> str:
     for table, names in _CODED.items():
         listed = ", ".join(f"list(DISTINCT {name}::VARCHAR)" for name in names)
         [found] = rows(connection, f"SELECT {listed} FROM {table}")
-        values |= {name: sorted(each or ()) for name, each in zip(names, found, strict=True)}
+        values |= {
+            name: sorted(text for text in each or () if text is not None)
+            for name, each in zip(names, found, strict=True)
+        }
     coded = [name for name, each in values.items() if 0 < len(each) <= _MOST_CODES]
     for name in coded:
         run(connection, f"CREATE TYPE code_{name} AS ENUM ({', '.join(map(constant, values[name]))})")
