@@ -261,11 +261,11 @@ def reference_days(project: Project, day: date) -> list[date]:
     chosen = project.settings.reference
     start, end = chosen.start or day - timedelta(days=chosen.days), chosen.end or day - timedelta(days=1)
     near = [each for each in project.days() if start <= each <= end and each != day]
-    unlike = unusual_days(project)
+    unlike = _unusual_days(project)
     return [each for each in near if each not in unlike and (project.card(each) or {}).get("gate") == "passed"]
 
 
-def unusual_days(project: Project) -> set[date]:
+def _unusual_days(project: Project) -> set[date]:
     """Days that are like no other, for all of the log: holidays, noted incidents, and what is suppressed."""
     found = set(project.settings.holidays)
     for each in Annotations(project.notes).list():
