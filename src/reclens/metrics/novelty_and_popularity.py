@@ -71,7 +71,7 @@ def aplt(lists: Lists, convention: Convention) -> np.ndarray:
 
 @metric(
     family="popularity",
-    title="Number of long-tail items",
+    title="Long-tail items",
     high=None,
     unit="items",
     higher_is_better=None,
