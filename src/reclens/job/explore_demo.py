@@ -205,7 +205,7 @@ def run_demo(
     folder, made_up = workspace.folder / "reports", catalogue.synthetic
     written = (
         build_exploration_map(found, space, file=f"{DEMO}-map", synthetic=made_up).save(folder / f"{DEMO}-map.html"),
-        *build_exploration_report(found, synthetic=made_up).save(folder / DEMO),
+        *build_exploration_report(found, space=space, synthetic=made_up).save(folder / DEMO),
     )
     query = " ".join(str(space.attributes[catalogue.texts[-1]].drop_nulls()[0]).split()[:8])
     near = store.query(encoder.encode([query]), 3)[0][0]

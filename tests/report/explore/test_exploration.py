@@ -7,6 +7,7 @@ import re
 from typing import get_args
 
 import numpy as np
+import polars as pl
 import pytest
 
 from reclens.explore import ExploreGateRule, explore_gate, pca_map, run
@@ -19,8 +20,9 @@ from reclens.explore.result import Exploration, MeasureName, Missing
 from reclens.findings import Finding
 from reclens.report.explore import charts, words
 from reclens.report.explore.document import build_exploration_report
+from reclens.report.explore.map_page import titles_by_id
 from reclens.report.explore.sentences import _SAID, finding_sentence, overall_sentence, quality_sentence, share_text
-from reclens.report.explore.tables import exploration_table, reason_table, region_table
+from reclens.report.explore.tables import exploration_table, hub_table, reason_table, region_table
 from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound
 
@@ -144,6 +146,18 @@ def test_the_report_says_what_matters_first(found) -> None:
     for text in (written.markdown, written.html.html):
         assert "unreachable by the index" in text and "<script>alert" not in text
     assert written.html.html.count("vega") and "wanted, never shown" in written.html.html
+
+
+def test_items_are_called_by_their_titles(found, world) -> None:
+    titles = [f"Title of {each}" for each in world.items.ids]
+    space = dataclasses.replace(world.items, attributes=pl.DataFrame({"title": titles}))
+    written = build_exploration_report(found, space=space).markdown
+    ids = {str(name) for each in found.findings for name in each.examples}
+    examples = re.findall(r"For example: (.*?)\. *(?:\||$)", written, re.MULTILINE)
+    assert ids and examples and all(text.startswith("Title of ") for text in examples)
+    hubs = hub_table(found, titles=titles_by_id(space))
+    assert all(row[0].startswith("Title of ") for row in hubs.rows)
+    assert hub_table(found).rows[0][0] == str(found.hubness.to_dicts()[0]["id"])
 
 
 def test_a_report_of_a_space_alone_is_short(world) -> None:

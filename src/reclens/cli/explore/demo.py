@@ -75,6 +75,6 @@ def demo(
         else:
             catalogue = read_catalogue(data)
         done = run_demo(place, catalogue, known, map_by=chosen, seed=seed, progress=progress, say=output.say)
-    say_exploration(done.found, output)
+    say_exploration(done.found, done.space, output)
     output.say(f"search for '{done.query}': {'; '.join(done.answers)}")
     output.say(f"map: {done.written[0]}; report: {', '.join(map(str, done.written[1:]))}")

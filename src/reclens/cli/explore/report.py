@@ -120,23 +120,25 @@ def report(
     if keep is not None:
         place.save(found, keep, overwrite=True)
     held = None if rules is None else explore_gate(found, rules)
-    say_exploration(found, output)
+    say_exploration(found, loaded, output)
     made_up = says_synthetic(dict(found.card))
-    output.save(lambda: build_exploration_report(found, gate=held, synthetic=made_up))
+    output.save(lambda: build_exploration_report(found, space=loaded, gate=held, synthetic=made_up))
     heed(held, quiet=output.quiet)
 
 
-def say_exploration(found: Exploration, output: Output) -> None:
+def say_exploration(found: Exploration, space: EmbeddingSpace, output: Output) -> None:
     """Write the numbers, and print the findings that need action."""
     from reclens.data.origin import says_synthetic
+    from reclens.report.explore.map_page import titles_by_id
     from reclens.report.explore.sentences import finding_sentence, overall_sentence
     from reclens.report.explore.tables import exploration_table
 
     output.emit(exploration_table(found), synthetic=says_synthetic(dict(found.card)))
     output.say(overall_sentence(found))
+    titles = titles_by_id(space)
     for each in found.findings:
         if each.severity != "note":
-            output.say(f"- {finding_sentence(found, each)}")
+            output.say(f"- {finding_sentence(found, each, titles)}")
 
 
 def _tables(place: Any, lists: str | None, truth: str | None, train: str | None, reading: Reading) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.report.explore import charts
 from reclens.report.explore.document import build_exploration_report
-from reclens.report.explore.map_page import build_exploration_map
+from reclens.report.explore.map_page import build_exploration_map, titles_by_id
 from reclens.report.explore.sentences import finding_sentence, overall_sentence, quality_sentence
 from reclens.report.explore.tables import exploration_table, missing_table, reason_table, region_table
 from reclens.workspace import Workspace
@@ -48,7 +48,8 @@ def show(workspace: Workspace) -> None:
     except MissingExtraError as error:
         empty("A package is missing", str(error), ":material/extension_off:")
         return
-    sentences = [finding_sentence(found, each) for each in found.findings]
+    titles = titles_by_id(space)
+    sentences = [finding_sentence(found, each, titles) for each in found.findings]
     seen.text("findings", [overall_sentence(found), *sentences])
     st.markdown(f"**{plain(overall_sentence(found))}**")
     view = choose_view(_VIEWS, key="part", label="Part")
@@ -157,7 +158,7 @@ def _downloads(found: Exploration, space: EmbeddingSpace, name: str) -> None:
     with right:
         download(
             "Report as HTML",
-            lambda: build_exploration_report(found, synthetic=synthetic).html.html,
+            lambda: build_exploration_report(found, space=space, synthetic=synthetic).html.html,
             f"{stem}-report.html",
             "text/html",
             key="download-report",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.explore.result import Exploration
+from reclens.explore.space import EmbeddingSpace
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report._toolkit.format import count_of, percent
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.explore import charts
-from reclens.report.explore.sentences import finding_sentence, overall_sentence, quality_sentence
+from reclens.report.explore.map_page import titles_by_id
+from reclens.report.explore.sentences import NO_TITLES, finding_sentence, overall_sentence, quality_sentence
 from reclens.report.explore.tables import (
     drift_table,
     duplicate_table,
@@ -34,33 +36,39 @@ _TOP = 5
 
 
 def build_exploration_report(
-    found: Exploration, *, gate: GateResult | None = None, synthetic: bool = False
+    found: Exploration,
+    *,
+    space: EmbeddingSpace | None = None,
+    gate: GateResult | None = None,
+    synthetic: bool = False,
 ) -> RenderedDocument:
     """Write the report of an exploration.
 
     Args:
         found: The exploration.
+        space: The space that was explored, whose titles name the items; ids do without it.
         gate: What the gate came to, where there is one.
         synthetic: Whether the data are made up, which the page then says.
 
     Returns:
         The document as HTML and Markdown.
     """
+    titles = NO_TITLES if space is None else titles_by_id(space)
     top = [each for each in found.findings if each.severity != "note"][:_TOP]
     parts = [
         _actions(found),
-        _part("Findings", tables=[exploration_findings_table(found)] if found.findings else []),
+        _part("Findings", tables=[exploration_findings_table(found, titles)] if found.findings else []),
         _map_part(found),
         _coverage_part(found),
-        _reach_part(found),
-        _demand_part(found),
-        _geometry_part(found),
+        _reach_part(found, titles),
+        _demand_part(found, titles),
+        _geometry_part(found, titles),
         _part(
             "Retrieval",
             figures=[(charts.recall_chart(found), "Recall of the index in its worst regions")],
             tables=[recall_table(found)],
         ),
-        _drift_part(found),
+        _drift_part(found, titles),
         _gate_part(gate),
         _part("Every number", tables=[exploration_table(found), missing_table(found)]),
     ]
@@ -70,7 +78,7 @@ def build_exploration_report(
         subject=f"{count_of(card['items'], 'item')} · {count_of(card['users'], 'user')} · {card['model']['model']}, "
         f"{card['model']['dimension']} dimensions",
         heading="What matters",
-        summary=[overall_sentence(found), *(finding_sentence(found, each) for each in top)],
+        summary=[overall_sentence(found), *(finding_sentence(found, each, titles) for each in top)],
         parts=[each for each in parts if each is not None],
         synthetic=synthetic,
         cover=_cover(found),
@@ -126,7 +134,7 @@ def _coverage_part(found: Exploration) -> DocumentPart | None:
     )
 
 
-def _reach_part(found: Exploration) -> DocumentPart | None:
+def _reach_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     if found.reach is None:
         return None
     points = []
@@ -138,7 +146,8 @@ def _reach_part(found: Exploration) -> DocumentPart | None:
         )
     if found.reach.blockers:
         first, count = found.reach.blockers[0]
-        points.append(f"Items that are outranked meet {first} first: it stands before {count:,} of them.")
+        named = titles.get(str(first), str(first))
+        points.append(f"Items that are outranked meet {named} first: it stands before {count:,} of them.")
     if found.probe is not None:
         asked = ", ".join(f"{count:,} {name}" for name, count in found.probe.queries.items())
         points.append(f"The index was probed with {asked}, and with the vectors of the items that nobody sees.")
@@ -151,7 +160,7 @@ def _reach_part(found: Exploration) -> DocumentPart | None:
     )
 
 
-def _demand_part(found: Exploration) -> DocumentPart | None:
+def _demand_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     if found.demand is None:
         return None
     demand = found.demand
@@ -161,7 +170,11 @@ def _demand_part(found: Exploration) -> DocumentPart | None:
         f"{count_of(len(demand.dead_stock), 'item')} are far from every user or query.",
     ]
     rows = tuple(
-        (f"{len(hole.queries):,}", format_number(hole.similarity), ", ".join(map(str, hole.nearest)))
+        (
+            f"{len(hole.queries):,}",
+            format_number(hole.similarity),
+            " · ".join(titles.get(str(each), str(each)) for each in hole.nearest),
+        )
         for hole in demand.holes[:10]
     )
     table = Table(
@@ -173,7 +186,7 @@ def _demand_part(found: Exploration) -> DocumentPart | None:
     return _part("Supply against demand", points=points, tables=[table])
 
 
-def _geometry_part(found: Exploration) -> DocumentPart | None:
+def _geometry_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     shape, total = found.shape, found.hubness.total
     points = [
         f"Dimension {shape.dimension}; intrinsic {shape.intrinsic_dimension:.1f}.",
@@ -192,10 +205,14 @@ def _geometry_part(found: Exploration) -> DocumentPart | None:
             f"{percent(purity.expected, 1)} would "
             f"by the largest category alone; normalised mutual information {purity.agreement:.2f}."
         )
-    return _part("Geometry", points=points, tables=[hub_table(found), remedy_table(found), duplicate_table(found)])
+    return _part(
+        "Geometry",
+        points=points,
+        tables=[hub_table(found, titles=titles), remedy_table(found), duplicate_table(found, titles=titles)],
+    )
 
 
-def _drift_part(found: Exploration) -> DocumentPart | None:
+def _drift_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     if found.drift is None:
         return None
     drift = found.drift
@@ -204,7 +221,7 @@ def _drift_part(found: Exploration) -> DocumentPart | None:
         f"{percent(drift.lost.mean(), 1)} of the {drift.k} nearest neighbours changed, on average.",
         f"{drift.added:,} items are new, and {drift.removed:,} are gone.",
     ]
-    return _part("Drift", points=points, tables=[drift_table(found)])
+    return _part("Drift", points=points, tables=[drift_table(found, titles=titles)])
 
 
 def _gate_part(gate: GateResult | None) -> DocumentPart | None:

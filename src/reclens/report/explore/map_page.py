@@ -28,6 +28,7 @@ __all__ = [
     "pack_exploration",
     "points_of",
     "texts_of",
+    "titles_by_id",
     "titles_of",
 ]
 
@@ -228,6 +229,11 @@ def titles_of(space: EmbeddingSpace) -> pl.Series:
     name = next((each for each in _TITLES if each in space.attributes.columns), None)
     ids = space.ids.cast(pl.String)
     return ids if name is None else space.attributes[name].cast(pl.String).fill_null(ids)
+
+
+def titles_by_id(space: EmbeddingSpace) -> dict[str, str]:
+    """Id, as text, -> title."""
+    return dict(zip(space.ids.cast(pl.String), titles_of(space), strict=True))
 
 
 def texts_of(space: EmbeddingSpace, text: str | None) -> pl.Series | None:

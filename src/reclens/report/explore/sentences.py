@@ -12,7 +12,10 @@ from reclens.report._toolkit.tables import format_number
 from reclens.report.explore.words import FINDINGS, REMEDIES, SUSPECTS
 from reclens.stats.estimate import Estimate
 
-__all__ = ["finding_sentence", "overall_sentence", "quality_sentence", "share_text"]
+__all__ = ["NO_TITLES", "finding_sentence", "overall_sentence", "quality_sentence", "share_text"]
+
+
+NO_TITLES: Final[Mapping[str, str]] = {}
 
 
 def share_text(found: Estimate | None) -> str:
@@ -33,9 +36,15 @@ def overall_sentence(found: Exploration) -> str:
     return f"{count_of(len(grave), 'finding')} of {found.name} {verb} action: {listed(kinds, 4)}."
 
 
-def finding_sentence(found: Exploration, each: Finding) -> str:
-    """What a finding says: where, how much, and for example what."""
-    return _SAID[each.code](found, each) + _examples(each)
+def finding_sentence(found: Exploration, each: Finding, titles: Mapping[str, str] = NO_TITLES) -> str:
+    """What a finding says: where, how much, and for example what.
+
+    Args:
+        found: The exploration.
+        each: One of its findings.
+        titles: Id, as text, -> title; what has none is called by its id.
+    """
+    return _SAID[each.code](found, each) + _examples(each, titles)
 
 
 def quality_sentence(found: Exploration) -> str:
@@ -50,10 +59,10 @@ def quality_sentence(found: Exploration) -> str:
     )
 
 
-def _examples(each: Finding) -> str:
+def _examples(each: Finding, titles: Mapping[str, str]) -> str:
     if not each.examples:
         return ""
-    return f" For example: {listed([str(name) for name in each.examples], 5)}."
+    return f" For example: {listed([titles.get(str(name), str(name)) for name in each.examples], 5)}."
 
 
 def _row(each: Finding) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from reclens.explore.reach import Reason
 from reclens.explore.result import Exploration, Measure, MeasureName
 from reclens.report._toolkit.format import percent
 from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
-from reclens.report.explore.sentences import finding_sentence, share_text
+from reclens.report.explore.sentences import NO_TITLES, finding_sentence, share_text
 from reclens.report.explore.words import (
     FINDINGS,
     MEASURES,
@@ -58,16 +58,21 @@ def exploration_table(found: Exploration) -> Table:
     )
 
 
+def _called(name: object, titles: Mapping[str, str]) -> str:
+    return titles.get(str(name), str(name))
+
+
 def _number(each: Measure) -> str:
     if each.measure in _PLAIN:
         return format_estimate(asdict(each.estimate))
     return share_text(each.estimate)
 
 
-def exploration_findings_table(found: Exploration) -> Table:
+def exploration_findings_table(found: Exploration, titles: Mapping[str, str] = NO_TITLES) -> Table:
     """The findings in words, the gravest first."""
     rows = tuple(
-        (SEVERITIES[each.severity], FINDINGS[each.code], finding_sentence(found, each)) for each in found.findings
+        (SEVERITIES[each.severity], FINDINGS[each.code], finding_sentence(found, each, titles))
+        for each in found.findings
     )
     records = tuple({"severity": each.severity, "kind": each.kind, "code": each.code} for each in found.findings)
     return Table(title="Findings", columns=("severity", "what", "finding"), rows=rows, records=records)
@@ -131,10 +136,10 @@ def reason_table(found: Exploration) -> Table | None:
     )
 
 
-def hub_table(found: Exploration, *, most: int = 10) -> Table:
+def hub_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES, most: int = 10) -> Table:
     """The largest hubs, by name."""
     records = tuple(found.hubness.to_dicts()[:most])
-    rows = tuple((str(each["id"]), f"{each['k_occurrence']:,}") for each in records)
+    rows = tuple((_called(each["id"], titles), f"{each['k_occurrence']:,}") for each in records)
     return Table(title="Largest hubs", columns=("item", "neighbour of"), rows=rows, records=records)
 
 
@@ -157,13 +162,14 @@ def remedy_table(found: Exploration) -> Table | None:
     return Table(title="Remedies for hubs", columns=heads, rows=rows, records=records)
 
 
-def duplicate_table(found: Exploration, *, most: int = 10) -> Table | None:
+def duplicate_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES, most: int = 10) -> Table | None:
     """Groups of near-duplicates, the largest first."""
     groups = found.duplicates.groups[:most]
     if not groups:
         return None
     rows = tuple(
-        (", ".join(map(str, each.ids[:5])), f"{len(each.ids):,}", format_number(each.least)) for each in groups
+        (" · ".join(_called(one, titles) for one in each.ids[:5]), f"{len(each.ids):,}", format_number(each.least))
+        for each in groups
     )
     records = tuple(found.duplicates.to_dicts()[:most])
     return Table(title="Near-duplicates", columns=("items", "how many", "least cosine"), rows=rows, records=records)
@@ -190,12 +196,14 @@ def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
     )
 
 
-def drift_table(found: Exploration, *, most: int = _MOST) -> Table | None:
+def drift_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES, most: int = _MOST) -> Table | None:
     """Items that moved most."""
     if found.drift is None:
         return None
     records = tuple(found.drift.to_dicts()[:most])
-    rows = tuple((str(each["id"]), format_number(each["moved"]), percent(each["lost"], 0)) for each in records)
+    rows = tuple(
+        (_called(each["id"], titles), format_number(each["moved"]), percent(each["lost"], 0)) for each in records
+    )
     return Table(
         title="Items that moved most",
         columns=("item", "cosine distance", "neighbours changed"),

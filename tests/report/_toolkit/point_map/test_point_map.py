@@ -173,6 +173,95 @@ def test_a_lasso_selects_what_lies_within(shown, how):
     assert page.locator(".pm-rows tbody tr").count() == 40
 
 
+def coloured(page) -> dict[tuple[int, ...], int]:
+    """How many pixels of the first view have each of the colours of the genres."""
+    from PIL import Image
+
+    picture = Image.open(io.BytesIO(page.locator(".pm-points").first.screenshot())).convert("RGB")
+    pixels = np.asarray(picture).reshape(-1, 3)
+    return {colour: int((pixels == colour).all(axis=1).sum()) for colour in (BLUE, ORANGE, GREEN)}
+
+
+@pytest.mark.parametrize("how", ["wheel", "keys"])
+def test_zoom_enlarges_what_is_in_the_middle_and_moves_the_rest_out(shown, how):
+    page, _ = shown
+    before = coloured(page)
+    x, y = middle(page, "horror")
+    box = page.locator(".pm-points").first.bounding_box()
+    if how == "wheel":
+        at = round(x + box["x"]), round(y + box["y"])  # the wheel tells whole pixels
+        place = f"() => map.views[0].renderer.toPlace({at[0] - box['x']}, {at[1] - box['y']})"
+        under = page.evaluate(place)
+        page.mouse.move(*at)
+        page.mouse.wheel(0, -1200)
+        drawn(page)
+        assert page.evaluate(place) == pytest.approx(under, abs=1e-6), "what is under the pointer stays there"
+    else:
+        page.locator(".pm-points").first.focus()
+        page.evaluate("() => map.views[0].centre(110)")
+        for _ in range(3):
+            page.keyboard.press("+")
+        drawn(page)
+    after = coloured(page)
+    assert after[GREEN] > 1.5 * before[GREEN] and after[BLUE] == after[ORANGE] == 0
+    page.get_by_role("button", name="Whole map").click()
+    drawn(page)
+    assert coloured(page) == before
+
+
+def test_dragging_moves_the_picture_by_as_much(shown):
+    page, middles = shown
+    x, y = middle(page, "drama")
+    box = page.locator(".pm-points").first.bounding_box()
+    page.mouse.move(x + box["x"] + 40, y + box["y"] + 90)
+    page.mouse.down()
+    page.mouse.move(x + box["x"] + 70, y + box["y"] + 70, steps=4)
+    page.mouse.up()
+    drawn(page)
+    assert middle(page, "drama") == pytest.approx((x + 30, y - 20), abs=1.5) and middles() == [BLUE, ORANGE, GREEN]
+
+
+def test_the_pointer_shows_a_ring_and_the_title_of_what_is_under_it(shown):
+    from PIL import Image
+
+    page, _ = shown
+    x, y = middle(page, "comedy")
+    box = page.locator(".pm-view").first.bounding_box()
+    near = {"x": box["x"] + x - 20, "y": box["y"] + y - 20, "width": 40, "height": 40}
+
+    def around():
+        return np.asarray(Image.open(io.BytesIO(page.screenshot(clip=near))).convert("RGB")).astype(int)
+
+    before = around()
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    drawn(page)
+    tip = page.locator(".pm-tip").first
+    assert tip.is_visible() and tip.inner_text().startswith("Comedy no. 60")
+    assert np.abs(around() - before).max() > 40, "the point is marked"
+    page.mouse.move(5, 5)
+    drawn(page)
+    assert not tip.is_visible() and np.abs(around() - before).max() <= 8
+
+
+def test_at_a_user_the_history_and_the_list_stand_out_of_the_rest(browser_page, tmp_path):
+    from PIL import Image
+
+    mine = np.array(["neither"] * 150, dtype=object)
+    mine[:60], mine[60:110] = "in the history", "in the list"
+    packed = pack_map(
+        [MapView(places=points(), name="UMAP")],
+        [MapColumn(name="user 42", values=pl.Series(mine.tolist()), grey="neither")],
+        titles=pl.Series([str(at) for at in range(150)]),
+        colour="user 42",
+    )
+    opened(browser_page, map_page(packed, title="At a user").save(tmp_path / "user.html"))
+    box = browser_page.locator(".pm-view").first.bounding_box()
+    picture = Image.open(io.BytesIO(browser_page.screenshot(clip=box))).convert("RGB")
+    had, listed, other = (picture.getpixel(tuple(map(round, middle(browser_page, genre)))) for genre in GENRES)
+    assert len({had, listed, other}) == 3 and PAPER not in (had, listed, other)
+    assert max(other) - min(other) < 20 < min(max(had) - min(had), max(listed) - min(listed)), "the rest is grey"
+
+
 def test_rows_are_downloaded_as_they_are_selected_and_no_cell_is_a_formula(shown, tmp_path):
     page, _ = shown
     page.locator("input[type=search]").fill("waitress")
