@@ -104,36 +104,36 @@ class _JointPlan:
 
     def measure(self, coded: CodedLists) -> _JointPart:
         """The sums of some users."""
-        found, ground, k = self.measures, self.measures.context, self.measures.settings.k
-        known = ground.n_relevant[coded.users] > 0
+        found, context, k = self.measures, self.measures.context, self.measures.settings.k
+        known = context.n_relevant[coded.users] > 0
         users, items = coded.users[known], np.ascontiguousarray(coded.items[known][:, :k])
-        inside = np.append(ground.catalogue.in_catalogue, False)[items]
-        hits = lists_of(ground, coded).hits[known][:, :k] * inside
+        inside = np.append(context.catalogue.in_catalogue, False)[items]
+        hits = lists_of(context, coded).hits[known][:, :k] * inside
         weights = found.weights * inside
         first, other, relevant = self._target(users)
-        n_items = ground.catalogue.n_items
+        n_items = context.catalogue.n_items
         square = relevant * first**2 + (n_items - relevant) * other**2
         both = other * weights.sum(axis=1) + (first - other) * (hits * found.weights).sum(axis=1)
         own = (weights**2).sum(axis=1)
         columns = dict(zip((f"ii{part}" for part in PARTS), _split(own, both, square, n_items), strict=True))
         for attribute, groups in found.groups.items():
             columns |= self._of_groups(attribute, groups, users, items, (first, other))
-        keyed = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+        keyed = {by: (labels, codes[users]) for by, (labels, codes) in context.groups.items()}
         settings = found.settings
         summary = Summary.of(
-            ground.keys[users], columns, groups=keyed, replicates=settings.replicates, seed=settings.seed, threads=1
+            context.keys[users], columns, groups=keyed, replicates=settings.replicates, seed=settings.seed, threads=1
         )
         return _JointPart(summary, self._by_item(users, items, weights, first, other))
 
     def _target(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Exposure that a relevant item of each user should have, and any other; and how many are relevant."""
-        ground, weights = self.measures.context, self.measures.weights
-        inside = ground.catalogue.in_catalogue[ground.relevant].astype(np.float64)
-        owners = np.repeat(np.arange(len(ground.users)), ground.n_relevant)
-        relevant = np.bincount(owners, inside, minlength=len(ground.users))[users]
+        context, weights = self.measures.context, self.measures.weights
+        inside = context.catalogue.in_catalogue[context.relevant].astype(np.float64)
+        owners = np.repeat(np.arange(len(context.users)), context.n_relevant)
+        relevant = np.bincount(owners, inside, minlength=len(context.users))[users]
         sums, k = np.concatenate([[0.0], np.cumsum(weights)]), len(weights)
         top = sums[np.minimum(relevant, k).astype(np.int64)]
-        rest = ground.catalogue.n_items - relevant
+        rest = context.catalogue.n_items - relevant
         first = np.divide(top, relevant, out=np.zeros_like(relevant), where=relevant > 0)
         return first, np.divide(sums[k] - top, rest, out=np.zeros_like(relevant), where=rest > 0), relevant
 
@@ -146,9 +146,9 @@ class _JointPlan:
         target: tuple[np.ndarray, np.ndarray],
     ) -> dict[str, np.ndarray]:
         """Mean exposure and mean target of an item of each group; and ``ig`` of each user."""
-        ground, (first, other) = self.measures.context, target
+        context, (first, other) = self.measures.context, target
         shown = groups.of_lists(items, self.measures.weights) / groups.sizes
-        relevant = groups.of_rows(users, ground.indptr, ground.relevant)
+        relevant = groups.of_rows(users, context.indptr, context.relevant)
         aimed = (other[:, None] * groups.sizes + (first - other)[:, None] * relevant) / groups.sizes
         parts = _split((shown**2).sum(axis=1), (shown * aimed).sum(axis=1), (aimed**2).sum(axis=1), len(groups))
         columns = dict(zip((f"ig{part}|{attribute}" for part in PARTS), parts, strict=True))
@@ -160,13 +160,13 @@ class _JointPlan:
         self, users: np.ndarray, items: np.ndarray, weights: np.ndarray, first: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
         """Exposure, target and users of each cell by item; the users stand in the first place of their row."""
-        ground, n = self.measures.context, len(self.measures.context.items)
-        begin, size = ground.indptr[users], ground.n_relevant[users]
+        context, n = self.measures.context, len(self.measures.context.items)
+        begin, size = context.indptr[users], context.n_relevant[users]
         at = np.repeat(begin - np.concatenate([[0], np.cumsum(size)[:-1]]), size) + np.arange(size.sum())
-        relevant, owner = ground.relevant[at], np.repeat(np.arange(len(users)), size)
+        relevant, owner = context.relevant[at], np.repeat(np.arange(len(users)), size)
         table = np.zeros((len(self.cells), 3, n))
         for cell, (by, code) in enumerate(self.cells):
-            mine = np.ones(len(users), bool) if by == OVERALL[0] else ground.groups[by][1][users] == code
+            mine = np.ones(len(users), bool) if by == OVERALL[0] else context.groups[by][1][users] == code
             listed = (items >= 0) & mine[:, None]
             table[cell, 0] = np.bincount(items[listed], weights[listed], minlength=n)
             more = np.where(mine, first - other, 0.0)[owner]
@@ -176,12 +176,12 @@ class _JointPlan:
 
     def rows(self, summary: Summary, items: np.ndarray) -> list[AuditRow]:
         """The rows of all measures."""
-        found, ground = self.measures, self.measures.context
+        found, context = self.measures, self.measures.context
         rows = [self._mean(summary, "ii", None)]
         rows += [self._mean(summary, "ig", attribute) for attribute in found.groups]
         rows.append([self._items(items, OVERALL[0], part) for part in range(3)])
         rows += [self._groups(summary, OVERALL[0], attribute) for attribute in found.groups]
-        for by in ground.groups:
+        for by in context.groups:
             if " × " in by:
                 continue
             rows.append([self._items(items, by, part) for part in range(3)])

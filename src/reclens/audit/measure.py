@@ -31,7 +31,7 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.evaluation.asked import asked_segments, check_asked, check_needs, named_in, with_segments_of
 from reclens.evaluation.cards import IdProblemRow
-from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_ground, make_groups
+from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_context, make_groups
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL
@@ -180,12 +180,12 @@ def measure_audit(
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
     known = _described(train, users, items, source)
     _refuse_swapped(settings, known)
-    ground = _ground(held_out, None if train is None else known, known, asked_segments(settings.by), source)
-    _check_metrics(specs, ground, truth=held_out is not None)
-    groups = {each: _grouped(each, known, ground, settings.tiers) for each in settings.attributes}
+    context = _context(held_out, None if train is None else known, known, asked_segments(settings.by), source)
+    _check_metrics(specs, context, truth=held_out is not None)
+    groups = {each: _grouped(each, known, context, settings.tiers) for each in settings.attributes}
     weights = position_weights(k, settings.attention, patience=settings.patience)
     plan = MeasuringPlan(
-        ground=ground,
+        context=context,
         specs=specs,
         groups=groups,
         k=k,
@@ -199,7 +199,7 @@ def measure_audit(
     )
     depth = max([k, settings.retrieved, *(spec.k or k for spec in specs)])
     how: dict[str, Any] = {"engine": engine or LocalEngine(), "progress": progress, "scores": plan.has_scores}
-    passed = measure_all(plan.measure, ground, depth, source=source, **how)
+    passed = measure_all(plan.measure, context, depth, source=source, **how)
     if not passed:
         raise DataError("there is no list and no truth, so that nothing can be audited", source=source.where)
     order = np.argsort(np.concatenate([lists.users for lists, _ in passed]), kind="stable")
@@ -214,13 +214,13 @@ def measure_audit(
         groups=groups,
         metrics=specs,
         summary=reduce(add, (part.summary for _, part in passed)),
-        per_user=pl.DataFrame({USER: ground.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)}),
-        context=ground,
+        per_user=pl.DataFrame({USER: context.users.ids} | {spec.text: values[:, i] for i, spec in enumerate(specs)}),
+        context=context,
         has_truth=held_out is not None,
         shown=shown,
         has_chances=plan.has_scores and all(part.scores[0] >= 0 and part.scores[1] <= 1 for _, part in passed),
         items=np.concatenate(listed)[order] if listed else None,
-        card={**ground.card, **_counts(ground, source, length, shown, train), "rules": source.rules},
+        card={**context.card, **_counts(context, source, length, shown, train), "rules": source.rules},
     )
 
 
@@ -242,19 +242,19 @@ class _Counts(TypedDict):
 
 
 def _counts(
-    ground: EvaluationContext, source: Source, length: np.ndarray, shown: np.ndarray, train: Dataset | None
+    context: EvaluationContext, source: Source, length: np.ndarray, shown: np.ndarray, train: Dataset | None
 ) -> _Counts:
     """What the card counts, once the ids of all tables have been held against each other."""
-    listed, known = int(length.sum()), ground.n_relevant > 0
-    outside = listed - int(shown[ground.catalogue.in_catalogue].sum()) if ground.has_catalogue else 0
+    listed, known = int(length.sum()), context.n_relevant > 0
+    outside = listed - int(shown[context.catalogue.in_catalogue].sum()) if context.has_catalogue else 0
     counts = {
         "lists_of_users_without_truth": int(((length > 0) & ~known).sum()),
         "recommendations": listed,
         "outside": outside,
     }
-    problems = check_overlap(ground, source, np.where(known, length, 0), counts, train)
+    problems = check_overlap(context, source, np.where(known, length, 0), counts, train)
     return {
-        "users": len(ground.users),
+        "users": len(context.users),
         "users_without_list": int((length == 0).sum()),
         "id_problems": problems,
         "recommendations": listed,
@@ -262,12 +262,12 @@ def _counts(
     }
 
 
-def _ground(
+def _context(
     truth: pl.DataFrame | None, train: Dataset | None, known: Dataset, by: list[Any], source: Source
 ) -> EvaluationContext:
     """What the lists are held against, with the groups of users."""
     check_kinds(source, truth, train, None, None)
-    ground = make_ground(
+    context = make_context(
         truth,
         train=train,
         relevance=None,
@@ -276,7 +276,7 @@ def _ground(
         by=(),
         listed_users=source.users(),
     )
-    groups = make_groups(with_segments_of(known, by), ground.users, by)
+    groups = make_groups(with_segments_of(known, by), context.users, by)
     for name, (labels, codes) in groups.items():
         placed = int(np.isin(codes, [at for at, label in enumerate(labels) if label != UNKNOWN]).sum())
         if " × " not in name and placed > _FEW and 2 * len(labels) > placed:
@@ -284,7 +284,7 @@ def _ground(
                 f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own. "
                 "Group its values: numbers in bins, names under a wider one."
             )
-    return replace(ground, groups=groups)
+    return replace(context, groups=groups)
 
 
 _TABLES: Final = (Setting("attributes"), Setting("by"))
@@ -303,32 +303,32 @@ def _refuse_swapped(settings: AuditSettings, known: Dataset) -> None:
             raise UsageError(f"'{name}' is an attribute of users, and was asked for as one of items", advice=_OF_USERS)
 
 
-def _check_metrics(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:
-    catalogue = ground.catalogue
+def _check_metrics(specs: Sequence[MetricSpec], context: EvaluationContext, *, truth: bool) -> None:
+    catalogue = context.catalogue
     check_needs(
         specs,
         truth=truth,
-        profiles=ground.profiles is not None,
-        catalogue=catalogue.n_items if ground.has_catalogue else None,
+        profiles=context.profiles is not None,
+        catalogue=catalogue.n_items if context.has_catalogue else None,
         features=catalogue.features is not None,
         distributions=catalogue.distributions is not None,
     )
 
 
-def _grouped(name: str, known: Dataset, ground: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
-    popularity, inside = ground.catalogue.popularity, ground.catalogue.in_catalogue
-    if name == POPULARITY and ground.profiles is None and (known.items is None or name not in known.items.columns):
+def _grouped(name: str, known: Dataset, context: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
+    popularity, inside = context.catalogue.popularity, context.catalogue.in_catalogue
+    if name == POPULARITY and context.profiles is None and (known.items is None or name not in known.items.columns):
         raise UsageError("the tiers of popularity are made of the training data", advice=PASS_TRAIN)
-    if name == POPULARITY and ground.profiles is not None:
+    if name == POPULARITY and context.profiles is not None:
         return popularity_tiers(popularity, inside, head=tiers[0], tail=tiers[1])
-    return item_groups(name, known.items, ground.items, inside)
+    return item_groups(name, known.items, context.items, inside)
 
 
 def plan_of(measures: AuditMeasures) -> MeasuringPlan:
     """What other lists are measured with, to be held beside those of the audit."""
     settings = measures.settings
     return MeasuringPlan(
-        ground=measures.context,
+        context=measures.context,
         specs=measures.metrics,
         groups=measures.groups,
         k=settings.k,

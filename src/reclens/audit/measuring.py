@@ -74,7 +74,7 @@ class MeasuredPart:
 class MeasuringPlan:
     """What every chunk is measured with."""
 
-    ground: EvaluationContext
+    context: EvaluationContext
     specs: tuple[MetricSpec, ...]
     groups: Mapping[str, ItemGroups]
     k: int
@@ -88,8 +88,8 @@ class MeasuringPlan:
 
     def measure(self, coded: CodedLists) -> MeasuredPart:
         """The sums of some users."""
-        ground, users = self.ground, coded.users
-        lists = lists_of(ground, coded)
+        context, users = self.context, coded.users
+        lists = lists_of(context, coded)
         columns = {
             spec.text: self._defined(user_values(spec, lists, CONVENTIONS["trec"]), spec, users) for spec in self.specs
         }
@@ -108,16 +108,16 @@ class MeasuringPlan:
                 names = (column_of("retrieved", attribute, label) for label in groups.labels)
                 columns |= dict(zip(names, table.T, strict=True))
         columns |= self._popularity(users, items) | self._reaches(users, lists.hits) | self._scores(coded, hits)
-        cells = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+        cells = {by: (labels, codes[users]) for by, (labels, codes) in context.groups.items()}
         summary = Summary.of(
-            ground.keys[users],
+            context.keys[users],
             columns or {"": np.ones(len(users))},
             groups=cells,
             replicates=self.replicates,
             seed=self.seed,
             threads=1,
         )
-        shown = np.bincount(items[items >= 0], minlength=len(ground.items))
+        shown = np.bincount(items[items >= 0], minlength=len(context.items))
         ends = math.inf, -math.inf
         if coded.scores is not None and coded.length.any():
             given = coded.scores[:, : self.k][np.arange(self.k) < coded.length[:, None]]
@@ -130,11 +130,11 @@ class MeasuringPlan:
         """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
         if "truth" not in spec.info.needs:
             return values
-        return np.where(self.ground.n_relevant[users] > 0, values, np.nan)
+        return np.where(self.context.n_relevant[users] > 0, values, np.nan)
 
     def _popularity(self, users: np.ndarray, items: np.ndarray) -> dict[str, np.ndarray]:
         """Mean popularity of what each user is shown and has, as shares of the other users; NaN without any."""
-        profiles, catalogue = self.ground.profiles, self.ground.catalogue
+        profiles, catalogue = self.context.profiles, self.context.catalogue
         if profiles is None:
             return {}
         count = np.append(np.where(catalogue.in_catalogue, catalogue.popularity, 0), 0).astype(np.float64)
@@ -152,14 +152,14 @@ class MeasuringPlan:
         """How many of the relevant items of each user are left at each stage; NaN for users without any."""
         if not (self.retrieved and self.has_truth):
             return {}
-        ground = self.ground
-        inside = np.concatenate([[0], np.cumsum(ground.catalogue.in_catalogue[ground.relevant])])
+        context = self.context
+        inside = np.concatenate([[0], np.cumsum(context.catalogue.in_catalogue[context.relevant])])
         left = {
-            "data": inside[ground.indptr[users + 1]] - inside[ground.indptr[users]],
+            "data": inside[context.indptr[users + 1]] - inside[context.indptr[users]],
             "scores": hits[:, : self.retrieved].sum(axis=1),
             "lists": hits[:, : self.k].sum(axis=1),
         }
-        return {f"reach|{stage}": _ratio(count, ground.n_relevant[users]) for stage, count in left.items()}
+        return {f"reach|{stage}": _ratio(count, context.n_relevant[users]) for stage, count in left.items()}
 
     def _scores(self, coded: CodedLists, hits: np.ndarray) -> dict[str, np.ndarray]:
         """Places, scores and hits of each user, in bins of the score; NaN for users without truth, or without any."""
@@ -167,7 +167,7 @@ class MeasuringPlan:
             return {}
         shape = coded.items[:, : self.k].shape
         scores = np.full(shape, np.nan) if coded.scores is None else coded.scores[:, : self.k]
-        known = ~np.isnan(scores) & (self.ground.n_relevant[coded.users] > 0)[:, None]
+        known = ~np.isnan(scores) & (self.context.n_relevant[coded.users] > 0)[:, None]
         filled = np.where(known, scores, -1.0)
         at = np.minimum((np.clip(filled, 0, 1) * SCORE_BINS).astype(np.int64), SCORE_BINS - 1)
         columns = {}
@@ -181,7 +181,7 @@ class MeasuringPlan:
     def _of(
         self, groups: ItemGroups, users: np.ndarray, items: np.ndarray, hits: np.ndarray
     ) -> dict[Quantity, np.ndarray]:
-        ground = self.ground
+        context = self.context
         found: dict[Quantity, np.ndarray] = {
             "shown": groups.of_lists(items, np.ones(self.k)),
             "exposure": groups.of_lists(items, self.weights),
@@ -189,10 +189,10 @@ class MeasuringPlan:
         if self.has_truth:
             found["hits"] = groups.of_lists(items, hits.astype(np.float64))
             found["attention"] = groups.of_lists(items, hits * self.weights)
-            found["relevant"] = groups.of_rows(users, ground.indptr, ground.relevant)
+            found["relevant"] = groups.of_rows(users, context.indptr, context.relevant)
             found["merit"] = shares(found["relevant"])
-        if ground.profiles is not None:
-            found["owned"] = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
+        if context.profiles is not None:
+            found["owned"] = groups.of_rows(users, context.profiles.indptr, context.profiles.items)
             found["profile"] = shares(found["owned"])
         return found
 

@@ -91,11 +91,11 @@ def preflight(measures: AuditMeasures, *, rng: int = 0) -> Preflight:
         measures: The sums of the audit.
         rng: Seed of the random ranker.
     """
-    ground, k = measures.context, measures.settings.k
-    users = np.arange(len(ground.users))
+    context, k = measures.context, measures.settings.k
+    users = np.arange(len(context.users))
     drawn = np.random.default_rng(rng)
     users = np.sort(drawn.choice(users, min(_USERS, len(users)), replace=False))
-    catalogue = np.flatnonzero(ground.catalogue.in_catalogue).astype(np.int32)
+    catalogue = np.flatnonzero(context.catalogue.in_catalogue).astype(np.int32)
     length = min(k, len(catalogue))
     random = _lists(users, catalogue[_without_repeats(len(users), len(catalogue), length, drawn)], k)
     checks = _random_checks(measures, random) + _identical_checks(measures, random, drawn)
@@ -109,7 +109,7 @@ def _random_distances(
     measures: AuditMeasures, users: np.ndarray, catalogue: np.ndarray, drawn: np.random.Generator
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Mean distances of random lists, several a user, and their standard errors."""
-    ground, k = measures.context, measures.settings.k
+    context, k = measures.context, measures.settings.k
     length = min(k, len(catalogue))
     repeats = max(_LISTS // max(len(users), 1), 1)
     many = np.tile(users, repeats)
@@ -119,13 +119,13 @@ def _random_distances(
     errors: dict[str, float] = {}
     for attribute, groups in measures.groups.items():
         found = {"shown": groups.of_lists(items, np.ones(k)), "exposure": groups.of_lists(items, measures.weights)}
-        if ground.profiles is not None:
-            owned = groups.of_rows(users, ground.profiles.indptr, ground.profiles.items)
+        if context.profiles is not None:
+            owned = groups.of_rows(users, context.profiles.indptr, context.profiles.items)
             found["profile"] = np.tile(shares(owned), (repeats, 1))
         distances = list_distances(groups, items, found)
         for kind, each in distances.items():
             means[f"{kind}|{attribute}"] = float(np.nanmean(each))
-            errors[f"{kind}|{attribute}"] = _error_of_mean(each.reshape(repeats, -1), len(ground.users))
+            errors[f"{kind}|{attribute}"] = _error_of_mean(each.reshape(repeats, -1), len(context.users))
     return means, errors
 
 
@@ -184,15 +184,15 @@ def _lists(users: np.ndarray, items: np.ndarray, k: int) -> CodedLists:
 
 def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[PreflightCheck]:
     """Relevant items alone: NDCG, hit rate and MRR are 1, and recall is min(k, relevant) ÷ relevant."""
-    ground, k = measures.context, measures.settings.k
-    known = users[ground.n_relevant[users] > 0]
+    context, k = measures.context, measures.settings.k
+    known = users[context.n_relevant[users] > 0]
     if not len(known):
         return []
     items = np.full((len(known), k), -1, np.int32)
     for row, user in enumerate(known):
-        begin, end = ground.indptr[user], ground.indptr[user + 1]
-        best = np.argsort(-ground.gains[begin:end], kind="stable")[:k]
-        items[row, : len(best)] = ground.relevant[begin:end][best]
+        begin, end = context.indptr[user], context.indptr[user + 1]
+        best = np.argsort(-context.gains[begin:end], kind="stable")[:k]
+        items[row, : len(best)] = context.relevant[begin:end][best]
     lists = CodedLists(users=known.astype(np.int64), items=items, length=(items >= 0).sum(axis=1).astype(np.int32))
     values = plan_of(measures).measure(lists).values
     checks = []
@@ -202,7 +202,7 @@ def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[Preflight
             "ndcg": np.ones(len(known)),
             "hit_rate": np.ones(len(known)),
             "mrr": np.ones(len(known)),
-            "recall": np.minimum(depth, ground.n_relevant[known]) / ground.n_relevant[known],
+            "recall": np.minimum(depth, context.n_relevant[known]) / context.n_relevant[known],
         }.get(spec.info.name)
         if reachable is None or (spec.k or k) > k:
             continue
@@ -212,17 +212,17 @@ def _oracle_checks(measures: AuditMeasures, users: np.ndarray) -> list[Preflight
 
 def _random_checks(measures: AuditMeasures, lists: CodedLists) -> list[PreflightCheck]:
     """Hits are those of drawing k of the catalogue without replacement; shares of exposure those of the catalogue."""
-    ground, part = measures.context, plan_of(measures).measure(lists)
-    n_items, n = ground.catalogue.n_items, len(lists.users)
+    context, part = measures.context, plan_of(measures).measure(lists)
+    n_items, n = context.catalogue.n_items, len(lists.users)
     checks = []
     if measures.has_truth:
-        inside = ground.catalogue.in_catalogue[ground.relevant]
-        owner = np.repeat(np.arange(len(ground.users)), ground.n_relevant)
-        relevant = np.bincount(owner, inside, minlength=len(ground.users))[lists.users]
+        inside = context.catalogue.in_catalogue[context.relevant]
+        owner = np.repeat(np.arange(len(context.users)), context.n_relevant)
+        relevant = np.bincount(owner, inside, minlength=len(context.users))[lists.users]
         drawn = lists.length.astype(np.float64)
         share = relevant / n_items
         spread = drawn * share * (1 - share) * (n_items - drawn) / max(n_items - 1, 1)
-        hits = int(lists_of(ground, lists).hits.sum())
+        hits = int(lists_of(context, lists).hits.sum())
         tolerance = _FAR * math.sqrt(max(float(spread.sum()), 1.0)) / n
         checks.append(_check("random", "hits", float((drawn * share).sum()) / n, hits / n, tolerance))
     for attribute, groups in measures.groups.items():

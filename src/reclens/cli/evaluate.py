@@ -106,28 +106,28 @@ def evaluate(
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
     with working("read lists and truth", quiet=output.quiet):
-        ground = _ground(place, split, truth, train, history, reading)
+        held = _held_out(place, split, truth, train, history, reading)
         found = load_lists(lists, reading, name=name, place=place)
-    how: dict[str, Any] = ground.protocol | {
+    how: dict[str, Any] = held.protocol | {
         each: value
         for each, value in {
             "metrics": metric,
             "by": by,
-            "relevance": relevance or ("relevance" if ground.graded else None),
+            "relevance": relevance or ("relevance" if held.graded else None),
             "convention": convention if _typed(ctx, "convention") else None,
             "level": level if _typed(ctx, "level") else None,
             "rng": seed if _typed(ctx, "seed") else None,
         }.items()
         if value is not None
     }
-    parts: dict[str, Any] = {"train": ground.train, "history": ground.history}
-    given = measured_against(ground.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
+    parts: dict[str, Any] = {"train": held.train, "history": held.history}
+    given = measured_against(held.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
     check_data(check_asked(given.metrics).values(), train=given.train)
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
-        result = measure(found, ground.truth, **parts, **how, name=name, progress=progress)
-    rules = [*result.card["truth_rules"], *ground.rules]
+        result = measure(found, held.truth, **parts, **how, name=name, progress=progress)
+    rules = [*result.card["truth_rules"], *held.rules]
     result = dataclasses.replace(result, card={**result.card, "truth_rules": rules})
     if keep:
         _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
@@ -140,7 +140,7 @@ def evaluate(
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class _Ground:
+class _HeldOut:
     """The data that lists are evaluated on.
 
     Attributes:
@@ -160,9 +160,9 @@ class _Ground:
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
-def _ground(
+def _held_out(
     place: Workspace, split: str | None, truth: str | None, train: str | None, history: str | None, reading: Reading
-) -> _Ground:
+) -> _HeldOut:
     from reclens.data.read.open import load_data, load_truth
     from reclens.errors import UsageError
     from reclens.evaluation.against_split import with_ids
@@ -171,13 +171,13 @@ def _ground(
     if split is not None:
         made = place.load("split", split)
         known = runs_on(place.list("evaluation"), made)
-        return _Ground(truth=with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
+        return _HeldOut(truth=with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
     if truth is None:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
     held_out, rules, graded = load_truth(truth, reading)
     learned = load_data(train, reading, table="train") if train else None
     told = load_truth(history, reading, table="history")[0] if history else None
-    return _Ground(truth=held_out, train=learned, history=told, rules=rules, graded=graded)
+    return _HeldOut(truth=held_out, train=learned, history=told, rules=rules, graded=graded)
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:

@@ -29,7 +29,7 @@ __all__ = [
     "Features",
     "feature_names",
     "feature_table",
-    "make_ground",
+    "make_context",
     "make_groups",
     "segments_table",
 ]
@@ -98,7 +98,7 @@ class EvaluationContext:
         return self.gains[np.lexsort((-self.gains, owner))]
 
 
-def make_ground(
+def make_context(
     truth: pl.DataFrame | None,
     *,
     train: Dataset | None,

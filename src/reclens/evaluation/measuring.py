@@ -26,7 +26,7 @@ class MeasuringPlan:
 
     specs: tuple[MetricSpec, ...]
     convention: Convention
-    ground: EvaluationContext
+    context: EvaluationContext
     depth: int
     replicates: int
     seed: int
@@ -57,13 +57,13 @@ class MeasuredPart:
 
 def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
     """What the lists of some users come to."""
-    ground, users = plan.ground, coded.users
-    lists, profiles = lists_of(ground, coded), ground.profiles
+    context, users = plan.context, coded.users
+    lists, profiles = lists_of(context, coded), context.profiles
     columns = {spec.text: user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
-    groups = {by: (labels, codes[users]) for by, (labels, codes) in ground.groups.items()}
+    groups = {by: (labels, codes[users]) for by, (labels, codes) in context.groups.items()}
     # The served column makes a summary of every cell, also where only metrics of the catalogue were asked for.
     summary = Summary.of(
-        ground.keys[users],
+        context.keys[users],
         columns or {"": np.ones(len(users))},
         groups=groups,
         replicates=plan.replicates,
@@ -82,17 +82,17 @@ def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
     )
 
 
-def lists_of(ground: EvaluationContext, coded: CodedLists) -> Lists:
+def lists_of(context: EvaluationContext, coded: CodedLists) -> Lists:
     """The lists of some users beside their truth and history."""
     items, users = coded.items, coded.users
     return Lists(
         items=items,
-        gains=match(items, users, ground.indptr, ground.relevant, ground.gains),
+        gains=match(items, users, context.indptr, context.relevant, context.gains),
         length=coded.length,
-        n_relevant=ground.n_relevant[users],
-        ideal=ground.ideal(users, items.shape[1]),
-        catalogue=ground.catalogue,
-        profiles=None if ground.profiles is None else ground.profiles.part(users),
+        n_relevant=context.n_relevant[users],
+        ideal=context.ideal(users, items.shape[1]),
+        catalogue=context.catalogue,
+        profiles=None if context.profiles is None else context.profiles.part(users),
     )
 
 
@@ -111,8 +111,8 @@ def _exposures(
     plan: MeasuringPlan, lists: Lists, groups: dict[str, tuple[list[str], np.ndarray]]
 ) -> dict[tuple[int, str, str], Exposure]:
     """Counts of the catalogue's items in each cell, for each cut-off."""
-    n_items = plan.ground.catalogue.n_items
-    places = plan.ground.catalogue.position[lists.items]
+    n_items = plan.context.catalogue.n_items
+    places = plan.context.catalogue.position[lists.items]
     found: dict[tuple[int, str, str], Exposure] = {}
     for k in plan.cuts:
         item, length = places[:, :k], np.minimum(lists.length, k)

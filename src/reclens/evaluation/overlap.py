@@ -69,14 +69,14 @@ def check_kinds(
 
 
 def check_overlap(
-    ground: EvaluationContext, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
+    context: EvaluationContext, source: Source, length: np.ndarray, counts: Mapping[str, Any], train: Dataset | None
 ) -> list[IdProblemRow]:
     """Hold the ids of lists, truth and training data against each other, once everything has been measured.
 
     Args:
-        ground: What the lists were held against.
+        context: What the lists are evaluated against.
         source: The lists.
-        length: Items in the list of each user of the ground, shape (users,).
+        length: Items in the list of each user of the context, shape (users,).
         counts: ``lists_of_users_without_truth``, ``recommendations`` and ``outside``: recommendations of items that
             neither the catalogue nor, where there is none, the truth holds.
         train: The training part.
@@ -89,70 +89,70 @@ def check_overlap(
             the same all the same.
     """
     found: list[IdProblemRow] = []
-    has_truth = bool(ground.n_relevant.sum())
+    has_truth = bool(context.n_relevant.sum())
     if has_truth:
-        found += _of_users(ground, source, length, counts["lists_of_users_without_truth"])
+        found += _of_users(context, source, length, counts["lists_of_users_without_truth"])
         # Users whom nothing was learned of are what a split by users is made for.
         by_user = train is not None and (train.card.get("split") or {}).get("method") == "by_user"
         if (
             train is not None
-            and ground.card.get("users_without_history")
+            and context.card.get("users_without_history")
             and not by_user
-            and not ground.card.get("history")
+            and not context.card.get("history")
         ):
-            found += _of_training_users(ground, train)
+            found += _of_training_users(context, train)
     if counts["outside"]:
-        found += _of_items(ground, source, counts["recommendations"] - counts["outside"], has_truth=has_truth)
-    if has_truth and ground.has_catalogue:
-        found += _of_truth_items(ground, source)
+        found += _of_items(context, source, counts["recommendations"] - counts["outside"], has_truth=has_truth)
+    if has_truth and context.has_catalogue:
+        found += _of_truth_items(context, source)
     return found
 
 
-def _of_users(ground: EvaluationContext, source: Source, length: np.ndarray, others: int) -> Iterator[IdProblemRow]:
+def _of_users(context: EvaluationContext, source: Source, length: np.ndarray, others: int) -> Iterator[IdProblemRow]:
     served = int((length > 0).sum())
     if not served and others:
-        items = ground.items.ids.gather(_relevant(ground))
-        raise _unmatched(USER, (_LISTS, _TRUTH), explain_mismatch(source.ids(USER), ground.users.ids, crossed=items))
-    if others and served < len(ground.users):
+        items = context.items.ids.gather(_relevant(context))
+        raise _unmatched(USER, (_LISTS, _TRUTH), explain_mismatch(source.ids(USER), context.users.ids, crossed=items))
+    if others and served < len(context.users):
         listed = source.ids(USER, rows=_ROWS).unique()
-        near = explain_mismatch(_outside(listed, ground.users.ids), ground.users.ids.filter(length == 0))
-        yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(ground.users)), near)
+        near = explain_mismatch(_outside(listed, context.users.ids), context.users.ids.filter(length == 0))
+        yield from _problem(USER, (_LISTS, _TRUTH), served, min(served + others, len(context.users)), near)
 
 
-def _of_training_users(ground: EvaluationContext, train: Dataset) -> Iterator[IdProblemRow]:
-    users, known = ground.users.ids, train.user_vocabulary.ids
+def _of_training_users(context: EvaluationContext, train: Dataset) -> Iterator[IdProblemRow]:
+    users, known = context.users.ids, train.user_vocabulary.ids
     cold = _outside(users, known)
     near = explain_mismatch(cold, _outside(known, users))
     yield from _problem(USER, (_TRUTH, _TRAIN), len(users) - len(cold), min(len(users), len(known)), near)
 
 
-def _of_items(ground: EvaluationContext, source: Source, inside: int, *, has_truth: bool) -> Iterator[IdProblemRow]:
-    side = _catalogue_of(ground) if ground.has_catalogue else _TRUTH
-    held = ground.items.ids.filter(ground.catalogue.in_catalogue)
+def _of_items(context: EvaluationContext, source: Source, inside: int, *, has_truth: bool) -> Iterator[IdProblemRow]:
+    side = _catalogue_of(context) if context.has_catalogue else _TRUTH
+    held = context.items.ids.filter(context.catalogue.in_catalogue)
     # What stands deeper than any metric looks, or in lists of other users, tells that the ids are the same.
     listed = source.ids(ITEM, rows=_ROWS if inside else None).unique()
     strangers = _outside(listed, held)
     if len(strangers) == len(listed) and not inside:
-        truth = ground.items.ids.gather(_relevant(ground))
+        truth = context.items.ids.gather(_relevant(context))
         if not has_truth:
             raise _unmatched(ITEM, (_LISTS, side), explain_mismatch(listed, held))
         if len(_outside(listed, truth)) == len(listed):
-            near = explain_mismatch(listed, truth, crossed=ground.users.ids)
+            near = explain_mismatch(listed, truth, crossed=context.users.ids)
             raise _unmatched(ITEM, (_LISTS, _TRUTH), near)
     near = explain_mismatch(strangers, _outside(held, listed))
     yield from _problem(ITEM, (_LISTS, side), len(listed) - len(strangers), min(len(listed), len(held)), near)
 
 
-def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[IdProblemRow]:
-    relevant = _relevant(ground)
-    is_cold = ~ground.catalogue.in_catalogue[relevant]
+def _of_truth_items(context: EvaluationContext, source: Source) -> Iterator[IdProblemRow]:
+    relevant = _relevant(context)
+    is_cold = ~context.catalogue.in_catalogue[relevant]
     if not is_cold.any():
         return
     cold, held = (
-        ground.items.ids.gather(codes) for codes in (relevant[is_cold], np.flatnonzero(ground.catalogue.in_catalogue))
+        context.items.ids.gather(codes) for codes in (relevant[is_cold], np.flatnonzero(context.catalogue.in_catalogue))
     )
-    near = explain_mismatch(cold, _outside(held, ground.items.ids.gather(relevant)))
-    sides = _TRUTH, _catalogue_of(ground)
+    near = explain_mismatch(cold, _outside(held, context.items.ids.gather(relevant)))
+    sides = _TRUTH, _catalogue_of(context)
     # Items that nobody had before can be recommended all the same, by their content: where lists hold them and no
     # mend brings them to the catalogue, the ids are the same.
     if is_cold.all() and (near.mended or len(_outside(cold, source.ids(ITEM).unique())) == len(cold)):
@@ -160,13 +160,13 @@ def _of_truth_items(ground: EvaluationContext, source: Source) -> Iterator[IdPro
     yield from _problem(ITEM, sides, int((~is_cold).sum()), min(len(relevant), len(held)), near)
 
 
-def _relevant(ground: EvaluationContext) -> np.ndarray:
+def _relevant(context: EvaluationContext) -> np.ndarray:
     """Codes of the items of the truth."""
-    return np.flatnonzero(np.bincount(ground.relevant, minlength=len(ground.items)))
+    return np.flatnonzero(np.bincount(context.relevant, minlength=len(context.items)))
 
 
-def _catalogue_of(ground: EvaluationContext) -> str:
-    return _TRAIN if ground.card["train"] else _OFFERED
+def _catalogue_of(context: EvaluationContext) -> str:
+    return _TRAIN if context.card["train"] else _OFFERED
 
 
 def _outside(ids: pl.Series, others: pl.Series) -> pl.Series:

@@ -53,7 +53,7 @@ class _SplitUserError(Exception):
 
 def measure_all(
     measure: Callable[[CodedLists], Part],
-    ground: EvaluationContext,
+    context: EvaluationContext,
     depth: int,
     *,
     source: Source,
@@ -65,7 +65,7 @@ def measure_all(
 
     Args:
         measure: Called once a chunk, in several threads.
-        ground: What the lists are held against.
+        context: What the lists are evaluated against.
         depth: Places of each list that are looked at.
         source: The lists.
         engine: Where chunks are run.
@@ -76,15 +76,15 @@ def measure_all(
         In the order of the chunks; the items of the coded lists are dropped, so that no list is kept.
     """
     try:
-        return _measured(measure, ground, depth, source, source.chunks(), engine, progress, scores)
+        return _measured(measure, context, depth, source, source.chunks(), engine, progress, scores)
     except _SplitUserError:
         progress(f"sort the lists of {source.name} by user", 0, 0)
-        return _measured(measure, ground, depth, source, source.sorted_by_user(), engine, progress, scores)
+        return _measured(measure, context, depth, source, source.sorted_by_user(), engine, progress, scores)
 
 
 def _measured(
     measure: Callable[[CodedLists], Part],
-    ground: EvaluationContext,
+    context: EvaluationContext,
     depth: int,
     source: Source,
     chunks: Iterator[Chunk],
@@ -92,13 +92,13 @@ def _measured(
     progress: Progress,
     scores: bool,
 ) -> list[tuple[CodedLists, Part]]:
-    n_users = len(ground.users)
+    n_users = len(context.users)
     served = np.zeros(n_users, bool)
     parts: list[tuple[CodedLists, Part]] = []
     nothing = np.zeros((0, depth), np.int32)
 
     def one(chunk: Chunk) -> tuple[CodedLists, Part]:
-        lists = _coded(ground, chunk, depth, scores)
+        lists = _coded(context, chunk, depth, scores)
         return replace(lists, items=nothing, scores=None), measure(lists)
 
     for lists, part in engine.map(one, chunks):
@@ -117,10 +117,10 @@ def _measured(
     return parts
 
 
-def _coded(ground: EvaluationContext, chunk: Chunk, depth: int, scores: bool) -> CodedLists:
+def _coded(context: EvaluationContext, chunk: Chunk, depth: int, scores: bool) -> CodedLists:
     """The lists of a chunk by code; items that a list repeats are dropped and counted."""
     table, starts = chunk.table, chunk.starts
-    codes = ground.users.encode(table[USER].gather(starts))
+    codes = context.users.encode(table[USER].gather(starts))
     evaluated = codes >= 0
     length = np.minimum(np.diff(starts, append=table.height), depth).astype(np.int32)
     listed = table.select(ITEM, *([SCORE] if scores and SCORE in table.columns else [])).filter(table[RANK] <= depth)
@@ -130,10 +130,10 @@ def _coded(ground: EvaluationContext, chunk: Chunk, depth: int, scores: bool) ->
     if has_repeats(id_keys(listed[ITEM]), length):
         table = drop_repeated_items(table, starts, rules)
     if rules:
-        return replace(_coded(ground, Chunk(table, run_starts(table[USER])), depth, scores), rules=rules)
+        return replace(_coded(context, Chunk(table, run_starts(table[USER])), depth, scores), rules=rules)
     _require_places(len(length), depth)
     items, inside = np.full((len(length), depth), -1, np.int32), np.arange(depth) < length[:, None]
-    items[inside] = ground.items.encode(listed[ITEM])
+    items[inside] = context.items.encode(listed[ITEM])
     scored = None
     if SCORE in listed.columns:
         scored = np.full(items.shape, np.nan)

@@ -32,7 +32,7 @@ _MANY: Final = 0.01
 
 
 def make_card(
-    ground: Mapping[str, Any],
+    given: Mapping[str, Any],
     counts: Mapping[str, int | None],
     *,
     source_card: Mapping[str, Any],
@@ -54,7 +54,7 @@ def make_card(
     seen = counts["recommendations_seen_in_training"]
     split = None if train is None else train.card.get("split")
     card = {
-        **ground,
+        **given,
         **counts,
         "metrics": list(metrics),
         "by": list(by),

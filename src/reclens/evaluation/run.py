@@ -19,7 +19,7 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.asked import check_asked, check_needs, with_segments_of
-from reclens.evaluation.context import EvaluationContext, Features, make_ground, segments_table
+from reclens.evaluation.context import EvaluationContext, Features, make_context, segments_table
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import CodedLists, measure_all
@@ -123,7 +123,7 @@ def evaluate(
     check_kinds(source, held_out, train, told, None if catalogue is None else pl.Series(ITEM, catalogue))
 
     def prepare() -> EvaluationContext:
-        return make_ground(
+        return make_context(
             held_out,
             train=train,
             relevance=relevance,
@@ -137,19 +137,19 @@ def evaluate(
     # The lists and what they are held against are prepared side by side, unless one needs the other.
     side_by_side = LocalEngine(1 if held_out is None else threads)
     steps: list[Callable[[], Any]] = [source.put_in_order, prepare]
-    ground: EvaluationContext = list(side_by_side.map(lambda step: step(), steps))[1]
-    ground.card["truth_rules"] = truth_rules
-    _check_needs(specs, ground, truth=held_out is not None)
+    context: EvaluationContext = list(side_by_side.map(lambda step: step(), steps))[1]
+    context.card["truth_rules"] = truth_rules
+    _check_needs(specs, context, truth=held_out is not None)
     plan = MeasuringPlan(
         specs=specs,
         convention=convention_named(convention),
-        ground=ground,
-        depth=_depth(specs, ground),
+        context=context,
+        depth=_depth(specs, context),
         replicates=replicates,
         seed=rng,
     )
     chunks: dict[str, Any] = {"source": source, "engine": engine or LocalEngine(threads), "progress": progress}
-    passed = measure_all(lambda lists: measure_lists(plan, lists), ground, plan.depth, **chunks)
+    passed = measure_all(lambda lists: measure_lists(plan, lists), context, plan.depth, **chunks)
     found = _collect(plan, source, passed, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
     found = replace(found, card={**found.card, "metric_aliases": aliases})
@@ -169,21 +169,21 @@ def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[AppliedRule]]:
     return read_table_and_rules(truth, required=(USER, ITEM))
 
 
-def _depth(specs: Iterable[MetricSpec], ground: EvaluationContext) -> int:
+def _depth(specs: Iterable[MetricSpec], context: EvaluationContext) -> int:
     """The deepest rank that any metric looks at."""
-    whole = int(ground.n_relevant.max(initial=1))
+    whole = int(context.n_relevant.max(initial=1))
     return max(spec.k if spec.k is not None else whole for spec in specs)
 
 
-def _check_needs(specs: Sequence[MetricSpec], ground: EvaluationContext, *, truth: bool) -> None:
+def _check_needs(specs: Sequence[MetricSpec], context: EvaluationContext, *, truth: bool) -> None:
     """Refuse metrics that need what was not given."""
     check_needs(
         specs,
         truth=truth,
-        profiles=ground.profiles is not None,
-        catalogue=ground.catalogue.n_items if ground.has_catalogue else None,
-        features=ground.catalogue.features is not None,
-        distributions=ground.catalogue.distributions is not None,
+        profiles=context.profiles is not None,
+        catalogue=context.catalogue.n_items if context.has_catalogue else None,
+        features=context.catalogue.features is not None,
+        distributions=context.catalogue.distributions is not None,
     )
 
 
@@ -194,7 +194,7 @@ def _collect(
     level: float,
     train: Dataset | None,
 ) -> Evaluation:
-    ground, parts = plan.ground, [part for _, part in passed]
+    context, parts = plan.context, [part for _, part in passed]
     summary = reduce(add, (part.summary for part in parts))
     exposure = _total_exposure(parts)
     catalogue = {
@@ -208,15 +208,15 @@ def _collect(
     length = np.concatenate([lists.length for lists, _ in passed])[order]
     values = np.concatenate([part.values for part in parts])[order]
     per_user = pl.DataFrame(
-        {USER: ground.users.ids, "n_relevant": ground.n_relevant, "list_length": length}
+        {USER: context.users.ids, "n_relevant": context.n_relevant, "list_length": length}
         | {spec.text: values[:, i] for i, spec in enumerate(plan.user_metrics)}
     )
     counts = _counts(plan, parts, length, strangers=sum(lists.strangers for lists, _ in passed))
     counted = {**counts, "outside": sum(part.outside for part in parts)}
-    problems = check_overlap(ground, source, length, counted, train)
+    problems = check_overlap(context, source, length, counted, train)
     texts = tuple(spec.text for spec in plan.specs)
     card = make_card(
-        ground.card,
+        context.card,
         counts,
         source_card=source.card,
         rules=source.rules,
@@ -227,7 +227,7 @@ def _collect(
         level=level,
         replicates=plan.replicates,
         seed=plan.seed,
-        by=list(ground.groups),
+        by=list(context.groups),
     )
     card["id_problems"] = problems
     return Evaluation(
@@ -236,17 +236,17 @@ def _collect(
         summary=summary,
         catalogue=catalogue,
         per_user=per_user,
-        segments=segments_table(ground.users.ids, ground.groups),
-        exposure=_shown(ground, exposure[(plan.depth, *OVERALL)]),
+        segments=segments_table(context.users.ids, context.groups),
+        exposure=_shown(context, exposure[(plan.depth, *OVERALL)]),
         level=level,
         card=card,
     )
 
 
-def _shown(ground: EvaluationContext, exposure: Exposure) -> pl.DataFrame:
+def _shown(context: EvaluationContext, exposure: Exposure) -> pl.DataFrame:
     """How often each item of the catalogue was shown, and how popular it is in training."""
-    offered = ground.catalogue.in_catalogue
-    ids, popularity = ground.items.ids.filter(offered), ground.catalogue.popularity[offered]
+    offered = context.catalogue.in_catalogue
+    ids, popularity = context.items.ids.filter(offered), context.catalogue.popularity[offered]
     return pl.DataFrame({ITEM: ids, "count": exposure.counts, "popularity": popularity})
 
 
@@ -263,12 +263,12 @@ def _counts(
     plan: MeasuringPlan, parts: Sequence[MeasuredPart], length: np.ndarray, *, strangers: int
 ) -> dict[str, int | None]:
     """What the card counts: lists that are missing, short or of nobody, and recommendations that hit nothing."""
-    ground = plan.ground
+    context = plan.context
     return {
         "users_without_list": int((length == 0).sum()),
         "users_with_short_list": int(((length > 0) & (length < plan.depth)).sum()),
         "lists_of_users_without_truth": strangers,
         "recommendations": sum(part.listed for part in parts),
-        "recommendations_outside_catalogue": sum(part.outside for part in parts) if ground.has_catalogue else None,
-        "recommendations_seen_in_training": sum(part.seen for part in parts) if ground.profiles is not None else None,
+        "recommendations_outside_catalogue": sum(part.outside for part in parts) if context.has_catalogue else None,
+        "recommendations_seen_in_training": sum(part.seen for part in parts) if context.profiles is not None else None,
     }

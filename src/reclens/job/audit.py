@@ -14,7 +14,7 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.evaluation.asked import asked_segments
 from reclens.job.audit_again import variants_of
-from reclens.job.audit_ground import Ground, ground_of
+from reclens.job.audit_inputs import AuditInputs, read_inputs
 from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
 from reclens.job.audit_trials import loop_of, mitigation_of, with_estimated
 from reclens.report._toolkit.pdf import Printed
@@ -94,14 +94,14 @@ def run_audit_job(
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     progress("read the data", 0, 0)
-    ground = ground_of(settings, place)
+    inputs = read_inputs(settings, place)
     progress("read the data", 1, 1)
     before_work()
-    used = with_estimated(settings, ground.log)
-    found = _audited(used, ground, step, progress)
+    used = with_estimated(settings, inputs.log)
+    found = _audited(used, inputs, step, progress)
     gate = audit_gate(found, [row.rule() for row in settings.gate]) if settings.gate else None
     again = {}
-    for name, variant in variants_of(used, ground, found.position).items():
+    for name, variant in variants_of(used, inputs, found.position).items():
         again[name] = variant(found.system)
         step(f"audited again: {name}")
     place.save(found, settings.name, overwrite=True)
@@ -136,18 +136,18 @@ def _table_of_users(found: Audit) -> pl.DataFrame | None:
         return None
 
 
-def _audited(settings: AuditJobSettings, ground: Ground, step: Callable[[str], None], progress: Progress) -> Audit:
+def _audited(settings: AuditJobSettings, inputs: AuditInputs, step: Callable[[str], None], progress: Progress) -> Audit:
     """The audit with its trials and its loop."""
-    lists, train = ground.lists, ground.train
-    tried = mitigation_of(settings, ground, progress=progress)
+    lists, train = inputs.lists, inputs.train
+    tried = mitigation_of(settings, inputs, progress=progress)
     if tried is not None:
         step(f"mitigations tried: {len(tried.validation.trials) - 1:,} trials, chosen: {tried.choice.mitigation}")
     loop = loop_of(settings, train, progress=progress)
     if loop is not None:
         step(f"feedback loop: {loop.card['seeds']} runs of {loop.card['rounds']} rounds")
-    how: dict[str, Any] = {"log": ground.log, "predictions": ground.predictions, "loop": loop, "progress": progress}
+    how: dict[str, Any] = {"log": inputs.log, "predictions": inputs.predictions, "loop": loop, "progress": progress}
     name = _system(settings, lists)
-    found = run(lists, ground.truth, train=train, settings=settings.settings(), name=name, **how)
+    found = run(lists, inputs.truth, train=train, settings=settings.settings(), name=name, **how)
     card: AuditCard = {**found.card, "lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
     if train is not None and train.card.get("synthetic"):
         card["synthetic"] = True
@@ -174,8 +174,8 @@ def plan_audit_job(
     Raises:
         UsageError: If there are no training data, or no groups of users are named.
     """
-    ground = ground_of(settings, workspace)
-    lists, truth, train = ground.lists, ground.truth, ground.train
+    inputs = read_inputs(settings, workspace)
+    lists, truth, train = inputs.lists, inputs.truth, inputs.train
     if train is None:
         raise UsageError("an audit is planned by the attributes of users: name [data] split, or train and users.")
     users = lists.table[USER].unique()

@@ -15,7 +15,7 @@ from reclens.job.checks import built_segmenters
 from reclens.schema import ITEM, RANK, USER
 
 if TYPE_CHECKING:
-    from reclens.job.audit_ground import Ground
+    from reclens.job.audit_inputs import AuditInputs
     from reclens.job.audit_settings import AuditJobSettings, Candidates
 
 __all__ = ["tells_all", "variants_of"]
@@ -24,13 +24,13 @@ _WORDS = {"unseen": "items that the user does not have", "test": "items of the t
 
 
 def variants_of(
-    settings: AuditJobSettings, ground: Ground, position: PositionBias | None
+    settings: AuditJobSettings, inputs: AuditInputs, position: PositionBias | None
 ) -> dict[str, Callable[[str], Audit]]:
     """The other choices of ``[sensitivity]``, and the attention that a log tells: name -> what audits the system again.
 
     Args:
         settings: The audit.
-        ground: What it is made from.
+        inputs: What it is made from.
         position: What the log told of attention, where there was one.
 
     Raises:
@@ -41,42 +41,42 @@ def variants_of(
     assumed = isinstance(settings.audit.attention, str)  # and not told from the log already
     if position is not None and assumed and tells_all(position, settings.audit.k):
         changed["attention from the log"] = {"attention": position.weights}
-    found = {name: _audit(settings, ground, more) for name, more in changed.items()}
+    found = {name: _audit(settings, inputs, more) for name, more in changed.items()}
     for name, segment in about.segments.items():
-        if ground.train is None:
+        if inputs.train is None:
             raise UsageError("[sensitivity.segments] are of users of the training data: name [data] split, or train.")
-        train = ground.train.with_segments(**built_segmenters({name: segment}))
-        found[f"{name} in other groups"] = _audit(settings, replace(ground, train=train), {"hypotheses": None})
+        train = inputs.train.with_segments(**built_segmenters({name: segment}))
+        found[f"{name} in other groups"] = _audit(settings, replace(inputs, train=train), {"hypotheses": None})
     for kind in about.candidates:
-        found[f"candidates: {_WORDS[kind]}"] = _audit(settings, replace(ground, lists=_among(ground, kind)), {})
+        found[f"candidates: {_WORDS[kind]}"] = _audit(settings, replace(inputs, lists=_among(inputs, kind)), {})
     return found
 
 
-def _audit(settings: AuditJobSettings, ground: Ground, changed: dict[str, Any]) -> Callable[[str], Audit]:
-    """What audits the system again with other settings, or another ground."""
+def _audit(settings: AuditJobSettings, inputs: AuditInputs, changed: dict[str, Any]) -> Callable[[str], Audit]:
+    """What audits the system again with other settings, or another inputs."""
 
     def again(name: str) -> Audit:
-        how: dict[str, Any] = {"log": ground.log, "predictions": ground.predictions, "train": ground.train}
-        return run(ground.lists, ground.truth, settings=settings.settings(**changed), name=name, **how)
+        how: dict[str, Any] = {"log": inputs.log, "predictions": inputs.predictions, "train": inputs.train}
+        return run(inputs.lists, inputs.truth, settings=settings.settings(**changed), name=name, **how)
 
     return again
 
 
-def _among(ground: Ground, kind: Candidates) -> Any:
+def _among(inputs: AuditInputs, kind: Candidates) -> Any:
     """The lists without the items that are no candidates, closed up."""
-    table = ground.lists.table
+    table = inputs.lists.table
     if kind == "unseen":
-        if ground.train is None:
+        if inputs.train is None:
             raise UsageError('[sensitivity] candidates = ["unseen"] needs the training data.')
         kept = table.join(
-            ground.train.interactions.select(USER, ITEM), on=[USER, ITEM], how="anti", maintain_order="left"
+            inputs.train.interactions.select(USER, ITEM), on=[USER, ITEM], how="anti", maintain_order="left"
         )
     else:
-        if ground.truth is None:
+        if inputs.truth is None:
             raise UsageError('[sensitivity] candidates = ["test"] needs the truth.')
-        kept = table.filter(pl.col(ITEM).is_in(ground.truth[ITEM].unique().implode()))
+        kept = table.filter(pl.col(ITEM).is_in(inputs.truth[ITEM].unique().implode()))
     closed = pl.col(RANK).rank("ordinal").over(USER).cast(table.schema[RANK])
-    return replace(ground.lists, table=kept.with_columns(closed.alias(RANK)))
+    return replace(inputs.lists, table=kept.with_columns(closed.alias(RANK)))
 
 
 def tells_all(found: PositionBias, k: int) -> bool:

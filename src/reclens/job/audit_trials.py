@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     import polars as pl
 
     from reclens.data.dataset import Dataset
-    from reclens.job.audit_ground import Ground
+    from reclens.job.audit_inputs import AuditInputs
     from reclens.job.audit_settings import AuditJobSettings
     from reclens.lab.feedback import FeedbackLoop
 
 __all__ = ["loop_of", "mitigation_of", "with_estimated"]
 
 
-def mitigation_of(settings: AuditJobSettings, ground: Ground, *, progress: Progress) -> Mitigation | None:
+def mitigation_of(settings: AuditJobSettings, inputs: AuditInputs, *, progress: Progress) -> Mitigation | None:
     """What ``[mitigation]`` asks for; None where there is no such section.
 
     Raises:
@@ -33,7 +33,7 @@ def mitigation_of(settings: AuditJobSettings, ground: Ground, *, progress: Progr
     about = settings.mitigation
     if about is None:
         return None
-    if ground.truth is None or ground.train is None:
+    if inputs.truth is None or inputs.train is None:
         raise UsageError("[mitigation] needs the truth and the training data: name [data] split, or truth and train.")
     made = settings.settings()
     metrics = made.metrics_of(truth=True)
@@ -42,15 +42,15 @@ def mitigation_of(settings: AuditJobSettings, ground: Ground, *, progress: Progr
     loop = settings.loop.settings(made.seed) if settings.loop is not None and about.long_run else None
     model = None if settings.model is None else (settings.model.name, settings.model.parameters)
     candidates = candidates_of(
-        ground.candidates.table,
-        ground.truth,
-        train=ground.train,
-        validation=ground.validation,
+        inputs.candidates.table,
+        inputs.truth,
+        train=inputs.train,
+        validation=inputs.validation,
         model=model,
         depth=about.depth,
-        exclude_seen=ground.exclude_seen,
+        exclude_seen=inputs.exclude_seen,
     )
-    return mitigation(candidates, about.asked(metrics[0], loop), train=ground.train, settings=made, progress=progress)
+    return mitigation(candidates, about.asked(metrics[0], loop), train=inputs.train, settings=made, progress=progress)
 
 
 def with_estimated(settings: AuditJobSettings, log: pl.DataFrame | None) -> AuditJobSettings:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
 
-__all__ = ["Ground", "ground_of"]
+__all__ = ["AuditInputs", "read_inputs"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Ground:
+class AuditInputs:
     """What an audit is made from.
 
     Attributes:
@@ -50,7 +50,7 @@ class Ground:
     exclude_seen: bool
 
 
-def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
+def read_inputs(settings: AuditJobSettings, place: Workspace) -> AuditInputs:
     """Read what an audit.toml names.
 
     Raises:
@@ -92,7 +92,7 @@ def ground_of(settings: AuditJobSettings, place: Workspace) -> Ground:
         train = train.with_segments(**built_segmenters(settings.segments))
     elif settings.segments:
         raise UsageError("[segments] are of the users of the training data: name [data] split, or train.")
-    return Ground(
+    return AuditInputs(
         lists=lists,
         truth=truth,
         train=train,
