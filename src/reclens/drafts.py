@@ -166,7 +166,7 @@ def _lock(draft: Path) -> _Held:
 
 
 def _sweep(draft: Path) -> bool:
-    """Remove a draft that nobody writes; whether it is gone."""
+    """Remove a draft that no process is writing; returns whether it is gone."""
     try:
         held = _lock(draft)
     except FileNotFoundError:
@@ -203,7 +203,7 @@ def _named(parent: Path, name: str) -> Path:
 
 @contextmanager
 def _removed_when_ended(draft: Path) -> Generator[None]:
-    """Have a draft removed when the process is told to end (SIGTERM, SIGHUP), or ends while a thread still writes."""
+    """Remove a draft if the process is terminated (SIGTERM, SIGHUP), or ends while a thread still writes."""
     _open[draft] = os.getpid()
     watched: list[int] = []
     if threading.current_thread() is threading.main_thread():

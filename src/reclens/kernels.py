@@ -61,7 +61,7 @@ class Kernel:
 
 @cache
 def _numba() -> Any:
-    """Numba, told that a kernel which another kernel calls is the function that numba made of it."""
+    """Import numba, and register that a kernel called by another kernel stands for its compiled function."""
     import numba
     from numba.extending import typeof_impl
 

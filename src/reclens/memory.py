@@ -89,7 +89,7 @@ class _MemoryStatus(ctypes.Structure):
 
 
 def _of_windows() -> Iterator[int]:
-    """What Windows says is free; nothing elsewhere, and where it does not answer."""
+    """Free memory as reported by Windows; None on other systems, or without an answer."""
     windows = getattr(ctypes, "windll", None)
     if windows is None:
         return

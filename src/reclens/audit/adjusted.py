@@ -159,7 +159,7 @@ def _cells(measures: AuditMeasures, metric: str, by: str, labels: list[str]) -> 
 
 
 def _strata(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Fifths of the users who count, equal values in one stratum; where there are few values, each is its own."""
+    """Stratify the users of the comparison into fifths; if there are few distinct values, each is a stratum."""
     known = np.sort(values[counted])
     distinct = np.unique(known)
     if len(distinct) <= _STRATA:

@@ -107,7 +107,7 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
 
 
 def _missed(n: int, shown: np.ndarray, m: int) -> np.ndarray:
-    """The chance that none of m of n users is among those who are shown an item."""
+    """Probability that none of the users who are shown an item is among m of n users."""
     from scipy.special import gammaln
 
     others = np.maximum(n - shown, m)  # fewer others than m: never missed, set below

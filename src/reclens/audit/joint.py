@@ -159,7 +159,7 @@ class _JointPlan:
     def _by_item(
         self, users: np.ndarray, items: np.ndarray, weights: np.ndarray, first: np.ndarray, other: np.ndarray
     ) -> np.ndarray:
-        """Exposure, target and users of each cell by item; the users stand in the first place of their row."""
+        """Exposure, target and users of each cell by item; users are indexed by their first position in the row."""
         context, n = self.measures.context, len(self.measures.context.items)
         begin, size = context.indptr[users], context.n_relevant[users]
         at = np.repeat(begin - np.concatenate([[0], np.cumsum(size)[:-1]]), size) + np.arange(size.sum())

@@ -173,7 +173,7 @@ def _tables(loop: FeedbackLoop) -> dict[tuple[str, str, str], np.ndarray]:
 def _grown(
     value: np.ndarray, other: np.ndarray, reference: str, about: dict[str, Any], level: float, band: float
 ) -> AuditRow:
-    """One number of each run held against another of the same run."""
+    """Compare two numbers of the same run, for each run."""
     n = len(value)
     with np.errstate(divide="ignore", invalid="ignore"):
         logs = np.log(value) - np.log(other)

@@ -244,7 +244,7 @@ class _Counts(TypedDict):
 def _counts(
     context: EvaluationContext, source: Source, length: np.ndarray, shown: np.ndarray, train: Dataset | None
 ) -> _Counts:
-    """What the card counts, once the ids of all tables have been held against each other."""
+    """Counts for the card, after the ids of all tables were matched."""
     listed, known = int(length.sum()), context.n_relevant > 0
     outside = listed - int(shown[context.catalogue.in_catalogue].sum()) if context.has_catalogue else 0
     counts = {
@@ -265,7 +265,7 @@ def _counts(
 def _context(
     truth: pl.DataFrame | None, train: Dataset | None, known: Dataset, by: list[Any], source: Source
 ) -> EvaluationContext:
-    """What the lists are held against, with the groups of users."""
+    """The evaluation context with the groups of users."""
     check_kinds(source, truth, train, None, None)
     context = make_context(
         truth,

@@ -127,7 +127,7 @@ class MeasuringPlan:
         )
 
     def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
-        """Accuracy is not defined for users without relevant items, who are audited for what they are shown."""
+        """Set accuracy to NaN for users without relevant items, who are audited only for what they are shown."""
         if "truth" not in spec.info.needs:
             return values
         return np.where(self.context.n_relevant[users] > 0, values, np.nan)

@@ -242,7 +242,7 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
 
 
 def _circular(row: AuditRow) -> bool:
-    """Whether the groups were made of what they are held against, which a test of equality does not survive.
+    """Whether the groups were derived from the measured values, which invalidates a test of equality.
 
     Items are in the head because these histories have them: without any bias lists have less of the head than the
     histories. The popularity lift, which leaves each user's own history out, tests that.

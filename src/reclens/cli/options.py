@@ -93,7 +93,7 @@ def _as_key(setting: Setting) -> str:
 
 
 def _typed(value: Any) -> str:
-    """A value as it is typed after ``NAME=``."""
+    """A value in the syntax of ``NAME=VALUE``."""
     if value is None:
         return "…"
     return shlex.quote(value if isinstance(value, str) else json.dumps(value))

@@ -257,7 +257,7 @@ def _activity(n_users: int, n_items: int, n_ratings: int, rng: np.random.Generat
 
 
 def _choose(parts: _Parts, counts: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Who rates what: users ascending, items, and how much each was liked beyond its popularity."""
+    """Choose the rated items of each user; returns users (ascending), items, and the preference beyond popularity."""
     n_users, n_items = len(counts), len(parts.popularity)
     user = np.repeat(np.arange(n_users), counts)
     ends = np.cumsum(counts)
@@ -283,7 +283,7 @@ def _choose(parts: _Parts, counts: np.ndarray, rng: np.random.Generator) -> tupl
 def _rate_the_unrated(
     parts: _Parts, item: np.ndarray, liking: np.ndarray, score: np.ndarray, starts: np.ndarray, ends: np.ndarray
 ) -> None:
-    """Give each item that nobody chose to the user who would like it most, for the weakest choice they can spare."""
+    """Give each unrated item to the user with the highest preference for it, in place of that user's weakest choice."""
     chosen = np.bincount(item, minlength=len(parts.popularity))
     for missing in np.flatnonzero(chosen == 0):
         likes = parts.wants @ parts.offers[missing]

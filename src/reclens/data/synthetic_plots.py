@@ -24,7 +24,7 @@ _EMPTY: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class _Words:
-    """What plots of a genre are made of: who does what, where, against what, and nouns of titles."""
+    """Vocabulary of the plots of a genre: heroes, actions, places, opponents, and nouns of titles."""
 
     who: tuple[str, ...]
     does: tuple[str, ...]
@@ -220,7 +220,7 @@ def with_plots(data: Dataset, *, rng: int = 0) -> Dataset:
 
 
 def _text(genres: list[_Words], draw: np.random.Generator) -> tuple[str, str]:
-    """A title and a plot: the first genre gives the hero, the others have their say in the middle."""
+    """Make a title and a plot: the first genre gives the hero, the others the middle part."""
 
     def one(choices: tuple[str, ...]) -> str:
         return choices[int(draw.integers(len(choices)))]

@@ -236,7 +236,7 @@ def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[
 def _compress(
     owners: np.ndarray, runs: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Truth compressed by rows; a pair that stands twice keeps its higher gain."""
+    """Compress the truth by rows; a repeated pair keeps its higher gain."""
     # In place wherever it can be: at millions of rows, fresh memory costs more than the arithmetic.
     key = np.repeat(owners.astype(np.int64) * shape[1], runs)
     key += items

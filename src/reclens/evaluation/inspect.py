@@ -188,7 +188,7 @@ def item_exposure(
 
 
 def _lists_seen(run: Recommendations, train: Dataset) -> bool:
-    """Whether lists may hold what their users had: as they say, or as they do."""
+    """Whether lists may hold items of the user's history, by their card or by their content."""
     declared = run.card.get("exclude_seen")
     if declared is not None:
         return not declared

@@ -48,7 +48,7 @@ class CodedLists:
 
 
 class _SplitUserError(Exception):
-    """The rows of a user stand in more than one place of a stream."""
+    """The rows of a user are not contiguous in a stream."""
 
 
 def measure_all(

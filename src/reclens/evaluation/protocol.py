@@ -76,7 +76,7 @@ def make_card(
 
 
 def _is_synthetic(train: Dataset | None, lists: Mapping[str, Any]) -> bool:
-    """Whether the data that lists are held against is synthetic, or that which they were learned from."""
+    """Whether the truth or the training data is synthetic."""
     learned = lists.get("train")
     held = None if train is None else train.card.get("synthetic")
     return bool(held or lists.get("synthetic") or (isinstance(learned, Mapping) and learned.get("synthetic")))
@@ -146,7 +146,7 @@ def not_alike(pair: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def _shown(aspect: Aspect, value: Any, card: Mapping[str, Any]) -> str:
-    """What a card says of something, without hashes, which tell a reader nothing."""
+    """An entry of a card for messages, without hashes."""
     if value is None:
         return "none"
     if aspect == "learned_from":

@@ -161,7 +161,7 @@ def evaluate(
 
 
 def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[AppliedRule]]:
-    """A table of held-out or told interactions, and the rules that were applied on reading it."""
+    """The table of held-out interactions or of histories, and the rules that were applied when it was read."""
     if isinstance(truth, pl.DataFrame):
         return truth, []
     from reclens.data.read.tables import read_table_and_rules
@@ -170,7 +170,7 @@ def _truth_table(truth: Any) -> tuple[pl.DataFrame, list[AppliedRule]]:
 
 
 def _depth(specs: Iterable[MetricSpec], context: EvaluationContext) -> int:
-    """The deepest rank that any metric looks at."""
+    """The largest cut-off of the metrics."""
     whole = int(context.n_relevant.max(initial=1))
     return max(spec.k if spec.k is not None else whole for spec in specs)
 
@@ -262,7 +262,7 @@ def _total_exposure(parts: Sequence[MeasuredPart]) -> dict[tuple[int, str, str],
 def _counts(
     plan: MeasuringPlan, parts: Sequence[MeasuredPart], length: np.ndarray, *, strangers: int
 ) -> dict[str, int | None]:
-    """What the card counts: lists that are missing, short or of nobody, and recommendations that hit nothing."""
+    """Counts for the card: missing, short and unused lists, and recommendations without a hit."""
     context = plan.context
     return {
         "users_without_list": int((length == 0).sum()),

@@ -82,7 +82,7 @@ def changes_within(
 
 
 def _changes(ours: Evaluation, theirs: Evaluation, metric: str) -> pl.DataFrame:
-    """The change of every user who has both values, with what is known of them."""
+    """The change of every user with both values, with the user's attributes."""
     users, after, gaps = _of_metric(ours, theirs, metric)
     table = pl.DataFrame({USER: users, "before": after - gaps, "after": after, "change": gaps})
     table = table.filter(pl.col("change").is_not_nan())

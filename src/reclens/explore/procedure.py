@@ -140,7 +140,7 @@ def _check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:
 
 
 def _check_users(space: EmbeddingSpace, users: EmbeddingSpace) -> None:
-    """Refuse users of another model. A file does not say whether its vectors go with those of another one."""
+    """Check that users and items have the same model; files do not record this."""
     ours, theirs = space.card, users.card
     if "file" in (ours.source, theirs.source) or (ours.model, ours.revision) == (theirs.model, theirs.revision):
         return
@@ -309,7 +309,7 @@ def _reach(
 
 
 def _to_probe(given: _Given, coverage: Coverage | None, held: np.ndarray) -> np.ndarray:
-    """The items that are asked for by their own vector: those that nobody sees; without lists a sample."""
+    """Items to query by their own vectors: those without exposure, or a sample if there are no lists."""
     if coverage is not None:
         return np.flatnonzero(~coverage.shown & held)
     return np.sort(_sampled(np.flatnonzero(held), given.settings))

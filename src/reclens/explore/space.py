@@ -134,7 +134,7 @@ class EmbeddingSpace(Tabular):
 
     @staticmethod
     def _check_lengths(vectors: np.ndarray) -> None:
-        """Hold the first vectors against a card that says that their length is 1: looking at all takes a pass more."""
+        """Check the first vectors against a card that states unit length; checking all would take another pass."""
         lengths = np.linalg.norm(vectors[:_SAMPLE].astype(np.float64), axis=1)
         if np.abs(lengths - 1).max() > _LENGTH_1:
             raise DataError(

@@ -134,7 +134,7 @@ def _certificates(vectors: np.ndarray, rows: np.ndarray, k: int, users: np.ndarr
 
 
 def _shares(products: np.ndarray, own: np.ndarray, k: int) -> np.ndarray:
-    """Share of the k-th product of others that each item's own product is, a row a direction of its own."""
+    """Ratio of each item's own product to the k-th largest product of the others, one row per direction."""
     at = np.arange(len(own))
     mine = products[at, own]
     products[at, own] = -np.inf

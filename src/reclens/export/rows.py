@@ -131,7 +131,7 @@ def _segments_of(result: Evaluation) -> pl.Expr:
 
 
 def _about(metric: str) -> Metric | None:
-    """What a metric is; None for one of somebody else's that is not registered here."""
+    """The metric of that name; None if it is not registered here."""
     try:
         return describe(metric)
     except UnknownNameError:
@@ -188,7 +188,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class _Verdicts:
-    """What a comparison says of one run: its differences by metric and cell; without them it is the baseline."""
+    """The differences of one run in a comparison, by metric and cell; empty for the baseline."""
 
     of_which: Compared | None = None
     rows: Mapping[tuple[str, str, str], Mapping[str, Any]] | None = None

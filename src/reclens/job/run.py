@@ -323,7 +323,7 @@ def _with_ranker(
     settings: JobSettings,
     progress: Progress,
 ) -> Evaluation:
-    """The evaluation of a pipeline, with its ranker held against plain fusion of the same candidates on the card."""
+    """Evaluate a pipeline; its card compares the ranker with plain fusion of the same candidates."""
     metrics = judged_metrics(result.metrics)
     if not metrics:
         return result

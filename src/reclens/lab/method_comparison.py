@@ -318,7 +318,7 @@ def _logged(
     level: float,
     seed: int,
 ) -> tuple[OffPolicy, OffPolicy]:
-    """The log of an exploring control, and what it says of the treatment against the control."""
+    """The log of an exploring control, and the off-policy estimates of treatment against control from it."""
     candidates = _joined(second[:, :k], first[:, :k])
     policy = explore or Policy(kind="epsilon", k=k, pool=candidates.shape[1], epsilon=1.0)
     log, down = explored_log(world, candidates, policy, lists=lists, seed=seed)

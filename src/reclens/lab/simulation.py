@@ -289,7 +289,7 @@ def make_arm(name: str, settings: ArmSettings, world: World, *, seed: int = 0, t
 
 
 def _strategy(settings: ArmSettings, world: World, seed: int, threads: int | None) -> Strategy:
-    """The world's own version of a model where it has one: the same lists, without tables on the way."""
+    """The world's own implementation of a model, if there is one: the same lists without intermediate tables."""
     if settings.model == "oracle":
         odd = set(settings.parameters) - {"blur"}
         if odd:

@@ -109,7 +109,7 @@ class Knowledge(Recommender):
         self._answer()
 
     def _answer(self) -> None:
-        """Work out who fits, and every part of the scores: contributions of shape (requirements, items)."""
+        """Compute the fitting items and all parts of the scores: contributions of shape (requirements, items)."""
         self.required_ = [parse_requirement(each) for each in self.require]
         met = [self.attributes_.met(each) for each in self.required_]
         self.failed_ = np.zeros(len(self.items_), np.int64)
@@ -303,7 +303,7 @@ class Knowledge(Recommender):
         return code
 
     def _seen_by(self, user: Any) -> np.ndarray:
-        """The items that a user has; none for somebody unknown."""
+        """Items of the user's history; empty for an unknown user."""
         code = -1 if user is None else self._code(user, self.users_)
         return self.seen_.indices[self.seen_.indptr[code] : self.seen_.indptr[code + 1]] if code >= 0 else _NOTHING
 

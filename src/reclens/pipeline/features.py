@@ -124,7 +124,7 @@ class CandidateFeatures:
 def _of_histories(
     matrix: UserItemMatrix, popularity: np.ndarray, labels: np.ndarray
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """What the histories say of users: their features, and the share of each label; NaN for a user without an item."""
+    """Features of users from their histories, and the share of each label; NaN for a user without items."""
     sizes, n = np.diff(matrix.indptr), matrix.n_rows
     owner = np.repeat(np.arange(n), sizes)
     shares = np.divide(1.0, sizes, out=np.full(n, np.nan), where=sizes > 0)

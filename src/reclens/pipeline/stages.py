@@ -141,7 +141,7 @@ class Stages:
         recorder: Recorder,
         request: Request,
     ) -> tuple[pl.DataFrame, int]:
-        """One set of candidates a user, and how many users got the most popular items because nothing was brought."""
+        """Merge the candidates into one set per user; also counts the users who got popular items instead."""
         cold: list[int] = []
 
         def join() -> pl.DataFrame:

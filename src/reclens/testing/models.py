@@ -113,7 +113,7 @@ def _check_strangers(model: Recommender, data: Dataset) -> None:
 
 
 def _check_limits(model: Recommender, table: pl.DataFrame) -> None:
-    """What is excluded is not shown, only candidates are, and the rest of a list stays as it is."""
+    """Excluded items are not shown, only candidates are, and the rest of a list does not change."""
     asked = model.recommend(k=1, cold_users="none").table[USER].head(2).reverse()
     whole = model.recommend(asked, k=1000, cold_users="none").table
     for limit in (table.select(ITEM).unique().sort(ITEM).head(10), whole.gather_every(3).select(USER, ITEM)):
@@ -143,7 +143,7 @@ def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
 
 
 def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
-    """Histories that come with a request: of newcomers, and of users who are known."""
+    """Histories in a request, of new users and of known ones."""
     renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM)
     if model.is_personalized and not model.supports_fold_in:
         _raises(UsageError, lambda: model.recommend(history=renamed), "a history that cannot be used")
@@ -169,7 +169,7 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
 
 
 def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
-    """The history of a known user adds to their training data, or stands in its place."""
+    """The history of a known user is added to their training data, or replaces it."""
     mine = data.interactions.filter(pl.col(USER) == "u1").select(USER, ITEM)
     other = table.filter(pl.col(USER) == "u1")[ITEM][0]
     one = pl.DataFrame({USER: ["u1"], ITEM: [other]})

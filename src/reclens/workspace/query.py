@@ -85,7 +85,7 @@ def get_ready() -> None:
 
 
 class _Asked:
-    """One query on its way, with its stopwatch."""
+    """A running query and its start time."""
 
     def __init__(self, asked: Mapping[str, Any], seconds: float | None) -> None:
         self.asked, self.seconds = asked, seconds
@@ -143,7 +143,7 @@ class _Asked:
 
 
 def _received(source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """What :func:`receive` gives, read in a thread of its own.
+    """The result of :func:`receive`, read in a separate thread.
 
     Python raises KeyboardInterrupt between two steps of the main thread, and a read that waits is one step. A signal
     does not always end it: another thread may take the signal, and a library may have asked the system to go on with

@@ -44,7 +44,7 @@ def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
 
 
 def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
-    """The tables of a folder, which is held against its manifest first, where it has one.
+    """Read the tables of a folder, after checking them against the manifest if there is one.
 
     Raises:
         DataError: If a file is not what was written, or a column is not of its type.
@@ -221,7 +221,7 @@ def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
 
 
 def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """The same, once the folder was held against its manifest."""
+    """Check a folder against its manifest before it is loaded."""
 
     def read(folder: Path) -> Any:
         _read_tables(folder)

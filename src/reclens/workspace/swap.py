@@ -87,7 +87,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @functools.cache
 def _system_call() -> Callable[[bytes, bytes], int] | None:
-    """``renameat2`` of Linux or ``renamex_np`` of macOS, told to exchange."""
+    """``renameat2`` of Linux or ``renamex_np`` of macOS, with the flag for exchanging."""
     if sys.platform not in ("linux", "darwin"):
         return None
     import ctypes

@@ -203,7 +203,7 @@ def _group(vectors: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _people(data: Dataset, source: np.ndarray) -> pl.DataFrame:
-    """Ids and attributes of the users; copies of a user get ids of their own and say whom they are like."""
+    """Ids and attributes of the users; copies of a user get new ids and name their original."""
     ids = data.user_vocabulary.ids.alias(USER).to_frame()
     if data.users is not None:
         known = data.users.drop([name for name in ("cohort", "variant") if name in data.users.columns])

@@ -254,7 +254,7 @@ def _draw_cohorts(settings: WorldSettings, activity: np.ndarray, rng: np.random.
 
 
 def _set_nothing(world: World, rng: np.random.Generator) -> None:
-    """Find the utility of nothing at which lists of ten popular items are clicked as often as the settings say."""
+    """Find the utility of the outside option that gives lists of ten popular items the click rate of the settings."""
     settings, n = world.settings, world.users.height
     offset = settings.none_spread * rng.normal(size=n)
     some = rng.choice(n, min(n, 2_000), replace=False)

@@ -63,7 +63,7 @@ class Strategy(Protocol):
 
 
 class _Catalogue:
-    """What the strategies of the world share: who has consumed what, so that it is not recommended again."""
+    """Shared state of the strategies: consumed items, which are not recommended again."""
 
     def __init__(self) -> None:
         self._order, self._begins = np.zeros(0, np.int32), np.zeros(1, np.int64)
@@ -187,6 +187,6 @@ class Oracle(_Catalogue):
 
 
 def _luck(users: np.ndarray, n_items: int, seed: int) -> np.ndarray:
-    """A uniform number for each user and item, whoever else is asked for."""
+    """A uniform random number per user and item, independent of the other users."""
     keys = users.astype(np.uint64)[:, None] * np.uint64(n_items) + np.arange(n_items, dtype=np.uint64)
     return uniforms(keys, seed)

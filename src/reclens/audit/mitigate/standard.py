@@ -195,7 +195,7 @@ def spec_of(name: str, strength: float, goal: Goal) -> dict[str, Any] | LeftOut:
 
 
 def _of_groups(name: str, strength: float, goal: Goal) -> dict[str, Any] | LeftOut:
-    """Re-rankers that are told the share of a group."""
+    """Re-rankers with a target share of a group."""
     assert goal.group is not None and goal.target is not None
     if name == "dual_prices":
         now, shares = goal.now[goal.group], goal.shares(strength)

@@ -156,7 +156,7 @@ def read(
 
 
 def _of_origin(found: Readout, *files: str | None) -> Readout:
-    """The readout, which says whether its data are synthetic."""
+    """Mark the readout as synthetic if its data are."""
     from reclens.data.origin import file_is_synthetic
 
     return replace(found, synthetic=any(map(file_is_synthetic, files)))

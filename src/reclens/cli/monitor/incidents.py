@@ -25,7 +25,7 @@ NoteOption = Annotated[str, typer.Option("--note", help="What was found or done;
 
 @dataclass(frozen=True, kw_only=True)
 class _Entry:
-    """Who enters what into the audit trail of an incident, and in which monitor."""
+    """Options of an entry in the audit trail of an incident: monitor, author and note."""
 
     by: ByOption = None
     note: NoteOption = ""

@@ -219,7 +219,7 @@ def _inside(
     start: date | datetime | None,
     two_arms: OnFault,
 ) -> pl.DataFrame:
-    """Unit, arm and a column of the rows of the experiment: from its start on, of units that stand in one arm."""
+    """Unit, arm and a column of the rows since the start of the experiment, of units in exactly one arm."""
     unit = plan.cluster or plan.unit
     if plan.triggered:
         list_triggered(rows, plan, Window(time, start))

@@ -214,7 +214,7 @@ def gather_events(
 
 @dataclass(frozen=True)
 class _Grouped:
-    """A log grouped by unit, and what was found on the way."""
+    """A log grouped by unit, and the problems that were found."""
 
     units: Table
     markers: tuple[str, ...]

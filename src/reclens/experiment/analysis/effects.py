@@ -288,7 +288,7 @@ def _effect(
 
 
 def _verdict(plan: Plan, interim: InterimAnalysis, metric: Metric, found: Difference, p_adjusted: float) -> Verdict:
-    """What may be said, by the critical value of this look, as its interval says."""
+    """The verdict on an effect, by the critical value of this look; it agrees with the interval."""
     if not found.testable:
         return "not_testable"
     loss, relative = metric.loss

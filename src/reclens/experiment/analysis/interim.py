@@ -205,7 +205,7 @@ class InterimAnalysis(Tabular):
         return high
 
     def _always(self, z: float, n: int, level: float) -> tuple[Estimate, float]:
-        """The always-valid interval and p-value of a normal deviate, in units of its own standard error."""
+        """Always-valid interval and p-value of a normal deviate, in units of its standard error."""
         looks = self.plan.sequential
         assert looks is not None
         tuning = _tuning(self.plan, self.planned_units)

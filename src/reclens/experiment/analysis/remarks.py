@@ -176,7 +176,7 @@ def adjustments_of(plan: Plan, effects: Sequence[Effect], *, segmented: bool, st
 
 
 def _lost(effect: Effect) -> Remark:
-    """An effect that is significant by itself, and not after the correction."""
+    """An effect that is significant alone, but not after the correction."""
     return Remark(
         code="lost_by_correction",
         metric=effect.metric.name,
@@ -198,7 +198,7 @@ def _cuped(effect: Effect) -> list[Number]:
 
 
 def _stops(effects: Sequence[Effect]) -> list[Remark]:
-    """Which lift is shown after a bound was crossed, and what the other one says."""
+    """The lift that is shown after a bound was crossed, and the alternative estimate."""
     found: list[Remark] = []
     for effect in effects:
         name, arm = effect.metric.name, effect.arm

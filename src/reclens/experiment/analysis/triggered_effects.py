@@ -152,7 +152,7 @@ def diluted_mean(
 
 
 def _times(found: Estimate, factor: float, error: float) -> Estimate:
-    """An estimate times a factor that is known to within an error: the product's interval, each side by itself."""
+    """Multiply an estimate by an uncertain factor; the interval of the product is computed separately for each side."""
     value, more = factor * found.value, found.value * error
     if found.low is None or found.high is None:
         return replace(found, value=value)

@@ -72,7 +72,7 @@ def _with_unknown(checks: Sequence[TrustCheck], unknown: Sequence[Unknown]) -> t
 
 
 def _rows(plan: Plan, sums: Aggregates) -> TrustCheck:
-    """What was found on the way to the sums."""
+    """Check the problems that were found while the rows were aggregated."""
     if not sums.rules:
         return TrustCheck(code="rows", status="pass", reason="clean", facts=RowRules())
     kept = sum(sums.arm(arm).n for arm in sums.arms)
@@ -88,7 +88,7 @@ def _rows(plan: Plan, sums: Aggregates) -> TrustCheck:
 
 
 def _peeking(plan: Plan, interim: InterimAnalysis) -> TrustCheck:
-    """Whether the experiment is looked at when the plan says; without an answer it is never fine."""
+    """Check that the looks follow the plan; without an answer the status is never ``pass``."""
     looks = plan.sequential
     units = Setting("planned_units")
 

@@ -122,7 +122,7 @@ def _best(ranking: np.ndarray, used: np.ndarray) -> np.ndarray:
 def _team_draft(
     a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Lists, who put each item there, and whether the other might have stood there as likely.
+    """Team-draft lists, the team of each item, and whether the other team could have placed it with equal probability.
 
     A round is contested if both rankers pick in it whoever begins: then each team has each of its places with the same
     chance, and clicks by place alone give nothing on average. The end of the list may cut a round to its first pick.

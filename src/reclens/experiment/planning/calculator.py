@@ -165,7 +165,7 @@ def _metric(
     margin: float | None,
     equivalence: bool,
 ) -> Metric:
-    """The metric that is asked about; with a margin a guardrail."""
+    """The metric of the question; with a margin it is a guardrail."""
     guard: dict[str, Any] = (
         {"role": "primary"} if margin is None else {"role": "guardrail", "margin": margin, "equivalence": equivalence}
     )

@@ -44,7 +44,7 @@ _MOMENTS: Final = 28
 
 
 def _power_at_any_look(method: str, moments: int, level: float, drift: float) -> float:
-    """Power of an always-valid method that is looked at so often, at a drift of the statistic by the last look."""
+    """Power of an always-valid method with several looks, at a given drift of the statistic at the last look."""
     times = [at / moments for at in range(1, moments + 1)]
     bound = always_valid_bounds(times, level=level, exact=method == "msprt")
     return float(sum(map(np.sum, exit_probabilities(times, bound.tolist(), (-bound).tolist(), drift=drift))))

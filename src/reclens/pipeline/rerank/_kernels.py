@@ -134,7 +134,7 @@ def history_shares(users: Any, indptr: Any, indices: Any, shares: Any, out: Any)
 
 @kernel("float64(int64[::1], float64[::1], int64, float64[::1], float64[::1], float64[::1], int64, float64)")
 def _change(labels: Any, shares: Any, size: Any, p: Any, placed: Any, terms: Any, count: Any, alpha: Any) -> Any:
-    """What an item adds to Σ p log q̃: only the terms of its own labels are others than without it."""
+    """Change of Σ p log q̃ when an item is added: only the terms of its own labels change."""
     change = 0.0
     for at in range(size):
         label = labels[at]

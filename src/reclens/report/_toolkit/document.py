@@ -213,5 +213,5 @@ def _markdown(
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: names are data."""
+    """Escape text for Markdown: names are data."""
     return re.sub(r"([\\`*_\[\]<>#|])", r"\\\1", unlinked(text.replace("\n", " ")))

@@ -148,7 +148,7 @@ def definition_of(name: str) -> dict[str, Any]:
 
 
 def _wrapped(spec: Any, *, beside: int) -> Any:
-    """A spec whose long titles of axes stand in several lines: a title that is wider than the chart is cut off.
+    """Wrap long axis titles of a spec, because titles wider than the chart are cut off.
 
     Args:
         spec: The spec.
@@ -167,7 +167,7 @@ def _wrapped(spec: Any, *, beside: int) -> Any:
 
 
 def _lines(title: str, most: int) -> list[str]:
-    """A title in lines of so many letters; what stands in parentheses at its end has a line of its own.
+    """Split a title into lines of limited length; a trailing part in parentheses gets its own line.
 
     >>> _lines("serendipity@10 (higher is better)", 32), _lines("share of the users who could be shown it", 32)
     (['serendipity@10', '(higher is better)'], ['share of the users who could be', 'shown it'])

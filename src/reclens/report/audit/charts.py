@@ -117,7 +117,7 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
 
 
 def _name(rows: Sequence[dict[str, Any]], most: float) -> None:
-    """Say on which side of its point each group is named; the farthest from parity first, none over another."""
+    """Choose the side of its point for the name of each group, the farthest from parity first, without overlaps."""
     taken: list[tuple[float, float, str]] = []
     for row in rows:
         row["named"] = ""

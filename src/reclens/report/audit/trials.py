@@ -246,7 +246,7 @@ def trials_part(found: Mitigation | None) -> DocumentPart:
 
 
 def _shown(found: Mitigation) -> Trial | None:
-    """The trial that is told of group by group: the chosen one on test, else the knee, else the end of the front."""
+    """The trial that is described by group: the chosen one on test, else the knee, else the end of the front."""
     if found.test is not None:
         return found.test
     sweep = found.validation
@@ -273,7 +273,7 @@ def _figures(found: Mitigation, shown: Trial | None) -> list[Figure]:
 
 
 def _paying(trial: Trial) -> list[str]:
-    """Who certainly loses and who certainly gains."""
+    """Groups that certainly lose, and groups that certainly gain."""
     found = []
     for code in ("loses", "gains"):
         named = [each for each in trial.payers if each.code == code and each.by != "overall"]

@@ -70,7 +70,7 @@ def distribution_chart(results: Mapping[str, Evaluation], *, metric: str) -> Any
 
 
 def _first(metric: str) -> str:
-    """Who stands first when users are sorted by their value, the lowest first."""
+    """Order users by their value, the lowest first."""
     return {True: "the worst", False: "the best", None: "the lowest"}[direction(metric)]
 
 

@@ -105,7 +105,7 @@ def _left_out(row: PairedDifference) -> list[str]:
 
 
 def _ranking(rows: Sequence[PairedDifference]) -> str:
-    """Who comes first, and how many systems are better and worse than the baseline; ``rows`` are the best first."""
+    """Name the best systems, and count those above and below the baseline; ``rows`` are sorted, best first."""
     first, baseline = rows[0], rows[0].baseline
     higher = bool(direction(first.metric))
     leads = first.difference != 0 and (first.difference > 0) == higher

@@ -107,7 +107,7 @@ def _answer(sizing: Sizing) -> DecisionWords:
 
 
 def _sure(sizing: Sizing) -> str:
-    """The power that is asked for, the least that the planned sample has, and the level."""
+    """The required power, the smallest power of the planned sample, and the level."""
     plan, said = sizing.plan, f"Power {percent(sizing.plan.power, 0)} asked for"
     powers = {each.metric.name: each.power for each in sizing.metrics if each.metric.role == "primary"}
     known = {name: power for name, power in powers.items() if power is not None}

@@ -127,7 +127,7 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
 
 
 def _line(alt: Any, where: Mapping[str, float], *, what: str, x: Any = None, y: Any = None) -> Any:
-    """A thin line across or up, that says what it is."""
+    """A thin horizontal or vertical line with a label."""
     data = alt.Data(values=[{**where, "tip": what}])
     channels = {name: channel for name, channel in (("x", x), ("y", y)) if channel is not None}
     return (

@@ -107,7 +107,7 @@ def interference_card(found: Interference, said: Sequence[str], *, fitted: bool)
 
 
 def _misled(bent: Sequence[DesignResult], worlds: int) -> str:
-    """Who acts on a test of a biased design."""
+    """The consequence of acting on a biased design."""
     if not bent:
         return "No design is shown to mislead; segments of users were not compared"
     signs = [f"the wrong sign in {round(each.wrong_sign.value * worlds)} of {worlds}" for each in bent]

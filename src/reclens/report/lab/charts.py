@@ -276,7 +276,7 @@ def _row(name: str, found: Estimate, system: str, *, of: Callable[[Estimate], st
 
 
 def _told(systems: Sequence[str]) -> Any:
-    """Colours that are told above the chart."""
+    """A legend of colours above the chart."""
     return colour_of(systems).legend(
         title=None, orient="top", labelColor="var(--ink)", labelFontSize=12, symbolType="circle"
     )

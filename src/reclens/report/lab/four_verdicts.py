@@ -74,7 +74,7 @@ _TERMS: Final = ("A/B_test", "control", "credit", "interleaving", "interval", "o
 
 
 def _answer(found: MethodComparison) -> DecisionWords:
-    """What is true, which way says so, and how sure that is."""
+    """The true winner, the methods that find it, and how certain they are."""
     treatment, control = found.names
     said = summary_of_verdicts(found)
     rows = found.to_dicts()
@@ -161,7 +161,7 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _method(row: Mapping[str, Any]) -> str:
-    """A way of interleaving in words; estimators have names."""
+    """The name of an interleaving method in words; estimators keep their names."""
     return in_words(row["method"]) if row["verdict"] == "interleaving" else row["method"]
 
 
