@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
+import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 from reclens.edges.dbt import DbtMarts, write_project
+from reclens.errors import MissingExtraError, WorkspaceError
+from reclens.job.monitor_ground import marts_of
 from reclens.monitor.day import run_day, run_days
+from reclens.monitor.duck import frame
+from reclens.monitor.landing import LANDED
 from reclens.monitor.project import Project
+from reclens.monitor.queries import names, sql
 from reclens.monitor.summary import KEYS
 
 FIRST = date(2026, 1, 5)
@@ -129,7 +139,119 @@ def with_dbt(tmp_path: Path) -> Project:
     return project
 
 
-def test_one_build_over_days_makes_what_the_monitor_makes_day_by_day(embedded: Project, with_dbt: Project) -> None:
+def commanded(project: Project, *command: str, minutes: float = 120.0) -> DbtMarts:
+    """The marts by another command than dbt."""
+    listed = ", ".join(json.dumps(word) for word in command)
+    file = project.folder / "monitor.toml"
+    file.write_text(f"{SETTINGS}\n[marts]\ncommand = [{listed}]\nminutes = {minutes}\n", encoding="utf-8")
+    return DbtMarts(Project(project.folder))
+
+
+KILLED = """
+import os, signal
+from dbt.adapters.sql.connections import SQLConnectionManager
+from dbt.cli.main import cli
+
+ran = SQLConnectionManager.add_query
+
+def dying(self, sql, *arguments, **more):
+    found = ran(self, sql, *arguments, **more)
+    if "insert into" in sql and "daily_metrics" in sql:  # the second day, before its transaction ends
+        os.kill(os.getpid(), signal.SIGKILL)
+    return found
+
+SQLConnectionManager.add_query = dying
+cli()
+"""
+
+
+def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_day_by_day(
+    embedded: Project, with_dbt: Project
+) -> None:
     pytest.importorskip("dbt.version", reason="dbt is not installed: pip install 'reclens[dbt]'")
-    run_days(with_dbt, DAYS, marts=DbtMarts(with_dbt))
-    assert_same_state(with_dbt, embedded)
+    with pytest.raises(WorkspaceError, match="status -9"):
+        run_days(with_dbt, DAYS, marts=commanded(with_dbt, sys.executable, "-c", KILLED))
+    assert with_dbt.days() == [] and not (with_dbt.state / "held").exists()
+    # One day of one mart was made whole; the second one was not.
+    connection = duckdb.connect(with_dbt.folder / "dbt" / "warehouse.duckdb")
+    assert connection.execute("SELECT DISTINCT day FROM daily_metrics").fetchall() == [(FIRST,)]
+    connection.execute("UPDATE daily_metrics SET clicks = 0")
+    connection.close()
+    (with_dbt.folder / "monitor.toml").write_text(SETTINGS, encoding="utf-8")
+    again = Project(with_dbt.folder)
+    run_days(again, DAYS, marts=DbtMarts(again))
+    assert_same_state(again, embedded)
+    # What is not among the tables of a day is made too: the log of retrievers was landed.
+    connection = duckdb.connect(with_dbt.folder / "dbt" / "warehouse.duckdb", read_only=True)
+    brought = frame(connection, "SELECT * FROM retrievers ORDER BY day, name")
+    connection.close()
+    for day in DAYS:
+        mine = brought.filter(pl.col("day") == day).select("name", "n", "total")
+        assert_frame_equal(mine, state(embedded, day)["pipeline"].select("name", "n", "total"))
+
+
+def test_a_build_that_fails_leaves_the_days_as_they_were(embedded: Project, with_dbt: Project) -> None:
+    broken = commanded(with_dbt, sys.executable, "-c", "print('00:00:01  no disk'); raise SystemExit(2)")
+    with pytest.raises(WorkspaceError, match=r"status 2, and the days count as not run.*It said: no disk"):
+        run_days(with_dbt, DAYS[:1], marts=broken)
+    assert with_dbt.days() == []
+    asleep = commanded(with_dbt, sys.executable, "-c", "import time; time.sleep(60)", minutes=0.005)
+    with pytest.raises(WorkspaceError, match=r"within 0\.005 minutes"):
+        run_days(with_dbt, DAYS[:1], marts=asleep)
+    with pytest.raises(MissingExtraError, match=r"cannot be started.*\[marts\] command"):
+        run_days(with_dbt, DAYS[:1], marts=commanded(with_dbt, str(with_dbt.folder / "dbt")))
+
+
+def test_a_day_without_rows_has_no_marts_and_starts_no_build(with_dbt: Project) -> None:
+    nothing = commanded(with_dbt, sys.executable, "-c", "raise SystemExit(2)")
+    [run] = run_days(with_dbt, [FIRST - timedelta(days=1)], marts=nothing)
+    assert run.gate.state == "not_evaluated" and run.series.is_empty()
+
+
+def test_dbt_or_its_project_is_missing(with_dbt: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = with_dbt.folder / "monitor.toml"
+    settings.write_text(SETTINGS + '[marts]\nengine = "dbt"\nproject = "elsewhere"\n')
+    with pytest.raises(WorkspaceError, match="reclens monitor init --dbt"):
+        marts_of(Project(with_dbt.folder))
+    settings.write_text(SETTINGS + '[marts]\nengine = "dbt"\n')
+    monkeypatch.setitem(sys.modules, "dbt.version", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'reclens\[dbt\]'"):
+        marts_of(Project(with_dbt.folder))
+
+
+def test_the_project_says_who_looks_after_what(with_dbt: Project) -> None:
+    folder = with_dbt.folder / "dbt"
+    assert not (folder / "packages.yml").exists() and not (folder / "dependencies.yml").exists()
+    read = {each.stem: yaml.safe_load(each.read_text()) for each in folder.glob("**/*.yml")}
+    assert read["dbt_project"]["vars"] == {"late_after": 0.5, "cutoff": 3, "hit_at": 2}
+    models = {each["name"]: each for each in read["models"]["models"]}
+    # Neither stages nor a log of clicks are in the settings.
+    made = {"daily_metrics", "daily_lists", "item_exposure", "user_cohort", "duplicates", "latency", "retrievers"}
+    assert set(models) == {"impressions", "lists", *made}
+    meta = models["daily_metrics"]["config"]["meta"]
+    assert meta["owners"] == ["ranking team"] and meta["runbooks"] == {"ctr": "https://wiki.example/ctr"}
+    assert models["latency"]["config"]["meta"]["owners"] == []
+    assert all(models[name]["data_tests"] and models[name]["description"] for name in made)
+    exposures = {each["name"]: each for each in read["exposures"]["exposures"]}
+    ctr = exposures["indicator_ctr"]
+    assert (ctr["owner"], ctr["url"]) == ({"name": "ranking team"}, "https://wiki.example/ctr")
+    assert ctr["depends_on"] == ["ref('daily_metrics')"] and ctr["config"]["meta"]["direction"] == "down"
+    assert set(exposures["health"]["depends_on"]) == {f"ref('{name}')" for name in made}
+    tables = {each["name"] for each in read["sources"]["sources"][0]["tables"]}
+    assert tables == {"days", "events", "user_facts", "item_facts", "retriever_log"}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_model_is_its_query_with_references(name: str, tmp_path: Path) -> None:
+    project = make_monitor(
+        tmp_path / "m",
+        SETTINGS.replace("[tables]", '[tables]\nstages = "s"').replace("\n[gate]", '\nclicks = "c"\n[gate]'),
+    )
+    folder = write_project(project, today=FIRST)
+    [place] = folder.glob(f"models/*/{name}.sql")
+    text = place.read_text().split("}}\n\n", 1)[1]
+    assert "{{" in text and "$" not in "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    back = re.sub(r"\(SELECT \* FROM \{\{ (?:ref|source)\((?:'landed', )?'(\w+)'\) \}\}\) AS \1", r"\1", text)
+    assert re.sub(r"\{\{ var\('(\w+)'\) \}\}", r"$\1", back) == sql(name)
+    others = [each for each in (*names(), *LANDED) if re.search(rf"(FROM|JOIN) {each}\b", text)]
+    assert others == []  # nothing is read but by a reference

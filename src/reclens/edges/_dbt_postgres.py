@@ -116,6 +116,5 @@ def _typed(column: str, kind: str) -> pl.Expr:
         return pl.col(column).cast(pl.Int64)
     if kind == "boolean":
         return pl.col(column) == "t"
-    if kind == "numeric":  # sums of whole numbers
-        return pl.col(column).cast(pl.Float64).cast(pl.Int64)
-    return pl.col(column).cast(pl.Float64) if kind == "double precision" else pl.col(column)
+    # A sum of whole numbers is a number without bounds in both.
+    return pl.col(column).cast(pl.Float64) if kind in ("double precision", "numeric") else pl.col(column)
