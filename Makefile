@@ -42,13 +42,15 @@ test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM
 	PYTHONPATH=src .venv-torch/bin/python -m pytest tests/edges/test_sentence_transformers.py $(ARGS)
 
 # The older clients are put before the newest one, in the environment of the tests.
-test-stores: $(VENV)/.test  ## tests of Pinecone's clients of two older APIs
+test-stores: $(VENV)/.test  ## tests of Pinecone's clients of two older APIs, and of dbt on PostgreSQL
 	@$(MAKE) --no-print-directory env ENV=pinecone-7
 	@$(MAKE) --no-print-directory env ENV=pinecone-9
 	@for older in 7 9; do \
 		found=$$(.venv-pinecone-$$older/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 		PYTHONPATH="$$found:src" $(RUN)/python -m pytest tests/edges/test_pinecone.py $(ARGS) || exit 1; \
 	done
+	@$(MAKE) --no-print-directory env ENV=dbt-postgres
+	RECLENS_TEST_DBT=$(CURDIR)/.venv-dbt-postgres/bin/python $(RUN)/python -m pytest tests/edges/test_dbt_postgres.py $(ARGS)
 
 test-airflow:  ## tests of the Airflow DAGs
 test-spark:  ## tests on a JVM Spark

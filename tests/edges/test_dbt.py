@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from polars.testing import assert_frame_equal
 
 from reclens.edges.dbt import DbtMarts, write_project
 from reclens.errors import MissingExtraError, WorkspaceError
+from reclens.job.monitor import backfill
 from reclens.job.monitor_ground import marts_of
 from reclens.monitor.day import run_day, run_days
 from reclens.monitor.duck import frame
-from reclens.monitor.landing import LANDED
+from reclens.monitor.landing import LANDED, Marts
 from reclens.monitor.project import Project
 from reclens.monitor.queries import names, sql
 from reclens.monitor.summary import KEYS
+from reclens.workspace import Workspace
 
 FIRST = date(2026, 1, 5)
 DAYS = [FIRST + timedelta(days=at) for at in range(3)]
@@ -111,11 +113,11 @@ def state(project: Project, day: date) -> Mapping[str, pl.DataFrame]:
     return {name: table for name in names if (table := project.read_day(day, name)) is not None}
 
 
-def assert_same_state(left: Project, right: Project) -> None:
+def assert_same_state(left: Project, right: Project, states: Sequence[str] = ("passed", "failed", "passed")) -> None:
     """The tables, series and gates of all days; sums of floats differ by the order of their rows."""
     assert left.days() == right.days() == DAYS
     assert left.gates() == right.gates()
-    assert [gate.state for gate in left.gates().values()] == ["passed", "failed", "passed"]
+    assert [gate.state for gate in left.gates().values()] == list(states)
     for day in DAYS:
         one, two = state(left, day), state(right, day)
         assert set(one) == set(two) and len(one) >= 8
@@ -166,7 +168,7 @@ cli()
 
 
 def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_day_by_day(
-    embedded: Project, with_dbt: Project
+    embedded: Project, with_dbt: Project, tmp_path: Path
 ) -> None:
     pytest.importorskip("dbt.version", reason="dbt is not installed: pip install 'reclens[dbt]'")
     with pytest.raises(WorkspaceError, match="status -9"):
@@ -177,9 +179,11 @@ def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_d
     assert connection.execute("SELECT DISTINCT day FROM daily_metrics").fetchall() == [(FIRST,)]
     connection.execute("UPDATE daily_metrics SET clicks = 0")
     connection.close()
-    (with_dbt.folder / "monitor.toml").write_text(SETTINGS, encoding="utf-8")
+    settings = f'{SETTINGS}\n[marts]\nengine = "dbt"\n'
+    (with_dbt.folder / "monitor.toml").write_text(settings, encoding="utf-8")
     again = Project(with_dbt.folder)
-    run_days(again, DAYS, marts=DbtMarts(again))
+    done = backfill(again, DAYS[0], DAYS[-1], workspace=Workspace(tmp_path / "workspace"))
+    assert [each.gate.state for each in done.days] == ["passed", "failed", "passed"]
     assert_same_state(again, embedded)
     # What is not among the tables of a day is made too: the log of retrievers was landed.
     connection = duckdb.connect(with_dbt.folder / "dbt" / "warehouse.duckdb", read_only=True)
@@ -255,3 +259,23 @@ def test_a_model_is_its_query_with_references(name: str, tmp_path: Path) -> None
     assert re.sub(r"\{\{ var\('(\w+)'\) \}\}", r"$\1", back) == sql(name)
     others = [each for each in (*names(), *LANDED) if re.search(rf"(FROM|JOIN) {each}\b", text)]
     assert others == []  # nothing is read but by a reference
+
+
+def test_init_writes_the_project_of_a_new_monitor_and_anew_that_of_one_that_is_there(
+    in_process, tmp_path: Path
+) -> None:
+    def init(*words: str) -> str:
+        done = in_process("monitor", "init", "watch", "--dbt", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    init("--log", "/logs/impressions")
+    made = Project(tmp_path / "watch")
+    assert made.settings.marts.engine == "dbt" and isinstance(marts_of(made), Marts)
+    place = tmp_path / "watch" / "dbt" / "models" / "marts" / "latency.sql"
+    before = place.read_text()
+    place.write_text("SELECT 1")
+    assert "written: watch/dbt" in init() and place.read_text() == before
+    settings = tmp_path / "watch" / "monitor.toml"
+    settings.write_text(settings.read_text().replace('engine = "dbt"', 'engine = "native"'))
+    assert 'engine = "dbt"' in init()  # says what is missing

@@ -74,7 +74,7 @@ def test_the_marts_on_postgresql_are_those_of_the_monitor(on_server: Project, ca
         short.write_parquet(project.folder / "log" / f"{late}.parquet")
     run_day(embedded, late)
     run_days(on_server, [late], marts=DbtMarts(on_server))
-    cases.assert_same_state(on_server, embedded)
+    cases.assert_same_state(on_server, embedded, ("passed", "failed", "failed"))  # too few rows
 
 
 def test_a_server_that_is_down_is_said_and_no_day_is_run(
