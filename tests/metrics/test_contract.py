@@ -7,6 +7,7 @@ import pytest
 
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.metrics import describe, family_of, names, needs_of, parse
+from reclens.metrics.conventions import CONVENTIONS
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import asked_name
 from reclens.testing.metrics import check_metric
@@ -99,3 +100,8 @@ def test_every_metric_says_when_to_use_it_and_when_it_misleads(name: str) -> Non
 def test_the_family_and_needs_of_a_metric_that_is_not_registered_here() -> None:
     assert (family_of("clicks_of_ours@3"), needs_of("clicks_of_ours@3")) == ("other", ())
     assert (family_of("arp@10"), needs_of("diversity@5")) == ("popularity", ("features",))
+
+
+def test_every_convention_names_a_library_or_a_paper() -> None:
+    assert all(len(each.summary) > 20 for each in CONVENTIONS.values())
+    assert "1.2" in CONVENTIONS["recommenders"].summary

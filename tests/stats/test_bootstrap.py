@@ -141,6 +141,7 @@ def test_skewed_values_of_few_users_say_how_often_such_intervals_hold(
     assert np.mean([each is not None for each in said]) > 0.9
     skewed = of_values(np.r_[np.ones(29), 40.0])
     assert (skewed.coverage, skewed.note, skewed.level) == (0.91, "skewed_few", 0.95)
+    assert [of_values(np.r_[np.ones(n - 1), 40.0]).coverage for n in (10, 19, 20, 29)] == [0.86, 0.86, 0.89, 0.89]
     few = of_values(np.r_[np.ones(8), 40.0])
     assert (few.low, few.coverage) == (None, None) and (few.n, few.note) == (9, "skewed_too_few")
     assert of_values(rng.normal(3, 1, 30)).coverage is None

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reclens.errors import IncomparableError, UnknownNameError, UsageError
-from reclens.stats.resample import POISSON, SIGN, weighted_sums
+from reclens.stats.resample import POISSON, SIGN, unit_weights, weighted_sums
 from reclens.stats.summary import Summary
 
 ALL = ("overall", "all")
@@ -139,3 +139,35 @@ def test_arrays_and_header_round_trip(rng: np.random.Generator) -> None:
     again = Summary.of_arrays(summary.header(), summary.arrays())
     assert (again.cells, again.columns, again.seed) == (summary.cells, summary.columns, summary.seed)
     np.testing.assert_array_equal(again.sums, summary.sums)
+
+
+def splitmix64(state: int, n: int) -> list[int]:
+    """Steele, Lea and Flood's generator in Python's integers."""
+    found = []
+    for _ in range(n):
+        state = (state + 0x9E3779B97F4A7C15) % 2**64
+        word = (state ^ state >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        word = (word ^ word >> 27) * 0x94D049BB133111EB % 2**64
+        found.append(word ^ word >> 31)
+    return found
+
+
+def test_weights_are_drawn_from_the_published_generator() -> None:
+    assert splitmix64(1234567, 3) == [6457827717110365317, 3203168211198807973, 9817491932198370423]  # Rosetta Code
+    keys, seed, step = [5, 2**63 + 1], 7, 0x9E3779B97F4A7C15
+    # The finaliser of a state is the first number of the state one step before.
+    (salt,) = splitmix64(seed - step, 1)
+    words = [splitmix64(splitmix64((key ^ salt) - step, 1)[0], 2) for key in keys]
+    by_hand = [[POISSON[word >> 16 * at & 0xFFFF] for word in each for at in range(4)] for each in words]
+    found = weighted_sums(
+        np.array(keys, np.uint64),
+        np.eye(2),
+        np.array([0, 2]),
+        np.array([[0]]),
+        n_targets=1,
+        draws=8,
+        seed=seed,
+        scheme=POISSON,
+    )
+    np.testing.assert_array_equal(found[0], by_hand)
+    np.testing.assert_array_equal(unit_weights(np.array(keys, np.uint64), range(8), seed=seed, scheme=POISSON), by_hand)
