@@ -9,9 +9,11 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -22,14 +24,29 @@ from reclens.cli.options import as_option, runs, texts
 from reclens.dashboard.advice import said_on_page
 from reclens.data.read.frames import ids_alike
 from reclens.data.read.lists import normalize_recommendations
-from reclens.data.read.open import translated
-from reclens.data.read.request import Words, is_about_reading, named_by
+from reclens.data.read.open import load_data, translated
+from reclens.data.read.request import Reading, Words, is_about_reading, named_by
 from reclens.data.read.sources import load
+from reclens.data.split.result import _no_shared_pair
+from reclens.edges._staging import refuse_to_replace
+from reclens.edges.responsible_ai import responsible_ai_table
 from reclens.errors import DataError, RecLensError, RecLensWarning, Setting
 from reclens.evaluation.warnings import IdsWarning, TaskWarning
+from reclens.experiment.aggregate.aggregates import Aggregates
+from reclens.experiment.aggregate.arm_level import ArmCounts, compare_arm_statistics
 from reclens.experiment.aggregate.source import opened
+from reclens.experiment.off_policy import Decisions
+from reclens.experiment.off_policy.evaluate import _chosen
+from reclens.experiment.off_policy.pseudo_inverse import pseudo_inverse_weights
+from reclens.experiment.planning.calculator import calculate
+from reclens.explore.space import EmbeddingCard, EmbeddingSpace
+from reclens.stats.power import Question
+from reclens.tuning.journal import Journal
+from reclens.tuning.results import split_settings
+from reclens.world.policy import Policy
 
 LISTS = {"user_id": [1], "item_id": [8], "rank": [1]}
+NOTHING = Aggregates(arms=(), columns=(), cells={})
 COUNTS = {"variant": ["a", "b"], "n": [9, 9]}
 
 
@@ -60,16 +77,42 @@ def _weights(folder: Path) -> None:
     rl.models.Popular().fit(rl.read(pl.DataFrame({"user_id": [1, 2], "item_id": [1, 1], "weight": [1.0, -1.0]})))
 
 
+def _plan(**more: Any) -> rl.experiment.Plan:
+    metric = {"name": "bought", "kind": "proportion", "value": "bought", "role": "primary"}
+    content = {"name": "shop", "unit": "user", "arms": {"a": 0.5, "b": 0.5}, "metrics": [metric]}
+    return rl.experiment.Plan.model_validate(content | more)
+
+
 def _counted(folder: Path) -> None:
-    plan = rl.experiment.Plan.model_validate(
-        {
-            "name": "shop",
-            "unit": "user",
-            "arms": {"a": 0.5, "b": 0.5},
-            "metrics": [{"name": "bought", "kind": "proportion", "value": "bought", "role": "primary"}],
-        }
-    )
-    rl.experiment.read_aggregated(plan, pl.DataFrame(COUNTS))
+    rl.experiment.read_aggregated(_plan(), pl.DataFrame(COUNTS))
+
+
+def _arms() -> list[ArmCounts]:
+    return [
+        ArmCounts.of(np.arange(n), np.zeros(n, int), np.arange(n, dtype=np.uint64), n_items=2, groups=4)
+        for n in (9, 90)
+    ]
+
+
+def _shown_from_elsewhere(folder: Path) -> None:
+    log, policy = Decisions.of([0, 1], [1.0, 0.0], [0.5, 0.5], requests=[0, 0]), Policy(kind="greedy", k=2, pool=2)
+    pseudo_inverse_weights(log, np.array([[0, 2], [0, 2]]), logging=policy, target=None)  # type: ignore[arg-type]
+
+
+def _bandit(folder: Path) -> None:
+    (folder / "random" / "all").mkdir(parents=True)
+    (folder / "random" / "all" / "item_context.csv").write_text("item_id\n", encoding="utf-8")
+    load_data(str(folder), Reading(words="python"))
+
+
+def _movielens(folder: Path) -> None:
+    (folder / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,5\n", encoding="utf-8")
+    rl.read(folder)
+
+
+def _other_search(folder: Path) -> None:
+    Journal(folder, {"trials": 1}).close()
+    Journal(folder, {"trials": 2})
 
 
 def _read(text: bytes, **how: Any) -> Callable[[Path], object]:
@@ -111,10 +154,58 @@ def _features(folder: Path) -> None:
     rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), train=train, metrics=["diversity@1"], features="shelf")
 
 
-READERS = ("data", "evaluation", "models")
-ALONE = ("experiment/aggregate/source.py", "experiment/analysis/aggregated.py")
-"""What of the library advises how tables are read."""
+ROOMS = (
+    "data",
+    "evaluation",
+    "metrics/of_predictions.py",
+    "models",
+    "stats",
+    "tuning/results.py",
+    "world",
+    "experiment/off_policy",
+)
 CASES: Mapping[str, Callable[[Path], object]] = {
+    "absolute_effects": lambda folder: Question(kind="mean", mean=0.0, sd=1.0),
+    "ask_something": lambda folder: calculate(mean=0.2),
+    "audit_groups": lambda folder: responsible_ai_table(SimpleNamespace(users=pl.DataFrame({"user_id": [1]}))),  # type: ignore[arg-type]
+    "bin_values": lambda folder: rl.audit.run(
+        pl.DataFrame({"user_id": range(40), "item_id": [1] * 40, "rank": [1] * 40}),
+        users=pl.DataFrame({"user_id": range(40), "height": range(40)}),
+        items=pl.DataFrame({"item_id": [1, 2], "shelf": ["a", "b"]}),
+        attributes=["shelf"],
+        by="height",
+    ),
+    "draw_larger_arm": lambda folder: compare_arm_statistics(*_arms(), "coverage"),
+    "effects_that_add": lambda folder: Question(kind="mean", mean=0.0, sd=1.0, relative=False, scales=True),
+    "evaluate_predictions": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics=["rmse"]),
+    "gather_alike": lambda folder: (
+        Aggregates(arms=(), columns=("a",), cells={}) + Aggregates(arms=(), columns=(), cells={})
+    ),
+    "give_categories": lambda folder: _chosen(["mips"], None, None),
+    "give_pool": _shown_from_elsewhere,
+    "group_units": lambda folder: rl.experiment.gather(pl.DataFrame(), _plan(cluster="shop")),
+    "greedy_policy": lambda folder: Policy(sharpness=-1.0),
+    "keep_split": lambda folder: split_settings({"method": "given"}),
+    "name_segments": lambda folder: rl.evaluate(
+        pl.DataFrame(LISTS),
+        pl.DataFrame(LISTS),
+        train=rl.read(pl.DataFrame(LISTS).drop("rank")),
+        metrics="mrr@1",
+        by="x",
+    ),
+    "one_of_settings": lambda folder: rl.audit.run(
+        pl.DataFrame(LISTS), settings=rl.audit.AuditSettings(attributes=["shelf"]), k=3
+    ),
+    "read_bandit": _bandit,
+    "read_layout": _movielens,
+    "replace_files": lambda folder: refuse_to_replace([folder], overwrite=False),
+    "say_lengths": lambda folder: EmbeddingSpace(
+        ids=pl.Series(["a"]),
+        vectors=np.array([[2.0]]),
+        card=EmbeddingCard(model="m", revision="1", dimension=1, source="file"),
+    ),
+    "split_again": lambda folder: _no_shared_pair("training", pl.DataFrame(LISTS), "test", pl.DataFrame(LISTS)),
+    "start_anew": _other_search,
     "cast_ids": lambda folder: rl.read(pl.DataFrame({"user_id": [True], "item_id": [1]})),
     "change_columns": _read(b"user,item\n1,2\n", columns={"user_id": "user", "item_id": "user"}),
     "choose_member": lambda folder: rl.read(_zip(folder)),
@@ -211,16 +302,14 @@ def test_each_surface_names_its_own_settings(code: str, tmp_path: Path, monkeypa
         assert f"{name}=" in here["python"], here
     argument = re.compile(rf"(?<![\w-])({'|'.join(names) or 'columns'})=")
     assert "--" not in here["python"].replace("zstd -d", "")
-    if names:
+    if "{" in texts().get(code, found.advice.text):
         assert "--" in here["options"] and not argument.search(_without_options(here["options"])), here
     assert "--" not in here["page"] and not re.search(r"\w=", here["page"]), here
 
 
 def test_every_advice_is_looked_at() -> None:
     src = Path(rl.__file__).parent
-    files = [
-        path for part in READERS for path in ([src / part] if part.endswith(".py") else (src / part).rglob("*.py"))
-    ]
+    files = [path for part in ROOMS for path in ([src / part] if part.endswith(".py") else (src / part).rglob("*.py"))]
     codes = {
         node.args[0].value
         for path in files

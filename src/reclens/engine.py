@@ -15,7 +15,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, TypeVar
 
-from reclens.errors import MissingExtraError, UsageError
+from reclens.errors import ArgumentValueError, MissingExtraError
 
 __all__ = ["Engine", "LocalEngine", "Progress", "chunk_ranges", "need", "quiet"]
 
@@ -52,7 +52,7 @@ class LocalEngine:
 
     def __init__(self, threads: int | None = None) -> None:
         if threads is not None and threads < 1:
-            raise UsageError(f"threads is {threads}, expected 1 or more, or None for one a core.")
+            raise ArgumentValueError("threads", f"is {threads}, expected 1 or more, or None for one a core")
         self.threads = threads or _usable_cores()
 
     def map(self, function: Callable[[Chunk], Result], chunks: Iterable[Chunk]) -> Iterator[Result]:

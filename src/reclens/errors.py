@@ -7,6 +7,7 @@
     │   └── UnmatchedIdsError                      no id of one table is in another: names the likely cause
     ├── UsageError               ValueError        a call cannot mean anything: wrong argument, unknown name
     │   ├── ArgumentTypeError    TypeError         an argument is of a type that is not taken
+    │   ├── ArgumentValueError                     an argument is out of range; every surface names it its own way
     │   ├── UnknownNameError                       a metric, model, column or artefact that does not exist
     │   └── NotEnoughMemoryError MemoryError       a step takes more memory than there is: bytes, and a smaller way
     ├── ProtocolError            ValueError        the numbers would not answer the question
@@ -27,12 +28,14 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from reclens.advice import Advice, Setting, in_python
 
 __all__ = [
     "Advice",
     "ArgumentTypeError",
+    "ArgumentValueError",
     "DataError",
     "IncomparableError",
     "LeakError",
@@ -56,63 +59,6 @@ __all__ = [
     "show_bytes",
     "suggest",
 ]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A parameter that an advice names.
-
-    Attributes:
-        name: The parameter, as Python functions call it.
-        value: The value to give it; None where the reader chooses.
-        of: What has it: the function that is called, or a model, of which it is a hyper-parameter.
-    """
-
-    name: str
-    value: Any = None
-    of: Literal["call", "model"] = "call"
-
-
-def in_python(setting: Setting) -> str:
-    """A setting as an argument of Python.
-
-    >>> in_python(Setting("days")), in_python(Setting("unknown_arms", "drop")), in_python(Setting("ids", False))
-    ('days=', 'unknown_arms="drop"', 'ids=False')
-    """
-    value = setting.value
-    return f"{setting.name}=" + ("" if value is None else f'"{value}"' if isinstance(value, str) else repr(value))
-
-
-@dataclass(frozen=True)
-class Advice:
-    """What the reader can do. Each surface names the settings in its own way: arguments, options or fields.
-
-    Attributes:
-        code: What to do, for programs.
-        settings: The parameters that it names.
-        text: The sentence, with ``{name}`` where a setting stands, or its place, ``{0}``, where two have one name;
-            empty where ``report`` has the sentence of the code.
-
-    Example:
-        >>> advice = Advice("drop_arms", (Setting("unknown_arms", "drop"),), "Leave them out by {unknown_arms}.")
-        >>> advice.said(), advice.said(lambda setting: "--drop-unknown-arms")
-        ('Leave them out by unknown_arms="drop".', 'Leave them out by --drop-unknown-arms.')
-    """
-
-    code: str
-    settings: tuple[Setting, ...] = ()
-    text: str = ""
-
-    def said(self, named: Callable[[Setting], str] = in_python, *, text: str | None = None) -> str:
-        """The sentence, with each setting as ``named`` writes it.
-
-        Args:
-            named: How a surface writes a setting.
-            text: The sentence of a surface that says it otherwise, or where the record has none of its own.
-        """
-        written = [named(each) for each in self.settings]
-        names = [each.name for each in self.settings]
-        return (self.text if text is None else text).format(*written, **dict(zip(names, written, strict=True)))
 
 
 _NO_TEXTS: Final[Mapping[str, str]] = {}
@@ -242,6 +188,34 @@ class ArgumentTypeError(UsageError, TypeError):
         self.name, self.seen, self.expected, self.fix = name, type(value).__name__, expected, fix
         article = "an" if self.seen[:1].lower() in "aeiou" else "a"
         super().__init__(f"{name} is {article} {self.seen}, expected {expected}.{f' {fix}' if fix else ''}")
+
+
+class ArgumentValueError(UsageError):
+    """The value of an argument is out of range, or missing.
+
+    Args:
+        name: The argument.
+        problem: What is wrong with it, as the rest of its sentence: ``"is 2, expected a share between 0 and 1"``.
+        of: What has it: the function that is called, or a model, of which it is a hyper-parameter.
+        advice: What the reader can do.
+
+    Example:
+        >>> error = ArgumentValueError("cluster_size", "is 0.5, expected 1 or more")
+        >>> str(error), error.said(lambda setting: "--cluster-size")
+        ('cluster_size is 0.5, expected 1 or more.', '--cluster-size is 0.5, expected 1 or more.')
+    """
+
+    def __init__(
+        self, name: str, problem: str, *, of: Literal["call", "model"] = "call", advice: Advice | None = None
+    ) -> None:
+        self.name, self.problem = name, problem
+        self.of: Literal["call", "model"] = of
+        super().__init__(f"{name} {problem}", advice=advice)
+
+    def said(self, named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = _NO_TEXTS) -> str:
+        """The message, with the argument and the settings of its advice as a surface writes them."""
+        seen = f"{named(Setting(self.name, of=self.of, typed=False))} {self.problem.rstrip('.')}."
+        return seen if self.advice is None else f"{seen} {self.advice.said(named, text=texts.get(self.advice.code))}"
 
 
 class UnknownNameError(UsageError):

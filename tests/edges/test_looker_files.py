@@ -36,7 +36,7 @@ def test_a_database_keeps_what_else_it_holds(kept, place: Path, monkeypatch: pyt
             names = [name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
             return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in names}
 
-    with pytest.raises(WorkspaceError, match=r"has a table main\.leaderboard already.*--force"):
+    with pytest.raises(WorkspaceError, match=r"has a table main\.leaderboard already.*overwrite=True"):
         export_looker(kept.workspace, place, database=file)
     assert not place.exists() and tables() == {"mine": 1, "leaderboard": 1}
     create = looker.write_database.__globals__["_create"]
@@ -69,7 +69,7 @@ def test_what_is_in_the_way(kept, place: Path) -> None:
     assert not place.exists()
     (place / "views").mkdir(parents=True)
     (place / "views" / "leaderboard.view.lkml").write_text("# mine")
-    with pytest.raises(WorkspaceError, match=r"leaderboard\.view\.lkml exists\..*--force"):
+    with pytest.raises(WorkspaceError, match=r"leaderboard\.view\.lkml exists\..*overwrite=True"):
         export_looker(kept.workspace, place)
     assert [file.name for file in place.rglob("*") if file.is_file()] == ["leaderboard.view.lkml"]
 

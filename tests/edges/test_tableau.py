@@ -174,7 +174,7 @@ def test_only_what_was_asked_for(kept, place: Path) -> None:
 def test_nothing_is_replaced_unasked(kept, place: Path) -> None:
     place.mkdir()
     (place / "leaderboard.tds").write_text("mine")
-    with pytest.raises(WorkspaceError, match=r"leaderboard\.tds exists\. .*--force"):
+    with pytest.raises(WorkspaceError, match=r"leaderboard\.tds exists\. .*overwrite=True"):
         export_tableau(kept.workspace, place)
     assert [file.name for file in place.iterdir()] == ["leaderboard.tds"]
     assert (place / "leaderboard.tds").read_text() == "mine"

@@ -36,6 +36,31 @@ def test_messages_name_arguments_of_readers_by_an_advice(sources) -> None:
     assert not found, f"give an Advice with a Setting, so that every surface names its own: {found}"
 
 
+ANY = re.compile(r"(?<![\w.{'\-])[a-z_]{2,}=(?![=])")
+PYTHON_ALONE = {
+    "data/read/fetch.py",  # the header of a request
+    "data/read/request.py",  # how a pair is typed
+    "evaluation/asked.py",
+    "metrics/registry.py",
+    "pipeline/specs.py",
+    "stats/estimate.py",  # a repr
+}
+"""Where a wrong type is refused, which only Python can pass, and what is no message."""
+
+
+def test_messages_of_rooms_name_no_argument(sources) -> None:
+    """``name=`` is Python: the command line and the dashboard show the same errors."""
+    found = [
+        f"{s.at(node)}: {node.value!r}"
+        for s in sources
+        if s.room in (ROOMS | {"stats", "world"}) - {"report"}
+        and s.path.as_posix().removeprefix("src/reclens/") not in PYTHON_ALONE
+        for node in _texts(s.tree)
+        if ANY.search(node.value) and " " in node.value and not re.search(r"\(Array\(|SELECT |\n", node.value)
+    ]
+    assert not found, f"give an Advice with a Setting, or an ArgumentValueError: {found}"
+
+
 def test_no_message_is_rewritten(sources) -> None:
     """A pattern that holds ``name=`` would be looked for in messages."""
     found = [

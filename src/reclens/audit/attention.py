@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 
 __all__ = ["Attention", "position_weights"]
 
@@ -41,7 +41,7 @@ def position_weights(
         Rank-biased precision for measurement of retrieval effectiveness.
     """
     if depth < 1:
-        raise UsageError(f"depth is {depth}, expected 1 or more.")
+        raise ArgumentValueError("depth", f"is {depth}, expected 1 or more")
     if not isinstance(attention, str):
         weights = np.asarray(attention, np.float64)
         if weights.ndim != 1 or len(weights) < depth:
@@ -54,8 +54,8 @@ def position_weights(
         return 1 / np.log2(1 + ranks)
     if attention == "rbp":
         if not 0 < patience < 1:
-            raise UsageError(f"patience is {patience}, expected a number between 0 and 1 such as 0.85.")
+            raise ArgumentValueError("patience", f"is {patience}, expected a number between 0 and 1 such as 0.85")
         return patience ** (ranks - 1.0)
     if attention == "uniform":
         return np.ones(depth)
-    raise UsageError(f"attention is {attention!r}, expected 'log', 'rbp', 'uniform', or a weight a rank.")
+    raise ArgumentValueError("attention", f"is {attention!r}, expected 'log', 'rbp', 'uniform', or a weight a rank")

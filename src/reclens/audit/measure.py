@@ -281,12 +281,13 @@ def _context(
         placed = int(np.isin(codes, [at for at, label in enumerate(labels) if label != UNKNOWN]).sum())
         if " × " not in name and placed > _FEW and 2 * len(labels) > placed:
             raise UsageError(
-                f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own. "
-                "Group its values: numbers in bins, names under a wider one."
+                f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own",
+                advice=_TOGETHER,
             )
     return replace(context, groups=groups)
 
 
+_TOGETHER: Final = Advice("bin_values", text="Group its values: numbers by rl.segments.bins, names under a wider one.")
 _TABLES: Final = (Setting("attributes"), Setting("by"))
 _OF_ITEMS: Final = Advice("name_in_attributes", _TABLES, "Name it in {attributes}, not in {by}.")
 _OF_USERS: Final = Advice("name_in_by", _TABLES, "Name it in {by}, not in {attributes}.")

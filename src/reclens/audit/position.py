@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, USER, stable_hash
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated, replicated_means
@@ -135,7 +135,7 @@ def position_bias(
         return _maximised(counts, places, about, level=level)
     if method == "swap":
         return _swapped(counts, units, places, about, **how)
-    raise UsageError(f"method is {method!r}, expected 'harvest', 'em' or 'swap'.")
+    raise ArgumentValueError("method", f"is {method!r}, expected 'harvest', 'em' or 'swap'")
 
 
 def _counted(log: pl.DataFrame, context: list[str]) -> tuple[pl.DataFrame, pl.Series]:

@@ -29,7 +29,7 @@ from reclens.audit.stages import stage_rows
 from reclens.audit.user_gaps import gap_rows
 from reclens.data.dataset import Dataset
 from reclens.engine import Engine, Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.stats import concentration
@@ -88,7 +88,10 @@ def run(
         ('negative', 'middle', 'critical')
     """
     if settings is not None and options:
-        raise UsageError(f"settings= and {', '.join(options)}= are both given: put them into the settings.")
+        raise UsageError(
+            f"settings and {', '.join(options)} are both given",
+            advice=Advice("one_of_settings", (Setting("settings"),), "Put all of them into {settings}."),
+        )
     settings = settings or AuditSettings(**options)
     measures = measure_audit(
         recommendations,

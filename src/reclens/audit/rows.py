@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated, Scale
 from reclens.tabular import Tabular
@@ -152,7 +152,7 @@ def audit_row(
         UsageError: If the band does not lie between 0 and 1.
     """
     if not 0 < band < 1:
-        raise UsageError(f"band is {band}, expected a ratio between 0 and 1 such as 0.9.")
+        raise ArgumentValueError("band", f"is {band}, expected a ratio between 0 and 1 such as 0.9")
     other = against if isinstance(against, Replicated) else _known(against, value)
     few = min(n, n if n_reference is None else n_reference)
     difference, ratio = value - other, value / other

@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 
 from reclens.audit.attention import Attention, position_weights
 from reclens.audit.position import Method
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.evaluation.asked import asked_metrics, asked_segments, named_in
 from reclens.schema import USER
 from reclens.tabular import Tabular
@@ -102,7 +102,9 @@ class AuditSettings:
 
     def __post_init__(self) -> None:
         if self.retrieved and self.retrieved <= self.k:
-            raise UsageError(f"retrieved is {self.retrieved}, expected more places than the {self.k} that are shown.")
+            raise ArgumentValueError(
+                "retrieved", f"is {self.retrieved}, expected more places than the {self.k} that are shown"
+            )
         position_weights(self.k, self.attention, patience=self.patience)
         asked_segments(self.by)
         if self.metrics:
@@ -112,13 +114,15 @@ class AuditSettings:
             if name not in looked_at:
                 raise UsageError(f"protected has '{name}', which is in neither by nor attributes.")
         if not 0 < self.alpha < 0.5:
-            raise UsageError(f"alpha is {self.alpha}, expected a level between 0 and 0.5 such as 0.05.")
+            raise ArgumentValueError("alpha", f"is {self.alpha}, expected a level between 0 and 0.5 such as 0.05")
         if not 0 < self.band < 1:
-            raise UsageError(f"band is {self.band}, expected a ratio between 0 and 1 such as 0.9.")
+            raise ArgumentValueError("band", f"is {self.band}, expected a ratio between 0 and 1 such as 0.9")
         if self.minimum < 2:
-            raise UsageError(f"minimum is {self.minimum}, expected 2 or more users.")
+            raise ArgumentValueError("minimum", f"is {self.minimum}, expected 2 or more users")
         if self.replicates < 200:
-            raise UsageError(f"replicates is {self.replicates}, expected 200 or more: fewer give no standard error.")
+            raise ArgumentValueError(
+                "replicates", f"is {self.replicates}, expected 200 or more: fewer give no standard error"
+            )
 
     @property
     def level(self) -> float:

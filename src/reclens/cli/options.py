@@ -31,28 +31,51 @@ _TEXTS: Final[Mapping[str, str]] = {
     "pass_features": "Pass {0} with --items, a table that has one list-valued attribute such as genres.",
     "pass_shares": "Pass --items, a table that has a list-valued attribute such as genres.",
     "measure_tiers": "Pass {train}.",
+    **dict.fromkeys(("absolute_effects", "effects_that_add"), "Give the plan another baseline."),
+    "audit_groups": "Audit with a truth, and with groups of users.",
+    "bin_values": "Put values together, such as bands of a number, in a column of the table of users.",
+    "draw_larger_arm": "Read as many users of each arm.",
+    "evaluate_predictions": "Use reclens evaluate-predictions.",
+    "fill_store": "Write a space into it by reclens explore move.",
+    "gather_alike": 'Read both by one plan, with missing = "leave_out" of the metric.',
+    "give_categories": "Estimate by another estimator, or in Python.",
+    "give_pool": "Read a log that holds no other items.",
+    "group_units": "Read the events of the units: --events.",
+    "keep_split": "Split by reclens data split, and name it by --split.",
+    "name_segments": "Name a column of the table of users.",
+    "read_bandit": "Use it with reclens experiment off-policy.",
+    "read_layout": "Name its file of interactions.",
+    "replace_files": "Choose another place, or pass --force.",
+    "start_anew": "Choose another name, or pass --overwrite to start anew.",
     "give_catalogue": "If they are the same ids and none was hit, pass {train}, which says that they are.",
 }
 """Code of an advice -> its sentence on the command line, where it is not that of Python."""
 _FILE_TEXTS: Final[Mapping[str, str]] = {
     "hold_out_more": "Hold out more, cut at another moment, or say {task}.",
     "ids_alike": "Write the ids alike.",
+    "name_segments": "Name a column of the users, or say how they are grouped in [segments].",
+    "bin_values": "Put values together, numbers by bins in [segments].",
     "pass_features": "Name items, a table that has one list-valued attribute such as genres.",
     "pass_shares": "Name items, a table that has a list-valued attribute such as genres.",
 }
 """The same of a command that reads a file of settings."""
-_OPTIONS: ContextVar[Collection[str] | None] = ContextVar("_OPTIONS", default=None)
-"""Parameters of the command that runs, if it reads a file of settings."""
+_PARAMETERS: ContextVar[Collection[str] | None] = ContextVar("_PARAMETERS", default=None)
+"""Parameters of the command that runs; None where none does."""
 
 
 def runs(parameters: Collection[str]) -> None:
     """Note the parameters of the command that runs: one with ``config`` has settings in a file."""
-    _OPTIONS.set(frozenset(parameters) if "config" in parameters else None)
+    _PARAMETERS.set(frozenset(parameters))
+
+
+def _in_file() -> bool:
+    """Whether the command that runs reads its settings from a file."""
+    return "config" in (_PARAMETERS.get() or ())
 
 
 def texts() -> Mapping[str, str]:
     """Code of an advice -> its sentence for the command that runs, where it is not that of Python."""
-    return _TEXTS if _OPTIONS.get() is None else {**_TEXTS, **_FILE_TEXTS}
+    return {**_TEXTS, **_FILE_TEXTS} if _in_file() else _TEXTS
 
 
 def as_option(setting: Setting) -> str:
@@ -63,8 +86,10 @@ def as_option(setting: Setting) -> str:
     >>> as_option(Setting("planned_units")), as_option(Setting("arm", "version")), as_option(Setting("ids", False))
     ('--planned-units', '--arm version', '--no-ids')
     """
-    offered = _OPTIONS.get()
-    if offered is not None and setting.name not in offered:
+    offered = _PARAMETERS.get()
+    if not setting.typed:
+        return _named(setting, offered)
+    if offered is not None and setting.name not in offered and _in_file():
         return _as_key(setting)
     if setting.of == "model":
         return f"--param {setting.name}={_typed(setting.value)}"
@@ -80,6 +105,14 @@ def as_option(setting: Setting) -> str:
     if isinstance(setting.value, list):
         return " ".join(f"{option} {each}" for each in setting.value)
     return option if setting.value is None else f"{option} {setting.value}"
+
+
+def _named(setting: Setting, offered: Collection[str] | None) -> str:
+    """A setting that is talked about: its option, where the command has one."""
+    if setting.of == "model":
+        return setting.name if _in_file() else f"--param {setting.name}"
+    known = offered is None or setting.name in offered
+    return f"--{setting.name.replace('_', '-')}" if known else setting.name
 
 
 def _as_key(setting: Setting) -> str:

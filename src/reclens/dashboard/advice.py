@@ -31,6 +31,27 @@ _VALUES: Final = {
     ("ids", "unpadded"): "“as text, without leading zeros” for the ids below",
 }
 PAGE_TEXTS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("absolute_effects", "effects_that_add"), "Give the plan another baseline."),
+    "ask_something": "Give an effect, a number of units or a margin.",
+    "audit_groups": "Audit with a truth, and with groups of users.",
+    "greedy_policy": "The limit is the greedy policy.",
+    "log_attention": "Audit with a truth, and with logarithmic attention.",
+    "one_of_settings": "Put all of them into the settings.",
+    "say_lengths": "Divide them by their lengths.",
+    "bin_values": "Put values together, such as bands of a number, in a column of the users.",
+    "draw_larger_arm": "Bring as many users of each arm.",
+    "evaluate_predictions": "It is no metric of lists: choose another.",
+    "fill_store": "Write a space into it first.",
+    "gather_alike": 'Bring rows that have the same columns, or say missing = "leave_out" of the metric in the plan.',
+    "give_categories": "Choose another estimator.",
+    "give_pool": "Bring a log that holds no other items.",
+    "group_units": "Choose that a row is an event.",
+    "keep_split": "Keep the split in the workspace first.",
+    "name_segments": "Choose among those of the users.",
+    "read_bandit": "It is read for off-policy estimates alone, outside of these pages.",
+    "read_layout": "Bring its file of interactions.",
+    "replace_files": "Choose another place.",
+    "start_anew": "Choose another name.",
     "cast_ids": "Choose another column above.",
     "choose_member": "Unpack it, and bring the table.",
     "choose_table": "Bring the table as Parquet.",
@@ -75,6 +96,8 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "it names the columns there.",
     "say_rows": "Bring the table itself.",
     "say_which": "Choose it among the columns above.",
+    "split_again": "Split again: where only new items count, such pairs are left out of the test part; where repeats "
+    "count, they are relevant.",
     "split_for_task": "Leave them out of the truth, or let repeats count and recommend what the user had too",
     "take_less": "Take the rows and columns that are needed, or write it as Parquet.",
     "unpack_first": "Unpack it by zstd -d, and bring the rows and columns that are needed.",
@@ -96,11 +119,12 @@ def field_of(setting: Setting) -> str:
         return f"“{setting.name}”{'' if setting.value is None else f' {setting.value}'} of the model"
     if setting.name == "spaces":
         return "wider ranges of the search"
+    if not setting.typed:
+        return _FIELDS.get(setting.name) or f"“{setting.name}”"
     if setting.name == "ids" and not isinstance(setting.value, str):
         return "“Unit”"
-    return (
-        _VALUES.get((setting.name, setting.value)) or _FIELDS.get(setting.name) or f"{in_python(setting)} (in Python)"
-    )
+    chosen = _VALUES.get((setting.name, setting.value)) if isinstance(setting.value, str) else None
+    return chosen or _FIELDS.get(setting.name) or f"{in_python(setting)} (in Python)"
 
 
 def said_on_page(what: RecLensError | RecLensWarning, field: Callable[[Setting], str] = field_of) -> str:

@@ -7,11 +7,11 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen
-from reclens.dashboard.bring_results import as_field
+from reclens.dashboard.advice import field_of, said_on_page
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.keep import keep_button
 from reclens.dashboard.widgets import chart, choose, download, grid, plain, table
-from reclens.errors import RecLensError
+from reclens.errors import RecLensError, Setting
 from reclens.experiment.planning.calculator import Calculation, calculate
 from reclens.report.experiment.design_words import calculation_text
 from reclens.report.experiment.method_words import FORMULA_SOURCES, FORMULA_TITLES, adjustment_text
@@ -32,6 +32,27 @@ _SPENDINGS: Final = (
     "pocock",
 )
 _METHODS: Final = ("group", "confidence_sequence", "msprt")
+_FIELDS: Final = {
+    "arms": "“Arms, with control”",
+    "cluster_size": "“Units a cluster”",
+    "daily": "“New units a day”",
+    "effect": "“Relative effect”",
+    "icc": "“ICC of clusters”",
+    "level": "“Confidence level”",
+    "looks": "“Looks, with the last”",
+    "margin": "“Margin”",
+    "mean": "“In control”",
+    "n": "“Units over all arms”",
+    "power": "“Power”",
+    "r2": "“Removed by CUPED”",
+    "sd": "“Sd of a unit”",
+    "treated": "“Share of each treatment”",
+}
+"""Argument -> its field."""
+
+
+def _as_field(setting: Setting) -> str:
+    return _FIELDS.get(setting.name) or field_of(setting)
 
 
 def show_calculator(workspace: Workspace) -> None:
@@ -41,7 +62,7 @@ def show_calculator(workspace: Workspace) -> None:
     try:
         found = _calculated(**values)
     except RecLensError as error:
-        st.error(plain(error.said(as_field)), icon=":material/error:")
+        st.error(plain(said_on_page(error, _as_field)), icon=":material/error:")
         return
     _answer(found, workspace)
 

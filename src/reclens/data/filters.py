@@ -11,7 +11,7 @@ import polars as pl
 from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.rules import rule
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import ITEM, RATING, USER
 
 __all__ = ["k_core", "min_rating", "with_card"]
@@ -115,7 +115,7 @@ def min_rating(data: Dataset, threshold: float) -> Dataset:
             fix="Read the data with a rating column, or leave this filter out.",
         )
     if not np.isfinite(threshold):
-        raise UsageError(f"threshold is {threshold}, expected a finite rating.")
+        raise ArgumentValueError("threshold", f"is {threshold}, expected a finite rating")
     rating = data.events[RATING].cast(pl.Float64).fill_nan(None)
     kept = (rating >= threshold).fill_null(False)
     if not kept.any():

@@ -25,7 +25,7 @@ import polars as pl
 
 from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset, Segmenter
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
 from reclens.schema import ITEM, USER
 
 __all__ = ["bins", "column", "mainstreamness", "product", "quantiles", "top_value", "usual"]
@@ -177,7 +177,9 @@ def mainstreamness(
         groups are niche, diverse and blockbuster users.
     """
     if not 0 < head_share < 1:
-        raise UsageError(f"head_share is {head_share}, expected a share of the items between 0 and 1, such as 0.2.")
+        raise ArgumentValueError(
+            "head_share", f"is {head_share}, expected a share of the items between 0 and 1, such as 0.2"
+        )
     _check_labels(labels)
 
     def segment(data: Dataset) -> pl.DataFrame:

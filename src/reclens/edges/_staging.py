@@ -11,14 +11,14 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.drafts import draft_folder
-from reclens.errors import WorkspaceError
+from reclens.errors import Advice, Setting, WorkspaceError
 from reclens.export.columns import ExportTable
 from reclens.export.schema import EXPORTS
 from reclens.tabular import Tabular
 
 __all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]
 
-OVERWRITE: Final = "pass overwrite=True (--force on the command line)"
+OVERWRITE: Final = Advice("replace_files", (Setting("overwrite", True),), "Choose another place, or pass {overwrite}.")
 """How a caller says that files may be replaced."""
 
 Parts = Mapping[str, Sequence[Path]]
@@ -52,7 +52,7 @@ def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
     taken = [path for path in paths if path.exists()]
     if taken and not overwrite:
         more = f" (and {len(taken) - 1} more)" if len(taken) > 1 else ""
-        raise WorkspaceError(f"{taken[0]} exists{more}. Choose another place, or {OVERWRITE}.")
+        raise WorkspaceError(f"{taken[0]} exists{more}", advice=OVERWRITE)
 
 
 @contextmanager

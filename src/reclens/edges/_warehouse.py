@@ -59,9 +59,7 @@ def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
         ).fetchall()
     taken = [table.name for table in EXPORTS if (table.name,) in rows]
     if taken and not overwrite:
-        raise WorkspaceError(
-            f"{file} has a table {schema}.{taken[0]} already. Choose another schema or file, or {OVERWRITE}."
-        )
+        raise WorkspaceError(f"{file} has a table {schema}.{taken[0]} already", advice=OVERWRITE)
 
 
 def write_database(parts: Parts, file: Path, schema: str) -> None:

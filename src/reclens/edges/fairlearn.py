@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reclens.audit import Audit
+from reclens.edges.responsible_ai import AUDIT_GROUPS
 from reclens.engine import need
 from reclens.errors import UnknownNameError, UsageError
 from reclens.schema import USER
@@ -53,7 +54,7 @@ def to_metric_frame(
     known = [column for column in audit.users.columns if column != USER and audit.users[column].dtype.is_float()]
     groups = [column for column in audit.users.columns if column != USER and column not in known]
     if not known or not groups:
-        raise UsageError("the audit has no metric or no groups of users: run it with a truth and by=['gender'].")
+        raise UsageError("the audit has no metric or no groups of users", advice=AUDIT_GROUPS)
     name = known[0] if metric is None else metric
     asked = [groups[0]] if by is None else [by] if isinstance(by, str) else list(by)
     for each, kind, there in (

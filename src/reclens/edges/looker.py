@@ -18,7 +18,7 @@ from reclens.edges._lookml import block, quoted, view
 from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, write_folder
 from reclens.edges._warehouse import check_database, write_database, write_parquet
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.export.rows import export_frames
 from reclens.export.schema import EXPORTS, LEADERBOARD, SEGMENT_METRICS, USER_METRICS
 from reclens.workspace import Workspace
@@ -101,9 +101,11 @@ def lookml_project(*, connection: str = "reclens", schema: str = "main", metric:
         UsageError: If a name is none.
     """
     if not _NAME.fullmatch(connection):
-        raise UsageError(f"connection is {connection!r}, expected letters, digits and _, as Looker names connections.")
+        raise ArgumentValueError(
+            "connection", f"is {connection!r}, expected letters, digits and _, as Looker names connections"
+        )
     if not _SCHEMA.fullmatch(schema):
-        raise UsageError(f"schema is {schema!r}, expected a plain name such as main, or database.schema.")
+        raise ArgumentValueError("schema", f"is {schema!r}, expected a plain name such as main, or database.schema")
     return {
         "manifest.lkml": _manifest(connection, schema),
         "reclens.model.lkml": _model(),

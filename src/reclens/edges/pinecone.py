@@ -21,7 +21,7 @@ import polars as pl
 
 from reclens.edges._services import Service, problem_of
 from reclens.engine import need
-from reclens.errors import DataError, StoreError, StoreProblem, UsageError
+from reclens.errors import ArgumentValueError, DataError, StoreError, StoreProblem, UsageError
 from reclens.explore.stores import (
     Condition,
     card_from_json,
@@ -151,7 +151,7 @@ class PineconeStore:
         card = known_card(self._card(), self._service.place)
         unit = queries_for_store(card, vectors, k)
         if k > _TOP_K:
-            raise UsageError(f"k is {k:,}, and Pinecone gives at most {_TOP_K:,}.")
+            raise ArgumentValueError("k", f"is {k:,}, and Pinecone gives at most {_TOP_K:,}")
         asked = [_as_filter(each) for each in conditions(where, card)]
         told: dict[str, Any] = {"top_k": k, "namespace": self._namespace}
         if asked:

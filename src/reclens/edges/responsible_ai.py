@@ -7,15 +7,19 @@ from typing import Final
 import polars as pl
 
 from reclens.audit import Audit
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.schema import USER
 
-__all__ = ["IDEAL", "SERVED", "responsible_ai_table"]
+__all__ = ["AUDIT_GROUPS", "IDEAL", "SERVED", "responsible_ai_table"]
 
 IDEAL: Final = "true_y"
 """Column: the value that an ideal list has, 1."""
 SERVED: Final = "predicted_y"
 """Column: the value that the user's list has."""
+AUDIT_GROUPS: Final = Advice(
+    "audit_groups", (Setting("truth"), Setting("by", ["gender"])), "Audit with {truth}, and with groups such as {by}."
+)
+"""The advice where an audit has no groups of users."""
 
 
 def responsible_ai_table(audit: Audit, metric: str | None = None) -> pl.DataFrame:
@@ -49,7 +53,7 @@ def responsible_ai_table(audit: Audit, metric: str | None = None) -> pl.DataFram
     metrics = [name for name in audit.users.columns if name != USER and audit.users[name].dtype.is_float()]
     groups = [name for name in audit.users.columns if name != USER and name not in metrics]
     if not metrics or not groups:
-        raise UsageError("the audit has no metric or no groups of users: run it with a truth and by=['gender'].")
+        raise UsageError("the audit has no metric or no groups of users", advice=AUDIT_GROUPS)
     chosen = metrics[0] if metric is None else metric
     if chosen not in metrics:
         raise UnknownNameError("metric of the audit", chosen, metrics)

@@ -21,7 +21,7 @@ import polars as pl
 
 from reclens.edges._services import Service
 from reclens.engine import need
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.explore.stores import (
     Condition,
     card_from_json,
@@ -136,7 +136,7 @@ class WeaviateStore:
         card = known_card(self._card(), self._service.place)
         unit = queries_for_store(card, vectors, k)
         if k > _MOST:
-            raise UsageError(f"k is {k:,}, and Weaviate gives at most {_MOST:,}.")
+            raise ArgumentValueError("k", f"is {k:,}, and Weaviate gives at most {_MOST:,}")
         told: dict[str, Any] = {
             "limit": k,
             "return_metadata": self._classes.query.MetadataQuery(distance=True),

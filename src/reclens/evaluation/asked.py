@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from reclens.data.dataset import Dataset
-from reclens.errors import Advice, ArgumentTypeError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentTypeError, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.context import Features, feature_table
-from reclens.evaluation.told import PASS_TRAIN
+from reclens.evaluation.told import NAME_SEGMENTS, PASS_TRAIN
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import Asked, MetricSpec, asked_name, parse
 from reclens.schema import USER
@@ -42,7 +42,7 @@ def check_asked(
     asked = asked_metrics(metrics)
     convention_named(convention)
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     return asked
 
 
@@ -172,8 +172,6 @@ def with_segments_of(train: Dataset | None, by: Iterable[By]) -> Dataset | None:
     for part in missing:
         if part not in attributes:
             raise UnknownNameError(
-                "segmentation of the training data (train.with_segments(…) names them) or attribute of its users",
-                part,
-                [*known, *attributes],
+                "segmentation or attribute of the users", part, [*known, *attributes], advice=NAME_SEGMENTS
             )
     return train.with_segments(**{part: part for part in missing}) if missing else train

@@ -16,7 +16,7 @@ from reclens.data.read.lists import run_starts
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.cards import GroundCard, HashedRows, ToldHistory
 from reclens.evaluation.relevant import relevant_rows
-from reclens.evaluation.told import Told, tell
+from reclens.evaluation.told import NAME_SEGMENTS, Told, tell
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared
@@ -367,7 +367,7 @@ def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[s
     table = train.segments if train is not None else None
     known = [] if table is None else [column for column in table.columns if column != USER]
     if table is None or name not in known:
-        raise UnknownNameError("segmentation of the training data (train.with_segments(…) names them)", name, known)
+        raise UnknownNameError("segmentation of the training data", name, known, advice=NAME_SEGMENTS)
     placed = users.ids.alias(USER).to_frame().join(table.select(USER, name), on=USER, how="left", maintain_order="left")
     column = placed[name]
     if isinstance(column.dtype, pl.Enum):

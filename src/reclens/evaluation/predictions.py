@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.evaluation.cards import PredictionCard
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, MetricResult
@@ -138,7 +138,7 @@ def evaluate_predictions(
     if not asked:
         raise UsageError("metrics is empty. Name at least one, such as rmse.")
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     rows, counts = _pair(_table(predictions), None if truth is None else _table(truth))
     users, columns = _by_user(rows)
     groups = make_groups(train, users, [by] if isinstance(by, str) else by)

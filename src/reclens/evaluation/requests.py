@@ -15,7 +15,7 @@ from reclens.data.read.lists import run_starts
 from reclens.data.read.options import name_column
 from reclens.data.rules import rule
 from reclens.data.split import task_of
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.evaluation.asked import asked_metrics
 from reclens.evaluation.cards import EvaluationCard
 from reclens.evaluation.context import make_groups, segments_table
@@ -85,7 +85,7 @@ def evaluate_requests(
     asked = _asked(metrics)
     specs = tuple(dict.fromkeys(asked.values()))
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     rows, rules = _ordered(_table(candidates))
     starts = run_starts(rows[REQUEST])
     clicks = np.add.reduceat(rows[CLICKED].to_numpy(), starts)

@@ -16,7 +16,7 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Engine, LocalEngine, Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.asked import check_asked, check_needs, with_segments_of
 from reclens.evaluation.context import EvaluationContext, Features, make_context, segments_table
@@ -114,7 +114,7 @@ def evaluate(
     specs = tuple(dict.fromkeys(asked.values()))
     seed: Any = rng
     if isinstance(seed, bool) or not isinstance(seed, int):
-        raise UsageError(f"rng is {rng!r}, expected a whole number: equal seeds are what makes two runs comparable.")
+        raise ArgumentValueError("rng", f"is {rng!r}, expected a whole number: equal seeds make runs comparable")
     by, train = given.by, with_segments_of(given.train, given.by)
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)

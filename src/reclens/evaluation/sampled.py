@@ -17,7 +17,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
-from reclens.errors import Advice, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.source import open_lists
 from reclens.metrics.registry import parse
 from reclens.schema import ITEM, RANK, USER, Recommendations
@@ -117,7 +117,7 @@ def compare_sampled(
         if spec.info.name not in _SUPPORTED:
             raise UsageError(f"{spec.text} has no sampled form here. Use one of {', '.join(_SUPPORTED)}.")
     if n_negatives < 1:
-        raise UsageError(f"n_negatives is {n_negatives}, expected 1 or more.")
+        raise ArgumentValueError("n_negatives", f"is {n_negatives}, expected 1 or more")
     if unscored not in (None, "last"):
         raise UnknownNameError("value of unscored", str(unscored), ("last",))
     before, candidates, n_unscored = _negatives_before(recommendations, truth, train, unscored)

@@ -15,10 +15,12 @@ from reclens.metrics.lists import Profiles
 from reclens.schema import ITEM, USER, fingerprint
 from reclens.vocabulary import Vocabulary
 
-__all__ = ["PASS_TRAIN", "Told", "tell"]
+__all__ = ["NAME_SEGMENTS", "PASS_TRAIN", "Told", "tell"]
 
 PASS_TRAIN: Final = Advice("pass_train", (Setting("train"),), "Pass {train}.")
 """The advice where training data is missing."""
+NAME_SEGMENTS: Final = Advice("name_segments", text="train.with_segments(…) names segmentations.")
+"""The advice where a segmentation is not known."""
 
 
 @dataclass(frozen=True, eq=False)

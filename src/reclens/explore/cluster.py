@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import need
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.explore.neighbours import NeighbourGraph
 from reclens.explore.space import EmbeddingSpace
 from reclens.tabular import Tabular
@@ -102,7 +102,7 @@ def cluster_space(space: EmbeddingSpace, *, count: int | None = None, rng: int =
     """
     count = count or int(np.clip(len(space) // _PER_REGION, 2, _MOST))
     if not 1 <= count <= len(space):
-        raise UsageError(f"count is {count}, expected 1 to the {len(space):,} items.")
+        raise ArgumentValueError("count", f"is {count}, expected 1 to the {len(space):,} items")
     draw = np.random.default_rng(rng)
     sample = space.unit
     if len(sample) > _SAMPLE:

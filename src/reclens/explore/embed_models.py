@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.explore.linear_algebra import truncated_svd
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace, Entity
 from reclens.models import Recommender, get, names
@@ -133,7 +133,7 @@ def _of_weights(
     from scipy.sparse import csr_array
 
     if dimension < 1:
-        raise UsageError(f"dimension is {dimension}, expected 1 or more.")
+        raise ArgumentValueError("dimension", f"is {dimension}, expected 1 or more")
     n = len(model.items_)
     if isinstance(model, EASE):
         weights: Any = model.weights_

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.explore.vectors import as_vectors
 from reclens.kernels import kernel
 from reclens.models._core.topk import top_of_row
@@ -70,7 +70,7 @@ def top_k(
     """
     queries, vectors = as_vectors(queries, name="queries"), as_vectors(vectors)
     if k < 1:
-        raise UsageError(f"k is {k}, expected 1 or more.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 or more")
     if queries.shape[1] != vectors.shape[1]:
         raise DataError(
             f"the queries have {queries.shape[1]} dimensions and the vectors {vectors.shape[1]}",

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.explore.neighbours import NeighbourGraph
 from reclens.explore.space import EmbeddingSpace
 from reclens.stats.estimate import Estimate, mean_estimate
@@ -84,7 +84,7 @@ def near_duplicates(
     from scipy.sparse.csgraph import connected_components
 
     if not 0 < threshold <= 1:
-        raise UsageError(f"threshold is {threshold:g}, expected a cosine in (0, 1].")
+        raise ArgumentValueError("threshold", f"is {threshold:g}, expected a cosine in (0, 1]")
     # Rounding of float32 must not part vectors that are equal.
     row, place = np.nonzero(graph.similarities >= threshold - 1e-6)
     column = graph.rows[row, place]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.explore.exact import top_k
 from reclens.explore.local_store import EXACT_UP_TO
 from reclens.explore.space import EmbeddingSpace
@@ -53,7 +53,9 @@ class NeighbourGraph(Tabular):
             UsageError: If k is not between 1 and the neighbours of this graph.
         """
         if not 1 <= k <= self.k:
-            raise UsageError(f"k is {k}, and the graph has {self.k} neighbours of each: expected 1 to {self.k}.")
+            raise ArgumentValueError(
+                "k", f"is {k}, and the graph has {self.k} neighbours of each: expected 1 to {self.k}"
+            )
         return NeighbourGraph(self.rows[:, :k], self.similarities[:, :k], self.exact, self.revision)
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -111,7 +113,7 @@ def neighbour_graph(
         [1, 0, 1]
     """
     if k < 1:
-        raise UsageError(f"k is {k}, expected 1 or more.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 or more")
     if len(space) < 2:
         raise DataError(f"'{space.name}' holds a single vector, expected 2 or more: it has no neighbours.")
     if store is None or len(space) <= exact_up_to:

@@ -12,7 +12,7 @@ import polars as pl
 from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
-from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, IncomparableError, Setting, UnknownNameError, UsageError
 from reclens.explore.cards import ExplorationCard
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
@@ -102,7 +102,10 @@ def run(
         ['hole']
     """
     if settings is not None and options:
-        raise UsageError(f"settings= and {', '.join(options)}= are both given: put them into the settings.")
+        raise UsageError(
+            f"settings and {', '.join(options)} are both given",
+            advice=Advice("one_of_settings", (Setting("settings"),), "Put all of them into {settings}."),
+        )
     settings = settings or ExploreSettings(**options)
     if point_map is not None and not point_map.ids.equals(space.ids):
         raise UsageError("the map is of other items than the space, or in another order: make it of this space.")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.explore.space import EmbeddingSpace
 from reclens.tabular import Tabular
 
@@ -66,7 +66,7 @@ def map_quality(
     if len(points) != n:
         raise UsageError(f"the map has {len(points):,} points and the space {n:,} vectors.")
     if not 1 <= k < n / 2:
-        raise UsageError(f"k is {k}, expected 1 or more and fewer than half of the {n:,} points.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 or more and fewer than half of the {n:,} points")
     rows = np.arange(n)
     if sample is not None and sample < n:
         rows = np.sort(np.random.default_rng(rng).choice(n, sample, replace=False))

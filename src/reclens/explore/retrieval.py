@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, chunk_ranges, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
 from reclens.explore.exact import top_k
 from reclens.explore.neighbours import rows_of_answers
 from reclens.explore.space import EmbeddingSpace
@@ -190,7 +190,7 @@ def choose_setting(
         UsageError: If the target is out of range.
     """
     if not 0 < target <= 1:
-        raise UsageError(f"target is {target:g}, expected a recall in (0, 1].")
+        raise ArgumentValueError("target", f"is {target:g}, expected a recall in (0, 1]")
     curve = tuple(
         (setting, retrieval_recall(space, store, queries, k=k, level=level).recall) for setting, store in stores.items()
     )

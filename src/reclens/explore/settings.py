@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 
 __all__ = ["ExploreSettings"]
 
@@ -66,4 +66,4 @@ class ExploreSettings:
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}, expected 1 or more.")
         if self.neighbours < self.k:
-            raise UsageError(f"neighbours is {self.neighbours}, expected {self.k} or more: k of them count.")
+            raise ArgumentValueError("neighbours", f"is {self.neighbours}, expected {self.k} or more: k of them count")

@@ -15,7 +15,7 @@ import polars as pl
 
 from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
-from reclens.errors import DataError, IncomparableError
+from reclens.errors import Advice, DataError, IncomparableError, Setting
 from reclens.explore.vectors import as_vectors, check_vectors, unit_vectors, unusable_rows
 from reclens.files import made_folder, write_text
 from reclens.schema import Vocabulary
@@ -139,7 +139,11 @@ class EmbeddingSpace(Tabular):
         if np.abs(lengths - 1).max() > _LENGTH_1:
             raise DataError(
                 f"the card says that vectors have length 1, and one has {lengths[np.abs(lengths - 1).argmax()]:.4g}",
-                fix="Divide them by their lengths, or say normalized=False in the card.",
+                fix=Advice(
+                    "say_lengths",
+                    (Setting("normalized", False),),
+                    "Divide them by their lengths, or say {normalized} in the card.",
+                ),
             )
 
     @classmethod

@@ -10,7 +10,14 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError, IncomparableError, NotFittedError, UnknownNameError, UsageError
+from reclens.errors import (
+    ArgumentValueError,
+    DataError,
+    IncomparableError,
+    NotFittedError,
+    UnknownNameError,
+    UsageError,
+)
 from reclens.explore.space import EmbeddingSpace
 from reclens.explore.vectors import as_vectors, check_vectors, unit_vectors
 from reclens.protocols import AttributeKind, StoreCard, Where
@@ -256,7 +263,7 @@ def queries_for_store(card: StoreCard, vectors: Any, k: int) -> np.ndarray:
         DataError: If their dimension is another, or one is 0 or not finite.
     """
     if k < 1:
-        raise UsageError(f"k is {k}, expected 1 or more.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 or more")
     queries = as_vectors(vectors, name="queries")
     if queries.shape[1] != card.dimension:
         raise DataError(

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import chunk_ranges
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.explore.linear_algebra import truncated_svd
 from reclens.explore.vectors import unit_vectors
 from reclens.models._content.words import ENGLISH, words_of
@@ -50,7 +50,7 @@ class TfidfSvd:
 
     def __init__(self, *, dimension: int = 128, min_texts: int | None = None, seed: int = 0) -> None:
         if dimension < 1:
-            raise UsageError(f"dimension is {dimension}, expected 1 or more.")
+            raise ArgumentValueError("dimension", f"is {dimension}, expected 1 or more")
         self.dimension, self.min_texts, self.seed = dimension, min_texts, seed
 
     def fit(self, texts: Sequence[str]) -> Self:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError
 from reclens.lab.simulation import ab_difference
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.stats.proportions import proportion
@@ -132,7 +132,7 @@ def interference(
         UnknownNameError: If a design or metric does not exist.
     """
     if seeds < 2:
-        raise UsageError(f"seeds is {seeds}, expected two or more: the spread over worlds is what is asked.")
+        raise ArgumentValueError("seeds", f"is {seeds}, expected two or more: the spread over worlds is what is asked")
     if metric not in METRICS:
         raise UnknownNameError("metric of the world", metric, METRICS)
     chosen = dict(designs) if isinstance(designs, Mapping) else {name: _design(name) for name in designs}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
@@ -124,7 +124,7 @@ def true_lifts(
             for name in column.drop_nulls().unique().sort().to_list()
         }
     if replicates < 1:
-        raise UsageError(f"replicates is {replicates}, expected 1 or more.")
+        raise ArgumentValueError("replicates", f"is {replicates}, expected 1 or more")
     lived: dict[str, list[np.ndarray]] = {name: [] for name in arms}
     for at in range(replicates):
         for place, (name, arm) in enumerate(arms.items()):

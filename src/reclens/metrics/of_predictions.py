@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["OF_PREDICTIONS", "PredictionMetric"]
+from reclens.errors import Advice
+
+__all__ = ["OF_PREDICTIONS", "RATED", "PredictionMetric"]
+
+RATED: Final = Advice("evaluate_predictions", text="Use rl.evaluation.evaluate_predictions.")
+"""The advice where one is asked for of lists."""
 
 
 @dataclass(frozen=True)

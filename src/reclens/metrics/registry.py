@@ -17,7 +17,7 @@ from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expe
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
-from reclens.metrics.of_predictions import OF_PREDICTIONS
+from reclens.metrics.of_predictions import OF_PREDICTIONS, RATED
 from reclens.tabular import Tabular
 
 __all__ = [
@@ -379,7 +379,7 @@ def parse(text: Asked) -> MetricSpec:
     if match is None:
         raise UsageError(f"'{text}' is not a metric. Write name@k, such as ndcg@10.")
     if match[1] in OF_PREDICTIONS:
-        raise UsageError(f"{match[1]} is a metric of predicted ratings, not of lists. Use evaluate_predictions.")
+        raise UsageError(f"{match[1]} is a metric of predicted ratings, not of lists", advice=RATED)
     info = describe(match[1])
     if match[2] is None:
         if info.cut:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.models._core.als_kernels import approach_rows, solve_rows
 from reclens.models._core.als_weighted_kernels import approach_weighted_rows, solve_weighted_rows
 from reclens.models._core.block import Block
@@ -150,7 +150,9 @@ class ALS(FactorModel):
             if value is not None and not (value > 0 and np.isfinite(value)):
                 raise UsageError(f"{name} is {value}, expected a number above 0.")
         if not np.isfinite(self.frequency):
-            raise UsageError(f"frequency is {self.frequency}, expected a number, 0 to 1 as a rule.")
+            raise ArgumentValueError(
+                "frequency", f"is {self.frequency}, expected a number, 0 to 1 as a rule", of="model"
+            )
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         self._alternate(_Sides(by_item=self.seen_.transposed, by_user=self.seen_), engine, progress)

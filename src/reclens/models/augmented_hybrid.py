@@ -13,7 +13,7 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.recommender import Recommender
 from reclens.models._core.search_space import Space, Whole
@@ -61,7 +61,7 @@ class AugmentedHybrid(Hybrid):
                 f"an augmented hybrid has two models, a source and a target, and this one has {len(self.models)}."
             )
         if self.fill_to < 1:
-            raise UsageError(f"fill_to is {self.fill_to}, expected 1 or more.")
+            raise ArgumentValueError("fill_to", f"is {self.fill_to}, expected 1 or more", of="model")
 
     def _two(self) -> tuple[Recommender, Recommender]:
         source, target = self._components().values()

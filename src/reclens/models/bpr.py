@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import Advice, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.bpr_fold_in import Others, solve_user
 from reclens.models._core.bpr_kernels import descend
@@ -103,9 +103,9 @@ class BPR(FactorModel):
         check_whole("factors", self.factors, 1)
         check_whole("epochs", 1 if self.epochs is None else self.epochs, 1, MOST_PASSES)
         if not self.learning_rate > 0 or not np.isfinite(self.learning_rate):
-            raise UsageError(f"learning_rate is {self.learning_rate}, expected a number above 0.")
+            raise ArgumentValueError("learning_rate", f"is {self.learning_rate}, expected a number above 0", of="model")
         if not self.l2 >= 0 or not np.isfinite(self.l2):
-            raise UsageError(f"l2 is {self.l2}, expected 0 or more.")
+            raise ArgumentValueError("l2", f"is {self.l2}, expected 0 or more", of="model")
         if self.negatives not in NEGATIVES:
             raise UnknownNameError("kind of negatives", self.negatives, NEGATIVES)
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.search_space import Space, Whole
 from reclens.models._hybrid.members import Hybrid, list_ranks, seen_cells
@@ -62,9 +62,9 @@ class CascadeHybrid(Hybrid):
                 "one of the two be a cascade."
             )
         if self.depth < 1:
-            raise UsageError(f"depth is {self.depth}, expected 1 or more.")
+            raise ArgumentValueError("depth", f"is {self.depth}, expected 1 or more", of="model")
         if not 1 <= self.bands <= 10_000:
-            raise UsageError(f"bands is {self.bands}, expected 1 to 10,000.")
+            raise ArgumentValueError("bands", f"is {self.bands}, expected 1 to 10,000", of="model")
 
     def _parts_of(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Band of each item, 0 if it is no candidate (int32), and the share of its band below it (float32)."""

@@ -15,7 +15,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.manifest import mapping
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._content.features import KINDS, FeatureOptions, check_stop_words, item_features
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, bytes_, codes, numbers, pointers
@@ -111,7 +111,7 @@ class Content(Recommender):
         if self.profile not in _PROFILES:
             raise UnknownNameError("profile", self.profile, _PROFILES)
         if not self.half_life >= 0:
-            raise UsageError(f"half_life is {self.half_life}, expected 0 or more days.")
+            raise ArgumentValueError("half_life", f"is {self.half_life}, expected 0 or more days", of="model")
         check_stop_words(self.stop_words)
 
     def _asked(self) -> Mapping[str, str]:
@@ -119,7 +119,9 @@ class Content(Recommender):
             return {}
         asked: Any = self.features
         if isinstance(asked, str) or not isinstance(asked, Mapping | Sequence):
-            raise UsageError(f"features is {self.features!r}, expected a list of columns, or a mapping column -> kind.")
+            raise ArgumentValueError(
+                "features", f"is {self.features!r}, expected a list of columns, or a mapping column -> kind", of="model"
+            )
         if not asked:
             raise UsageError("features is empty. Name columns of the items, or leave it out to take all.")
         return asked if isinstance(asked, Mapping) else dict.fromkeys(asked, "auto")

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.memory import require_memory
 from reclens.models._core.block import Block
 from reclens.models._core.co_occurrence import co_occurrence, weighted_co_occurrence
@@ -61,7 +61,7 @@ class EASE(Recommender):
 
     def _check(self) -> None:
         if self.l2 is not None and not (self.l2 > 0 and np.isfinite(self.l2)):
-            raise UsageError(f"l2 is {self.l2}, expected a number above 0.")
+            raise ArgumentValueError("l2", f"is {self.l2}, expected a number above 0", of="model")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         self.together_ = None

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError
 from reclens.models._core.block import Block
 from reclens.models._core.search_space import Space, Whole
 from reclens.models._hybrid.members import Hybrid, list_ranks
@@ -49,9 +49,9 @@ class FusionHybrid(Hybrid):
         if self.mode not in _MODES:
             raise UnknownNameError("mode", self.mode, _MODES)
         if not 0 <= self.constant < np.inf:
-            raise UsageError(f"constant is {self.constant}, expected a number of 0 or more.")
+            raise ArgumentValueError("constant", f"is {self.constant}, expected a number of 0 or more", of="model")
         if self.depth < 1:
-            raise UsageError(f"depth is {self.depth}, expected 1 or more.")
+            raise ArgumentValueError("depth", f"is {self.depth}, expected 1 or more", of="model")
 
     def _parts_of(self, block: Block) -> list[np.ndarray]:
         """Contribution of each model to the scores: float32, shape (n, items); 0 for items that it does not list."""

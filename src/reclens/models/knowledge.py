@@ -14,7 +14,7 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.rules import rule
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, bytes_, numbers
 from reclens.models._core.recommender import Recommender
@@ -92,7 +92,7 @@ class Knowledge(Recommender):
             if not weight > 0 or not np.isfinite(weight):
                 raise UsageError(f"the weight of '{text}' is {weight}, expected a number above 0.")
         if not self.popularity >= 0 or not np.isfinite(self.popularity):
-            raise UsageError(f"popularity is {self.popularity}, expected 0 or more.")
+            raise ArgumentValueError("popularity", f"is {self.popularity}, expected 0 or more", of="model")
         if self.when_nothing_fits not in _EMPTY:
             raise UnknownNameError("value of when_nothing_fits", self.when_nothing_fits, _EMPTY)
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.recommender import Recommender
@@ -46,7 +46,7 @@ class RecentPopular(Recommender):
 
     def _check(self) -> None:
         if not self.days > 0:
-            raise UsageError(f"days is {self.days}, expected a number above 0.")
+            raise ArgumentValueError("days", f"is {self.days}, expected a number above 0", of="model")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         if not train.has_timestamps:

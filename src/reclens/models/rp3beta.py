@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
 from reclens.models._core.item_weights import ItemWeights
 from reclens.models._core.neighbors import find_neighbors
 from reclens.models._core.search_space import Choice, Float, Space, Whole
@@ -59,9 +59,11 @@ class RP3beta(ItemWeights):
             if not value >= 0 or not np.isfinite(value):
                 raise UsageError(f"{what} is {value}, expected a power of 0 or more.")
         if not self.shrinkage >= 0 or not np.isfinite(self.shrinkage):
-            raise UsageError(f"shrinkage is {self.shrinkage}, expected a number of users, 0 or more.")
+            raise ArgumentValueError(
+                "shrinkage", f"is {self.shrinkage}, expected a number of users, 0 or more", of="model"
+            )
         if self.neighbors < 1:
-            raise UsageError(f"neighbors is {self.neighbors}, expected 1 or more.")
+            raise ArgumentValueError("neighbors", f"is {self.neighbors}, expected 1 or more", of="model")
         if self.neighbors_of not in ("candidate", "history"):
             raise UnknownNameError("value of neighbors_of", self.neighbors_of, ("candidate", "history"))
 

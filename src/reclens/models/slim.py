@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.models._core.block import rows_of
 from reclens.models._core.co_occurrence import Gram, gram_of, weighted_gram
 from reclens.models._core.defaults import Extent, Rule
@@ -72,11 +72,15 @@ class SLIM(ItemWeights):
 
     def _check(self) -> None:
         if self.l1 is not None and not (self.l1 > 0 and np.isfinite(self.l1)):
-            raise UsageError(f"l1 is {self.l1}, expected a number of users above 0; without it, use ease.")
+            raise ArgumentValueError(
+                "l1", f"is {self.l1}, expected a number of users above 0; without it, use ease", of="model"
+            )
         if self.l2 is not None and not (self.l2 >= 0 and np.isfinite(self.l2)):
-            raise UsageError(f"l2 is {self.l2}, expected a number of users, 0 or more.")
+            raise ArgumentValueError("l2", f"is {self.l2}, expected a number of users, 0 or more", of="model")
         if not 0 < self.tolerance < 1:
-            raise UsageError(f"tolerance is {self.tolerance}, expected a share between 0 and 1, such as 1e-4.")
+            raise ArgumentValueError(
+                "tolerance", f"is {self.tolerance}, expected a share between 0 and 1, such as 1e-4", of="model"
+            )
         check_whole("sweeps", self.sweeps, 1, _MOST_SWEEPS)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.cards import AppliedRule
 from reclens.data.rules import rule
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
 from reclens.models._core.block import Block
 from reclens.models._core.parameters import is_whole
 from reclens.models._hybrid.members import Hybrid, serves
@@ -49,7 +49,9 @@ class SwitchingHybrid(Hybrid):
         ladder = sorted(self.min_history.values())
         if ladder[0] != 0 or len(set(ladder)) < len(ladder):
             starts = ", ".join(map(str, ladder))
-            raise UsageError(f"min_history is {starts}: one model has to start at 0, and each at a length of its own.")
+            raise ArgumentValueError(
+                "min_history", f"is {starts}: one model has to start at 0, and each at a length of its own", of="model"
+            )
 
     def _ladder(self) -> list[tuple[int, str]]:
         """Fewest items of the history and label, rising."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import made_folder, write_bytes
 from reclens.monitor.records import Annotation, AnnotationKind
 
@@ -83,7 +83,7 @@ class Annotations:
         """
         last = end or start
         if last < start:
-            raise UsageError(f"end is {last}, before start, {start}.")
+            raise ArgumentValueError("end", f"is {last}, before start, {start}")
         if slice is not None and dimension is None:
             raise UsageError(f"slice is '{slice}' without a dimension. Name its dimension, such as surface.")
         if not by.strip():

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.monitor.records import DETECTIONS, OVERALL, SERIES, Annotation
 from reclens.monitor.rules import Rule
 from reclens.monitor.scales import back, forth
@@ -101,7 +101,7 @@ def detect(
     first = start or last
     assert isinstance(last, date) and isinstance(first, date)
     if first > last:
-        raise UsageError(f"start is {first}, behind end, {last}.")
+        raise ArgumentValueError("start", f"is {first}, behind end, {last}")
     known = series.filter(pl.col("day") <= last).select(list(SERIES)).cast(pl.Schema(SERIES))
     known = known.filter([_watched(rules)]) if rules else known
     if not len(known):

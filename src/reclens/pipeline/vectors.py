@@ -12,7 +12,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import DataError, UsageError
+from reclens.errors import Advice, DataError, UsageError
 from reclens.models import Recommender, build, get
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, numbers
@@ -78,7 +78,10 @@ class VectorRetriever(Recommender):
         known = train.item_vocabulary
         stored = pl.Series(ITEM, [one for page in self._store("store").list_ids() for one in page], dtype=pl.String)
         if not len(stored):
-            raise DataError(f"the store {_place(self.store)} is empty", fix="Write a space into it: rl.explore.move.")
+            raise DataError(
+                f"the store {_place(self.store)} is empty",
+                fix=Advice("fill_store", text="Write a space into it: rl.explore.move."),
+            )
         ids = stored.cast(known.ids.dtype, strict=False).drop_nulls()
         if not ids.is_in(known.ids.implode()).any():
             raise DataError(

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import hall_inverse
 from reclens.stats.proportions import proportion
@@ -130,7 +130,7 @@ def interval(
     from scipy.special import ndtr, ndtri, stdtrit
 
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     usable = replicates[~np.isnan(replicates)]
     if len(usable) < _ENOUGH:
         return None

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.moments import Moments
 
 __all__ = ["cluster_sums"]
@@ -38,7 +38,7 @@ def cluster_sums(values: Mapping[str, Any], clusters: np.ndarray, *, rows: str =
         (3, 3.0, 4.0)
     """
     if rows in values:
-        raise UsageError(f"there is a column '{rows}' already. Name the count of rows another way by rows=.")
+        raise ArgumentValueError("rows", f"is '{rows}', the name of a column: expected another one for the count")
     codes = np.unique(clusters, return_inverse=True)[1]
     sums: dict[str, np.ndarray] = {}
     for name, column in values.items():

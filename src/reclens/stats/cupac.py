@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 
 __all__ = ["Predictor", "Ridge", "cupac_covariate"]
 
@@ -91,7 +91,7 @@ def cupac_covariate(
         raise DataError("a feature or outcome is missing or infinite", fix="Fill it in, or leave the unit out.")
     fold = (np.asarray(keys, np.uint64) >> np.uint64(32)).astype(np.int64) % max(folds, 1)
     if folds < 2 or len(np.unique(fold)) < folds:
-        raise UsageError(f"folds is {folds} over {len(X):,} units; expected two or more, each with units.")
+        raise ArgumentValueError("folds", f"is {folds} over {len(X):,} units; expected two or more, each with units")
     learner = model if model is not None else Ridge()
     found = np.empty(len(X))
     for at in range(folds):

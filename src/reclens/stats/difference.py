@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError
 from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.method import Method
 from reclens.stats.pivot import Pivot, TPivot, hall, t_quantile
@@ -212,7 +212,7 @@ def difference_of(
         UnknownNameError: If there is no such way to a relative interval.
     """
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     if relative not in RELATIVE:
         raise UnknownNameError("way to a relative interval", relative, RELATIVE)
     if pivot is None and not spread.gap > 0:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import DataError, IncomparableError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, IncomparableError, UnknownNameError, UsageError
 
 __all__ = ["Moments"]
 
@@ -133,7 +133,7 @@ class Moments:
         """
         columns = tuple(sums)
         if n < 0:
-            raise UsageError(f"n is {n}, expected 0 or more units.")
+            raise ArgumentValueError("n", f"is {n}, expected 0 or more units")
         shift = np.array([(shifts or {}).get(name, 0.0) for name in columns])
         total = np.array([float(sums[name]) for name in columns])
         if not n:

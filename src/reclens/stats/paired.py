@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.stats.resample import SIGN, weighted_sums
 
 __all__ = [
@@ -58,7 +58,7 @@ def randomization_p_values(
         statistical significance tests for information retrieval evaluation; Phipson and Smyth (2010) for the +1.
     """
     if flips < 1:
-        raise UsageError(f"flips is {flips}, expected 1 or more.")
+        raise ArgumentValueError("flips", f"is {flips}, expected 1 or more")
     members = _members(starts, targets, n_targets)
     p_values = np.full((n_targets, differences.shape[1]), np.nan)
     for cell, rows in enumerate(members):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.method import Method, MethodCode
@@ -37,7 +37,7 @@ def proportion(successes: int, n: int, *, level: float = 0.95) -> Estimate:
     if not 0 <= successes <= n:
         raise UsageError(f"{successes} of {n} is no share: expected 0 ≤ successes ≤ n.")
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1")
     if not n:
         return Estimate(float("nan"), low=None, high=None, n=0, level=level, note="no_value")
     z = float(ndtri(0.5 + level / 2))

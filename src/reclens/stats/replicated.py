@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Cell, Summary
 
@@ -152,7 +152,7 @@ class Replicated:
         if self.value.ndim:
             raise UsageError(f"the estimate of one number is asked for; there are {self.value.shape}. Take one by [i].")
         if not 0 < level < 1:
-            raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+            raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
         value = float(self.value)
         spread = self._spread(scale)
         if n < 2 or spread is None:

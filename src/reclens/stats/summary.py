@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import IncomparableError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, IncomparableError, UnknownNameError, UsageError
 from reclens.stats.resample import POISSON, block_units, power_sums, weighted_sums
 
 __all__ = ["Cell", "Summary"]
@@ -94,7 +94,7 @@ class Summary:
         """
         groups = groups or {}
         if replicates < 0:
-            raise UsageError(f"replicates is {replicates}, expected 0 or more.")
+            raise ArgumentValueError("replicates", f"is {replicates}, expected 0 or more")
         for name, array in [*values.items(), *((by, codes) for by, (_, codes) in groups.items())]:
             if len(array) != len(keys):
                 raise UsageError(f"'{name}' has {len(array)} rows, but there are {len(keys)} keys.")

@@ -17,7 +17,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.frames import read_parquet
 from reclens.data.split import task_of
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import Advice, DataError, LeakError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, LeakError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.run import evaluate
 from reclens.files import made_folder
@@ -265,12 +265,14 @@ def _points(labels: Sequence[str], search: str, step: float, draws: int, rng: in
         raise UnknownNameError("search", search, ("grid", "random"))
     if search == "random":
         if not 0 <= draws < _MOST:
-            raise UsageError(f"draws is {draws}, expected 0 to {_MOST - 1:,}.")
+            raise ArgumentValueError("draws", f"is {draws}, expected 0 to {_MOST - 1:,}")
         drawn = np.random.default_rng(rng).dirichlet(np.ones(n), draws)
         return [*map(tuple, np.eye(n).tolist()), (1 / n,) * n, *map(tuple, drawn.tolist())]
     parts = round(1 / step) if step > 0 else 0
     if parts < 1 or not math.isclose(parts * step, 1, rel_tol=1e-6):
-        raise UsageError(f"step is {step}, expected a number such as 0.1 or 0.25, of which a whole number makes 1.")
+        raise ArgumentValueError(
+            "step", f"is {step}, expected a number such as 0.1 or 0.25, of which a whole number makes 1"
+        )
     size = math.comb(parts + n - 1, n - 1)
     if size > _MOST:
         raise UsageError(
@@ -304,7 +306,7 @@ def _validation_of(
         raise UsageError("no user of the validation data is in the training data, so that no weights can be chosen.")
     if most_users is not None and len(users) > most_users:
         if most_users < 1:
-            raise UsageError(f"most_users is {most_users}, expected 1 or more, or None for all.")
+            raise ArgumentValueError("most_users", f"is {most_users}, expected 1 or more, or None for all")
         chosen = np.random.default_rng([rng, 1]).choice(len(users), most_users, replace=False)
         users = users.gather(np.sort(chosen))
     return users, known.filter(pl.col(USER).is_in(users.implode()))

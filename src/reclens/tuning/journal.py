@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import WorkspaceError
+from reclens.errors import Advice, WorkspaceError
 from reclens.schema import read_arrays
 from reclens.stats.summary import Summary
 from reclens.tuning.results import Trial
@@ -89,8 +89,8 @@ class Journal:
         if there != settings:
             raise WorkspaceError(
                 f"{path.parent} holds another search, which cannot go on as this one. They differ in "
-                + "; ".join(_differences(there, settings))
-                + ". Choose another name, or remove the folder (on the command line: --overwrite) to start anew."
+                + "; ".join(_differences(there, settings)),
+                advice=Advice("start_anew", text="Choose another name, or remove the folder to start anew."),
             )
 
     def _read(self) -> None:

@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import polars as pl
 
 from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UnknownNameError, UsageError
 from reclens.files import made_folder
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
@@ -302,6 +302,11 @@ class Tuning(Tabular):
             )
 
 
+_KEEP_SPLIT: Final = Advice(
+    "keep_split", (Setting("split", {"kept": "NAME"}),), "Keep the split in a workspace and name it: {split}."
+)
+
+
 def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
     """``[split]`` of a job that repeats the split of a card.
 
@@ -316,8 +321,8 @@ def split_settings(card: Mapping[str, Any]) -> dict[str, Any]:
     }.get(str(method))
     if keys is None or any(key not in said for key in keys) or said.get("cold_users", "drop") != "drop":
         raise UsageError(
-            f"a job cannot split as this search did ({method or 'no card of the split'}). Keep the split in a "
-            "workspace and name it: to_toml(split={'kept': 'NAME'})."
+            f"a job cannot split as this search did ({method or 'no card of the split'})",
+            advice=_KEEP_SPLIT,
         )
     return {"method": method, **{key: said[key] for key in keys}, "task": card.get("task", "new_items")}
 

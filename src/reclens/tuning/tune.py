@@ -19,7 +19,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Progress, quiet
-from reclens.errors import Advice, Setting, UnknownNameError, UsageError, expect_type
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError, expect_type
 from reclens.metrics.registry import Asked, MetricSpec, parse
 from reclens.models import Recommender
 from reclens.models._core.search_space import Space
@@ -177,13 +177,15 @@ def _check(spec: MetricSpec, *, method: str, trials: int, seconds: float | None,
     if method not in ("random", "halving"):
         raise UnknownNameError("method", method, ("random", "halving"))
     if trials < 1:
-        raise UsageError(f"trials is {trials}, expected 1 or more full fits for each model.")
+        raise ArgumentValueError("trials", f"is {trials}, expected 1 or more full fits for each model")
     if seconds is not None and not seconds > 0:
-        raise UsageError(f"seconds is {seconds}, expected more than 0, or None for no limit.")
+        raise ArgumentValueError("seconds", f"is {seconds}, expected more than 0, or None for no limit")
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise UsageError(f"rng is {seed!r}, expected a whole number from 0 on: a search has to be repeatable.")
+        raise ArgumentValueError(
+            "rng", f"is {seed!r}, expected a whole number from 0 on: a search has to be repeatable"
+        )
 
 
 def _rungs(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.world._draws import uniforms
 from reclens.world.population import World
 
@@ -44,7 +44,7 @@ def assign_arms(
         luck = uniforms(world.keys, seed)
         return np.searchsorted(edges, luck, side="right").astype(np.int8)
     if clusters < len(shares):
-        raise UsageError(f"clusters is {clusters}, expected at least one for each of {len(shares)} arms.")
+        raise ArgumentValueError("clusters", f"is {clusters}, expected at least one for each of {len(shares)} arms")
     labels = taste_clusters(world, clusters, seed=seed)
     # Clusters in random order are dealt out by their share, so that no arm stays empty.
     order = np.argsort(uniforms(np.arange(clusters, dtype=np.uint64), seed), kind="stable")
@@ -60,7 +60,7 @@ def taste_clusters(world: World, n: int, *, seed: int = 0) -> np.ndarray:
     points = world.tastes / np.maximum(length, 1e-9)
     n_users = len(points)
     if n > n_users:
-        raise UsageError(f"clusters is {n} for {n_users:,} users: expected at most as many.")
+        raise ArgumentValueError("clusters", f"is {n} for {n_users:,} users: expected at most as many")
     some = points[rng.choice(n_users, min(n_users, max(_SAMPLE, n)), replace=False)]
     centres = some[:n].copy()
     for _ in range(15):

@@ -14,7 +14,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 from reclens.stats.estimate import Estimate
 from reclens.world.arm import Arm
@@ -224,7 +224,9 @@ def past_test(
     if lift.low is None or lift.high is None or not lift.low <= lift.high:
         raise UsageError(f"the lift of the past test is {lift}: expected one with an interval, low before high.")
     if replicates < 2:
-        raise UsageError(f"replicates is {replicates}, expected two or more: the interval of the truth is over them.")
+        raise ArgumentValueError(
+            "replicates", f"is {replicates}, expected two or more: the interval of the truth is over them"
+        )
     truth = true_effect(
         world, treatment, control, days=days, replicates=replicates, seed=seed, threads=threads, progress=progress
     )[metric].lift

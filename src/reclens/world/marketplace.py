@@ -22,7 +22,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, RANK, TIMESTAMP, TIMESTAMP_TYPE, USER, Recommendations
 from reclens.tabular import Tabular
 
@@ -61,13 +61,17 @@ class Injected(Tabular):
 
     def __post_init__(self) -> None:
         if not 0 < self.exposure <= 1:
-            raise UsageError(f"exposure is {self.exposure}, expected a factor above 0 and at most 1 such as 0.75.")
+            raise ArgumentValueError(
+                "exposure", f"is {self.exposure}, expected a factor above 0 and at most 1 such as 0.75"
+            )
         if not 0 <= self.ndcg_gap < _HIT:
-            raise UsageError(f"ndcg_gap is {self.ndcg_gap}, expected 0 or more and below {_HIT}.")
+            raise ArgumentValueError("ndcg_gap", f"is {self.ndcg_gap}, expected 0 or more and below {_HIT}")
         if not 0 <= self.examination < np.inf:
-            raise UsageError(f"examination is {self.examination}, expected an exponent of 0 or more such as 0.7.")
+            raise ArgumentValueError(
+                "examination", f"is {self.examination}, expected an exponent of 0 or more such as 0.7"
+            )
         if not 0 < self.slope < np.inf:
-            raise UsageError(f"slope is {self.slope}, expected a factor above 0 such as 1.3.")
+            raise ArgumentValueError("slope", f"is {self.slope}, expected a factor above 0 such as 1.3")
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row."""

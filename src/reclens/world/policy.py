@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.world._kernels import POLICY
 from reclens.world._lists import GREEDY, SOFTMAX, UNIFORM
 from reclens.world.plackett_luce import place_chances
@@ -48,13 +48,14 @@ class Policy:
         if self.kind not in KINDS:
             raise UnknownNameError("policy", self.kind, KINDS)
         if not 1 <= self.k <= 255:
-            raise UsageError(f"k is {self.k}, expected 1 … 255.")
+            raise ArgumentValueError("k", f"is {self.k}, expected 1 … 255")
         if self.pool < self.k:
             raise UsageError(f"pool is {self.pool} and k {self.k}: a list is made of at least k items.")
         if not 0 <= self.epsilon <= 1:
-            raise UsageError(f"epsilon is {self.epsilon}, expected a share between 0 and 1.")
+            raise ArgumentValueError("epsilon", f"is {self.epsilon}, expected a share between 0 and 1")
         if not 0 <= self.sharpness < np.inf:
-            raise UsageError(f"sharpness is {self.sharpness}, expected 0 or more; kind='greedy' is the limit.")
+            greedy = Advice("greedy_policy", (Setting("kind", "greedy"),), "The limit is {kind}.")
+            raise ArgumentValueError("sharpness", f"is {self.sharpness}, expected 0 or more", advice=greedy)
 
     def row(self, *, changed: bool) -> np.ndarray:
         """As the kernel takes it, in the order of ``POLICY``; float64."""

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.concentration import gini
 from reclens.tabular import Tabular
 from reclens.world._draws import mix
@@ -290,4 +290,4 @@ def _check(arms: Sequence[Arm], days: int, training: str, retrain: int) -> None:
     if days < 1 or retrain < 0:
         raise UsageError(f"days is {days} and retrain {retrain}, expected 1 or more, and 0 or more.")
     if training not in ("shared", "diverted", "separate"):
-        raise UsageError(f"training is {training!r}, expected 'shared', 'diverted' or 'separate'.")
+        raise ArgumentValueError("training", f"is {training!r}, expected 'shared', 'diverted' or 'separate'")

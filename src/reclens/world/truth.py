@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm
@@ -127,7 +127,7 @@ def true_effect(
         UsageError: If replicates is below 1.
     """
     if replicates < 1:
-        raise UsageError(f"replicates is {replicates}, expected 1 or more.")
+        raise ArgumentValueError("replicates", f"is {replicates}, expected 1 or more")
     found: list[tuple[Run, Run]] = []
     for at in range(replicates):
         lives = [

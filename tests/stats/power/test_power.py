@@ -282,7 +282,7 @@ def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
     [
         ({"kind": "mean", "mean": 1.0}, "sd is missing"),
         ({"kind": "mean", "mean": 1.0, "sd": 0.0}, "sd is 0.0, expected above 0; a metric that never varies"),
-        ({"kind": "mean", "mean": 0.0, "sd": 1.0}, "mean is 0.0, expected not 0 for relative effects"),
+        ({"kind": "mean", "mean": 0.0, "sd": 1.0}, "mean is 0.0, expected another number: an effect relative to 0"),
         ({"kind": "proportion", "mean": 1.2}, "mean is 1.2, expected a share"),
         ({"kind": "proportion", "mean": 0.2, "formula": "unpoled"}, "Did you mean 'unpooled'"),
         ({"kind": "proportion", "mean": 0.2, "formula": "baseline", "margin": 0.1}, "unknown formula"),
@@ -290,7 +290,7 @@ def test_the_spread_of_a_ratio_of_a_quantile_and_of_covariates(rng) -> None:
         ({"kind": "proportion", "mean": 0.2, "level": 95}, "level is 95"),
         (
             {"kind": "mean", "mean": 0.0, "sd": 1.0, "relative": False, "scales": True},
-            "mean is 0.0, expected not 0 for",
+            "mean is 0.0, expected another number: an effect that multiplies",
         ),
         ({"kind": "mean", "mean": 1.0, "sd": 0.0}, "sd is 0.0, expected above 0"),
         ({"kind": "proportion", "mean": 0.2, "margin": 0.0}, "margin is 0.0, expected above 0"),

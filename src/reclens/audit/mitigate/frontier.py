@@ -9,7 +9,7 @@ import numpy as np
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.mitigate.gaps import ItemGap
-from reclens.errors import UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated
 
@@ -31,7 +31,7 @@ class Frontier:
     def point(self, alpha: float = 0.5) -> tuple[float, float]:
         """Gap and accuracy at a share of the length of the frontier: 0 is the most accurate end, 1 the fairest."""
         if not 0 <= alpha <= 1:
-            raise UsageError(f"alpha is {alpha}, expected a number between 0 and 1.")
+            raise ArgumentValueError("alpha", f"is {alpha}, expected a number between 0 and 1")
         gap, accuracy = self.gap[::-1], self.accuracy[::-1]
         lengths = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(gap), np.diff(accuracy)))])
         at = alpha * lengths[-1]
@@ -75,7 +75,8 @@ def achievable_frontier(measures: AuditMeasures, gap: ItemGap) -> Frontier:
         with Pareto frontier; WWW (arXiv 2502.11921).
     """
     if measures.settings.attention != "log" or not measures.has_truth:
-        raise UsageError("the frontier needs the truth, and attention='log', which is the discount of NDCG.")
+        how = Advice("log_attention", (Setting("truth"), Setting("attention", "log")), "Give {truth} and {attention}.")
+        raise UsageError("the frontier needs the truth, and attention that is the discount of NDCG", advice=how)
     k, context, groups = measures.settings.k, measures.context, measures.groups[gap.attribute]
     at = groups.labels.index(gap.group)
     users = np.flatnonzero(context.n_relevant > 0)

@@ -19,7 +19,7 @@ from reclens.audit.mitigate.who_pays import WITHIN, Payer, changes, columns_of, 
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import Progress, quiet
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.pipeline.ordering import rerank_lists
 from reclens.pipeline.rerank import build
 from reclens.schema import ITEM, RANK, USER, Vocabulary
@@ -204,9 +204,9 @@ def choose(found: Sweep, *, rule: Rule = "budget", most_lost: float = 0.02) -> C
         UsageError: If the share is not between 0 and 1, or the rule is none.
     """
     if not 0 <= most_lost <= 1:
-        raise UsageError(f"most_lost is {most_lost}, expected a share of the accuracy such as 0.02.")
+        raise ArgumentValueError("most_lost", f"is {most_lost}, expected a share of the accuracy such as 0.02")
     if rule not in ("budget", "knee"):
-        raise UsageError(f"rule is {rule!r}, expected 'budget' or 'knee'.")
+        raise ArgumentValueError("rule", f"is {rule!r}, expected 'budget' or 'knee'")
     best: Trial | None = None
     if rule == "knee":
         best = None if found.knee is None else found.trials[found.knee]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, USER, WEIGHT
 
 __all__ = ["TrainingWeights", "group_weights", "inverse_propensity", "popularity_weights"]
@@ -68,11 +68,11 @@ def inverse_propensity(
         implicit feedback; WSDM, for propensities from popularity and their clipping.
     """
     if not 0 < clip <= 1:
-        raise UsageError(f"clip is {clip}, expected a propensity above 0 and 1 at most, such as 0.05.")
+        raise ArgumentValueError("clip", f"is {clip}, expected a propensity above 0 and 1 at most, such as 0.05")
     rows = train.interactions
     if propensities is None:
         if not 0 <= power < np.inf:
-            raise UsageError(f"power is {power}, expected 0 or more, such as 0.5.")
+            raise ArgumentValueError("power", f"is {power}, expected 0 or more, such as 0.5")
         counts = _users_of(train)
         chances = (counts / counts.max()) ** power
     else:
@@ -104,7 +104,7 @@ def popularity_weights(train: Dataset, *, power: float = 0.5) -> TrainingWeights
         Steck (2011), Item popularity and recommendation accuracy; RecSys.
     """
     if not 0 <= power < np.inf:
-        raise UsageError(f"power is {power}, expected 0 or more, such as 0.5.")
+        raise ArgumentValueError("power", f"is {power}, expected 0 or more, such as 0.5")
     return _made(train.interactions.select(USER, ITEM), _users_of(train) ** -power, "interaction", 0)
 
 
@@ -126,7 +126,7 @@ def group_weights(train: Dataset, by: str, *, strength: float = 1.0, of: Weights
         Kamiran, Calders (2012), Data preprocessing techniques for classification without discrimination, on reweighing.
     """
     if not 0 <= strength <= 1:
-        raise UsageError(f"strength is {strength}, expected a number between 0 and 1.")
+        raise ArgumentValueError("strength", f"is {strength}, expected a number between 0 and 1")
     users = pl.DataFrame({USER: train.user_vocabulary.ids})
     labels = users.join(_labels(train, by), on=USER, how="left", maintain_order="left")["label"].fill_null("(unknown)")
     groups = labels.rank("dense").to_numpy().astype(np.int64) - 1

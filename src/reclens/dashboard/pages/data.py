@@ -94,7 +94,7 @@ def _over_time(found: Described) -> None:
     if not found.times:
         empty(
             "No times",
-            "These interactions have no timestamps: name the column when reading, as `-c timestamp=date`.",
+            "These interactions have no timestamps: choose their column when you bring the data.",
             ":material/schedule:",
         )
         return

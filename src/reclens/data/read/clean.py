@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.cards import AppliedRule, Fact
 from reclens.data.rules import BadValue, RuleCode, rule
-from reclens.errors import Advice, DataError, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting
 from reclens.schema import TIMESTAMP, TIMESTAMP_TYPE
 
 __all__ = ["BadRows", "Cleaner", "clean_numbers", "clean_timestamps"]
@@ -52,7 +52,7 @@ class Cleaner:
 
     def __init__(self, source: str, bad_rows: BadRows = "error") -> None:
         if bad_rows not in ("error", "drop"):
-            raise UsageError(f"bad_rows is {bad_rows!r}, expected 'error' or 'drop'.")
+            raise ArgumentValueError("bad_rows", f"is {bad_rows!r}, expected 'error' or 'drop'")
         self.source, self.bad_rows = source, bad_rows
         self.rules: list[AppliedRule] = []
         self._bad: pl.Series | None = None

@@ -9,7 +9,7 @@ import polars as pl
 
 from reclens.data.read.clean import Cleaner
 from reclens.engine import LocalEngine, chunk_ranges
-from reclens.errors import Advice, DataError, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting
 from reclens.schema import ITEM, TIMESTAMP, USER, WEIGHT, Vocabulary
 
 __all__ = ["Duplicates", "merge_duplicates", "merge_repeats"]
@@ -42,7 +42,7 @@ def merge_duplicates(frame: pl.DataFrame, how: Duplicates, cleaner: Cleaner) -> 
         DataError: If there are repeated pairs and ``how`` is ``"error"``.
     """
     if how not in ("last", "sum", "error"):
-        raise UsageError(f"duplicates is {how!r}, expected 'last', 'sum' or 'error'.")
+        raise ArgumentValueError("duplicates", f"is {how!r}, expected 'last', 'sum' or 'error'")
     if how == "sum" and WEIGHT not in frame.columns:
         frame = frame.with_columns(pl.lit(1.0).alias(WEIGHT))
         cleaner.note("weight_counts_rows", frame.height)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reclens.engine import Progress, quiet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError
 
 __all__ = ["GROUPLENS", "fetch", "fetchable"]
 
@@ -69,7 +69,7 @@ def fetch(name: str, *, folder: str | Path = ".", progress: Progress = quiet, ba
     if name not in _MD5:
         raise UnknownNameError("data set", name, _MD5)
     if not base_url.startswith(("https://", "http://")):
-        raise UsageError(f"base_url is {base_url!r}, expected an address that begins with https://.")
+        raise ArgumentValueError("base_url", f"is {base_url!r}, expected an address that begins with https://")
     target = Path(folder).expanduser() / f"{name}.zip"
     job = _Job(
         name=name,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reclens.data.read.request import ADVICE_TEXTS, Reading, Words, is_about_reading, named_by
-from reclens.errors import ArgumentTypeError, RecLensError, UsageError
+from reclens.errors import Advice, ArgumentTypeError, RecLensError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -32,7 +32,7 @@ def translated(words: Words, table: str = "") -> Generator[None]:
     try:
         yield
     except RecLensError as error:
-        if error.advice is not None and is_about_reading(error.advice):
+        if error.advice is not None and error.advice.settings and is_about_reading(error.advice):
             texts = {} if words == "python" else ADVICE_TEXTS
             error.args, error.advice = (error.said(named_by(words, table), texts),), None
         raise
@@ -90,6 +90,9 @@ def load(
     return data if name is None else replace(data, name=name)
 
 
+_BANDIT: Final = Advice("read_bandit", text="Read it by rl.read_open_bandit(path).")
+
+
 def load_data(path: str | None, reading: Reading, *, table: str = "data", seed: int = 0) -> Dataset:
     """Read a data set: a published one, RecBole's files or a table; a synthetic one without a path."""
     how = reading.of(table)
@@ -124,8 +127,7 @@ def _load_data(path: str | None, how: dict[str, Any], reading: Reading, table: s
         return read_recbole(str(path), **how)
     if path is not None and not how and holds_open_bandit(path):
         raise UsageError(
-            f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions. Use it with "
-            "'reclens experiment off-policy', or rl.read_open_bandit(path) in Python."
+            f"{path} is the Open Bandit Dataset, a log of what was shown and no set of interactions", advice=_BANDIT
         )
     from reclens.data.read.attributes import check_lists
     from reclens.data.read.columns import INTERACTIONS

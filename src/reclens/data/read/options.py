@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, TypedDict
 
-from reclens.errors import Advice, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 
 __all__ = [
     "FORMS",
@@ -134,8 +134,10 @@ def codec_of(encoding: str | None) -> str:
     try:
         found = codecs.lookup(encoding or "utf-8")
     except (LookupError, ValueError):
-        raise UsageError(f"encoding is {encoding!r}, which Python does not know; try 'utf-8' or 'latin-1'.") from None
+        raise ArgumentValueError(
+            "encoding", f"is {encoding!r}, which Python does not know; try 'utf-8' or 'latin-1'"
+        ) from None
     # str.encode and open() use the same flag to reject bytes-to-bytes codecs.
     if not getattr(found, "_is_text_encoding", True):
-        raise UsageError(f"encoding is {encoding!r}, which is no encoding of text; try 'utf-8' or 'latin-1'.")
+        raise ArgumentValueError("encoding", f"is {encoding!r}, which is no encoding of text; try 'utf-8' or 'latin-1'")
     return found.name

@@ -26,7 +26,7 @@ from reclens.data.read.ids import as_integers
 from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import atomic_path
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["read_recbole", "write_recbole"]
@@ -106,7 +106,7 @@ def write_recbole(
         raise UsageError("sequence_separator has to be text without tabs and line breaks, such as ' ' or '|'.")
     name = name or data.name
     if not name or Path(name).name != name:
-        raise UsageError(f"name is {name!r}, expected a file name without its ending.")
+        raise ArgumentValueError("name", f"is {name!r}, expected a file name without its ending")
     written: list[Path] = []
     for ending, table in ((".inter", data.events), (".user", data.users), (".item", data.items)):
         if table is None:

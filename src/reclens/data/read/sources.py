@@ -23,7 +23,16 @@ from reclens.data.read.packed import is_packed, unpack
 from reclens.data.read.raw import Raw
 from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError, first_line, suggest
+from reclens.errors import (
+    Advice,
+    ArgumentValueError,
+    DataError,
+    Setting,
+    UnknownNameError,
+    UsageError,
+    first_line,
+    suggest,
+)
 from reclens.memory import require_memory
 from reclens.schema import ITEM, RANK, TIMESTAMP, USER
 
@@ -66,9 +75,9 @@ def load(source: Any, *, columns: Columns | None = None, wanted: Sequence[str] =
         UsageError: If arguments contradict each other.
     """
     if how.get("decimal") not in (None, ".", ","):
-        raise UsageError(f"decimal is {how.get('decimal')!r}, expected '.' or ','.")
+        raise ArgumentValueError("decimal", f"is {how.get('decimal')!r}, expected '.' or ','")
     if how.get("ids") not in (None, "text", "unpadded"):
-        raise UsageError(f"ids is {how.get('ids')!r}, expected 'text' or 'unpadded'.")
+        raise ArgumentValueError("ids", f"is {how.get('ids')!r}, expected 'text' or 'unpadded'")
     if how.get("form") not in (None, *FORMS):
         raise UnknownNameError("form", str(how.get("form")), FORMS)
     if how.get("between") is not None and how.get("form") not in ("cell", "adjacency"):

@@ -20,7 +20,7 @@ from reclens.data.read.options import NAME_ENCODING, codec_of
 from reclens.data.read.packed import unpack
 from reclens.data.read.zips import atomic_path
 from reclens.data.rules import rule
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.schema import ITEM, RANK, RELEVANCE, SCORE, USER, Recommendations
 
 __all__ = ["read_qrels", "read_run", "write_qrels", "write_run"]
@@ -48,7 +48,7 @@ def read_run(
         DataError: If a line does not have six fields, a rank or score is no number, or two items share a rank.
     """
     if order not in ("score", "rank"):
-        raise UsageError(f"order is {order!r}, expected 'score' or 'rank'.")
+        raise ArgumentValueError("order", f"is {order!r}, expected 'score' or 'rank'")
     source = str(path)
     frame = _read_fields(Path(path), _RUN, encoding)
     cleaner = Cleaner(source)

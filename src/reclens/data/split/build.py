@@ -15,7 +15,7 @@ from reclens.data.filters import with_card
 from reclens.data.read.duplicates import merge_repeats
 from reclens.data.rules import note, rule
 from reclens.data.split.result import TASKS, Split, Task, _hashes, check_leaks, split_held
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, TIMESTAMP_TYPE, USER, stable_hash
 
 __all__ = [
@@ -167,7 +167,7 @@ def make_split(
     """
     check_task(task)
     if cold_users not in ("drop", "keep"):
-        raise UsageError(f"cold_users is {cold_users!r}, expected 'drop' or 'keep'.")
+        raise ArgumentValueError("cold_users", f"is {cold_users!r}, expected 'drop' or 'keep'")
     if data.log is None and not data.is_merged:
         data = replace(data, log=data.interactions)  # made by hand: whether a pair is repeated is not known
     train, tables = _cut(data, parts)

@@ -22,7 +22,7 @@ from reclens.data.split.build import (
     seed_of,
 )
 from reclens.data.split.result import Split, Task
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["last_n", "random"]
@@ -76,7 +76,7 @@ def last_n(
             f"n is {n} and validation_n is {validation_n}, expected n of 1 or more and the other 0 or more."
         )
     if ties not in ("hash", "order"):
-        raise UsageError(f"ties is {ties!r}, expected 'hash' or 'order'.")
+        raise ArgumentValueError("ties", f"is {ties!r}, expected 'hash' or 'order'")
     if ties == "hash" or data.has_timestamps:
         check_times(data, "last_n")
     seed = seed_of(rng) if ties == "hash" else None

@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.cards import SplitCard
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError, LeakError
+from reclens.errors import Advice, DataError, LeakError, Setting
 from reclens.schema import ITEM, TIMESTAMP, USER, fingerprint
 
 __all__ = ["TASKS", "Split", "Task", "check_leaks", "split_held", "task_of"]
@@ -208,6 +208,13 @@ def split_held(table: pl.DataFrame, earlier: Sequence[pl.DataFrame]) -> tuple[pl
     return table.filter(~known), table.filter(known)
 
 
+_SPLIT_AGAIN: Final = Advice(
+    "split_again",
+    (Setting("task", "new_items"), Setting("task", "with_repeats")),
+    "Split again: {0} leaves such pairs out of the test part, {1} counts them as relevant.",
+)
+
+
 def _first(table: pl.DataFrame) -> str:
     row = table.select(USER, ITEM).sort(USER, ITEM).row(0)
     return f"user {row[0]!r} with item {row[1]!r}"
@@ -218,8 +225,8 @@ def _no_shared_pair(one: str, left: pl.DataFrame, other: str, right: pl.DataFram
     if shared.height:
         raise LeakError(
             f"{shared.height:,} rows of the {other} part are (user, item) pairs that also stand in the {one} part, "
-            f"first {_first(shared)}. Where only new items count, each pair may stand in one part. Split again: "
-            "task='new_items' leaves such pairs out of the test part, task='with_repeats' counts them as relevant."
+            f"first {_first(shared)}. Where only new items count, each pair may stand in one part",
+            advice=_SPLIT_AGAIN,
         )
 
 

@@ -12,7 +12,7 @@ from reclens.cards import SplitCard
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
 from reclens.data.split.result import Split, Task
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import TIMESTAMP_TYPE
 
 __all__ = ["by_time", "rolling"]
@@ -130,9 +130,9 @@ def rolling(
     """
     times = check_times(data, "rolling")
     if folds < 1:
-        raise UsageError(f"folds is {folds}, expected 1 or more.")
+        raise ArgumentValueError("folds", f"is {folds}, expected 1 or more")
     if every is not None and every <= timedelta(0):
-        raise UsageError(f"every is {every}, expected a length of time above zero.")
+        raise ArgumentValueError("every", f"is {every}, expected a length of time above zero")
     if every is None:
         check_shares(test_share=test_share)
         if folds * test_share >= 1:

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import IncomparableError, UnknownNameError, UsageError
+from reclens.errors import Advice, IncomparableError, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.metric_columns import MetricColumns
 from reclens.experiment.aggregate.tally import Coarser, Tally, added
 from reclens.experiment.aggregate.unknown import Unknown
@@ -45,6 +45,14 @@ RuleCode = Literal["two_arms", "unknown_arms", "missing_covariate", "one_unit", 
 
 LEFT_OUT: Final[frozenset[RuleCode]] = frozenset({"two_arms", "unknown_arms"})
 """Codes of rules that leave units out."""
+
+
+_GATHER_ALIKE: Final = Advice(
+    "gather_alike",
+    (Setting("indicators", True),),
+    "Gather both by one plan; {indicators} keeps the columns alike where covariates are missing in one of them, and "
+    'missing = "leave_out" of a metric where its values are.',
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,9 +208,7 @@ class Aggregates(Tabular):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise IncomparableError(
-                    f"sums differ in {name} ({mine} and {theirs}), so that they cannot be added. Gather both by one "
-                    "plan; indicators=True keeps the columns alike where covariates are missing in one of them, and "
-                    'missing = "leave_out" of a metric where its values are.'
+                    f"sums differ in {name} ({mine} and {theirs}), so that they cannot be added", advice=_GATHER_ALIKE
                 )
         cells = dict(self.cells)
         for cell, moments in other.cells.items():

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import IncomparableError, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, IncomparableError, Setting, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.stats.concentration import effective_number, gini, share_in_use
 from reclens.stats.difference import Difference, Relative, Spread, difference_of, untestable
@@ -143,7 +143,7 @@ class ArmCounts:
                 f"{n_items:,} and {len(keys):,}."
             )
         if not 0 < share <= 1:
-            raise UsageError(f"share is {share}, expected more than 0 and 1 at most.")
+            raise ArgumentValueError("share", f"is {share}, expected more than 0 and 1 at most")
         columns = groups + (_DRAWS if share < 1 else 1)
         require_memory(
             8 * n_items * columns,
@@ -273,8 +273,12 @@ def compare_arm_statistics(
     counting = tuple(round(arm.n * arm.share) for arm in (control, treatment))
     if abs(counting[0] - counting[1]) > max(_ALIKE * max(counting), 1):
         raise IncomparableError(
-            f"{counting[0]:,} and {counting[1]:,} users count, and {statistic} depends on their number. Count the "
-            f"larger arm with share={min(counting) / max(counting):.4g}."
+            f"{counting[0]:,} and {counting[1]:,} users count, and {statistic} depends on their number",
+            advice=Advice(
+                "draw_larger_arm",
+                (Setting("share", round(min(counting) / max(counting), 4)),),
+                "Count the larger arm with {share}.",
+            ),
         )
     (base, base_se), (value, value_se) = (arm_statistic(arm, statistic) for arm in (control, treatment))
     notes: tuple[EstimateNote, ...] = ("larger_arm_drawn",) if min(control.share, treatment.share) < 1 else ()

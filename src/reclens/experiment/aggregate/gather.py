@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from reclens.data.quoting import quoted
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.arm_column import NAME_UNITS, NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.aggregate.log_checks import coarser_ids, duplicate_tally, once
@@ -33,6 +33,13 @@ from reclens.experiment.aggregate.units import OnFault, named, sound
 from reclens.experiment.planning.plan import Plan
 
 __all__ = ["gather", "gather_events"]
+
+
+_GROUPED: Final = Advice(
+    "group_units",
+    (Setting("time"),),
+    "Use gather_events, whose {time} is None for a table with one row a unit.",
+)
 
 
 def gather(
@@ -82,8 +89,8 @@ def gather(
     """
     if plan.cluster:
         raise UsageError(
-            f"the plan randomises whole '{plan.cluster}': its units have to be grouped by that. Use gather_events, "
-            "with time=None for a table with one row a unit."
+            f"the plan randomises whole '{plan.cluster}': its units have to be grouped by that",
+            advice=_GROUPED,
         )
     if not ids and plan.triggered_by_query:
         raise UsageError(

@@ -9,7 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Literal
 
-from reclens.errors import Advice, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.planning.plan import Plan
 from reclens.stats.difference import Difference, normal_quantile
@@ -254,9 +254,9 @@ def interim_analysis(
             to this one, or nothing tells what a method without planned looks is tuned for.
     """
     if planned_units is not None and not 0 < planned_units < math.inf:
-        raise UsageError(f"planned_units is {planned_units}, expected a number above 0.")
+        raise ArgumentValueError("planned_units", f"is {planned_units}, expected a number above 0")
     if days is not None and days < 1:
-        raise UsageError(f"days is {days}, expected 1 or more: how many the experiment has run.")
+        raise ArgumentValueError("days", f"is {days}, expected 1 or more: how many the experiment has run")
     n = sum(sums.arm(arm).n for arm in sums.arms)
     ran = days if days is not None else sums.length
     share = n / planned_units if planned_units is not None else ran / plan.days if plan.days and ran else None

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 
 __all__ = ["mixture", "optimized"]
 
@@ -27,7 +27,7 @@ def optimized(a: np.ndarray, b: np.ndarray, k: int, rng: np.random.Generator) ->
         UsageError: If k is above 10.
     """
     if k > _LONGEST:
-        raise UsageError(f"k is {k}: optimised interleaving looks at 2^k lists, expected at most {_LONGEST}.")
+        raise ArgumentValueError("k", f"is {k}: optimised interleaving looks at 2^k lists, expected at most {_LONGEST}")
     lists, credit = np.full((len(a), k), -1, np.int32), np.zeros((len(a), k))
     luck, width = rng.random(len(a)), a.shape[1]
     pairs, which = np.unique(np.concatenate([a, b], axis=1), axis=0, return_inverse=True)

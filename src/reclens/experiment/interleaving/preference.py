@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.experiment.interleaving.lists import Interleaved
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.group import GroupSequential
@@ -219,7 +219,7 @@ def nominal_level(level: float, looks: GroupSequential | None = None, look: int 
     from scipy.special import ndtr
 
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     if looks is None:
         if look is not None:
             raise UsageError(f"look is {look}, and no looks are planned. Give looks, or leave it out.")
@@ -231,7 +231,7 @@ def nominal_level(level: float, looks: GroupSequential | None = None, look: int 
         )
     at = len(looks.times) if look is None else look
     if not 1 <= at <= len(looks.times):
-        raise UsageError(f"look is {look}, expected 1 … {len(looks.times)}.")
+        raise ArgumentValueError("look", f"is {look}, expected 1 … {len(looks.times)}")
     return 1 - 2 * float(ndtr(-looks.upper[at - 1]))
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.experiment.off_policy.estimators import BIASED, ESTIMATORS, NEED_MODEL, linear_parts, tuned
 from reclens.experiment.off_policy.intervals import Linear, Method, effective_rewarded, mean_estimates
 from reclens.experiment.off_policy.log import Decisions, Target
@@ -275,19 +275,23 @@ def _refusal(
     return "categories" if name == "mips" and apart else None
 
 
+_CATEGORIES: Final = Advice(
+    "give_categories",
+    (Setting("categories"), Setting("logging")),
+    "Give {categories} of the actions and {logging}, what the logging policy would have done with each of them.",
+)
+
+
 def _chosen(estimators: Sequence[str] | None, categories: np.ndarray | None, logging: Target | None) -> tuple[str, ...]:
     if (categories is None) != (logging is None):
-        raise UsageError(
-            "mips needs categories= of the actions and logging=, what the logging policy would have done "
-            "with each of them; one of the two is missing."
-        )
+        raise UsageError("mips needs two things, and one of them is missing", advice=_CATEGORIES)
     if estimators is None:
         return tuple(name for name in ESTIMATORS if name != "mips" or categories is not None)
     for name in estimators:
         if name not in ESTIMATORS:
             raise UnknownNameError("off-policy estimator", name, ESTIMATORS)
     if "mips" in estimators and categories is None:
-        raise UsageError("mips was asked for without categories= and logging=; expected both.")
+        raise UsageError("mips was asked for without what it needs", advice=_CATEGORIES)
     return tuple(estimators)
 
 
@@ -307,7 +311,7 @@ def _grouped(
     if off.any():
         row = int(off.argmax())
         raise DataError(
-            f"logging= gives {chance[row]:.4g} to what was done, and the log {stated[row]:.4g}",
+            f"the logging policy gives {chance[row]:.4g} to what was done, and the log {stated[row]:.4g}",
             source="the log",
             column="propensities",
             row=row + 1,

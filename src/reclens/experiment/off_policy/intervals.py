@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.experiment.off_policy.log import Decisions
 from reclens.stats.estimate import Estimate
 from reclens.stats.pivot import hall_inverse
@@ -99,9 +99,9 @@ def mean_estimates(
         Hall (1992), On the removal of skewness by transformation. Journal of the Royal Statistical Society B 54.
     """
     if not 0 < level < 1:
-        raise UsageError(f"level is {level}, expected a number between 0 and 1 such as 0.95.")
+        raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     if method not in METHODS:
-        raise UsageError(f"method is {method!r}, expected 'hall' or 'normal'.")
+        raise ArgumentValueError("method", f"is {method!r}, expected 'hall' or 'normal'")
     n, share = decisions.n_units, np.ones(len(decisions)) if shares is None else shares
     size = np.bincount(decisions.units, share, n)
     about = None if moments is None or method != "hall" else _about_rewards(moments, decisions)

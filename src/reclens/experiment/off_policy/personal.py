@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.experiment.off_policy.log import Decisions, Target
 from reclens.experiment.off_policy.reward_model import Predicted, RewardModelCard, click_rates
 
@@ -88,7 +88,7 @@ def personal_rates(
         [0.11, 0.3]
     """
     if folds < 3:
-        raise UsageError(f"folds is {folds}, expected 3 or more: one is predicted, one chooses the penalty.")
+        raise ArgumentValueError("folds", f"is {folds}, expected 3 or more: one is predicted, one chooses the penalty")
     if decisions.n_units < folds:
         raise UsageError(f"there are {decisions.n_units} users for {folds} folds; expected one or more in each.")
     x = _standardised(features, len(decisions), "features")

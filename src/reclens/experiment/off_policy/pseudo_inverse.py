@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.off_policy.log import Decisions, Target
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def pseudo_inverse_weights(
     rank = (pool[group] == decisions.actions[:, None]).argmax(axis=1)
     if (pool[group, rank] != decisions.actions).any():
         raise UsageError(
-            "the log has items that are not in the pool of the logging policy; expected in lists= what it chose from."
+            "the log has items that are not in the pool of the logging policy",
+            advice=Advice("give_pool", (Setting("lists"),), "Give {lists}, all that it chose from."),
         )
     n = (pool >= 0).sum(axis=1)
     length = np.bincount(decisions.requests)[decisions.requests]

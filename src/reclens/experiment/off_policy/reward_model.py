@@ -9,7 +9,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.experiment.off_policy.log import Decisions, Target
 
 __all__ = ["Predicted", "RewardModel", "RewardModelCard", "as_predicted", "click_rates", "reward_moments"]
@@ -117,7 +117,9 @@ def click_rates(decisions: Decisions, *, folds: int = 5, rng: int = 0) -> Predic
         UsageError: If folds is below 2.
     """
     if folds < 2:
-        raise UsageError(f"folds is {folds}, expected 2 or more: a model must not predict what it was fitted to.")
+        raise ArgumentValueError(
+            "folds", f"is {folds}, expected 2 or more: a model must not predict what it was fitted to"
+        )
     folds = min(folds, decisions.n_units)
     deal = np.random.default_rng(rng).permutation(decisions.n_units) % max(folds, 1)
     fold = deal[decisions.units]

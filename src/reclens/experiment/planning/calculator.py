@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.experiment.planning.history import Known
 from reclens.experiment.planning.looks import inflation_of
 from reclens.experiment.planning.metric import Baseline, Metric
@@ -111,6 +113,8 @@ def calculate(
     _check_asked(kind, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence)
     shares = _shares(arms, treated)
     _check_ranges(effect, margin, looks)
+    numbers = {"mean": mean, "sd": sd, "r2": r2, "icc": icc, "cluster_size": cluster_size, "cluster_cv": cluster_cv}
+    _check_numbers(numbers | {"margin": margin, "power": power, "level": level, "daily": daily})
     sign = -1 if lower_is_better else 1
     wanted = None if effect is None else abs(effect)
     baseline = Baseline(mean=mean, sd=sd, r2=r2, icc=icc, cluster_size=cluster_size, cluster_cv=cluster_cv)
@@ -192,12 +196,12 @@ def _effects(answer: Answer, margin: float | None, *, equivalence: bool) -> list
 def _shares(arms: int, treated: float | None) -> dict[str, float]:
     """Arm -> share of the units."""
     if arms < 2:
-        raise UsageError(f"arms is {arms}, expected two at least: control is one of them.")
+        raise ArgumentValueError("arms", f"is {arms}, expected two at least: control is one of them")
     share = 1 / arms if treated is None else treated
     if not 0 < share * (arms - 1) < 1:
-        raise UsageError(
-            f"treated is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the "
-            "units. Leave some to control."
+        raise ArgumentValueError(
+            "treated",
+            f"is {share:g}: {arms - 1} treatments would take {share * (arms - 1):.0%} of the units, and control some",
         )
     names = ["control", *(f"treatment {at}" if arms > 2 else "treatment" for at in range(1, arms))]
     return dict(zip(names, [1 - share * (arms - 1), *[share] * (arms - 1)], strict=True))
@@ -206,9 +210,37 @@ def _shares(arms: int, treated: float | None) -> dict[str, float]:
 def _check_ranges(effect: float | None, margin: float | None, looks: int) -> None:
     """Refuse an effect and a number of looks that are none."""
     if margin is None and effect is not None and not 0 < effect < float("inf"):
-        raise UsageError(f"effect is {effect:g}, expected more than 0, such as 0.03: a change either way is found.")
-    if looks < 1:
-        raise UsageError(f"looks is {looks}, expected 1 or more: the last look counts.")
+        raise ArgumentValueError(
+            "effect", f"is {effect:g}, expected more than 0, such as 0.03: a change either way is found"
+        )
+    if not 1 <= looks <= 50:
+        raise ArgumentValueError("looks", f"is {looks}, expected 1 … 50: the last look counts")
+
+
+_RANGES: Final[Mapping[str, tuple[Callable[[float], bool], str]]] = {
+    "mean": (
+        lambda mean: math.isfinite(mean) and mean != 0,
+        "a number other than 0: effects are relative to it",
+    ),
+    "sd": (lambda sd: 0 < sd < math.inf, "more than 0"),
+    "r2": (lambda share: 0 <= share < 1, "0 or more, below 1"),
+    "icc": (lambda share: 0 <= share <= 1, "0 … 1"),
+    "cluster_size": (lambda size: 1 <= size < math.inf, "1 or more"),
+    "cluster_cv": (lambda cv: 0 <= cv < math.inf, "0 or more"),
+    "margin": (lambda margin: 0 < margin < math.inf, "more than 0"),
+    "power": (lambda share: 0 < share < 1, "a share between 0 and 1"),
+    "level": (lambda share: 0 < share < 1, "a share between 0 and 1"),
+    "daily": (lambda units: 0 < units < math.inf, "more than 0"),
+}
+"""Argument -> whether a value is one of it, and what is expected."""
+
+
+def _check_numbers(numbers: Mapping[str, float | None]) -> None:
+    """Refuse numbers that no plan could have, by the names under which they were given."""
+    for name, value in numbers.items():
+        good, expected = _RANGES[name]
+        if value is not None and not good(value):
+            raise ArgumentValueError(name, f"is {value:g}, expected {expected}")
 
 
 def _check_asked(
@@ -216,8 +248,12 @@ def _check_asked(
 ) -> None:
     """Refuse a question in which too little was said."""
     if effect is None and n is None and margin is None:
-        raise UsageError("neither an effect nor a number of units is given: expected one of them, or a margin.")
+        asked = Setting("effect"), Setting("n"), Setting("margin")
+        raise UsageError(
+            "neither an effect nor a number of units is given",
+            advice=Advice("ask_something", asked, "Give {effect}, {n} or {margin}."),
+        )
     if equivalence and margin is None:
-        raise UsageError("equivalence is asked and margin is missing: expected what does not matter, such as 0.02.")
+        raise ArgumentValueError("margin", "is missing: equivalence needs what does not matter, such as 0.02")
     if sd is None and kind != "proportion":
-        raise UsageError(f"sd is missing: a {kind} needs the standard deviation of a unit.")
+        raise ArgumentValueError("sd", f"is missing: a {kind} needs the standard deviation of a unit")

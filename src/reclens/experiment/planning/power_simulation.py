@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.experiment.aggregate.arm_level import ARM_STATISTICS, ArmCounts, arm_statistic
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
@@ -208,10 +208,10 @@ def _resample(
     rng: int | np.random.Generator,
 ) -> _Resampled:
     if runs < 50:
-        raise UsageError(f"runs is {runs}, expected 50 or more experiments.")
+        raise ArgumentValueError("runs", f"is {runs}, expected 50 or more experiments")
     sizes = [round(n * share) for share in shares]
     if min(sizes) < 2:
-        raise UsageError(f"n is {n:g}, which leaves an arm of {min(sizes)} units, expected two at least.")
+        raise ArgumentValueError("n", f"is {n:g}, which leaves an arm of {min(sizes)} units, expected two at least")
     if units < 2:
         raise DataError(f"the history has {units} units", fix="Give ten units at least.")
     stream = np.random.default_rng(rng)

@@ -32,7 +32,7 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.engine import Progress
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._content.words import ENGLISH, words_of
 from reclens.schema import ITEM, Vocabulary
 
@@ -300,5 +300,7 @@ def check_stop_words(stop_words: object) -> frozenset[str]:
     if stop_words == "english":
         return ENGLISH
     if isinstance(stop_words, str) or not isinstance(stop_words, Iterable):
-        raise UsageError(f"stop_words is {stop_words!r}, expected None, 'english' or a list of words.")
+        raise ArgumentValueError(
+            "stop_words", f"is {stop_words!r}, expected None, 'english' or a list of words", of="model"
+        )
     return frozenset(str(word).lower() for word in stop_words)

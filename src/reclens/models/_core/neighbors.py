@@ -9,7 +9,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import Advice, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.memory import require_memory
 from reclens.models._core.co_counts import count_pairs
 from reclens.models._core.kernels import COSINE, DOT, JACCARD, neighbours, neighbours_of_counts
@@ -69,13 +69,13 @@ UNWEIGHTED: Final = Advice("use_no_weighting", (Setting("weighting", "none", "mo
 def check_neighbor_options(*, neighbors: int, similarity: str, weighting: str, shrinkage: float) -> None:
     """Raise UsageError or UnknownNameError for a hyper-parameter out of range."""
     if neighbors < 1:
-        raise UsageError(f"neighbors is {neighbors}, expected 1 or more.")
+        raise ArgumentValueError("neighbors", f"is {neighbors}, expected 1 or more", of="model")
     if similarity not in SIMILARITIES:
         raise UnknownNameError("similarity", similarity, SIMILARITIES)
     if weighting not in WEIGHTINGS:
         raise UnknownNameError("weighting", weighting, WEIGHTINGS)
     if not shrinkage >= 0:
-        raise UsageError(f"shrinkage is {shrinkage}, expected 0 or more.")
+        raise ArgumentValueError("shrinkage", f"is {shrinkage}, expected 0 or more", of="model")
     if similarity in ("jaccard", "adjusted_cosine") and weighting != "none":
         raise UsageError(
             f"the similarity {similarity} has weights of its own, and the weighting is {weighting}", advice=UNWEIGHTED

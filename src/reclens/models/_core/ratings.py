@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset, UserItemMatrix, transpose
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.models._core.block import encode_where_possible
 from reclens.models._core.form import Form, numbers
 from reclens.models._core.neighbors import UNWEIGHTED, Neighbors, check_neighbor_options, require_neighbors
@@ -69,7 +69,9 @@ class RatingNeighbors(Recommender):
             if getattr(self, what) < 1:
                 raise UsageError(f"{what} is {getattr(self, what)}, expected 1 or more.")
         if not np.isfinite(self.min_similarity):
-            raise UsageError(f"min_similarity is {self.min_similarity}, expected a finite number such as 0.")
+            raise ArgumentValueError(
+                "min_similarity", f"is {self.min_similarity}, expected a finite number such as 0", of="model"
+            )
         if self.explicit and self.similarity not in RATING_SIMILARITIES:
             raise UnknownNameError("similarity of ratings", self.similarity, RATING_SIMILARITIES)
         if self.explicit and self.weighting != "none":

@@ -14,7 +14,7 @@ import polars as pl
 from reclens.cards import AppliedRule, ListsCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.data.rules import rule
-from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, expect_type
+from reclens.errors import ArgumentTypeError, ArgumentValueError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.models._core.block import encode_where_possible, rows_of
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
 
@@ -52,7 +52,7 @@ def check_k(k: Any) -> None:
     """Raise unless a length of lists is a whole number from 1 on."""
     expect_type("k", k, (int, np.integer), expected="a whole number", fix="Write k=10 for ten items a user.")
     if k < 1:
-        raise UsageError(f"k is {k}, expected 1 or more.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 or more")
 
 
 def asked_users(users: pl.Series | Iterable[Any] | None, default: pl.Series) -> pl.Series:

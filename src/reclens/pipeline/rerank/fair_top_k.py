@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.models._core.form import Form, flags
 from reclens.pipeline.rerank._base import RankedLists, Reranker, places_of
 from reclens.pipeline.rerank._groups import check_head_share, protected_items
@@ -176,7 +176,7 @@ def _distribution(k: int, share: float) -> np.ndarray:
 
 def _check_lottery(k: int, share: float, alpha: float) -> None:
     if k < 1:
-        raise UsageError(f"k is {k}, expected 1 place or more.")
+        raise ArgumentValueError("k", f"is {k}, expected 1 place or more")
     if not 0 < share < 1:
         raise UsageError(f"fair_top_k: share is {share}, expected a number between 0 and 1, such as 0.3.")
     if not 0 < alpha < 1:

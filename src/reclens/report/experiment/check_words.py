@@ -189,7 +189,7 @@ def _ids(check: TrustCheck, facts: SharedIds) -> str:
 
 def _outliers(check: TrustCheck, facts: Outliers) -> str:
     if check.reason == "not_gathered":
-        return "The largest values were not looked at (tails=True of the sums does)."
+        return "The largest values were not gathered with the sums, so that they were not looked at."
     if check.reason == "harmless":
         return "No unit holds 1 % of a metric, and cutting off values changes no conclusion."
     return f"{'; '.join(map(_outlier, facts.notable))}."

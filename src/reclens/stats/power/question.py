@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.stats.power.formulas import FORMULAS, Inputs
 from reclens.tabular import Tabular
 
@@ -154,13 +154,13 @@ class Question:
         if self.kind == "proportion":
             _check("mean", self.mean, 0 < self.mean < 1, "a share between 0 and 1")
         elif self.sd is None:
-            raise UsageError(f"sd is missing: a {self.kind} needs the standard deviation of a unit.")
+            raise ArgumentValueError("sd", f"is missing: a {self.kind} needs the standard deviation of a unit")
         else:
             _check("sd", self.sd, self.sd > 0, "above 0; a metric that never varies cannot be tested")
         if self.relative:
-            _check("mean", self.mean, self.mean != 0, "not 0 for relative effects; say relative=False")
+            _check("mean", self.mean, self.mean != 0, "another number: an effect relative to 0 is none", _ABSOLUTE)
         if self.scales:
-            _check("mean", self.mean, self.mean != 0, "not 0 for an effect that multiplies; say scales=False")
+            _check("mean", self.mean, self.mean != 0, "another number: an effect that multiplies 0 is none", _ADDS)
         _check("level", self.level, 0 < self.level < 1, "between 0 and 1, such as 0.95")
         _check("margin", self.margin, self.margin is None or self.margin > 0, "above 0: how much may be lost")
         _check("equivalence", self.equivalence, self.margin is not None or not self.equivalence, "with a margin")
@@ -369,9 +369,13 @@ def design_effect(*, icc: float, cluster_size: float, cluster_cv: float = 0.0) -
     return 1.0 if icc == 0 else 1 + ((1 + cluster_cv**2) * cluster_size - 1) * icc
 
 
-def _check(name: str, value: Any, good: bool, expected: str) -> None:
+_ABSOLUTE: Final = Advice("absolute_effects", (Setting("relative", False),), "Or say {relative}.")
+_ADDS: Final = Advice("effects_that_add", (Setting("scales", False),), "Or say {scales}.")
+
+
+def _check(name: str, value: Any, good: bool, expected: str, advice: Advice | None = None) -> None:
     if not good:
-        raise UsageError(f"{name} is {value}, expected {expected}.")
+        raise ArgumentValueError(name, f"is {value}, expected {expected}", advice=advice)
 
 
 def _solve(power: Callable[[float], float], target: float, *, low: float, high: float) -> float:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.stats.quantiles import mid_quantiles
 
 __all__ = ["coefficient_of_determination", "intraclass_correlation", "quantile_sd", "ratio_sd"]
@@ -56,7 +56,7 @@ def quantile_sd(values: np.ndarray, q: float, *, units: np.ndarray | None = None
         True
     """
     if not 0 < q < 1:
-        raise UsageError(f"q is {q}, expected a quantile between 0 and 1, such as 0.9.")
+        raise ArgumentValueError("q", f"is {q}, expected a quantile between 0 and 1, such as 0.9")
     found = mid_quantiles([np.asarray(values, float)], q, clusters=[units])[0]
     reason, _ = found.untestable()
     if reason is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.sequential.integrate import Path, check_times, exit_probabilities, root_of
 from reclens.stats.sequential.spending import CLASSICAL, spent
 from reclens.tabular import Tabular
@@ -144,7 +144,7 @@ def group_sequential(
         if not 0 < value < 1:
             raise UsageError(f"{name} is {value}, expected a share between 0 and 1.")
     if power <= 1 - level:
-        raise UsageError(f"power is {power}, expected more than the {1 - level:.3g} of false positives.")
+        raise ArgumentValueError("power", f"is {power}, expected more than the {1 - level:.3g} of false positives")
     return _made(looks, spending, parameter, level, sides, power, futility)
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError
 
 __all__ = ["CLASSICAL", "SPENDINGS", "spent"]
 
@@ -51,7 +51,7 @@ def spent(times: Any, *, error: float, spending: str, parameter: float | None = 
     if spending == "power":
         rho = 3.0 if parameter is None else parameter
         if rho <= 0:
-            raise UsageError(f"parameter is {rho}, expected ρ above 0 for power spending, such as 3.")
+            raise ArgumentValueError("parameter", f"is {rho}, expected ρ above 0 for power spending, such as 3")
         return error * t**rho
     if spending == "hwang_shih_decani":
         gamma = -4.0 if parameter is None else parameter

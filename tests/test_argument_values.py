@@ -1,0 +1,58 @@
+"""An argument out of range is named as the surface that shows it names it."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from contextvars import copy_context
+
+import polars as pl
+import pytest
+
+import reclens as rl
+from reclens.cli.options import as_option, runs
+from reclens.dashboard.advice import said_on_page
+from reclens.dashboard.calculator import _as_field
+from reclens.errors import ArgumentValueError
+from reclens.experiment.planning.calculator import calculate
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (
+            lambda: calculate(mean=0.2, effect=0.1, cluster_size=0.5),
+            {
+                "python": "cluster_size is 0.5, expected 1 or more.",
+                "options": "--cluster-size is 0.5, expected 1 or more.",
+                "page": "“Units a cluster” is 0.5, expected 1 or more.",
+            },
+        ),
+        (
+            lambda: rl.models.EASE(l2=-1.0).fit(rl.read(pl.DataFrame({"user_id": [1], "item_id": [1]}))),
+            {
+                "python": "l2 is -1.0, expected a number above 0.",
+                "options": "--param l2 is -1.0, expected a number above 0.",
+                "page": "“l2” of the model is -1.0, expected a number above 0.",
+            },
+        ),
+    ],
+)
+def test_an_argument_out_of_range_is_named_by_each_surface(call: Callable[[], object], said: dict[str, str]) -> None:
+    with pytest.raises(ArgumentValueError) as caught:
+        call()
+    error = caught.value
+    assert {"python": str(error), "options": error.said(as_option), "page": said_on_page(error, _as_field)} == said
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.said(as_option)) == (type(error), str(error), error.said(as_option))
+
+
+def test_a_command_without_the_option_names_the_argument() -> None:
+    copy_context().run(_in_a_command)
+
+
+def _in_a_command() -> None:
+    runs({"level", "seed"})
+    wrong = ArgumentValueError("flips", "is 0, expected 1 or more")
+    assert wrong.said(as_option) == "flips is 0, expected 1 or more."
+    assert ArgumentValueError("level", "is 2, expected a share").said(as_option) == "--level is 2, expected a share."
