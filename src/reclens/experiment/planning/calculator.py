@@ -220,7 +220,7 @@ def _check_ranges(effect: float | None, margin: float | None, looks: int) -> Non
 _RANGES: Final[Mapping[str, tuple[Callable[[float], bool], str]]] = {
     "mean": (
         lambda mean: math.isfinite(mean) and mean != 0,
-        "a number other than 0: effects are relative to it",
+        "a number other than 0",
     ),
     "sd": (lambda sd: 0 < sd < math.inf, "more than 0"),
     "r2": (lambda share: 0 <= share < 1, "0 or more, below 1"),
