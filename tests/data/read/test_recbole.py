@@ -150,5 +150,5 @@ def test_bad_files(folder: Path, tmp_path: Path) -> None:
     (folder / "other.inter").write_text(INTER)
     with pytest.raises(DataError, match=r"2 \.inter files \(ml\.inter, other\.inter\)"):
         read_recbole(folder)
-    with pytest.raises(DataError, match="Read it with rl.read_recbole"):
+    with pytest.raises(DataError, match=r"Read it with rl\.read_recbole"):
         read(folder)
