@@ -12,8 +12,8 @@ import reclens as rl
 from reclens.audit.measure import AuditMeasures, measure_audit
 from reclens.audit.popularity import lift_rows, popularity_bias, popularity_taste
 from reclens.audit.settings import AuditSettings
+from reclens.concentration import gini
 from reclens.errors import UsageError
-from reclens.stats.concentration import gini
 
 TRAIN = pl.DataFrame({"user_id": [1, 1, 2, 2, 3, 3, 4], "item_id": ["a", "b", "a", "c", "a", "d", "a"]})
 LISTS = pl.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": ["c", "d", "b", "e", "b"], "rank": [1, 2, 1, 2, 1]})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import polars as pl
 
+from reclens import concentration
 from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
 from reclens.audit.amortised import amortised_exposure, amortised_rows
 from reclens.audit.calibration import distance_rows, score_rows
@@ -32,7 +33,6 @@ from reclens.engine import Engine, Progress, quiet
 from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.results import OVERALL
-from reclens.stats import concentration
 
 if TYPE_CHECKING:
     from reclens.lab.feedback import FeedbackLoop

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from reclens.cards import AppliedRule
+from reclens.concentration import gini
 from reclens.data.dataset import Dataset
 from reclens.data.problems import Problem, attribute_problems, number_problems, time_problems
 from reclens.engine import LocalEngine
@@ -213,7 +214,7 @@ def _tail(codes: np.ndarray, ids: pl.Series, attributes: pl.DataFrame | None, ke
     described = attributes[key].unique() if attributes is not None else None
     return Tail(
         n=n,
-        gini=float((2 * np.arange(1, n + 1) - n - 1) @ counts / (n * total)),
+        gini=float(gini(counts)),
         head_share=float(falling[head - 1] / total),
         n_for_80=int(np.searchsorted(falling, _MOST * total - 1e-9)) + 1,
         mean=total / n,

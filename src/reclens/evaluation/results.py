@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.concentration import lorenz
 from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expect_type
@@ -20,7 +21,6 @@ from reclens.files import made_folder
 from reclens.metrics.registry import Asked, canonical, in_unit_range
 from reclens.schema import read_arrays
 from reclens.stats.bootstrap import estimate, largest_gap
-from reclens.stats.concentration import lorenz
 from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular

@@ -9,11 +9,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.concentration import gini
 from reclens.errors import UsageError
 from reclens.explore.exact import top_k
 from reclens.explore.neighbours import NeighbourGraph
 from reclens.explore.space import EmbeddingSpace
-from reclens.stats.concentration import gini
 from reclens.tabular import Tabular
 
 __all__ = ["Hubness", "Occurrence", "Remedy", "hubness", "occurrence", "remedies"]

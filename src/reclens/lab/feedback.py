@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 import numpy as np
 import polars as pl
 
+from reclens.concentration import gini
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, UsageError
 from reclens.lab.model_strategy import ModelStrategy
-from reclens.stats.concentration import gini
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.tabular import Tabular
 from reclens.world.arm import Arm

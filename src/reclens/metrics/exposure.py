@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from reclens import concentration
 from reclens.metrics.conventions import Convention
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import metric
-from reclens.stats import concentration
 
 __all__ = ["coverage", "entropy", "gini", "unique_items", "user_coverage"]
 

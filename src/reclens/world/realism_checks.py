@@ -9,10 +9,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.concentration import gini
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import DataError
 from reclens.schema import CLICKED, ITEM, POSITION, USER
-from reclens.stats.concentration import gini
 from reclens.world.effect_size import gap_distance, held_out_auc, told_apart
 from reclens.world.population import World
 

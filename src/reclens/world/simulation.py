@@ -10,9 +10,9 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.concentration import gini
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
 from reclens.errors import ArgumentValueError, UsageError
-from reclens.stats.concentration import gini
 from reclens.tabular import Tabular
 from reclens.world._draws import mix
 from reclens.world._kernels import live

@@ -32,9 +32,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from reclens.concentration import effective_number, gini, share_in_use
 from reclens.errors import Advice, ArgumentValueError, IncomparableError, Setting, UnknownNameError, UsageError
 from reclens.memory import require_memory
-from reclens.stats.concentration import effective_number, gini, share_in_use
 from reclens.stats.difference import Difference, Relative, Spread, difference_of, untestable
 from reclens.stats.estimate import EstimateNote
 from reclens.stats.method import Method

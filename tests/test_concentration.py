@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import entropy as scipy_entropy
 
-from reclens.stats.concentration import effective_number, entropy, gini, share_in_use
+from reclens.concentration import effective_number, entropy, gini, share_in_use
 
 COUNTS = st.lists(st.integers(0, 50), min_size=1, max_size=30).filter(any).map(np.array)
 
@@ -46,3 +49,10 @@ def test_draws_are_reduced_alike_and_nothing_counted_is_not_defined() -> None:
         np.testing.assert_allclose(together, [statistic(draws[:, at]) for at in range(3)])
     assert [np.isnan(statistic(draws)[1]) for statistic in (gini, entropy, effective_number)] == [True] * 3
     assert share_in_use(draws)[1] == 0 and np.isnan(share_in_use(np.empty(0)))
+
+
+def test_the_formula_of_gini_stands_in_one_file(repository: Path) -> None:
+    """Ranks minus their mean times counts: whoever needs it calls :func:`gini`."""
+    formula = re.compile(r"2 \* np\.arange\(1, \w+ \+ 1\) - \w+ - 1")
+    found = [path.name for path in (repository / "src").rglob("*.py") if formula.search(path.read_text("utf-8"))]
+    assert found == ["concentration.py"]
