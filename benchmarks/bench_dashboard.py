@@ -148,8 +148,11 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--data", type=Path, default=harness.FOLDER.parents[1] / "shared/data/movielens/ml-1m.zip")
+    parser.add_argument(
+        "--workspaces", type=Path, default=harness.FOLDER / ".workspaces", help="folder to keep them in"
+    )
     options = parser.parse_args()
-    home = harness.FOLDER / ".workspaces"
+    home = options.workspaces
     found: dict[str, dict[str, list[float]]] = {}
     load = os.getloadavg()[0]
     folder = home / f"dashboard-{options.runs}"

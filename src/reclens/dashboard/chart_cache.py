@@ -29,7 +29,7 @@ def draw(make: Callable[..., Any], *sources: Any, **options: Any) -> Figure | No
     return _drawn(names, tokens, options, _make=make, _sources=sources)
 
 
-@st.cache_data(max_entries=1024, show_spinner=False)
+@st.cache_resource(max_entries=1024, show_spinner=False)
 def _drawn(name: str, tokens: Any, options: Any, *, _make: Callable[..., Any], _sources: Any) -> Figure | None:
     del name, tokens
     chart = _make(*_sources, **options)

@@ -18,7 +18,7 @@ from reclens.evaluation.compare import Intervals
 from reclens.evaluation.decision import Decision, decide
 from reclens.workspace import Workspace
 
-__all__ = ["MANY", "Scene", "keep_runs", "kept_runs", "scene_of"]
+__all__ = ["MANY", "Scene", "keep_runs", "kept_runs", "opening_scene", "scene_of"]
 
 MANY: Final = 12
 """Runs above which segments are tested for the recommended system alone: all of them would take long."""
@@ -80,6 +80,11 @@ def scene_of(
     stamps = {each.name: each.created.isoformat() for each in store.listing(workspace, "evaluation")}
     written = tuple((name, stamps.get(name, "")) for name in chosen)
     return _scene(str(workspace.folder), written, baseline, correction, intervals, metric, segments_of)
+
+
+def opening_scene(workspace: Workspace, chosen: Sequence[str]) -> Scene:
+    """What Home opens with: the newest runs, or those of them that can be read, against the one of custom."""
+    return scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)

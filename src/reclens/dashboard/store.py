@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 import streamlit as st
 
+from reclens.dashboard.kept_comparisons import kept_comparison
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, RecLensError
 from reclens.evaluation import Comparison, Evaluation, compare
@@ -58,7 +59,7 @@ MOST = 8
 
 def listing(workspace: Workspace, kind: str | None = None) -> list[Artefact]:
     """The artefacts, newest first."""
-    found = _listing(str(workspace.folder), workspace.stamps())
+    found = _listing(str(workspace.folder), _state(workspace))
     return [each for each in found if kind is None or each.kind == kind]
 
 
@@ -172,7 +173,7 @@ def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str
 
 def groups(workspace: Workspace) -> list[RunGroup]:
     """The evaluations in groups that can be compared; the one that pages open with comes first."""
-    return _groups(str(workspace.folder), workspace.stamps())
+    return _groups(str(workspace.folder), _state(workspace))
 
 
 def user_hits(workspace: Workspace, split: str, runs: Sequence[str], k: int) -> pl.DataFrame:
@@ -233,9 +234,14 @@ def fitting(workspace: Workspace, split: str) -> frozenset[str]:
     Of a split that cannot be read there are none.
     """
     try:
-        return _fitting(str(workspace.folder), workspace.stamps(), split)
+        return _fitting(str(workspace.folder), _state(workspace), split)
     except DataError:
         return frozenset()
+
+
+def _state(workspace: Workspace) -> str:
+    """The stamps of all artefacts as one text: Streamlit hashes an argument, and nested tuples take it long."""
+    return str(workspace.stamps())
 
 
 def _stamps(workspace: Workspace, split: str, runs: Sequence[str]) -> tuple[str, ...]:
@@ -248,14 +254,14 @@ def _segments(result: Evaluation, by: str) -> frozenset[str]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _listing(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[Artefact]:
-    del stamps  # not the times of the folders: two writes within one tick of the clock would look like one
+def _listing(folder: str, state: str) -> list[Artefact]:
+    del state  # not the times of the folders: two writes within one tick of the clock would look like one
     return Workspace(folder).list()
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
-def _groups(folder: str, stamps: tuple[tuple[str, str, int, int], ...]) -> list[RunGroup]:
-    return run_groups(_listing(folder, stamps))
+def _groups(folder: str, state: str) -> list[RunGroup]:
+    return run_groups(_listing(folder, state))
 
 
 @st.cache_resource(show_spinner="Reading the workspace …", max_entries=128)
@@ -287,11 +293,13 @@ def _compared(
     by: tuple[str, ...],
     intervals: Intervals,
 ) -> Comparison:
-    del stamps
-    found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
-    return compare(
-        found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by), intervals=intervals
-    )
+    def make() -> Comparison:
+        found: Mapping[str, Evaluation] = evaluations(Workspace(folder), chosen)
+        return compare(
+            found, baseline=baseline, correction=correction, metrics=list(metrics), by=list(by), intervals=intervals
+        )
+
+    return kept_comparison(folder, [chosen, stamps, baseline, correction, metrics, by, intervals], make)
 
 
 @st.cache_resource(show_spinner="Crossing segments …", max_entries=128)
@@ -315,12 +323,12 @@ def _item_exposures(folder: str, split: str, runs: tuple[str, ...], stamps: tupl
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
-def _fitting(folder: str, stamps: tuple[tuple[str, str, int, int], ...], split: str) -> frozenset[str]:
+def _fitting(folder: str, state: str, split: str) -> frozenset[str]:
     # From the cards alone: a workspace has many runs, and their lists are large.
     train = load(Workspace(folder), "split", split).train.fingerprint
-    measured = {name: card for group in _groups(folder, stamps) for name, card in group.cards.items()}
+    measured = {name: card for group in _groups(folder, state) for name, card in group.cards.items()}
     found: set[str] = set()
-    for each in _listing(folder, stamps):
+    for each in _listing(folder, state):
         if each.kind == "run":
             told = (each.card.get("lists", {}), measured.get(each.name, {}))
             hashes = [(card.get("train") or {}).get("hash") for card in told]

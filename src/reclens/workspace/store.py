@@ -33,6 +33,7 @@ from reclens.workspace.artefact import (
     read_artefact,
     same_folder,
     stamp_of,
+    stamps_in,
 )
 from reclens.workspace.naming import tables_of
 from reclens.workspace.query import Answer
@@ -172,8 +173,7 @@ class Workspace:
 
     def stamps(self) -> tuple[tuple[str, str, int, int], ...]:
         """What tells whether :meth:`list` would give something else: kind, name and identity of each card."""
-        found = ((folder, stamp_of(folder)) for kind in KINDS for folder in self._folders(kind))
-        return tuple(sorted((folder.parent.name, folder.name, *stamp) for folder, stamp in found if stamp is not None))
+        return tuple(sorted((kind, *stamp) for kind in KINDS for stamp in self._stamps(kind)))
 
     def card(self, kind: str, name: str) -> str:
         """The card of an artefact, as JSON text: what it was made from and how."""
@@ -337,6 +337,13 @@ class Workspace:
         """The folders of a kind, without those that are being written."""
         try:
             return entries(self.folder / kind)
+        except OSError as error:
+            raise cannot(self.folder / kind, "read", error) from error
+
+    def _stamps(self, kind: str) -> list[tuple[str, int, int]]:
+        """Name and identity of the card of each artefact: pages ask many times, so that paths are kept as text."""
+        try:
+            return stamps_in(str(self.folder / kind))
         except OSError as error:
             raise cannot(self.folder / kind, "read", error) from error
 

@@ -9,7 +9,7 @@ from reclens.dashboard.cards import decision_card, finding_cards, more, say_test
 from reclens.dashboard.demo import draw_demo, start_demo
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.scene import scene_of
+from reclens.dashboard.scene import opening_scene
 from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.widgets import bullets, empty, frame, plain
 from reclens.evaluation import Evaluation
@@ -56,7 +56,7 @@ def _decision(workspace: Workspace, found: list[Artefact]) -> None:
     chosen = readable(workspace, "evaluation", store.newest_together(workspace))
     runs: dict[str, Evaluation] = {}
     if chosen:
-        scene = scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
+        scene = opening_scene(workspace, chosen)
         runs = dict(scene.results)
         decision_card(scene.decision)
         say_tested(scene)

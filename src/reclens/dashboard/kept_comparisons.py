@@ -1,0 +1,70 @@
+"""Comparisons that pages have made, kept in the workspace: a dashboard that is started anew does not make them again.
+
+They lie in ``.cache/comparison/`` of the workspace, and may be removed at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import reclens
+from reclens.drafts import draft_folder
+from reclens.errors import RecLensError
+from reclens.evaluation import Comparison
+from reclens.schema import versions
+
+__all__ = ["kept_comparison"]
+
+_MOST: Final = 64
+"""Comparisons that are kept: those that were made last."""
+
+_CODE: Final = ("stats", "metrics", "evaluation")
+"""Rooms whose code decides what a comparison says."""
+
+
+def kept_comparison(folder: str | Path, key: Any, make: Callable[[], Comparison]) -> Comparison:
+    """A comparison: the one that was kept under a key, or a new one, which is kept.
+
+    What cannot be read is made again; what cannot be written, as in a folder of somebody else, is not kept.
+
+    Args:
+        folder: The workspace.
+        key: All that the comparison depends on: names, when they were written, choices. JSON.
+        make: Makes it.
+    """
+    place = Path(folder) / ".cache" / "comparison"
+    known = json.dumps([key, _code()], sort_keys=True)
+    kept = place / hashlib.sha256(known.encode()).hexdigest()[:32]
+    with suppress(RecLensError, TypeError, KeyError):
+        return Comparison.load(kept)
+    made = make()
+    with suppress(OSError, RecLensError):
+        place.mkdir(parents=True, exist_ok=True)
+        with draft_folder(place) as draft:
+            made.save(draft)
+            draft.rename(kept)
+        _drop(place)
+    return made
+
+
+def _drop(place: Path) -> None:
+    """Remove the oldest."""
+    found = [each for each in place.iterdir() if not each.name.startswith(".")]
+    found.sort(key=lambda each: each.stat().st_mtime)
+    for each in found[:-_MOST]:
+        shutil.rmtree(each, ignore_errors=True)
+
+
+@cache
+def _code() -> list[Any]:
+    """What tells that comparisons may come out otherwise: versions, and when the code was written."""
+    home = Path(reclens.__file__).parent
+    files = sorted(each for room in _CODE for each in (home / room).rglob("*.py"))
+    return [versions(), [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files]]
