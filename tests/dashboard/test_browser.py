@@ -9,11 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from reclens.dashboard.navigation import pages
+from reclens.dashboard.navigation import ALIASES, pages
 from reclens.workspace import Workspace
 
 pytestmark = pytest.mark.browser
 
+RUNS = ["small-ease", "small-item_knn", "small-popular"]
 VIEWS = ["Leaderboard", "Segments", "Trade-off", "Long tail", "Per k", "Users"]
 
 
@@ -246,3 +247,52 @@ def test_a_range_that_is_drawn_over_a_chart_chooses_its_users(browser_page, addr
     assert (change.is_between(float(low) + rounded, float(high) - rounded)).sum() <= int(count)
     assert int(count) <= (change.is_between(float(low) - rounded, float(high) + rounded)).sum()
     assert int(count) > 0 and problems_of(browser_page) == []
+
+
+def test_an_address_that_a_reader_may_type_leads_to_its_page(browser_page, address: str) -> None:
+    known = {page.path for page in pages()}
+    assert known & set(ALIASES) == {"home"}, "that one stands at the root"
+    assert {page for page, _ in ALIASES.values()} <= known
+    for typed, title, choices in (
+        ("home", "RecLens", ""),
+        ("tradeoff?x=ndcg%4010", "Diagnostics", "view=Trade-off"),
+        ("sql", "Data", "view=SQL"),
+    ):
+        opened(browser_page, f"{address}/{typed}")
+        browser_page.get_by_role("heading", name=title, level=1).wait_for(timeout=60_000)
+        browser_page.wait_for_url(f"**/{ALIASES[typed.partition('?')[0]][0].replace('home', '')}*{choices}*")
+        settled(browser_page)
+        assert browser_page.get_by_text("Page not found").count() == 0, typed
+        assert "x=ndcg" in browser_page.url or "?" not in typed, "what the address asked for is kept"
+    assert browser_page.get_by_test_id("stSidebarNavLink").count() == len(known), "they are not in the navigation"
+
+
+def test_dots_that_a_range_is_drawn_over_are_compared_alone(browser_page, address: str, workspace: Workspace) -> None:
+    """Over all dots of Trade-off but the lowest: the other two systems are offered, and Compare has them alone."""
+    opened(browser_page, f"{address}/diagnostics?view=Trade-off&x=ndcg%4010&y=novelty%4010")
+    chart = browser_page.locator("[data-testid=stVegaLiteChart][aria-label='ndcg@10 against novelty@10'] svg").first
+    chart.wait_for()
+    chart.scroll_into_view_if_needed()
+    dots = [each.bounding_box() for each in chart.locator("path[aria-roledescription=circle]").all()]
+    rows = sorted((each["y"] + each["height"] / 2, each["x"] + each["width"] / 2) for each in dots)
+    assert len(rows) == 3
+    left, right = min(x for _, x in rows[:2]) - 12, max(x for _, x in rows[:2]) + 12
+    browser_page.mouse.move(left, rows[0][0] - 12)
+    browser_page.mouse.down()
+    browser_page.mouse.move(right, (rows[1][0] + rows[2][0]) / 2, steps=8)
+    browser_page.mouse.up()
+    values = {name: workspace.load("evaluation", name)["novelty@10"].overall.value for name in RUNS}
+    inside = sorted(sorted(values, key=values.get)[1:])  # more novelty is higher up
+    link = browser_page.get_by_role("link", name=re.compile("Compare small-.* alone"))
+    link.wait_for(timeout=30_000)
+    settled(browser_page)
+    assert sorted(re.findall(r"small-\w+", link.inner_text())) == inside
+    link.click()
+    browser_page.get_by_role("heading", name="Compare", level=1).wait_for(timeout=60_000)
+    settled(browser_page)
+    assert sorted(re.findall(r"runs=(small-\w+)", browser_page.url)) == inside, "a copied link shows the same"
+    browser_page.get_by_test_id("stSidebarNav").get_by_role("link", name="Diagnostics").click()
+    browser_page.get_by_role("heading", name="Diagnostics", level=1).wait_for(timeout=60_000)
+    settled(browser_page)
+    assert sorted(re.findall(r"runs=(small-\w+)", browser_page.url)) == inside, "other pages look at the same runs"
+    assert problems_of(browser_page) == []

@@ -278,6 +278,8 @@ def test_a_reason_has_a_share_and_the_rest_is_named(open_page) -> None:
         ([60, 100, 300, 100], [0, 1, 0, 1]),
         ([180, 360], [0, 1]),  # half as tall is the least that stands beside
         ([179, 360], None),
+        ([600, 1000], [0, 1]),  # half a screen is the most that stays empty
+        ([600, 1001], None),
         ([500], None),
     ],
 )

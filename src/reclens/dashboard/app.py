@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
-from reclens.dashboard.navigation import Page, pages
+from reclens.dashboard.navigation import ALIASES, Page, pages
 from reclens.dashboard.save_report import draw_save
 from reclens.dashboard.standing import say_why
 from reclens.dashboard.style import STYLE
@@ -47,12 +47,16 @@ def main(folder: str | None = None) -> None:
     sections: dict[str, list[st.Page]] = {}
     places: dict[str, st.Page] = {}
     for each in pages():
-        place = st.Page(
-            _drawer(each, workspace), title=each.title, icon=each.icon, url_path=each.path, default=each.path == "home"
-        )
+        first = each.path == "home"
+        # The page at the root has no address of its own, and yet takes one, which another could have.
+        address = "root" if first else each.path
+        place = st.Page(_drawer(each, workspace), title=each.title, icon=each.icon, url_path=address, default=first)
         sections.setdefault(each.section, []).append(place)
         places[each.path] = place
     st.session_state[PLACES] = places
+    for name, (path, choices) in ALIASES.items():
+        place = st.Page(_leader(name, places[path], choices), title=name, url_path=name, visibility="hidden")
+        sections[""].append(place)
     chosen = st.navigation(sections)
     with st.sidebar:
         st.caption(f"Workspace `{workspace.folder.name}`", help=str(workspace.folder))
@@ -82,6 +86,16 @@ def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:
 
     draw.__name__ = page.path
     return draw
+
+
+def _leader(name: str, place: st.Page, choices: Mapping[str, str]) -> Callable[[], None]:
+    """What leads from another address of a page to the page, with the choices that the address has."""
+
+    def lead() -> None:
+        st.switch_page(place, query_params={**choices, **st.query_params.to_dict()})
+
+    lead.__name__ = name
+    return lead
 
 
 def _let_in(asked: argparse.Namespace) -> bool:

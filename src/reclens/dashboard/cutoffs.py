@@ -31,10 +31,10 @@ def draw_cutoffs(scene: Scene) -> None:
     for name, place in grid(known):
         with place:
             chart(drawn[name], f"{name} at each cut-off", key=f"per-k-{name}", metric=name)
-    _computed(scene, [name for name in families if name not in known])
+    _computed(scene, [name for name in families if name not in known], drawn=bool(known))
 
 
-def _computed(scene: Scene, families: Sequence[str]) -> None:
+def _computed(scene: Scene, families: Sequence[str], *, drawn: bool) -> None:
     """The metric that is chosen of those with one cut-off, computed on the lists that the workspace has."""
     asked = [name for name in families if describe(name).kind == "user"]
     if not asked:
@@ -51,6 +51,12 @@ def _computed(scene: Scene, families: Sequence[str]) -> None:
         )
         return
     chosen = choose("Compute at more cut-offs", ["none", *asked], key="cutoffs", help="Of the lists in the workspace.")
+    if chosen not in asked and not drawn:
+        empty(
+            "Each metric was measured at one cut-off",
+            "Choose one above: it is computed at others, on the lists in the workspace.",
+            ":material/show_chart:",
+        )
     if chosen in asked:
         made = draw(metric_by_cutoff_chart, _measured(scene, split, chosen), family=chosen)
         if made is None:

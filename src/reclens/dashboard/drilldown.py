@@ -60,13 +60,13 @@ def drilldown_of(workspace: Workspace) -> Drilldown | None:
     with filters("split, lists"):
         asked = [name for name in st.query_params.get_all("runs") if name in runs] or kept_runs(runs)
         fitting = store.split_of(workspace, asked) or splits[0]
-        split = choose("Split", splits, key="split", default=fitting) or splits[0]
+        split = choose("Split", splits, key="split", start=fitting) or splits[0]
         if not readable(workspace, "split", [split]):
             return None
         fit = store.fitting(workspace, split)
         near = [name for name in runs if name in fit]
         begun = [name for name in asked if name in near] or near
-        chosen = choose_many("Lists", runs, key="runs", default=begun[:_MOST])
+        chosen = choose_many("Lists", runs, key="runs", default=near[:_MOST], start=begun[:_MOST])
     unlike = [name for name in chosen if name not in near]
     if unlike:
         st.warning(

@@ -112,6 +112,8 @@ def plan_launch(
         "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
+        # A field that begins with what another page looked at has a default too: that one the URL leaves out.
+        "global.disableWidgetStateDuplicationWarning": "true",
         **LOOK,
     }
     app = Path(__file__).parent / "entry" / "app.py"

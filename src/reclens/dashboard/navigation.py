@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from reclens.workspace import Workspace
 
-__all__ = ["Page", "pages"]
+__all__ = ["ALIASES", "Page", "pages"]
+
+ALIASES: Final[Mapping[str, tuple[str, Mapping[str, str]]]] = {
+    "home": ("home", {}),
+    "index": ("home", {}),
+    "overview": ("home", {}),
+    "user": ("users", {}),
+    "item": ("items", {}),
+    "experiment": ("experiments", {}),
+    "runs": ("diagnostics", {}),
+    "leaderboard": ("diagnostics", {"view": "Leaderboard"}),
+    "segments": ("diagnostics", {"view": "Segments"}),
+    "trade-off": ("diagnostics", {"view": "Trade-off"}),
+    "tradeoff": ("diagnostics", {"view": "Trade-off"}),
+    "long-tail": ("diagnostics", {"view": "Long tail"}),
+    "history": ("diagnostics", {"view": "History"}),
+    "sql": ("data", {"view": "SQL"}),
+    "results": ("experiments", {"view": "Results"}),
+    "plans": ("experiments", {"view": "Plans"}),
+    "calculator": ("experiments", {"view": "Calculator"}),
+}
+"""Address that a reader may type -> the page that it means, with its choices. Streamlit has none for the page that
+stands at the root, and answers any that is not a page's by "Page not found"."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
+from urllib.parse import parse_qs
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from reclens.report import Table
 from reclens.report._toolkit.html import Figure
 
-__all__ = ["Seen", "begin", "choice", "figure", "of_page", "rows", "text"]
+__all__ = ["Seen", "begin", "choice", "figure", "is_first", "of_page", "rows", "text"]
 
 _KEY: Final = "_seen"
+_FIELDS: Final = "_fields"
 
 
 @dataclass
@@ -33,7 +36,30 @@ class Seen:
 
 def begin(title: str) -> None:
     """Forget what was drawn before: a page begins."""
+    if title != of_page().title:
+        st.session_state[_FIELDS] = set()
+        _restore_query()
     st.session_state[_KEY] = Seen(title)
+
+
+def _restore_query() -> None:
+    """Give back what a link asked for: Streamlit drops what the page before had a field of the same name for.
+
+    A view is a page's own, and the address of the page before still names it.
+    """
+    context = get_script_run_ctx()
+    asked = parse_qs(context.query_string) if context is not None else {}
+    for name, values in asked.items():
+        if name not in st.query_params and name not in ("view", "part"):
+            st.query_params[name] = values
+
+
+def is_first(key: str) -> bool:
+    """Whether a field is met for the first time since the reader came to the page."""
+    met: set[str] = st.session_state.setdefault(_FIELDS, set())
+    first = key not in met
+    met.add(key)
+    return first
 
 
 def of_page() -> Seen:

@@ -39,7 +39,7 @@ def choose_group(workspace: Workspace, *, keys: Sequence[str]) -> RunGroup | Non
             "Measured on",
             titles,
             key="measured",
-            default=titles[first],
+            start=titles[first],
             help="Runs that were measured on the same data, split, truth and protocol can be compared.",
         )
     group = groups[titles.index(chosen)] if chosen in titles else groups[first]

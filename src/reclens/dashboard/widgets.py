@@ -50,6 +50,9 @@ _LEGEND_ROW = 18
 _AROUND = 110
 """Height of what stands around a chart, its caption and its buttons, in pixels."""
 
+_HOLE = 400
+"""Height that may stay empty beside a long chart, in pixels: half a screen."""
+
 _ROW, _ROWS = 35, 10
 """Height of a row of a table in pixels, and how many are seen at once."""
 
@@ -153,18 +156,34 @@ def _named_by(rows: Any) -> list[str]:
     return [name for name in cells if name in whole and is_identifier(name)]
 
 
-def choose(label: str, options: list[str], *, key: str, default: str | None = None, **more: Any) -> str | None:
-    """One of several; the choice stands in the URL. A choice in the URL that does not exist is said and left."""
+def choose(
+    label: str, options: list[str], *, key: str, default: str | None = None, start: str | None = None, **more: Any
+) -> str | None:
+    """One of several; the choice stands in the URL. A choice in the URL that does not exist is said and left.
+
+    Args:
+        label: The name of the field.
+        options: What can be chosen.
+        key: The name in the URL.
+        default: What is chosen where the URL says nothing: it depends on the workspace and on other choices in the URL
+            alone, since the URL leaves it out. By default the first.
+        start: What is chosen to begin with, for a reason that is not in the URL; it is put there.
+        more: For ``st.selectbox``.
+    """
     _say_unknown(label, options, key)
+    _begin(key, options, start if start and start in options and start != (default or options[0]) else "")
     index = options.index(default) if default in options else 0 if options else None
     chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
     seen.choice(label, None if chosen is None else str(more.get("format_func", str)(chosen)))
     return chosen
 
 
-def choose_many(label: str, options: list[str], *, key: str, default: list[str], **more: Any) -> list[str]:
-    """Some of several; the choice stands in the URL."""
+def choose_many(
+    label: str, options: list[str], *, key: str, default: list[str], start: Sequence[str] = (), **more: Any
+) -> list[str]:
+    """Some of several; the choice stands in the URL: see :func:`choose`."""
     _say_unknown(label, options, key)
+    _begin(key, options, [] if list(start) == default else [name for name in start if name in options])
     chosen = st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
     seen.choice(label, chosen)
     return chosen
@@ -174,6 +193,7 @@ def choose_view(views: Sequence[str], *, key: str = "view", label: str = "View")
     """One of the views of a page, or of a part of it; the choice stands in the URL."""
     names = list(views)
     _say_unknown(label, names, key)
+    _begin(key, names, "")
     chosen = st.segmented_control(
         label, names, default=names[0], key=key, bind="query-params", label_visibility="collapsed"
     )
@@ -197,7 +217,7 @@ def grid(
 
     Things of one height stand in rows, and the last of an odd number takes the whole width. Charts of several heights
     stand in the column that is shorter so far, and below each other at the whole width where a column would be less
-    than half as tall as the other: no screen stays empty beside a long chart.
+    than half as tall as the other, or half a screen shorter: no screen stays empty beside a long chart.
 
     Args:
         names: What is placed.
@@ -222,12 +242,12 @@ def _packed(names: Sequence[str], heights: Sequence[int]) -> Iterator[tuple[str,
 
 
 def _sides(heights: Sequence[int]) -> list[int] | None:
-    """The column of each height, 0 or 1; None where one column would be less than half as tall as the other."""
+    """The column of each height, 0 or 1; None where one column would end far above the other."""
     total, sides = [0, 0], []
     for height in heights:
         sides.append(0 if total[0] <= total[1] else 1)
         total[sides[-1]] += height
-    return None if 2 * min(total) < max(total) else sides
+    return None if max(total) - min(total) > min(*total, _HOLE) else sides
 
 
 def _above(spec: Mapping[str, Any]) -> int:
@@ -318,6 +338,28 @@ def download(
 
 def _file(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
     download(label, data, name, mime, key=f"download-{name}", tip=text, quiet=True)
+
+
+def _begin(key: str, options: Sequence[str], start: str | list[str]) -> None:
+    """Choose what a field begins with when the reader comes to the page: what the URL says, else ``start``.
+
+    Streamlit prefers what a field of this name had on the page before, and writes changes alone into the URL.
+    """
+    if not seen.is_first(key):
+        return
+    asked = [value for value in st.query_params.get_all(key) if value in options]
+    if asked:
+        st.session_state[key] = asked if isinstance(start, list) else asked[-1]
+    elif start and key not in st.query_params:
+        st.session_state[key] = start
+        st.query_params[key] = start
+    elif not _among(st.session_state.get(key), options):
+        del st.session_state[key]
+
+
+def _among(value: Any, options: Sequence[str]) -> bool:
+    """Whether a value, or each of several, can be chosen; nothing can."""
+    return all(each in options for each in (value if isinstance(value, list) else [] if value is None else [value]))
 
 
 def _say_unknown(label: str, options: list[str], key: str) -> None:

@@ -248,20 +248,27 @@ def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rat
         assert row["power"] == pytest.approx(simulated, abs=rate_error(simulated, runs) + 1e-4)
 
 
-def test_a_margin_has_its_power_at_the_last_look_alone() -> None:
+@pytest.mark.parametrize("method", ["group", "msprt", "confidence_sequence"])
+def test_a_margin_has_its_power_at_the_last_look_alone(method: str) -> None:
     # By hand (Chow, Shao and Wang, 2008, 3.2.3): sd and mean are 10, and n units show that nothing differs by more than
-    # 2 % with a power of Φ(z₋ − 1.96) + Φ(z₊ − 1.96) − 1, z∓ = 0.02 √n ÷ √(2 (1 + (1 ∓ 0.02)²)), where control is known
-    # as well as the new arm. Looks cost a margin the units that they cost in the design.
+    # 2 % with a power of Φ(z₋ − b) + Φ(z₊ − b) − 1, z∓ = 0.02 √n ÷ √(2 (1 + (1 ∓ 0.02)²)), where control is known as
+    # well as the new arm, and b is the bound of the last look: 2.361 of Pocock's four, and that of a normal mixture.
     base = {"name": "clicks", "value": "c", "margin": 0.02, "effect_scales": False}
     margin = {**base, "role": "primary", "baseline": {"mean": 10.0, "sd": 10.0}}
-    sized = size_plan(plan(margin, days=28, daily_units=6400, sequential={"looks": 4, "spending": "pocock"}))
-    rows = look_schedule(sized)
-    n = 28 * 6400 / group_sequential(4, spending="pocock").inflation
-    z = 0.02 * n**0.5 / np.sqrt(2 * (1 + np.array([0.98, 1.02]) ** 2))
-    by_hand = norm.cdf(z - norm.ppf(0.975)).sum() - 1
-    assert by_hand > 0.93  # the plan asks for 0.8
-    assert rows[-1]["power"] == sized["clicks"].achieved == pytest.approx(by_hand, abs=1e-5)
-    assert [row["power"] for row in rows[:-1]] == [None] * 3 and rows[-1]["metric"] == "clicks"
+    looks = {"looks": 4, "spending": "pocock"} if method == "group" else {"method": method}
+    sized = size_plan(plan(margin, days=28, daily_units=6400, sequential=looks))
+    twice, grid = -2 * np.log(0.05), np.linspace(1, 60, 600_000)
+    half = grid[np.argmin((1 + grid) / grid * (twice + np.log1p(grid)))]
+    x = 2 * (half if method == "msprt" else twice + np.log(twice + 1))
+    bound = 2.361 if method == "group" else np.sqrt((1 + x) / x * (twice + np.log1p(x)))
+    z = 0.02 * (28 * 6400) ** 0.5 / np.sqrt(2 * (1 + np.array([0.98, 1.02]) ** 2))
+    by_hand = norm.cdf(z - bound).sum() - 1
+    assert abs(by_hand - 0.8) > 0.03  # the plan asks for 0.8
+    assert sized["clicks"].achieved == pytest.approx(by_hand, abs=2e-4)
+    if method == "group":
+        rows = look_schedule(sized)
+        assert rows[-1]["power"] == sized["clicks"].achieved and rows[-1]["metric"] == "clicks"
+        assert [row["power"] for row in rows[:-1]] == [None] * 3
 
 
 def test_the_curve_of_a_plan_with_looks_goes_through_its_power(rng, rate_error) -> None:

@@ -176,7 +176,8 @@ def _pair(workspace: Workspace, known: list[str]) -> tuple[list[str], str | None
         "Runs",
         known,
         key="runs",
-        default=list(dict.fromkeys([*start, *named])),
+        default=known[: store.MOST],
+        start=list(dict.fromkeys([*start, *named])),
         help="They are tested together: p-values are corrected over all of them, as on the page Diagnostics.",
     )
     runs = readable(workspace, "evaluation", runs)

@@ -82,7 +82,8 @@ def _runs(workspace: Workspace) -> tuple[list[str], list[str]]:
         "Runs",
         known,
         key="runs",
-        default=kept_runs(known) or known[: store.MOST],
+        default=known[: store.MOST],
+        start=kept_runs(known),
         help="Evaluations of the workspace that can be compared, newest first.",
     )
     return known, chosen

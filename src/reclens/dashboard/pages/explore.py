@@ -70,7 +70,7 @@ def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[st
         names = [*kept, *([spaces.LEARNED] if splits else [])]
         space = choose("Space", names, key="space") or names[0]
         fitting = store.split_of(workspace, asked[:1]) if asked else None
-        split = (choose("Split", splits, key="split", default=fitting) or splits[0]) if splits else ""
+        split = (choose("Split", splits, key="split", start=fitting) or splits[0]) if splits else ""
         near = [name for name in runs if split and name in store.fitting(workspace, split)]
         system = (choose("Lists", [*near, _NONE], key="lists") or near[0]) if near else _NONE
         others = [name for name in near if name != system]

@@ -71,9 +71,10 @@ def _pick(rows: pl.DataFrame, lists: str, *, key: str) -> None:
         return
     ids, most = rows["item_id"].to_list(), max(rows["lists"].to_list())
     columns = {
-        "title": st.column_config.TextColumn("title", width="medium"),
-        "lists": st.column_config.ProgressColumn(lists, format="%d", min_value=0, max_value=max(most, 1)),
-        "users": "users who have it",
+        # Together they fit beside another table: the names are short, and all columns are seen.
+        "title": st.column_config.TextColumn("title", width=190),
+        "lists": st.column_config.ProgressColumn(lists, format="%d", min_value=0, max_value=max(most, 1), width=150),
+        "users": st.column_config.NumberColumn("have it", help="Users who have the item", format="localized", width=80),
     }
 
     def choose_row() -> None:

@@ -83,7 +83,9 @@ def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
     left, right = st.columns(2)
     with left:
         st.markdown(f"**{plain(system)} serves worst**")
-        _pick(worst_served(hits, system), key=f"worst-{system}-{k}")
+        worst = worst_served(hits, system)
+        kept = [name for name in worst.columns if name not in systems or name in (system, before)]
+        _pick(worst.select(kept), key=f"worst-{system}-{k}")
     with right:
         if before is not None:
             st.markdown(f"**Largest changes from {plain(before)}**")

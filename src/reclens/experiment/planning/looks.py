@@ -20,6 +20,7 @@ __all__ = [
     "adds_up",
     "after_looks",
     "inflation_of",
+    "level_at_the_end",
     "planned_power",
     "power_by_looks",
     "powers_by_last_look",
@@ -69,6 +70,20 @@ def sequential_of(plan: Plan) -> GroupSequential:
     )
 
 
+def level_at_the_end(plan: Plan) -> float:
+    """Level of the interval at the last look of a plan: that of one look whose bound is the last one of the plan."""
+    looks = plan.sequential
+    if looks is None:
+        return plan.level
+    if looks.method == "group":
+        bound = float(sequential_of(plan).upper[-1])
+    else:
+        moments = plan.days or _MOMENTS
+        times = [at / moments for at in range(1, moments + 1)]
+        bound = float(always_valid_bounds(times, level=plan.level, exact=looks.method == "msprt")[-1])
+    return math.erf(bound / math.sqrt(2))
+
+
 def planned_power(plan: Plan, question: Question, *, effect: float, n: float) -> tuple[float, ...]:
     """Power to have found an effect by each look of a plan, with n units over all arms; one number without looks.
 
@@ -82,7 +97,7 @@ def planned_power(plan: Plan, question: Question, *, effect: float, n: float) ->
 def adds_up(plan: Plan, question: Question) -> bool:
     """Whether the power of a question adds up over the looks of a plan.
 
-    A margin is read at the last look: its units are deflated by what looks cost at the power of the plan.
+    A margin is read at the last look, at the level of its bound: see :func:`level_at_the_end`.
     """
     return plan.sequential is not None and question.margin is None
 

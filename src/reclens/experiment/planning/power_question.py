@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.errors import UsageError
 from reclens.experiment.planning.history import Known
-from reclens.experiment.planning.looks import adds_up, powers_by_last_look
+from reclens.experiment.planning.looks import adds_up, level_at_the_end, powers_by_last_look
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.traffic import units_by
@@ -75,7 +75,8 @@ def question_of(
 ) -> Question:
     """The question of power of a metric under its plan: shares, correction, margin and looks taken from the plan.
 
-    The looks widen the interval of every metric, not only of the primary ones.
+    The looks widen the interval of every metric, not only of the primary ones. A difference can be found at each look,
+    and its sample is multiplied with ``inflation``; a margin is read at the last look, at the level of that bound.
     """
     primary = metric.role == "primary"
     kind = "quantile" if metric.kind in OF_ARM else metric.kind
@@ -89,7 +90,7 @@ def question_of(
         kind=kind,
         mean=known.mean,
         sd=None if kind == "proportion" else known.sd,
-        level=plan.level,
+        level=plan.level if margin is None else level_at_the_end(plan),
         skewness=known.skewness if metric.kind in ("mean", "ratio") and known.skewness == known.skewness else 0.0,
         scales=metric.effect_scales and metric.kind in ("mean", "ratio", "quantile"),
         shares=(plan.arms[plan.control], smallest),
@@ -101,7 +102,7 @@ def question_of(
         icc=known.icc,
         cluster_size=known.cluster_size,
         cluster_cv=known.cluster_cv,
-        inflation=inflation,
+        inflation=inflation if margin is None else 1.0,
         comparisons=len(plan.treatments) * len(plan.primary) if primary and margin is None else 1,
         correction=plan.correction,
         formula=formula,

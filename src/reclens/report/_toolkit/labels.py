@@ -37,7 +37,8 @@ def label_sides(dots: Sequence[tuple[str, float, float]], line: Sequence[str] = 
     """A side for the label of each dot; None where any would touch another dot, another label or the line.
 
     Dots keep their order when a chart gets wider, and the height of a chart is fixed: boxes that are apart on a phone,
-    the left one belonging to the left dot, stay apart.
+    the left one belonging to the left dot, stay apart. Where there is no room for all, dots on the right have theirs:
+    they have the most of what the chart is about.
 
     Args:
         dots: Label, x and y of each.
@@ -51,13 +52,14 @@ def label_sides(dots: Sequence[tuple[str, float, float]], line: Sequence[str] = 
     at_name = {label: at for at, (label, _, _) in enumerate(dots)}
     joined = [(at_name[one], at_name[other]) for one, other in pairwise(line)]
     labels: list[Box] = []
-    sides: list[str | None] = []
-    for at, (label, _, _) in enumerate(dots):
+    sides: list[str | None] = [None] * len(dots)
+    for at in sorted(range(len(dots)), key=lambda at: -across[at]):
+        label = dots[at][0]
         others = [*labels, *(spot for number, spot in enumerate(spots) if number != at)]
         side = next((name for name in SIDES if _stands(at, label, name, (across, up), others, joined)), None)
         if side is not None:
             labels.append(_box(label, across[at], up[at], side))
-        sides.append(side)
+        sides[at] = side
     return sides
 
 

@@ -369,7 +369,7 @@ def _task(card: Mapping[str, Any]) -> str:
 
 
 TASKS_IN_WORDS: Final[Mapping[str | None, str]] = {
-    "new_items": "only items that the user had not had count",
+    "new_items": "only items that the user did not have before count",
     "with_repeats": "what the user took again counts too",
     None: "not known: the truth was given",
 }
