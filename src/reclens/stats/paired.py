@@ -187,15 +187,13 @@ def _convolved(steps: np.ndarray, counts: np.ndarray, positive: np.ndarray) -> f
     up = 1 / (1 + np.exp(-2 * np.minimum(t * steps, 300)))
     n = _fast_length(int(2 * _WINDOW * np.sqrt(counts @ steps**2) / 2 + 16))
     order = np.argsort(-counts * up * (1 - up) * steps**2)  # what spreads the sum most comes first
-    cosines, sines = _turns(n)
     real, imaginary = np.zeros((2, n // 2 + 1))
     _characteristic(
         steps[order].astype(np.int64) % n,
         counts[order].astype(np.int64),
         up[order],
         int(steps @ positive) % n,
-        cosines,
-        sines,
+        *_turns(n),
         real,
         imaginary,
     )
@@ -215,12 +213,9 @@ def _fast_length(least: int) -> int:
 
 @lru_cache(maxsize=8)
 def _turns(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine and sine of all angles 2π k / n; lengths repeat from test to test."""
+    """Cosine and sine of all angles 2π k / n; lengths repeat."""
     angles = 2 * np.pi / n * np.arange(n)
     return np.cos(angles), np.sin(angles)
-
-
-_BLOCK = 64  # angles at a time: loops over them are in vector registers
 
 
 @kernel("void(int64[::1], int64[::1], float64[::1], int64, float64[::1], float64[::1], float64[::1], float64[::1])")
@@ -231,10 +226,10 @@ def _characteristic(
 
     It is a product of whole powers, by repeated squaring. Where it has become next to 0 it is left at 0.
     """
-    n = len(cosines)
-    a, b, c, d = np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK), np.empty(_BLOCK)
-    for first in range(0, len(real), _BLOCK):
-        size = min(_BLOCK, len(real) - first)
+    n, block = len(cosines), 64  # angles at a time: loops over them are in vector registers
+    a, b, c, d = np.empty(block), np.empty(block), np.empty(block), np.empty(block)
+    for first in range(0, len(real), block):
+        size = min(block, len(real) - first)
         place = (n - shift) * first % n
         for i in range(size):
             a[i], b[i] = cosines[place], sines[place]

@@ -135,15 +135,24 @@ def stamp_of(folder: Path) -> Stamp | None:
     return found.st_ino, found.st_mtime_ns
 
 
-def stamps_in(folder: str) -> list[tuple[str, int, int]]:
-    """Name and :func:`stamp_of` of each artefact in the folder of a kind; none where there is no such folder."""
+def stamps_in(folder: Path) -> list[tuple[str, int, int]]:
+    """Name and :func:`stamp_of` of each artefact in the folder of a kind; none where there is no such folder.
+
+    Pages ask many times: paths are kept as text.
+
+    Raises:
+        WorkspaceError: If the folder may not be read.
+    """
     found: list[tuple[str, int, int]] = []
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as places:
-        for each in places:
-            if not each.name.startswith("."):
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    card = os.stat(f"{each.path}{os.sep}card.json")  # noqa: PTH116 - a path takes thrice as long
-                    found.append((each.name, card.st_ino, card.st_mtime_ns))
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as places:
+            for each in places:
+                if not each.name.startswith("."):
+                    with suppress(FileNotFoundError, NotADirectoryError):
+                        card = os.stat(f"{each.path}{os.sep}card.json")  # noqa: PTH116 - a path takes thrice as long
+                        found.append((each.name, card.st_ino, card.st_mtime_ns))
+    except OSError as error:
+        raise cannot(folder, "read", error) from error
     return found
 
 

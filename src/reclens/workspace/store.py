@@ -173,7 +173,7 @@ class Workspace:
 
     def stamps(self) -> tuple[tuple[str, str, int, int], ...]:
         """What tells whether :meth:`list` would give something else: kind, name and identity of each card."""
-        return tuple(sorted((kind, *stamp) for kind in KINDS for stamp in self._stamps(kind)))
+        return tuple(sorted((kind, *stamp) for kind in KINDS for stamp in stamps_in(self.folder / kind)))
 
     def card(self, kind: str, name: str) -> str:
         """The card of an artefact, as JSON text: what it was made from and how."""
@@ -337,13 +337,6 @@ class Workspace:
         """The folders of a kind, without those that are being written."""
         try:
             return entries(self.folder / kind)
-        except OSError as error:
-            raise cannot(self.folder / kind, "read", error) from error
-
-    def _stamps(self, kind: str) -> list[tuple[str, int, int]]:
-        """Name and identity of the card of each artefact: pages ask many times, so that paths are kept as text."""
-        try:
-            return stamps_in(str(self.folder / kind))
         except OSError as error:
             raise cannot(self.folder / kind, "read", error) from error
 
