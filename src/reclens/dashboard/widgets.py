@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import seen
+from reclens.dashboard.beginning import begin
 from reclens.dashboard.colours import theme
 from reclens.dashboard.phone import draw_cards, wide
 from reclens.dashboard.selection import ready, selected
@@ -171,7 +172,7 @@ def choose(
         more: For ``st.selectbox``.
     """
     _say_unknown(label, options, key)
-    _begin(key, options, start if start and start in options and start != (default or options[0]) else "")
+    begin(key, options, start if start and start in options and start != (default or options[0]) else "")
     index = options.index(default) if default in options else 0 if options else None
     chosen = st.selectbox(label, options, index=index, key=key, bind="query-params", **more)
     seen.choice(label, None if chosen is None else str(more.get("format_func", str)(chosen)))
@@ -183,7 +184,7 @@ def choose_many(
 ) -> list[str]:
     """Some of several; the choice stands in the URL: see :func:`choose`."""
     _say_unknown(label, options, key)
-    _begin(key, options, [] if list(start) == default else [name for name in start if name in options])
+    begin(key, options, [] if list(start) == default else [name for name in start if name in options])
     chosen = st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
     seen.choice(label, chosen)
     return chosen
@@ -193,7 +194,7 @@ def choose_view(views: Sequence[str], *, key: str = "view", label: str = "View")
     """One of the views of a page, or of a part of it; the choice stands in the URL."""
     names = list(views)
     _say_unknown(label, names, key)
-    _begin(key, names, "")
+    begin(key, names, "")
     chosen = st.segmented_control(
         label, names, default=names[0], key=key, bind="query-params", label_visibility="collapsed"
     )
@@ -338,28 +339,6 @@ def download(
 
 def _file(label: str, data: Callable[[], str], name: str, mime: str, text: str) -> None:
     download(label, data, name, mime, key=f"download-{name}", tip=text, quiet=True)
-
-
-def _begin(key: str, options: Sequence[str], start: str | list[str]) -> None:
-    """Choose what a field begins with when the reader comes to the page: what the URL says, else ``start``.
-
-    Streamlit prefers what a field of this name had on the page before, and writes changes alone into the URL.
-    """
-    if not seen.is_first(key):
-        return
-    asked = [value for value in st.query_params.get_all(key) if value in options]
-    if asked:
-        st.session_state[key] = asked if isinstance(start, list) else asked[-1]
-    elif start and key not in st.query_params:
-        st.session_state[key] = start
-        st.query_params[key] = start
-    elif not _among(st.session_state.get(key), options):
-        del st.session_state[key]
-
-
-def _among(value: Any, options: Sequence[str]) -> bool:
-    """Whether a value, or each of several, can be chosen; nothing can."""
-    return all(each in options for each in (value if isinstance(value, list) else [] if value is None else [value]))
 
 
 def _say_unknown(label: str, options: list[str], key: str) -> None:
