@@ -251,10 +251,9 @@ def test_the_power_by_the_last_look_is_the_power_as_planned(daily: int, rng, rat
 @pytest.mark.parametrize("method", ["group", "msprt", "confidence_sequence"])
 def test_a_margin_has_its_power_at_the_last_look_alone(method: str) -> None:
     # By hand (Chow, Shao and Wang, 2008, 3.2.3): sd and mean are 10, and n units show that nothing differs by more than
-    # 2 % with a power of Φ(z₋ − b) + Φ(z₊ − b) − 1, z∓ = 0.02 √n ÷ √(2 (1 + (1 ∓ 0.02)²)), where control is known as
-    # well as the new arm, and b is the bound of the last look: 2.361 of Pocock's four, and that of a normal mixture.
+    # 2 % with a power of Φ(z₋ − b) + Φ(z₊ − b) − 1, z∓ = 0.02 √n ÷ √(2 (1 + (1 ∓ 0.02)²)); b is the last bound.
     margin = {"name": "clicks", "value": "c", "margin": 0.02, "effect_scales": False, "role": "primary"}
-    margin["baseline"] = {"mean": 10.0, "sd": 10.0}
+    margin |= {"baseline": {"mean": 10.0, "sd": 10.0}}
     looks = {"method": method} | ({"looks": 4, "spending": "pocock"} if method == "group" else {})
     sized = size_plan(plan(margin, days=28, daily_units=6400, sequential=looks))
     twice, grid = -2 * np.log(0.05), np.linspace(1, 60, 600_000)
@@ -263,8 +262,8 @@ def test_a_margin_has_its_power_at_the_last_look_alone(method: str) -> None:
     bound = 2.361 if method == "group" else np.sqrt((1 + x) / x * (twice + np.log1p(x)))
     z = 0.02 * (28 * 6400) ** 0.5 / np.sqrt(2 * (1 + np.array([0.98, 1.02]) ** 2))
     assert sized["clicks"].achieved == pytest.approx(norm.cdf(z - bound).sum() - 1, abs=2e-4)
-    if method == "group":
-        assert [row["power"] for row in look_schedule(sized)] == [None, None, None, sized["clicks"].achieved]
+    powers = [row["power"] for row in look_schedule(sized)] if method == "group" else []
+    assert powers in ([], [None, None, None, sized["clicks"].achieved])
 
 
 def test_the_curve_of_a_plan_with_looks_goes_through_its_power(rng, rate_error) -> None:
