@@ -262,6 +262,24 @@ def test_at_a_user_the_history_and_the_list_stand_out_of_the_rest(browser_page, 
     assert max(other) - min(other) < 20 < min(max(had) - min(had), max(listed) - min(listed)), "the rest is grey"
 
 
+def test_what_stands_out_lies_above_the_grey_rest_whatever_the_order(browser_page, tmp_path):
+    from PIL import Image
+
+    places = np.concatenate([points(), points()[:60]])  # sixty of the rest lie exactly over the history
+    mine = ["in the history"] * 60 + ["neither"] * 150
+    packed = pack_map(
+        [MapView(places=places, name="UMAP")],
+        [MapColumn(name="user 42", values=pl.Series(mine), grey="neither")],
+        titles=pl.Series([str(at) for at in range(210)]),
+    )
+    opened(browser_page, map_page(packed, title="At a user").save(tmp_path / "user.html"))
+    box = browser_page.locator(".pm-view").first.bounding_box()
+    picture = Image.open(io.BytesIO(browser_page.screenshot(clip=box))).convert("RGB")
+    assert picture.getpixel(tuple(map(round, middle(browser_page, "drama")))) == BLUE
+    grey = picture.getpixel(tuple(map(round, middle(browser_page, "comedy"))))
+    assert 110 < min(grey) and max(grey) < 160, "paler than text, and three times as dark as the ground"
+
+
 def test_rows_are_downloaded_as_they_are_selected_and_no_cell_is_a_formula(shown, tmp_path):
     page, _ = shown
     page.locator("input[type=search]").fill("waitress")

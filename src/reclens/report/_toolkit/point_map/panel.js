@@ -15,6 +15,10 @@ function channels(colour) {
   return [...pen.getImageData(0, 0, 1, 1).data.slice(0, 3)];
 }
 
+/** The place in the palette of the category that the others stand out from; an opacity that says it lies behind them. */
+const GREY = 7;
+const BEHIND = 254;
+
 /** Colours of the page as they are now: for the points, by a column, and for what is drawn over them. */
 function themeOf(element, palettes, column) {
   const style = getComputedStyle(element);
@@ -34,6 +38,8 @@ function themeOf(element, palettes, column) {
   } else {
     const colours = palettes[dark ? "dark" : "light"].map(channels);
     for (let place = 0; place < 255; place++) put(place, colours[place % colours.length]);
+    // What the others stand out from is paler, and lies behind them: few points are not lost among many grey ones.
+    if (column && Math.max(...column.slots) <= GREY) palette.set([...mixed(ink, 0.5), BEHIND], 4 * GREY);
   }
   put(MISSING, mixed(ink, 0.4));
   return { palette, dim: [...mixed(ink, 0.15).map((value) => value / 255), 1], ground: [...paper.map((value) => value / 255), 1], ink, halo: ground };

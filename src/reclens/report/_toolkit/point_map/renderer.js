@@ -28,8 +28,8 @@ void main() {
   tone = state > 0.5 && state < 1.5 ? dim : own;
   wide = state > 1.5 ? max(size * 1.5, size + 2.0) : size;
   gl_PointSize = wide;
-  // Selected points lie above plain ones, and these above dimmed ones.
-  float depth = state > 1.5 ? 0.0 : state > 0.5 ? 0.8 : 0.4;
+  // Selected points lie above plain ones, these above those that are less than opaque, and these above dimmed ones.
+  float depth = state > 1.5 ? 0.0 : state > 0.5 ? 0.8 : own.a < 0.998 ? 0.6 : 0.4;
   gl_Position = vec4((place - centre) * scale, depth, 1.0);
 }`;
 
@@ -43,7 +43,7 @@ void main() {
     vec2 from = gl_PointCoord * 2.0 - 1.0;
     if (dot(from, from) > 1.0) discard;
   }
-  shown = tone;
+  shown = vec4(tone.rgb, 1.0);
 }`;
 
 /** Whether this browser draws by WebGL2. */
@@ -124,7 +124,7 @@ class PointRenderer {
   }
 
   /**
-   * @param {Uint8Array} palette 256 × RGBA
+   * @param {Uint8Array} palette 256 × RGBA; what is less than opaque lies behind the other points, and is as solid
    * @param {number[]} dim colour of dimmed points, RGBA from 0 to 1
    * @param {number[]} ground colour behind the points
    */
