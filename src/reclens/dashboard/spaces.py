@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.standing import readable
 from reclens.errors import DataError
 from reclens.explore import run as explore
 from reclens.explore.embed_models import embed_model
@@ -21,11 +22,13 @@ from reclens.report.explore.map_page import NEITHER, pack_exploration
 from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
 
-__all__ = ["LEARNED", "MapMethod", "explored", "packed", "placed", "space_of", "user_columns"]
+__all__ = ["KEPT", "LEARNED", "MapMethod", "explored", "kept_of", "packed", "placed", "space_of", "user_columns"]
 
 LEARNED = "Learned from the split (PureSVD)"
 """The space of a workspace that holds none: vectors of the items of a split."""
-MapMethod = Literal["PCA", "UMAP"]
+KEPT = "As in the kept exploration"
+"""The map, and the findings, of the exploration that the workspace keeps."""
+MapMethod = Literal["PCA", "UMAP", "As in the kept exploration"]
 _FACTORS = 32
 
 
@@ -46,11 +49,43 @@ def placed(space: EmbeddingSpace, method: MapMethod) -> PointMap:
 
 
 def explored(
-    workspace: Workspace, space: EmbeddingSpace, split: str, system: str | None, method: MapMethod
+    workspace: Workspace,
+    space: EmbeddingSpace,
+    split: str,
+    system: str | None,
+    method: MapMethod,
+    places: PointMap | None = None,
 ) -> Exploration:
-    """The exploration of a space with the lists of a system; without, with neither lists nor truth."""
-    stamp = _stamp(workspace, ("split", split), ("run", system or ""))
-    return _explored(workspace, space, placed(space, method), split, system, (space.revision, method, *stamp))
+    """The exploration of a space with the lists of a system; without, with neither lists nor truth.
+
+    Args:
+        workspace: Where split and lists are.
+        space: The space.
+        split: Name of the split.
+        system: Name of the lists; None without.
+        method: What the map is made by, where ``places`` are none.
+        places: The map of a kept exploration.
+    """
+    kept = [("exploration", name) for name in store.names(workspace, "exploration")] if places is not None else []
+    stamp = _stamp(workspace, ("split", split), ("run", system or ""), *kept)
+    drawn = placed(space, method) if places is None else places
+    return _explored(workspace, space, drawn, split, system, (space.revision, method, *stamp))
+
+
+def kept_of(workspace: Workspace, space: EmbeddingSpace, system: str | None) -> Exploration | None:
+    """The exploration of this very space with the lists of a system that the workspace keeps, and that has a map.
+
+    What a command found then stands on the page too, with the map that it was found on.
+    """
+    if system is None:
+        return None
+    lists = store.load(workspace, "run", system)
+    for name in readable(workspace, "exploration", store.names(workspace, "exploration")):
+        found: Exploration = store.load(workspace, "exploration", name)
+        same = found.card["revision"] == space.revision and found.name == lists.name
+        if same and found.coverage is not None and found.map is not None:
+            return found
+    return None
 
 
 def packed(

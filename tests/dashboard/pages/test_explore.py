@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from reclens.dashboard import spaces
-from reclens.explore import embed_model, planted_space, run
+from reclens.explore import ExploreSettings, embed_model, pca_map, planted_space, run
 from reclens.models import PureSVD
+from reclens.report.explore.map_page import titles_by_id
 from reclens.report.explore.sentences import finding_sentence, overall_sentence
 from reclens.workspace import Workspace
 
@@ -79,3 +80,20 @@ def test_home_says_what_the_newest_exploration_found(open_page: Any, tmp_path: P
     place.save(found, "newer")
     (tmp_path / "exploration" / "newer" / "exploration.npz").write_bytes(b"cut off")
     assert "Left out" in words(open_page("home", folder=tmp_path))
+
+
+def test_what_a_command_found_stands_on_the_page_too(
+    request: pytest.FixtureRequest, open_page: Any, workspace: Workspace, space: str
+) -> None:
+    items, split = workspace.load("space", space), workspace.load("split", "small")
+    lists = workspace.load("run", "small-ease")
+    found = run(items, lists, split.test, train=split.train, point_map=pca_map(items), settings=ExploreSettings(k=3))
+    workspace.save(found, "of-ease", overwrite=True)
+    request.addfinalizer(lambda: workspace.remove("exploration", "of-ease"))
+    said = words(open_page("explore", space=space, lists="small-ease", part="Findings"))
+    assert all(finding_sentence(found, each, titles_by_id(items)).split(" For ")[0] in said for each in found.findings)
+    (chosen,) = (each for each in open_page("explore", space=space, lists="small-ease").selectbox if each.key == "map")
+    assert chosen.value == spaces.KEPT
+    # Of other lists nothing is kept: the page explores them itself.
+    other = open_page("explore", space=space, lists="small-popular")
+    assert spaces.KEPT not in next(each for each in other.selectbox if each.key == "map").options

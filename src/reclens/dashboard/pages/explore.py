@@ -75,24 +75,31 @@ def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[st
         system = (choose("Lists", [*near, _NONE], key="lists") or near[0]) if near else _NONE
         others = [name for name in near if name != system]
         other = choose("Beside", [_NONE, *others], key="beside") if others and system != _NONE else None
-        method = choose("Map by", ["PCA", "UMAP"], key="map") or "PCA"
+        chosen = None if system == _NONE else system
+        held = spaces.kept_of(workspace, spaces.space_of(workspace, space, split), chosen)
+        methods = [*([spaces.KEPT] if held is not None else []), "PCA", "UMAP"]
+        method = choose("Map by", methods, key="map") or methods[0]
     return {
         "space": space,
         "split": split,
         "system": None if system == _NONE else system,
         "other": None if other in (None, _NONE) else other,
         "method": method,
+        "held": held if method == spaces.KEPT else None,
     }
 
 
 def _found(workspace: Workspace, chosen: dict[str, Any]) -> tuple[Exploration, dict[str, Exploration], EmbeddingSpace]:
     space = spaces.space_of(workspace, chosen["space"], chosen["split"])
 
+    held: Exploration | None = chosen.pop("held")
+    places = None if held is None else held.map
+
     def of(system: str | None) -> Exploration:
-        return spaces.explored(workspace, space, chosen["split"], system, chosen["method"])
+        return spaces.explored(workspace, space, chosen["split"], system, chosen["method"], places)
 
     beside = {chosen["other"]: of(chosen["other"])} if chosen["other"] else {}
-    return of(chosen["system"]), beside, space
+    return held or of(chosen["system"]), beside, space
 
 
 def _map(
