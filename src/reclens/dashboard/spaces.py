@@ -28,7 +28,7 @@ LEARNED = "Learned from the split (PureSVD)"
 """The space of a workspace that holds none: vectors of the items of a split."""
 KEPT = "As in the kept exploration"
 """The map, and the findings, of the exploration that the workspace keeps."""
-MapMethod = Literal["PCA", "UMAP", "As in the kept exploration"]
+MapMethod = Literal["PCA", "UMAP"]
 _FACTORS = 32
 
 
