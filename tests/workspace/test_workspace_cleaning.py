@@ -226,6 +226,26 @@ def test_the_trash_is_listed_and_emptied(workspace: Workspace, reclens) -> None:
     assert [each.name for each in workspace.list()] == ["mine"]
 
 
+def test_a_clock_that_is_set_back_changes_no_order(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Back(datetime):
+        """Every look at the clock is an hour before the one before it."""
+
+        hour = datetime(2036, 1, 1, tzinfo=UTC)
+
+        @classmethod
+        def now(cls, tz=None):
+            cls.hour -= timedelta(hours=1)
+            return cls.hour
+
+    monkeypatch.setattr(trash, "datetime", Back)
+    for n in (1, 2, 3):
+        workspace.save(generation(n), "back")
+        workspace.remove("dataset", "back")
+    workspace.restore("dataset", "back")
+    assert workspace.load("dataset", "back").card["generation"] == 3, "what was removed last"
+    assert [each.name for each in workspace.empty_trash(name="back")] == ["back"] * 2
+
+
 # --------------------------------------------------------------------------------------- workspaces that are not there
 
 

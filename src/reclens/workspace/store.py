@@ -263,7 +263,8 @@ class Workspace:
         if name is not None and name not in [each.name for each in lying]:
             raise UnknownNameError("name in the trash", name, {each.name for each in lying})
         last = datetime.now(UTC) - timedelta(days=min(days, 1e5))
-        return self._drop([each for each in lying if name in (None, each.name) and each.removed <= last])
+        mine = (each for each in lying if name in (None, each.name))
+        return self._drop([each for each in mine if days == 0 or each.removed <= last])
 
     def clean(self) -> Cleaned:
         """Remove what killed runs left and nobody writes any more, and the copies that the trash no longer keeps.

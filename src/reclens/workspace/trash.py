@@ -94,7 +94,9 @@ def new_place(trash: Path, kind: str, name: str) -> Path:
     shelf = trash / kind
     trash.mkdir(exist_ok=True)
     shelf.mkdir(exist_ok=True)
-    when = datetime.now(UTC)
+    # A clock that is set back must not make an older copy the one that was removed last.
+    before = [when for each in _entries(shelf) if (when := _when(each.name, name)) is not None]
+    when = max([datetime.now(UTC), *(each + timedelta(microseconds=1) for each in before)])
     while (place := shelf / f"{name}@{when.strftime(_STAMP)}").exists():
         when += timedelta(microseconds=1)
     return place
@@ -143,6 +145,14 @@ def drop(trash: Path, items: Iterable[Removed]) -> list[Removed]:
                 continue
         gone.append(each)
     return gone
+
+
+def _when(place: str, name: str) -> datetime | None:
+    """When the copy of a name was removed, by the name of its place; None of any other place."""
+    of, _, stamp = place.rpartition("@")
+    with suppress(ValueError):
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) if of == name else None
+    return None
 
 
 def _read(entry: os.DirEntry[str]) -> Removed | None:
