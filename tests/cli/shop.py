@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,17 @@ pdf = false
 """
 
 
+def two_tensors() -> bytes:
+    """A safetensors file with two tables of numbers."""
+    header = json.dumps(
+        {
+            name: {"dtype": "F32", "shape": [ITEMS, 2], "data_offsets": [at * ITEMS * 8, (at + 1) * ITEMS * 8]}
+            for at, name in enumerate(("users", "items"))
+        }
+    ).encode()
+    return len(header).to_bytes(8, "little") + header + np.ones((2 * ITEMS, 2), np.float32).tobytes()
+
+
 def fill(folder: Path) -> None:
     """Write the files."""
     rng = np.random.default_rng(0)
@@ -95,6 +107,9 @@ def fill(folder: Path) -> None:
         }
     )
     np.save(folder / "plots.npy", rng.standard_normal((ITEMS, 4)))
+    pairs_of = {"item_id": [1, 2], "short": [[1.0], [2.0]], "long": [[1.0, 2.0], [2.0, 1.0]]}
+    pl.DataFrame(pairs_of).write_parquet(folder / "vectors.parquet")
+    (folder / "plots.safetensors").write_bytes(two_tensors())
     tables["predicted"] = pairs.select("user_id", "item_id", "rating", prediction=pl.lit(3.0))
     tables["units"] = pl.DataFrame(
         {

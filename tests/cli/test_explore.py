@@ -72,14 +72,28 @@ def test_a_space_moves_between_stores(folder, run) -> None:
 
 
 def test_a_model_and_a_file_of_vectors_become_spaces(folder, run) -> None:
-    run("fit", "pure_svd", "-p", "factors=4", "--name", "svd", "--quiet", cwd=folder)
+    run("data", "split", "--name", "films", "--quiet", cwd=folder)
+    run("fit", "pure_svd", "-p", "factors=4", "--split", "films", "--name", "svd", "--quiet", cwd=folder)
     made = rows_of(run("explore", "embed", "svd", "--model", "svd", "--format", "json", cwd=folder))
     assert [each["space"] for each in made] == ["svd", "svd-users"]
     assert Workspace(folder / "workspace").load("space", "svd-users").entity == "user"
     np.save(folder / "v.npy", np.eye(5))
     run("explore", "embed", "eye", "--vectors", "v.npy", "--entity", "query", cwd=folder)
     assert Workspace(folder / "workspace").load("space", "eye").ids.to_list() == [0, 1, 2, 3, 4]
+    films = Workspace(folder / "workspace").load("space", "svd").attributes
+    assert {"title", "genres", "year"} <= set(films.columns)  # of the data that the model learned from
+    broken = np.eye(5)
+    broken[2] = 0
+    np.save(folder / "broken.npy", broken)
+    run("explore", "embed", "kept", "--vectors", "broken.npy", "--invalid", "leave_out", cwd=folder)
+    assert Workspace(folder / "workspace").load("space", "kept").left_out.rows() == [(2, "zero_vector")]
+    table = {"item_id": [1, 2], "short": [[1.0], [2.0]], "long": [[1.0, 2.0], [2.0, 1.0]]}
+    pl.DataFrame(table).write_parquet(folder / "two.parquet")
+    run("explore", "embed", "long", "--vectors", "two.parquet", "--vector-column", "long", cwd=folder)
+    assert Workspace(folder / "workspace").load("space", "long").dimension == 2
     for words, said in (
+        (("--vectors", "two.parquet"), "Name the column of the vectors by --vector-column."),
+        (("--vectors", "broken.npy"), "the vector of 2 is 0"),
         (("--vectors", "v.npy", "--model", "svd"), "expected one of --texts, --model and --vectors"),
         (("--vectors", "v.npy", "--text", "plot"), "--text"),
         (("--vectors", "v.npy", "--dimension", "4"), "--dimension"),

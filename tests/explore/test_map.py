@@ -124,6 +124,19 @@ def test_clusters_of_the_map_take_in_what_is_left_out(space_of) -> None:
     )
 
 
+def test_more_points_than_are_clustered_take_the_cluster_of_a_sample(space_of, monkeypatch) -> None:
+    """Three groups that lie apart are found from a tenth of their points, and no point is given to another group."""
+    draw = np.random.default_rng(0)
+    groups = draw.integers(0, 3, 2_000)
+    points = np.array([[0, 0], [9, 0], [0, 9]])[groups] + draw.normal(0, 0.5, (2_000, 2))
+    space = space_of(np.column_stack([points + 20, np.ones(2_000)]))
+    monkeypatch.setattr("reclens.explore.cluster._CLUSTERED", 200)
+    found = cluster_map(points, space, neighbour_graph(space, k=5))
+    assert len(found) == 3
+    pairs = set(zip(groups.tolist(), found.fine.tolist(), strict=True))
+    assert len(pairs) == 3 and sorted(np.bincount(found.fine)) == sorted(np.bincount(groups))
+
+
 def test_a_map_of_three_items_is_one_region(space_of) -> None:
     space = space_of(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
     found = cluster_map(space.vectors[:, :2], space, neighbour_graph(space, k=2))

@@ -227,6 +227,15 @@ def test_users_of_another_model_are_refused(planted) -> None:
     assert run(world.items, users=users, remedies=False)["far_queries"].n == len(users)
 
 
+def test_a_version_of_another_model_is_refused(planted) -> None:
+    world = planted()
+    others = replace(world.later, card=replace(world.later.card, model="other", source="model"))
+    with pytest.raises(IncomparableError, match="explore map"):
+        run(replace(world.items, card=replace(world.items.card, source="model")), before=others)
+    anew = replace(world.later, card=replace(world.later.card, revision="2"))  # trained anew: a later version
+    assert run(world.items, before=anew, remedies=False).drift is not None
+
+
 def test_one_item_has_no_neighbours(planted) -> None:
     with pytest.raises(DataError, match="holds a single vector"):
         run(planted().items.take(np.arange(1)))

@@ -73,7 +73,7 @@ def test_a_changed_file_is_noticed(space, tmp_path) -> None:
     [
         (["a", "a"], [[1, 0, 0], [0, 1, 0]], r"the id 'a' stands there more than once"),
         (["a", "b"], [[1, 0, 0], [0, np.nan, 0]], r"row 2: the vector of 'b' holds what is no finite number"),
-        (["a", "b", "c"], [[0, 0, 0], [0, 0, 0], [1, 0, 0]], r"row 1: the vector of 'a' is 0, .* as do 1 more"),
+        (["a", "b", "c"], [[0, 0, 0], [0, 0, 0], [1, 0, 0]], r"row 1: the vector of 'a' is 0, .* as does 1 more"),
         (["a", None], [[1, 0, 0], [0, 1, 0]], "1 ids are null"),
         (["a"], [[1, 0, 0], [0, 1, 0]], "there are 1 ids and 2 vectors"),
         (["a"], [[1, 0]], "the vectors have 2 dimensions, and the card says 3"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = ["ExplorationCard"]
 
@@ -21,6 +21,7 @@ class ExplorationCard(TypedDict):
         graph: Whether neighbours are exact, or those that the index returns.
         store: Name of the index; None without.
         settings: ``ExploreSettings``, field -> value.
+        lists: Card of the lists; empty where they have none.
     """
 
     space: str
@@ -33,3 +34,4 @@ class ExplorationCard(TypedDict):
     graph: Literal["exact", "store"]
     store: str | None
     settings: dict[str, Any]
+    lists: NotRequired[dict[str, Any]]

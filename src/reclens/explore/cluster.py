@@ -20,6 +20,8 @@ _ROUNDS: Final = 25
 _PER_REGION: Final = 100
 _MOST: Final = 60
 _SAMPLE: Final = 20_000
+_CLUSTERED: Final = 50_000
+"""Points that HDBSCAN gets at most: it takes a minute or more beyond, and the regions stay the same."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,6 +65,9 @@ def cluster_map(
 ) -> Regions:
     """HDBSCAN of the places on a map. Items that it leaves out join the region of their nearest neighbours.
 
+    Of more than 50,000 items a sample of as many is clustered, drawn by a fixed seed; the others are taken for what the
+    nearest of the sample on the map is.
+
     Args:
         points: Places, shape (n, 2).
         space: The vectors.
@@ -75,10 +80,19 @@ def cluster_map(
     References:
         Campello, Moulavi and Sander (2013), Density-based clustering based on hierarchical density estimates.
     """
+    from scipy.spatial import KDTree
+
+    places = np.asarray(points, np.float64)
+    drawn = places
+    if len(places) > _CLUSTERED:
+        drawn = places[np.sort(np.random.default_rng(0).choice(len(places), _CLUSTERED, replace=False))]
+    least = max(5, len(drawn) // 250) if min_size is None else max(2, round(min_size * len(drawn) / len(places)))
     found = need("sklearn.cluster", extra="explore").HDBSCAN(
-        min_cluster_size=min_size or max(5, len(points) // 250), min_samples=min(5, len(points)), copy=True
+        min_cluster_size=least, min_samples=min(5, len(drawn)), copy=True
     )
-    labels = found.fit_predict(np.asarray(points, np.float64)).astype(np.int64)
+    labels = found.fit_predict(drawn).astype(np.int64)
+    if len(drawn) < len(places):
+        labels = labels[KDTree(drawn).query(places)[1]]
     noise = labels < 0
     if noise.all():
         labels[:] = 0

@@ -81,7 +81,7 @@ def run(
         train: Training interactions: popularity, and users.
         store: The index that the recommender searches, of any backend.
         probes: Held-out queries and novel texts as vectors, by kind, for the index; by default the users.
-        before: An earlier version of the space.
+        before: An earlier version of the space, of the same model; it may have been trained anew.
         point_map: A map. The clusters of UMAP are the regions; without one, and for principal components, the space
             itself is clustered.
         settings: What is looked at; or give its fields by name.
@@ -90,7 +90,7 @@ def run(
 
     Raises:
         DataError: If a table is not what it has to be, or has no item of the space, or the space has a single item.
-        IncomparableError: If the users were made by another model than the items.
+        IncomparableError: If the users, or the earlier version, were made by another model than the items.
         UnknownNameError: If the settings name an attribute that the space does not have.
         UsageError: If settings and their fields are both given, or the map is of other items.
 
@@ -112,6 +112,8 @@ def run(
     _check_columns(space, settings)
     if users is not None:
         _check_users(space, users)
+    if before is not None:
+        _check_before(space, before)
     trained = None if train is None else as_dataset(train, argument="train").interactions
     if users is None and trained is not None:
         users = mean_users(space, trained)
@@ -151,6 +153,16 @@ def _check_users(space: EmbeddingSpace, users: EmbeddingSpace) -> None:
         f"'{users.name}' was made by {theirs.model} {theirs.revision[:12]}, and '{space.name}' by {ours.model} "
         f"{ours.revision[:12]}. Embed both with one model."
     )
+
+
+def _check_before(space: EmbeddingSpace, before: EmbeddingSpace) -> None:
+    """Refuse an earlier version of another model: nearly every item would lie elsewhere, and nothing has drifted."""
+    ours, theirs = space.card, before.card
+    if "file" not in (ours.source, theirs.source) and ours.model != theirs.model:
+        raise IncomparableError(
+            f"'{before.name}' was made by {theirs.model}, and '{space.name}' by {ours.model}: two models are "
+            "no two versions of one. Look at their maps side by side instead: reclens explore map … --other …"
+        )
 
 
 def _name(space: EmbeddingSpace, lists: Any) -> str:

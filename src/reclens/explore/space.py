@@ -112,8 +112,10 @@ class EmbeddingSpace(Tabular):
         ids = self.ids.alias(_ID)
         if len(Vocabulary(ids)) < len(ids):
             again = ids.filter(ids.is_duplicated())
+            others = again.n_unique() - 1
+            also = f", as {'does' if others == 1 else 'do'} {others:,} more" if others else ""
             raise DataError(
-                f"the id {again[0]!r} stands there more than once, as do {again.n_unique() - 1:,} more",
+                f"the id {again[0]!r} stands there more than once{also}",
                 column=_ID,
                 fix="Keep one vector of each id.",
             )
@@ -190,7 +192,7 @@ class EmbeddingSpace(Tabular):
             card=card,
             entity=entity,
             name=name,
-            attributes=pl.DataFrame() if attributes is None else attributes[kept],
+            attributes=attributes[kept] if attributes is not None and attributes.width else pl.DataFrame(),
             left_out=left_out,
         )
 

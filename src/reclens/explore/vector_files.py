@@ -12,7 +12,15 @@ import numpy as np
 import polars as pl
 
 from reclens.data.read.frames import from_frame, is_frame, read_parquet
-from reclens.errors import ArgumentTypeError, DataError, UnknownNameError, UsageError, first_line
+from reclens.errors import (
+    Advice,
+    ArgumentTypeError,
+    DataError,
+    Setting,
+    UnknownNameError,
+    UsageError,
+    first_line,
+)
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace, Entity
 from reclens.explore.vectors import as_vectors, unit_vectors
 
@@ -149,7 +157,8 @@ def _vector_column(frame: pl.DataFrame, asked: str | None) -> str:
             if able
             else "no column holds lists of numbers"
         )
-        raise UsageError(f"{seen}. Name the column of the vectors by vector_column.")
+        told = Advice("name_column", (Setting("vector_column"),), "Name the column of the vectors by {vector_column}.")
+        raise UsageError(f"{seen}.", advice=told)
     return able[0]
 
 
@@ -226,6 +235,7 @@ def _chosen(tensor: str | None, parts: Mapping[str, Any], tables: Sequence[str],
         return tensor
     if len(tables) != 1:
         raise UsageError(
-            f"{path} holds {len(tables)} tables of numbers ({', '.join(sorted(tables)[:10])}). Name one by tensor."
+            f"{path} holds {len(tables)} tables of numbers ({', '.join(sorted(tables)[:10])}).",
+            advice=Advice("name_tensor", (Setting("tensor"),), "Name one by {tensor}."),
         )
     return tables[0]

@@ -86,11 +86,10 @@ def check_vectors(vectors: np.ndarray, ids: Sequence[Any] | pl.Series, *, source
     broken, zero = unusable_rows(vectors)
     for rows, what in ((broken, "holds what is no finite number"), (zero, "is 0, which has no direction")):
         if len(rows):
-            first = int(rows[0])
+            first, others = int(rows[0]), len(rows) - 1
+            also = f", as {'does' if others == 1 else 'do'} {others:,} more" if others else ""
             raise DataError(
-                f"the vector of {ids[first]!r} {what}, as do {len(rows) - 1:,} more"
-                if len(rows) > 1
-                else f"the vector of {ids[first]!r} {what}",
+                f"the vector of {ids[first]!r} {what}{also}",
                 source=source,
                 row=first + 1,
                 fix="Leave these vectors out.",

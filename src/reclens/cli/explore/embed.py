@@ -13,6 +13,7 @@ from reclens.cli.shared import WorkspaceOption
 from reclens.cli.unused_options import refuse_unused
 
 if TYPE_CHECKING:
+    from reclens.data.dataset import Dataset
     from reclens.engine import Progress
     from reclens.explore.space import EmbeddingSpace
     from reclens.workspace import Workspace
@@ -43,6 +44,13 @@ def embed(
     ] = None,
     ids: Annotated[str | None, typer.Option("--ids", help="Parquet file with the ids of --vectors.")] = None,
     id_column: Annotated[str, typer.Option("--id-column", help="Column of ids.")] = "item_id",
+    vector_column: Annotated[
+        str | None, typer.Option("--vector-column", help="Column of --vectors that has them, if it has several lists.")
+    ] = None,
+    tensor: Annotated[str | None, typer.Option("--tensor", help="Tensor of --vectors, if it has several.")] = None,
+    invalid: Annotated[
+        str, typer.Option("--invalid", help="Vectors of 0 or not finite in --vectors: refuse or leave_out.")
+    ] = "refuse",
     dimension: Annotated[
         int | None, typer.Option("--dimension", min=1, help="Length of the vectors; 128 for texts, 64 for models.")
     ] = None,
@@ -54,7 +62,8 @@ def embed(
     """Create an embedding space from texts, a fitted model, or a file of vectors.
 
     The same command resumes a run that was killed: embedded texts are cached. For a model, the vectors of its users are
-    saved as NAME-users.
+    saved as NAME-users. The attributes of items and users are those of the data that it learned from, where the
+    workspace keeps them.
 
     Examples:
       reclens explore embed plots --texts titles.csv --id-column show_id --text title --text description
@@ -73,7 +82,9 @@ def embed(
         raise UsageError("expected one of --texts, --model and --vectors: what is to be embedded.")
     if entity not in ("item", "user", "query"):
         raise UnknownNameError("--entity", entity, ("item", "user", "query"))
-    of_texts, of_files = ("text", "encoder", "cache"), ("ids",)
+    if invalid not in ("refuse", "leave_out"):
+        raise UnknownNameError("--invalid", invalid, ("refuse", "leave_out"))
+    of_texts, of_files = ("text", "encoder", "cache"), ("ids", "vector_column", "tensor", "invalid")
     if vectors is None:
         refuse_unused(ctx, f"with {given[0]}", *of_files)
     if model is not None:
@@ -96,7 +107,8 @@ def embed(
         else:
             from reclens.explore.vector_files import read_vectors
 
-            made = {name: read_vectors(vectors, ids=ids, **about)}
+            told = {"ids": ids, "vector_column": vector_column, "tensor": tensor, "invalid": invalid}
+            made = {name: read_vectors(vectors, **told, **about)}
     for each, space in made.items():
         place.save(space, each, overwrite=overwrite)
     rows = [
@@ -147,5 +159,24 @@ def _of_texts(
 def _of_model(place: Workspace, model: str, name: str, dimension: int, progress: Progress) -> dict[str, EmbeddingSpace]:
     from reclens.explore.embed_models import embed_model
 
-    items, users = embed_model(place.load("model", model), dimension=dimension, name=name, progress=progress)
+    fitted = place.load("model", model)
+    learned = _learned_from(place, fitted.train_["hash"])
+    items, users = embed_model(
+        fitted,
+        dimension=dimension,
+        items=None if learned is None else learned.items,
+        users=None if learned is None else learned.users,
+        name=name,
+        progress=progress,
+    )
     return {name: items, f"{name}-users": users}
+
+
+def _learned_from(place: Workspace, fingerprint: str) -> Dataset | None:
+    """The data that a model learned from, where the workspace keeps them: they have the attributes of its items."""
+    for each in (*place.list("split"), *place.list("dataset")):
+        kept = place.load(each.kind, each.name)
+        data: Dataset = kept.train if each.kind == "split" else kept
+        if data.fingerprint == fingerprint:
+            return data
+    return None
