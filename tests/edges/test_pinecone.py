@@ -112,6 +112,16 @@ def test_too_many_requests_are_tried_again(store, double, statuses, passes) -> N
     assert limited.value.code == "rate_limited"
 
 
+@pytest.mark.parametrize(("status", "code"), [(504, "slow"), (402, "quota"), (500, "down"), (400, "refused")])
+def test_what_stays_is_said_by_its_code(store, double, status, code) -> None:
+    double.failing = [status] * 60
+    with pytest.raises(StoreError) as failed:
+        store.upsert(["a"], np.eye(4)[:1], pl.DataFrame({"year": [1.0]}))
+    assert failed.value.code == code and KEY not in str(failed.value)
+    double.failing = []
+    assert store.count() == 0  # nothing half written
+
+
 def test_a_wrong_key_stands_nowhere(double, monkeypatch, caplog) -> None:
     secret = "pcsk_wrong_S3CRET"
     monkeypatch.setenv("PINECONE_API_KEY", secret)

@@ -93,7 +93,9 @@ def test_a_wrong_key_stands_nowhere(double, monkeypatch, caplog) -> None:
     assert secret not in "".join([str(wrong.value), repr(wrong.value), caplog.text])
 
 
-@pytest.mark.parametrize(("name", "code"), [("UNAVAILABLE", "down"), ("RESOURCE_EXHAUSTED", "rate_limited")])
+@pytest.mark.parametrize(
+    ("name", "code"), [("UNAVAILABLE", "down"), ("RESOURCE_EXHAUSTED", "rate_limited"), ("DEADLINE_EXCEEDED", "slow")]
+)
 def test_what_passes_is_tried_again_and_what_stays_is_said(double, name, code) -> None:
     import grpc
 

@@ -18,6 +18,7 @@ _STATUS: Final[dict[int, StoreProblem]] = {
     403: "wrong_key",
     408: "slow",
     429: "rate_limited",
+    500: "down",
     502: "down",
     503: "down",
     504: "slow",
