@@ -12,8 +12,9 @@ import polars as pl
 from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
-from reclens.errors import Advice, DataError, IncomparableError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.explore.cards import ExplorationCard
+from reclens.explore.checks import check_before, check_columns, check_users
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
 from reclens.explore.demand import SupplyDemand, supply_and_demand
@@ -109,11 +110,11 @@ def run(
     settings = settings or ExploreSettings(**options)
     if point_map is not None and not point_map.ids.equals(space.ids):
         raise UsageError("the map is of other items than the space, or in another order: make it of this space.")
-    _check_columns(space, settings)
+    check_columns(space, settings)
     if users is not None:
-        _check_users(space, users)
+        check_users(space, users)
     if before is not None:
-        _check_before(space, before)
+        check_before(space, before)
     trained = None if train is None else as_dataset(train, argument="train").interactions
     if users is None and trained is not None:
         users = mean_users(space, trained)
@@ -131,38 +132,6 @@ def run(
     found = _explored(given, before, point_map, _name(space, lists))
     told = dict(lists.card) if isinstance(lists, Recommendations) else {}
     return replace(found, card={**found.card, "lists": told})
-
-
-def _check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:
-    table = space.attributes
-    for name in (settings.text, settings.category, settings.price, *settings.labels):
-        if name is not None and name not in table.columns:
-            raise UnknownNameError(f"attribute of '{space.name}'", name, table.columns)
-    if settings.price is not None and not table[settings.price].dtype.is_numeric():
-        raise DataError(
-            f"it holds {table[settings.price].dtype}, expected numbers", column=settings.price, fix="Cast it first."
-        )
-
-
-def _check_users(space: EmbeddingSpace, users: EmbeddingSpace) -> None:
-    """Check that users and items have the same model; files do not record this."""
-    ours, theirs = space.card, users.card
-    if "file" in (ours.source, theirs.source) or (ours.model, ours.revision) == (theirs.model, theirs.revision):
-        return
-    raise IncomparableError(
-        f"'{users.name}' was made by {theirs.model} {theirs.revision[:12]}, and '{space.name}' by {ours.model} "
-        f"{ours.revision[:12]}. Embed both with one model."
-    )
-
-
-def _check_before(space: EmbeddingSpace, before: EmbeddingSpace) -> None:
-    """Refuse an earlier version of another model: nearly every item would lie elsewhere, and nothing has drifted."""
-    ours, theirs = space.card, before.card
-    if "file" not in (ours.source, theirs.source) and ours.model != theirs.model:
-        raise IncomparableError(
-            f"'{before.name}' was made by {theirs.model}, and '{space.name}' by {ours.model}: two models are "
-            "no two versions of one. Look at their maps side by side instead: reclens explore map … --other …"
-        )
 
 
 def _name(space: EmbeddingSpace, lists: Any) -> str:
