@@ -125,7 +125,7 @@ def chroma(ids: list[str], vectors: np.ndarray) -> Any:
     from chromadb.config import Settings
 
     client = chromadb.PersistentClient(tempfile.mkdtemp(), settings=Settings(anonymized_telemetry=False))
-    made = client.create_collection("v", metadata={"hnsw:space": "cosine"}, embedding_function=None)
+    made = client.create_collection("vectors", metadata={"hnsw:space": "cosine"}, embedding_function=None)
     for at in range(0, len(ids), 5_000):
         made.add(ids=ids[at : at + 5_000], embeddings=vectors[at : at + 5_000])
     return made

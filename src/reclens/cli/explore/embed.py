@@ -111,18 +111,18 @@ def embed(
             made = {name: read_vectors(vectors, **told, **about)}
     for each, space in made.items():
         place.save(space, each, overwrite=overwrite)
-    rows = [
-        {
-            "space": each,
-            "model": space.card.model,
-            "revision": space.card.revision[:16],
-            "vectors": len(space),
-            "dimension": space.dimension,
-            "left out": space.left_out.height,
-        }
-        for each, space in made.items()
-    ]
-    output.emit(table_of("Embedding spaces", rows))
+    output.emit(table_of("Embedding spaces", [_row(each, space) for each, space in made.items()]))
+
+
+def _row(name: str, space: EmbeddingSpace) -> dict[str, Any]:
+    return {
+        "space": name,
+        "model": space.card.model,
+        "revision": space.card.revision[:16],
+        "vectors": len(space),
+        "dimension": space.dimension,
+        "left out": space.left_out.height,
+    }
 
 
 def _of_texts(
