@@ -571,6 +571,16 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"id": _INCIDENT},
         {"id": NAME, "--until": DAY, "--by": FREE, "--note": FREE, **_WATCHED},
     ),
+    "monitor chaos": (
+        {"--seeds": "1", "--kind": "null_feature", "--strength": "strong"},
+        {
+            "--seeds": COUNT,
+            "--first-seed": Wrong(("-1", "x")),
+            "--kind": NAME,
+            "--strength": NAME,
+            "--results": Wrong(("events.csv",)),
+        },
+    ),
     "monitor demo": ({}, NEW),
 }
 """A valid call of each command, and what its options refuse."""

@@ -93,6 +93,7 @@ COMMANDS = (
     "monitor incidents ack",
     "monitor incidents resolve",
     "monitor incidents snooze",
+    "monitor chaos",
     "monitor demo",
 )
 ELSEWHERE = {
@@ -111,6 +112,7 @@ ELSEWHERE = {
     "experiment realism",
     "experiment verdicts",
     "export tableau",
+    "monitor chaos",
     "monitor demo",
 }
 """Commands whose valid call takes seconds, the network or an extra: other tests run them."""

@@ -36,6 +36,8 @@ _TOGETHER: Final = 0.2
 """Share of the slices of an indicator that are far out together only in an incident."""
 _MOST: Final = 1.5
 """The most that days with alerts may raise a limit: an incident that nobody marked must not make the monitor deaf."""
+_DRIFTING: Final = 14
+"""Last days, which no limit of drift is learned from: a drift under way must not raise its own."""
 _PAIRS: Final = 100.0
 """Pairs of days that weigh as much as the assumption that days do not follow each other."""
 _FORECAST: Final = 1.3
@@ -244,13 +246,13 @@ class _Scored:
         slices = max(1, int(np.isfinite(self.scale[at]).sum()))
         sided = 1 if self.rule.direction == "both" else 2
         rate = budget / YEAR / slices / 2 * sided
-        days = float(min(at, 56))
+        days, old = float(min(at, 56)), max(at - _DRIFTING, 0)
         known = np.isfinite(self.scale[at])
         sampled = _FORECAST * float(np.median(self.sampled[at][known])) if known.any() else 0.0
         return (
             score_tail(self.z[:at][self.calm[:at]], rate=min(rate, 0.1), days=max(days - 21, 21.0), sampled=sampled),
             drift_tail(
-                self.sums[:at][self.calm[:at]], rate=min(rate * _EXCURSION, 0.1), follows=float(self.follows[at])
+                self.sums[:old][self.calm[:old]], rate=min(rate * _EXCURSION, 0.1), follows=float(self.follows[old])
             ),
         )
 

@@ -140,7 +140,7 @@ def drift_scores(
     gap: int = 2,
     seasons: int = 6,
     slack: float = 0.5,
-    most: float = 12.0,
+    most: float = 15.0,
 ) -> np.ndarray:
     """Drift of values from an older level: a cumulative sum of distances.
 

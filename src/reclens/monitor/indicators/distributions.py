@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from typing import Final
 
+import numpy as np
 import polars as pl
+from polars.dataframe.group_by import GroupBy
 
 from reclens.monitor.bins import HOUR, NULL_BIN
+from reclens.monitor.clock import HOURS, NOISE, shift_signal
 from reclens.monitor.indicators.registry import indicator
 from reclens.monitor.log import PREDICTED
 from reclens.monitor.summary import Summary, rolled_up
 from reclens.schema import FEATURE, LATENCY, SCORE
 
-__all__ = ["calibration", "ece", "feature_nulls", "hour_drift", "js", "psi", "score_drift", "score_mean"]
+__all__ = ["calibration", "clock_shift", "ece", "feature_nulls", "hour_drift", "js", "psi", "score_drift", "score_mean"]
 
 _GROUP: Final = ["dimension", "slice", "column"]
 _COLUMN: Final = "column"
@@ -60,6 +63,32 @@ def hour_drift(summary: Summary) -> pl.DataFrame | None:
     Formula: as of ``psi``, over the lists by hour, in the zone of the log.
     """
     return _of_column(summary, HOUR)
+
+
+@indicator(caption="Shift of the clock", unit="", scale="identity", direction="up", family="data", drifts=False)
+def clock_shift(summary: Summary) -> pl.DataFrame | None:
+    """Whether a part of the lists stands at the hours of another time zone, in standard errors.
+
+    Formula: max over shifts of 1 … 23 hours of the share that is shifted ÷ its standard error, each by weighted least
+    squares from the lists by hour and those of the reference days. Without a shift about 1 ± 0.7, at any traffic; a
+    share of the lists that is small for ``hour_drift``, which looks in all directions at once, is large here.
+    """
+    rolled, old = summary.rolled("bins"), _usual(summary)
+    if rolled is None or old is None:
+        return None
+    now = {key[0:2]: _by_hour(part, "n") for key, part in _hours_of(rolled)}
+    before = {key[0:2]: _by_hour(part, "old") for key, part in _hours_of(old)}
+    rows = [(*key, shift_signal(now[key], before[key]), NOISE, int(now[key].sum())) for key in now if key in before]
+    return pl.DataFrame(rows, schema=["dimension", "slice", "value", "error", "n"], orient="row") if rows else None
+
+
+def _hours_of(table: pl.DataFrame) -> GroupBy:
+    return table.filter(pl.col(_COLUMN) == HOUR).group_by("dimension", "slice", maintain_order=True)
+
+
+def _by_hour(table: pl.DataFrame, count: str) -> np.ndarray:
+    """Counts by the hour of one slice."""
+    return np.bincount(table["bin"].to_numpy(), table[count].to_numpy(), minlength=HOURS)[:HOURS]
 
 
 @indicator(caption="Mean score", unit="", scale="identity", direction="both", family="model")
@@ -185,16 +214,14 @@ def _against_past(summary: Summary) -> pl.DataFrame | None:
 
 
 def _compared(summary: Summary) -> pl.DataFrame | None:
-    rolled, past = summary.rolled("bins"), summary.past.bins
-    if rolled is None or past is None or past.is_empty():
+    rolled = summary.rolled("bins")
+    if rolled is None:
         return None
     keys = [*_GROUP, "bin"]
-    past = past if "day" in past.columns else past.with_columns(day=pl.lit(None, pl.Date))
     drifting = ~pl.col(_COLUMN).is_in([LATENCY, PREDICTED])
-    by_day = rolled_up(
-        past.filter(drifting), _sliced(summary), kept=("day", "column", "bin"), names=summary.slices
-    ).select(*keys, "day", "n")
-    old = by_day.join(_apart(by_day), on=[*_GROUP, "day"], how="anti").group_by(keys).agg(old=pl.col("n").sum())
+    old = _usual(summary)
+    if old is None:
+        return None
     joined = rolled.filter(drifting).select(*keys, new="n").join(old, on=keys, how="full", coalesce=True)
     joined = joined.with_columns(pl.col("new", "old").fill_null(0).cast(pl.Float64))
     new, before, bins = (pl.col("new").sum().over(_GROUP), pl.col("old").sum().over(_GROUP), pl.len().over(_GROUP))
@@ -211,6 +238,23 @@ def _compared(summary: Summary) -> pl.DataFrame | None:
         pl.col("psi").sum(), pl.col("js").sum(), error=noise, n=pl.col("n").first().cast(pl.Int64)
     )
     return found.sort(_GROUP)
+
+
+def _usual(summary: Summary) -> pl.DataFrame | None:
+    """Counts of the past by slice, column and bin, of the days that are like most others; None without a past."""
+    return summary.kept("usual", _summed)
+
+
+def _summed(summary: Summary) -> pl.DataFrame | None:
+    past = summary.past.bins
+    if past is None or past.is_empty():
+        return None
+    past = past if "day" in past.columns else past.with_columns(day=pl.lit(None, pl.Date))
+    keys, drifting = [*_GROUP, "bin"], ~pl.col(_COLUMN).is_in([LATENCY, PREDICTED])
+    by_day = rolled_up(
+        past.filter(drifting), _sliced(summary), kept=("day", "column", "bin"), names=summary.slices
+    ).select(*keys, "day", "n")
+    return by_day.join(_apart(by_day), on=[*_GROUP, "day"], how="anti").group_by(keys).agg(old=pl.col("n").sum())
 
 
 def _apart(by_day: pl.DataFrame) -> pl.DataFrame:

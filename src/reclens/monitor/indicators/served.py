@@ -9,12 +9,13 @@ import polars as pl
 
 from reclens.monitor.indicators.rates import mean, share, share_of
 from reclens.monitor.indicators.registry import indicator
-from reclens.monitor.summary import Summary
+from reclens.monitor.summary import LIST_DIMENSIONS, Summary, rolled_up
 from reclens.schema import LATENCY
 
 __all__ = [
     "duplicates",
     "empty_lists",
+    "first_place",
     "join_rate",
     "late",
     "latency_median",
@@ -103,6 +104,25 @@ def short_lists(summary: Summary) -> pl.DataFrame | None:
     Formula: lists shorter than that ÷ lists. Without a setting it is the usual length on the first day.
     """
     return share(summary, "lists", "short", "requests")
+
+
+@indicator(caption="Lists from the first place on", unit="share", scale="logit", direction="down", family="data")
+def first_place(summary: Summary) -> pl.DataFrame | None:
+    """Share of lists with items of which one stands at position 1: positions that are counted from 0 or 2 show here.
+
+    Formula: impressions at position 1, at most one a list ÷ lists that are not empty.
+    """
+    cells, lists = summary.table("cells"), summary.rolled("lists")
+    if cells is None or lists is None:
+        return None
+    sliced = [each for each in summary.dimensions if each in LIST_DIMENSIONS]
+    first = cells.filter(pl.col("position") == "1").select(*LIST_DIMENSIONS, first="impressions")
+    counts = rolled_up(first, sliced, names=summary.slices)
+    filled = lists.with_columns(filled=pl.col("requests") - pl.col("empty"))
+    joined = filled.join(counts, on=["dimension", "slice"], how="left", maintain_order="left")
+    return share_of(
+        joined.with_columns(first=pl.min_horizontal(pl.col("first").fill_null(0), "filled")), "first", "filled"
+    )
 
 
 @indicator(caption="List length", unit="count", scale="log", direction="both", family="pipeline")
