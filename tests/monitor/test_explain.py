@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reclens.monitor.explain import contributions, root_slice, suspects
+from reclens.monitor.explain import _CAUSES, contributions, root_slice, suspects
+from reclens.monitor.indicators import registry
 from reclens.monitor.records import DETECTIONS, OVERALL, SERIES, Annotation, DataCheck, GateResult, SeriesKey
 from reclens.monitor.slo import burn_rate
+from reclens.report.monitor.words import suspect_name
 
 DAY = date(2026, 3, 30)
 
@@ -130,6 +132,13 @@ def test_suspects_are_what_happened_near_and_what_moved_too():
     assert suspects(root, [], DAY, annotations=[note("deploy", 3), note("deploy", -1), other]) == ("model_version",)
     nulls = GateResult(day=DAY, checks=(replace(check, code="null_share"),), state="passed")
     assert suspects(SeriesKey("ctr"), [], DAY, gate=nulls) == ("data_gate",)
+
+
+def test_every_family_of_indicators_speaks_for_a_cause_or_is_what_is_to_be_explained():
+    families = {registry.describe(name).family for name in registry.names()}
+    assert families - set(_CAUSES) == {"response", "ranking", "exposure", "fairness"}
+    assert set(_CAUSES) <= families and all(suspect_name(code) != code for code in _CAUSES.values())
+    assert suspects(SeriesKey("ctr"), ["response", "model", "space"], DAY) == ("model", "embedding")
 
 
 def test_burn_rates_by_hand():

@@ -17,15 +17,10 @@ _MOST: Final = 25.0
 """A slice counts for at most this in the misfit of a root: one odd slice must not decide."""
 _CAUSES: Final[Mapping[str, str]] = {
     "data": "data_gate",
-    "late": "late_data",
-    "features": "feature",
-    "drift": "feature",
-    "retrieval": "retrieval",
+    "model": "model",
     "pipeline": "retrieval",
-    "latency": "latency",
-    "mix": "traffic_mix",
-    "embedding": "embedding",
-    "index": "embedding",
+    "space": "embedding",
+    "traffic": "traffic_mix",
 }
 """Family of an indicator -> what it speaks for when it moves with others."""
 _OF_SLICE: Final[Mapping[str, str]] = {

@@ -39,6 +39,7 @@ _ENTRY: Final = _Entry()
 
 @command("monitor incidents list")
 def list_(
+    ctx: typer.Context,
     status: Annotated[str | None, typer.Option("--status", help="Only those: open, acknowledged or resolved.")] = None,
     project: ProjectOption = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -58,11 +59,12 @@ def list_(
 
     if status is not None and status not in get_args(IncidentStatus):
         raise UnknownNameError("status", status, get_args(IncidentStatus))
-    output.emit(incident_table(store_of(opened(project, workspace)).list(status=status)))
+    output.emit(incident_table(store_of(opened(project, workspace, ctx)).list(status=status)))
 
 
 @command("monitor incidents show")
 def show(
+    ctx: typer.Context,
     id: IdArgument,
     project: ProjectOption = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -77,7 +79,7 @@ def show(
     from reclens.report.monitor.sentences import incident_sentence, next_sentence, status_sentence, why_sentences
     from reclens.report.monitor.tables import trail_table
 
-    found = store_of(opened(project, workspace)).show(id)
+    found = store_of(opened(project, workspace, ctx)).show(id)
     output.emit(trail_table(found))
     for line in (incident_sentence(found), *why_sentences(found), next_sentence(found), status_sentence(found)):
         output.say(line)
@@ -85,6 +87,7 @@ def show(
 
 @command("monitor incidents ack")
 def ack(
+    ctx: typer.Context,
     id: IdArgument,
     entry: _Entry = _ENTRY,
 ) -> None:
@@ -95,12 +98,13 @@ def ack(
     """
     from reclens.job.monitor_ground import store_of
 
-    found = store_of(opened(entry.project, entry.workspace)).acknowledge(id, by=person(entry.by), note=entry.note)
+    found = store_of(opened(entry.project, entry.workspace, ctx)).acknowledge(id, by=person(entry.by), note=entry.note)
     _say(found, quiet=entry.quiet)
 
 
 @command("monitor incidents resolve")
 def resolve(
+    ctx: typer.Context,
     id: IdArgument,
     entry: _Entry = _ENTRY,
 ) -> None:
@@ -111,12 +115,13 @@ def resolve(
     """
     from reclens.job.monitor_ground import store_of
 
-    found = store_of(opened(entry.project, entry.workspace)).resolve(id, by=person(entry.by), note=entry.note)
+    found = store_of(opened(entry.project, entry.workspace, ctx)).resolve(id, by=person(entry.by), note=entry.note)
     _say(found, quiet=entry.quiet)
 
 
 @command("monitor incidents snooze")
 def snooze(
+    ctx: typer.Context,
     id: IdArgument,
     until: Annotated[
         datetime | None, typer.Option("--until", formats=DAY, help="Last day without notices; a week if omitted.")
@@ -130,7 +135,7 @@ def snooze(
     """
     from reclens.job.monitor_ground import store_of
 
-    store = store_of(opened(entry.project, entry.workspace))
+    store = store_of(opened(entry.project, entry.workspace, ctx))
     last = store.show(id).last_day + timedelta(days=7) if until is None else until.date()
     _say(store.snooze(id, until=last, by=person(entry.by), note=entry.note), quiet=entry.quiet)
 

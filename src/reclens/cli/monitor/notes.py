@@ -18,6 +18,7 @@ __all__ = ["annotate", "learn"]
 
 @command("monitor annotate")
 def annotate(
+    ctx: typer.Context,
     text: Annotated[str | None, typer.Argument(help="What happened; the annotations are listed if omitted.")] = None,
     kind: Annotated[
         str, typer.Option("--kind", help="deploy, experiment, holiday, incident (elsewhere) or note.")
@@ -60,7 +61,7 @@ def annotate(
     from reclens.report.monitor.sentences import annotation_sentence
     from reclens.report.monitor.tables import annotation_table
 
-    place = opened(project, workspace)
+    place = opened(project, workspace, ctx)
     book = notes_of(place)
     if remove is not None:
         output.say(f"removed: {annotation_sentence(book.remove(remove))}")
@@ -79,6 +80,7 @@ def annotate(
 
 @command("monitor learn")
 def learn(
+    ctx: typer.Context,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=DAY, help="First day to learn from; all if omitted.")
     ] = None,
@@ -101,7 +103,7 @@ def learn(
     from reclens.monitor.learn import accept as write
     from reclens.monitor.learn import learn as propose
 
-    place = opened(project, workspace)
+    place = opened(project, workspace, ctx)
     days = {"start": None if first is None else first.date(), "end": None if last is None else last.date()}
     found = propose(place, **days)
     columns = ["section", "key", "was", "value", "low", "high", "days"]

@@ -28,15 +28,24 @@ WaitOption = Annotated[float, typer.Option("--wait", min=0, help="Seconds to wai
 ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; by default, the user of this machine.")]
 
 
-def opened(project: Path | None, workspace: Path) -> Project:
+def opened(project: Path | None, workspace: Path, ctx: typer.Context | None = None) -> Project:
     """The monitor that is meant.
+
+    Args:
+        project: Its folder.
+        workspace: Where it is if no folder is named.
+        ctx: Of a command that takes nothing else from the workspace; None where days are kept in it.
 
     Raises:
         WorkspaceError: If there is none.
+        UsageError: If a workspace is named that would not be used.
     """
+    from reclens.cli.unused_options import refuse_unused
     from reclens.job.monitor_ground import project_folder
     from reclens.monitor.project import Project
 
+    if project is not None and ctx is not None:
+        refuse_unused(ctx, "beside --project", "workspace")
     return Project(project_folder(project, workspace))
 
 

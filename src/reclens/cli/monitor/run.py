@@ -150,6 +150,7 @@ def backfill(
 
 @command("monitor replay")
 def replay(
+    ctx: typer.Context,
     first: FromOption,
     last: ToOption,
     project: ProjectOption = None,
@@ -167,7 +168,7 @@ def replay(
     from reclens.report.monitor.tables import incident_table
 
     with TemporaryDirectory() as folder:
-        done = do(opened(project, workspace), first.date(), last.date(), folder=Path(folder))
+        done = do(opened(project, workspace, ctx), first.date(), last.date(), folder=Path(folder))
     found = {each.id: each for day in done.days for each in day.incidents}
     output.emit(incident_table(list(found.values()), title="Incidents by the present settings"))
     output.say(f"{len(found):,} incidents and {len(done.notices):,} notices on {len(done.days):,} days")
@@ -204,6 +205,7 @@ def report(
 
 @command("monitor check")
 def check(
+    ctx: typer.Context,
     date: DateOption = None,
     project: ProjectOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the notice instead of sending it.")] = False,
@@ -220,7 +222,7 @@ def check(
     from reclens.cli.shared import say
     from reclens.job.monitor_check import check_run
 
-    place = opened(project, workspace)
+    place = opened(project, workspace, ctx)
     found = check_run(place, day_of(date, place), dry_run=dry_run)
     say("\n".join(found.words), quiet=quiet)
     if not found.ran:

@@ -103,6 +103,7 @@ _SUSPECTS: Final[Mapping[str, str]] = {
     "experiment": "an experiment on those days",
     "data_gate": "data that failed their checks",
     "late_data": "data that arrived late",
+    "model": "scores or features of the model that changed",
     "model_version": "another version of the model",
     "feature": "a feature that changed",
     "holiday": "a holiday",
