@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 import reclens as rl
 from reclens.job import monitor_chaos
-from reclens.job.monitor_chaos import chaos_rows, run_chaos
+from reclens.job.monitor_chaos import run_chaos
 from reclens.monitor.chaos import ChaosWorld, Fault
 from reclens.monitor.day import run_day
 from reclens.monitor.project import Project
+from reclens.report.monitor.chaos import chaos_rows
 
 FIRST = date(2026, 1, 5)
 SETTINGS = """[log]

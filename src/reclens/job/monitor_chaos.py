@@ -36,7 +36,7 @@ from reclens.monitor.life import Life
 from reclens.monitor.records import OVERALL, SERIES
 from reclens.monitor.rules import Rule
 
-__all__ = ["METRICS", "chaos_rows", "run_chaos", "run_seed"]
+__all__ = ["METRICS", "run_chaos", "run_seed"]
 
 _BEGIN: Final = date(2026, 1, 5)
 _CLEAN, _JUDGED, _REFERENCE = 105, 63, 28
@@ -295,32 +295,6 @@ def run_chaos(
         {**line, "faults": [each for each in line["faults"] if (each["kind"], each["strength"]) in wanted]}
         for line in kept.values()
     ]
-
-
-def chaos_rows(lines: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """A row a kind and strength: faults, how many were found, the median delay in days, and the share of right slices.
-
-    Args:
-        lines: What :func:`run_chaos` returns.
-    """
-    schema = {"kind": pl.String, "strength": pl.String, "delay": pl.Int64, "right": pl.Boolean, "z_delay": pl.Int64}
-    listed = [{name: each[name] for name in schema} for line in lines for each in line["faults"]]
-    faults = pl.DataFrame(listed, schema=schema)
-    if faults.is_empty():
-        return []
-    found = pl.col("delay").is_not_null()
-    return (
-        faults.group_by("kind", "strength", maintain_order=True)
-        .agg(
-            faults=pl.len(),
-            found=found.sum(),
-            recall=found.mean(),
-            delay=pl.col("delay").median(),
-            root_slices=pl.col("right").cast(pl.Float64).mean(),
-            z_score_recall=pl.col("z_delay").is_not_null().mean(),
-        )
-        .to_dicts()
-    )
 
 
 def _read(place: Path) -> list[dict[str, Any]]:

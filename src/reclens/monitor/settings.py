@@ -216,7 +216,7 @@ class IndicatorSettings(Section):
         slo: The value that it has to keep; None for none.
         watch: Whether it raises incidents.
         slices: Whether its slices are watched too.
-        budget: False alerts a series and year; None keeps that of ``[detect]``.
+        budget: False alerts a year, all slices together; None keeps that of ``[detect]``.
     """
 
     owner: str | None = None
@@ -232,7 +232,7 @@ class DetectSettings(Section):
     """Detection.
 
     Attributes:
-        budget: False alerts that a series may cost a year.
+        budget: False alerts that an indicator may cost a year, all its slices together.
         cool_down: Days after an alert within which a series raises none.
         warm_up: Weeks that a forecast needs.
         memory: Weeks in a forecast.

@@ -36,7 +36,8 @@ def chaos(
       reclens monitor chaos --seeds 5 --kind slice_down --kind null_feature
     """
     from reclens.cli.shared import progress_of, table_of
-    from reclens.job.monitor_chaos import chaos_rows, run_chaos
+    from reclens.job.monitor_chaos import run_chaos
+    from reclens.report.monitor.chaos import chaos_rows
 
     with progress_of(quiet=output.quiet) as progress:
         lines = run_chaos(
