@@ -78,7 +78,7 @@ def main() -> None:
     lines = [
         "# A day of the monitor with dbt and Great Expectations",
         "",
-        f"{chosen.rows:,} impressions; {where}; {chosen.runs} turns, each a process of its own, with imports.",
+        f"{chosen.rows:,} impressions; {where}; turns: {chosen.runs}, each a process of its own, with imports.",
         "",
         "| | median s | min – max s | CPU s |",
         "|---|--:|--:|--:|",
