@@ -103,10 +103,10 @@ def tests_of(mutant: Mutant, records: Records) -> list[str]:
     """The tests that execute a mutant, the quickest first, as many as there is time for."""
     first, last = mutant.lines
     inside = {name: row["lines"][mutant.file] for name, row in records.items() if mutant.file in row["lines"]}
-    found = [name for name, lines in inside.items() if not lines or any(first <= each <= last for each in lines)]
+    seen = {name for name, lines in inside.items() if any(first <= each <= last for each in lines)}
     # What runs at import, or in a compiled loop, is not seen: all tests that come into the file may meet it.
-    if mutant.at_import or (mutant.is_compiled and not found):
-        found = list(inside)
+    unseen = mutant.at_import or (mutant.is_compiled and not seen)
+    found = [name for name, lines in inside.items() if unseen or not lines or name in seen]
     chosen, total = [], 0.0
     for name in sorted(found, key=lambda name: records[name]["seconds"]):
         total += records[name]["seconds"]

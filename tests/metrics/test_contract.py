@@ -7,7 +7,7 @@ import pytest
 
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
 from reclens.metrics import describe, family_of, names, needs_of, parse
-from reclens.metrics.conventions import CONVENTIONS
+from reclens.metrics.conventions import CONVENTIONS, convention_named
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import asked_name
 from reclens.testing.metrics import check_metric
@@ -103,5 +103,5 @@ def test_the_family_and_needs_of_a_metric_that_is_not_registered_here() -> None:
 
 
 def test_every_convention_names_a_library_or_a_paper() -> None:
-    assert all(len(each.summary) > 20 for each in CONVENTIONS.values())
-    assert "1.2" in CONVENTIONS["recommenders"].summary
+    assert all(len(convention_named(name).summary) > 20 for name in CONVENTIONS)
+    assert "1.2" in convention_named("recommenders").summary

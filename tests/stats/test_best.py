@@ -42,6 +42,15 @@ def test_equal_columns_stay_together_and_constant_ones_are_decided() -> None:
     assert could_be_best(one[None], np.array([0.3])).tolist() == [True]
 
 
+@pytest.mark.parametrize(("gap", "stays"), [(0.2, True), (0.5, False)])
+def test_a_low_level_has_a_limit_below_one_standard_error(gap: float, stays: bool) -> None:
+    # The 60 % quantile of a normal difference is 0.253 standard errors.
+    values = np.array([gap, 0.0])
+    errors = np.random.default_rng(5).standard_normal(40_000)
+    found = could_be_best(np.stack([np.full(40_000, gap), errors]), values, level=0.6)
+    assert found.tolist() == [True, stays]
+
+
 @pytest.mark.parametrize("unit", [1e-15, 1e15])
 def test_the_unit_of_the_values_decides_nothing(unit: float) -> None:
     rng = np.random.default_rng(3)
