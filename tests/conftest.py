@@ -72,7 +72,11 @@ def repository() -> Path:
 @pytest.fixture(scope="session")
 def reader(repository: Path) -> ModuleType:
     """``reader.py``: what a reader sees of pages and documents, and what is no word."""
-    spec = importlib.util.spec_from_file_location("reader", repository / "tests" / "reader.py")
+    return _loaded(repository / "tests" / "reader.py")
+
+
+def _loaded(file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -82,11 +86,20 @@ def reader(repository: Path) -> ModuleType:
 @pytest.fixture(scope="session")
 def misfits(repository: Path) -> Callable[..., set[str]]:
     """``misfits(card, kind)`` of ``typed_cards.py``: where a card is not what its type declares."""
-    spec = importlib.util.spec_from_file_location("typed_cards", repository / "tests" / "typed_cards.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.misfits
+    return _loaded(repository / "tests" / "typed_cards.py").misfits
+
+
+@pytest.fixture(scope="session")
+def slack_server(repository: Path) -> ModuleType:
+    """``slack_server.py``: a server that plays Slack, and blocks held against the limits of Slack."""
+    return _loaded(repository / "tests" / "slack_server.py")
+
+
+@pytest.fixture
+def slack(slack_server: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A server that plays Slack, whose address stands in the environment."""
+    with slack_server.serving(monkeypatch) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -336,13 +349,15 @@ def health() -> Callable[..., dict]:
 
 
 @pytest.fixture(scope="session")
+def monitored(repository: Path) -> ModuleType:
+    """``monitored.py``: a monitor of a small shop, and the log of the days that come next."""
+    return _loaded(repository / "tests" / "monitored.py")
+
+
+@pytest.fixture(scope="session")
 def watched() -> ModuleType:
     """``watched.py``: nine weeks of a watched shop, made by hand."""
-    spec = importlib.util.spec_from_file_location("watched", ROOT / "tests" / "watched.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return _loaded(ROOT / "tests" / "watched.py")
 
 
 def _health(day: date, value: float, status: str, **more) -> dict:

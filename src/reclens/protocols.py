@@ -275,6 +275,7 @@ class Notifier(Protocol):
         key: str | None = None,
         link: str | None = None,
         message_id: str | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Send a message, or raise: it returns when the message was accepted.
 
@@ -287,6 +288,8 @@ class Notifier(Protocol):
             link: Address of the page that shows more.
             message_id: Identity of the message. After a crash the same message may come again with the same identity:
                 the adapter leaves it out if it can see that it was sent, or hands the identity on.
+            facts: Short facts beside the text, label -> value, such as a number and its usual band; a value may be an
+                address.
 
         Raises:
             WorkspaceError: If the service does not accept it within the time and the tries of the adapter, with what it

@@ -547,7 +547,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "monitor backfill": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED, **_WAIT}),
     "monitor replay": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
     "monitor report": ({"--week": "2026-01-05"}, {"--week": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
-    "monitor check": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED}),
+    "monitor check": (
+        {"--date": "2026-01-05"},
+        {"--date": DAY, "--failed": FREE, "--log": Wrong(("http://h/log",)), "--dry-run": FREE, **_WATCHED},
+    ),
     "monitor annotate": (
         {"text": "ranker 2.4", "--kind": "deploy", "--from": "2026-01-05"},
         {

@@ -17,18 +17,13 @@ def lines(path):
 def test_messages_are_lines_in_order(tmp_path):
     path = tmp_path / "new" / "notices.jsonl"
     notifier = adapter(f"file:{path}", Notifier)
-    notifier.send("CTR fell", "by 20 %\non home", severity="critical", key="a1", link="http://x/y", message_id="m1")
+    about = {"key": "a1", "link": "http://x/y", "message_id": "m1", "facts": {"Usual": "4 % to 6 %"}}
+    notifier.send("CTR fell", "by 20 %\non home", severity="critical", **about)
     notifier.send("It is back", "é <b>")
     first, second = lines(path)
     assert first["at"].endswith("+00:00")
-    assert {k: first[k] for k in ("severity", "title", "text", "key", "link", "message_id")} == {
-        "severity": "critical",
-        "title": "CTR fell",
-        "text": "by 20 %\non home",
-        "key": "a1",
-        "link": "http://x/y",
-        "message_id": "m1",
-    }
+    told = {"severity": "critical", "title": "CTR fell", "text": "by 20 %\non home", **about}
+    assert {k: first[k] for k in told} == told and second["facts"] == {}
     assert (second["title"], second["text"], second["message_id"]) == ("It is back", "é <b>", None)
 
 

@@ -2,83 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import ModuleType
 from typing import Any
 
 import pytest
-import slackblocks
 
 from reclens.edges.slack import SlackNotifier, blocks_of
 from reclens.errors import StoreError, UsageError, WorkspaceError
 from reclens.protocols import Notifier, adapter
 
 SECRET = "T0AAAA/B0BBBB/c0ffee"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers what the server was told to: a status, ``break`` or ``cut`` (the connection ends) or ``slow``."""
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        server: Any = self.server
-        server.requests.append((self.path, json.loads(body)))
-        answer = server.answers.pop(0) if server.answers else (200, "ok")
-        if answer in ("break", "cut"):  # before the answer, and within it
-            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Le" if answer == "cut" else b"")
-            self.close_connection = True
-            return
-        if answer == "slow":
-            server.wait.wait(5)
-            return
-        status, said = answer
-        self.send_response(status)
-        if status == 429:
-            self.send_header("Retry-After", "7")
-        self.send_header("Content-Length", str(len(said)))
-        self.end_headers()
-        self.wfile.write(said.encode())
-
-    def log_message(self, *args: Any, **more: Any) -> None:
-        del args, more
-
-
-@pytest.fixture
-def slack(monkeypatch: pytest.MonkeyPatch) -> Any:
-    server: Any = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.requests, server.answers, server.slept, server.wait = [], [], [], threading.Event()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    monkeypatch.setenv("RECLENS_SLACK_WEBHOOK", f"http://127.0.0.1:{server.server_port}/services/{SECRET}")
-    monkeypatch.setattr("time.sleep", server.slept.append)
-    yield server
-    server.wait.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def rebuilt(blocks: list[dict[str, Any]]) -> slackblocks.Message:
-    """The blocks, made anew by a library that raises where Slack would refuse one."""
-    plain = slackblocks.PlainText
-    found: list[Any] = []
-    for block in blocks:
-        match block:
-            case {"type": "header", "text": text}:
-                found.append(slackblocks.HeaderBlock(plain(text["text"])))
-            case {"type": "section", "text": {"type": "plain_text", "text": text}}:
-                found.append(slackblocks.SectionBlock(plain(text)))
-            case {"type": "section", "text": {"type": "mrkdwn", "text": text}}:
-                found.append(slackblocks.SectionBlock(slackblocks.Text(text)))
-            case {"type": "table", "rows": rows}:
-                found.append(
-                    slackblocks.TableBlock([[slackblocks.RawText(cell["text"]) for cell in row] for row in rows])
-                )
-            case _:
-                raise AssertionError(f"unknown block {block}")
-    return slackblocks.Message("C1", "text", blocks=found)
+FACTS = {"Click-through rate": "3.10%", "Usual": "4.80% to 5.20%", "Runbook": "https://wiki/ctr?a=1&b=<2>|x"}
 
 
 def characters(blocks: Any) -> int:
@@ -98,16 +33,35 @@ def characters(blocks: Any) -> int:
         ("t" * 4_000, "x" * 40_000, {f"{at} " + "f" * 900: "v" * 900 for at in range(150)}),
         ("t", "\n".join(["line " * 30] * 900), {}),
         ("", "", {"": ""}),
+        ("t", "x" * 40_000, {f"{at} " + "<" * 300: "https://h/" + "&" * 290 for at in range(30)}),
         ("<!channel> & <script>", "*bold* <@U1> `code`\n\n\n", {"<b>": "a|b"}),
     ],
-    ids=["usual", "long", "many lines", "empty", "markup"],
+    ids=["usual", "long", "many lines", "empty", "links", "markup"],
 )
-def test_blocks_keep_to_the_limits_of_slack(title: str, text: str, facts: dict[str, str], plain: bool) -> None:
+def test_blocks_keep_to_the_limits_of_slack(
+    slack_server: ModuleType, title: str, text: str, facts: dict[str, str], plain: bool
+) -> None:
     blocks = blocks_of(title, text, link="https://h/x?a=1&b=<2>", facts=facts, plain=plain)
-    assert len(rebuilt(blocks).blocks or []) == len(blocks) <= 45
+    assert len(slack_server.rebuilt(blocks).blocks or []) == len(blocks) <= 45
     assert characters(blocks) < 13_200
     marked = [block for block in blocks if block.get("text", {}).get("type") == "mrkdwn"]
-    assert [block["text"]["text"] for block in marked] == ["<https://h/x?a=1&amp;b=&lt;2&gt;|Open the page>"]
+    (pointed,) = [block["text"]["text"] for block in marked]
+    assert pointed.startswith("<https://h/x?a=1&amp;b=&lt;2&gt;|Open the page>") and pointed.endswith(">")
+
+
+@pytest.mark.parametrize("plain", [False, True])
+def test_a_fact_that_is_an_address_is_a_link_beside_that_to_the_page(plain: bool) -> None:
+    *_, told, pointed = blocks_of("Title", "text", link="http://h/health", facts=FACTS, plain=plain)
+    assert pointed["text"]["text"] == (
+        "<http://h/health|Open the page> · <https://wiki/ctr?a=1&amp;b=&lt;2&gt;%7Cx|Runbook>"
+    )
+    if plain:
+        assert told["text"]["text"] == "Click-through rate: 3.10%\nUsual: 4.80% to 5.20%"
+    else:
+        rows = [[cell["text"] for cell in row] for row in told["rows"]]
+        assert rows == [["Click-through rate", "3.10%"], ["Usual", "4.80% to 5.20%"]]
+    (_, _, alone) = blocks_of("Title", "text", link=None, facts={"Runbook": "https://wiki/ctr"}, plain=plain)
+    assert alone["text"]["text"] == "<https://wiki/ctr|Runbook>"
 
 
 def test_blocks_say_everything_that_fits() -> None:
@@ -202,5 +156,5 @@ def test_a_value_that_is_no_address_is_refused_unseen(monkeypatch: pytest.Monkey
 def test_slack_itself_finds_no_fault() -> None:
     from slack_sdk import WebClient
 
-    blocks = blocks_of("Title", "text", link="https://example.org", facts={"usual": "1 to 2"})
+    blocks = blocks_of("Title", "text", link="https://example.org", facts=FACTS)
     assert WebClient(token=os.environ["SLACK_TOKEN"]).blocks_validate(blocks=blocks)["ok"]

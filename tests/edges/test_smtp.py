@@ -86,7 +86,7 @@ def test_a_message_reaches_every_address_whole(mailbox, monkeypatch):
     monkeypatch.setenv("RECLENS_SMTP_FROM", "monitor@example.org")
     text = "CTR is 4.1 %\n.a line that begins with a dot\n<script>é"
     notifier(mailbox).send("CTR fell\r\nBcc: eve@example.org", text, severity="critical", key="a1", message_id="m1")
-    notifier(mailbox).send("again", "", key="a1", link="http://x/y", message_id="m1")
+    notifier(mailbox).send("again", "", key="a1", link="http://x/y", message_id="m1", facts={"Usual": "4 %", "a": "b"})
     first, second = mailbox.mails
     assert mailbox.recipients[0] == ["ann@example.org", "bob@example.org"]
     assert first["Subject"] == "CTR fell Bcc: eve@example.org" and first["Bcc"] is None
@@ -94,7 +94,7 @@ def test_a_message_reaches_every_address_whole(mailbox, monkeypatch):
     assert first.get_content().replace("\r\n", "\n").rstrip() == text
     # The same identity again, and one thread.
     assert first["Message-ID"] == second["Message-ID"] and first["References"] == second["References"]
-    assert "http://x/y" in second.get_content()
+    assert second.get_content().replace("\r\n", "\n") == "Usual: 4 %\na: b\n\nhttp://x/y\n"
     assert first["Message-ID"] != first["References"]
 
 

@@ -50,7 +50,8 @@ def receiver(monkeypatch):
 def test_a_message_is_posted_whole_and_signed(receiver, monkeypatch):
     monkeypatch.setenv("RECLENS_WEBHOOK_SECRET", "k3y")
     notifier = adapter("webhook:ALERTS_URL", Notifier)
-    notifier.send("CTR fell", "é\n2", severity="warning", key="a1", link="http://x/y", message_id="m1")
+    about = {"key": "a1", "link": "http://x/y", "message_id": "m1", "facts": {"Usual": "4 % to 6 %"}}
+    notifier.send("CTR fell", "é\n2", severity="warning", **about)
     notifier.send("again", "", message_id="m1")
     notifier.send("other", "", message_id="m2")
     (path, headers, body), second, third = receiver.requests
@@ -59,9 +60,7 @@ def test_a_message_is_posted_whole_and_signed(receiver, monkeypatch):
         "title": "CTR fell",
         "text": "é\n2",
         "severity": "warning",
-        "key": "a1",
-        "link": "http://x/y",
-        "message_id": "m1",
+        **about,
     }
     assert headers["X-RecLens-Signature"] == "sha256=" + hmac.new(b"k3y", body, hashlib.sha256).hexdigest()
     assert headers["Idempotency-Key"] == second[1]["Idempotency-Key"] != third[1]["Idempotency-Key"]

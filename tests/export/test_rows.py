@@ -15,6 +15,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.evaluation import Evaluation, compare, evaluate
 from reclens.export.rows import export_frames, health_rows
 from reclens.export.schema import DAILY_HEALTH, EXPORTS, LEADERBOARD, SEGMENT_METRICS
+from reclens.monitor.health import health_name
 from reclens.workspace import Workspace, run_groups
 
 TRUTH = pl.DataFrame({"user_id": list("abcdefghij"), "item_id": [1] * 10})
@@ -183,10 +184,22 @@ def test_every_column_is_described() -> None:
     assert {"run", "value", "verdict"} <= {column.name for column in shared}
 
 
+def test_a_workspace_of_watched_days_alone_is_exported(tmp_path, watched: ModuleType) -> None:
+    place = Workspace(tmp_path)
+    days = watched.days()[-3:]
+    for day in days:
+        place.save(day, health_name(day.system, day.day))
+    found = tables(place)
+    assert {name: frame.height for name, frame in found.items() if frame.height} == {
+        "daily_health": sum(day.detections.height for day in days)
+    }
+    assert set(found["daily_health"]["day"]) == {day.day for day in days}
+
+
 def test_what_does_not_exist(workspace: Workspace, tmp_path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'high'"):
         tables(workspace, evaluations=["hgih"])
     with pytest.raises(UnknownNameError, match="unknown comparison"):
         tables(workspace, comparison="c")
-    with pytest.raises(UsageError, match=r"no evaluation to export\. Run 'reclens demo'"):
+    with pytest.raises(UsageError, match=r"no evaluation and no watched day to export\. Run 'reclens demo'"):
         tables(Workspace(tmp_path / "empty"))

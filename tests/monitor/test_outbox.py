@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+import shutil
 
 import pytest
 
@@ -18,9 +20,10 @@ class Receiver:
     """Keeps what it was sent once by identity, as the contract says; ``down`` refuses."""
 
     def __init__(self):
-        self.got, self.down = [], False
+        self.got, self.down, self.facts = [], False, None
 
-    def send(self, title, text, *, severity="info", key=None, link=None, message_id=None):
+    def send(self, title, text, *, severity="info", key=None, link=None, message_id=None, facts=None):
+        self.facts = facts
         if self.down:
             raise rl.errors.StoreError("it is down", code="down")
         if message_id not in self.got:
@@ -40,6 +43,20 @@ def test_every_message_is_sent_once_in_order(tmp_path):
     assert receiver.got == keys(MESSAGES)
     again = Receiver()
     assert Outbox(tmp_path).send({"a": again})[0].sent == 0 and again.got == []
+
+
+def test_facts_travel_with_a_message_and_a_message_of_before_has_none(tmp_path):
+    box, receiver = Outbox(tmp_path), Receiver()
+    box.add([Message(key="k", title="t", text="", facts={"Usual": "1 to 2"})], receivers=["a"])
+    (file,) = (tmp_path / "queue").iterdir()
+    box.send({"a": receiver})
+    assert receiver.facts == {"Usual": "1 to 2"}
+    kept = json.loads(file.read_text())
+    del kept["facts"]
+    file.write_text(json.dumps(kept))
+    late = Receiver()
+    shutil.rmtree(tmp_path / "sent")
+    assert Outbox(tmp_path).send({"a": late})[0].sent == 1 and late.facts == {}
 
 
 def test_a_receiver_that_is_down_for_a_day_gets_everything_later_and_the_other_one_at_once(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -44,6 +45,7 @@ class FileNotifier:
         key: str | None = None,
         link: str | None = None,
         message_id: str | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Append a message, and see it to the disk. One whose identity is in the file is left out.
 
@@ -58,6 +60,7 @@ class FileNotifier:
             "key": key,
             "link": link,
             "message_id": message_id,
+            "facts": dict(facts or {}),
         }
         made_folder(self.path.parent)
         try:

@@ -60,7 +60,7 @@ def export_looker(
 
     Raises:
         UnknownNameError: If an evaluation or the comparison does not exist.
-        UsageError: If there is no evaluation, or a name is none.
+        UsageError: If there is nothing to export, or a name is none.
         WorkspaceError: If a file or table is in the way, or cannot be written.
     """
     place, file = Path(out), None if database is None else Path(database)

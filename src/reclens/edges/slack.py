@@ -1,14 +1,16 @@
 """Messages to a channel of Slack by an incoming webhook: ``slack:`` or ``slack:VARIABLE``.
 
 The address of the webhook is a secret and stands in a variable of the environment, ``RECLENS_SLACK_WEBHOOK`` by
-default. A message is a header, its text, and a table of its facts; a workspace that does not know tables gets plain
-sections. (Alert blocks are for modals alone.) Nothing in a text is markup: it is sent as plain text.
+default. A message is a header, its text, a table of its facts, and links to the page and to facts that are addresses,
+such as that of a runbook; a workspace that does not know tables gets plain sections. (Alert blocks are for modals
+alone.) Nothing in a text is markup: it is sent as plain text.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -26,6 +28,7 @@ _ROWS: Final = 20
 _ALL: Final = 12_000
 """Characters of a whole message. Slack refuses about 13,200; its documentation does not say so."""
 _SECTIONS: Final = 20
+_ADDRESS: Final = re.compile(r"https?://\S+")
 
 
 def connect(rest: str) -> SlackNotifier:
@@ -140,25 +143,43 @@ def blocks_of(
         title: One line.
         text: Lines of plain text.
         link: Address of the page that shows more.
-        facts: Short facts, label -> value.
+        facts: Short facts, label -> value; one whose value is an address is a link.
         plain: Whether only headers and sections are used.
     """
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(title, _TITLE))}]
     if len(title) > _TITLE:  # whole, where there is room for it
         text = f"{title}\n{text}"
     left = _ALL - _TITLE
-    rows = [(_cut(label, _CELL), _cut(value, _CELL)) for label, value in list(facts.items())[:_ROWS]]
-    left -= sum(len(label) + len(value) for label, value in rows)
+    shown = list(facts.items())[:_ROWS]
+    links = [("Open the page", link)] if link else []
+    links += [(_cut(label, _CELL), value) for label, value in shown if _is_address(value)]
+    rows = [(_cut(label, _CELL), _cut(value, _CELL)) for label, value in shown if not _is_address(value)]
+    pointed = _links(links)
+    left -= len(pointed) + sum(len(label) + len(value) for label, value in rows)
     blocks += [{"type": "section", "text": _plain(part)} for part in _sections(text, left)]
     if rows and plain:
         told = "\n".join(f"{label}: {value}" for label, value in rows)
         blocks.append({"type": "section", "text": _plain(_cut(told, _SECTION))})
     elif rows:
         blocks.append({"type": "table", "rows": [[_raw(label), _raw(value)] for label, value in rows]})
-    if link:
-        pointed = f"<{_escaped(link).replace('|', '%7C')}|Open the page>"
-        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": _cut(pointed, _SECTION)}})
+    if pointed:
+        blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": pointed}})
     return blocks
+
+
+def _is_address(value: str) -> bool:
+    return bool(_ADDRESS.fullmatch(value))
+
+
+def _links(links: Sequence[tuple[str, str]]) -> str:
+    """Links of a section, as many as there is room for: half of one would lead elsewhere."""
+    found = ""
+    for label, address in links:
+        name = _escaped(label).replace("|", "/") or "link"
+        each = f"<{_escaped(address).replace('|', '%7C')}|{name}>"
+        joined = f"{found} · {each}" if found else each
+        found = joined if len(joined) <= _SECTION else found
+    return found
 
 
 def _sections(text: str, most: int) -> Iterator[str]:

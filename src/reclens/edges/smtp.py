@@ -12,6 +12,7 @@ import os
 import re
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Final, Literal
@@ -99,6 +100,7 @@ class MailNotifier:
         key: str | None = None,
         link: str | None = None,
         message_id: str | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Send a message; it returns when the server has taken it for every address.
 
@@ -113,7 +115,8 @@ class MailNotifier:
         mail["Message-ID"] = _named(message_id or f"{title}\n{text}")
         if key is not None:
             mail["References"] = _named(f"thread {key}")
-        mail.set_content(text if link is None else f"{text}\n\n{link}\n")
+        told = "\n".join(f"{label}: {value}" for label, value in (facts or {}).items())
+        mail.set_content("\n\n".join(part for part in (text, told, link) if part) + "\n")
         self._service.ask("take the message", lambda: self._deliver(mail), problem=_problem)
 
     def _deliver(self, mail: EmailMessage) -> None:

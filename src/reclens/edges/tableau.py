@@ -76,7 +76,7 @@ def export_tableau(
     Raises:
         MissingExtraError: If the Hyper API is not installed.
         UnknownNameError: If an evaluation or the comparison does not exist.
-        UsageError: If there is no evaluation.
+        UsageError: If there is nothing to export.
         WorkspaceError: If a file is in the way, or cannot be written.
     """
     need("tableauhyperapi", extra="tableau")

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Mapping
 from http.client import HTTPMessage
 from typing import IO, Final, Literal
 from urllib.error import HTTPError
@@ -39,7 +40,7 @@ def connect(rest: str) -> WebhookNotifier:
 
 
 class WebhookNotifier:
-    """Posts messages as JSON: ``title, text, severity, key, link, message_id``.
+    """Posts messages as JSON: ``title, text, severity, key, link, message_id, facts``.
 
     ``Idempotency-Key`` tells the receiver which message it is, should it come again after a crash. Redirects are not
     followed: they would carry the message to an address that nobody named.
@@ -72,6 +73,7 @@ class WebhookNotifier:
         key: str | None = None,
         link: str | None = None,
         message_id: str | None = None,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Post a message; it returns when the receiver answered with success.
 
@@ -85,6 +87,7 @@ class WebhookNotifier:
             "key": key,
             "link": link,
             "message_id": message_id,
+            "facts": dict(facts or {}),
         }
         body = json.dumps(content, ensure_ascii=False).encode()
         headers = {"Content-Type": "application/json; charset=utf-8", "User-Agent": "reclens"}

@@ -45,7 +45,7 @@ def export_frames(
 
     Raises:
         UnknownNameError: If an evaluation or the comparison does not exist.
-        UsageError: If there is no evaluation.
+        UsageError: If there is neither an evaluation nor a day that was watched.
         WorkspaceError: If an artefact is broken.
     """
     listed = workspace.list("evaluation")
@@ -55,8 +55,11 @@ def export_frames(
     for name in names:
         if name not in known:
             raise UnknownNameError(f"evaluation in {workspace.folder}", name, known)
-    if not names:
-        raise UsageError(f"{workspace.folder} has no evaluation to export. Run 'reclens demo', or evaluate some lists.")
+    if not names and not workspace.list("health"):
+        raise UsageError(
+            f"{workspace.folder} has no evaluation and no watched day to export. "
+            "Run 'reclens demo', evaluate some lists, or run 'reclens monitor'."
+        )
     compared = [comparison] if comparison is not None else [each.name for each in workspace.list("comparison")]
     comparisons = [Compared.of(name, workspace.load("comparison", name)) for name in compared]
     for table in EXPORTS:

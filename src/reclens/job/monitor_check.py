@@ -1,4 +1,7 @@
-"""The dead man's switch: whether the run of a day happened, seen from outside of it."""
+"""The dead man's switch: whether the run of a day happened, seen from outside of it.
+
+It has a lock and an outbox of its own: a run that hangs holds those of the runs, and is what there is to tell.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from reclens.monitor.records import Notice
 __all__ = ["RunCheck", "check_run", "yesterday"]
 
 _WAIT: Final = 60.0
-"""Seconds to wait for a run that is under way: it may be the one that is missed."""
+"""Seconds to wait for another check."""
+_OUTBOX: Final = "outbox-of-check"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +46,16 @@ def yesterday(project: Project, now: datetime | None = None) -> date:
     return (datetime.now(zone) if now is None else now.astimezone(zone)).date() - timedelta(days=1)
 
 
-def check_run(project: Project, day: date, *, dry_run: bool = False) -> RunCheck:
-    """See whether a day was run, and tell people if it was not; once a day.
+def check_run(
+    project: Project, day: date, *, failed: str | None = None, log: str | None = None, dry_run: bool = False
+) -> RunCheck:
+    """See whether a day was run, and tell people if it was not, or that a step of a scheduler failed; once a day.
 
     Args:
         project: The monitor.
         day: The day.
+        failed: The step that failed.
+        log: Where its log is.
         dry_run: Send nothing.
 
     Returns:
@@ -57,13 +65,19 @@ def check_run(project: Project, day: date, *, dry_run: bool = False) -> RunCheck
         WorkspaceError: If the state cannot be read or written.
     """
     days = project.days()
-    if day in days:
-        return RunCheck(day=day, ran=True, words=(f"{day} was run",))
-    before = [each for each in days if each < day]
-    facts = {"last_day": before[-1].isoformat() if before else None}
-    notice = Notice(key=f"not_run:{day.isoformat()}", code="not_run", day=day, severity="critical", facts=facts)
-    words = words_of(project, notice)
-    if not dry_run:
-        with project.lock(wait=_WAIT):
-            tell(project, [notice])
-    return RunCheck(day=day, ran=False, words=(words.title, words.text))
+    ran, notices = day in days, list[Notice]()
+    if failed is not None:
+        facts = {"step": failed, "log": log, "ran": ran}
+        key = f"failed:{failed}:{day.isoformat()}"
+        notices.append(Notice(key=key, code="failed", day=day, severity="critical", facts=facts))
+    elif not ran:
+        before = [each for each in days if each < day]
+        facts = {"last_day": before[-1].isoformat() if before else None}
+        key = f"not_run:{day.isoformat()}"
+        notices.append(Notice(key=key, code="not_run", day=day, severity="critical", facts=facts))
+    told = [words_of(project, each) for each in notices]
+    if not dry_run and (notices or (project.state / _OUTBOX).exists()):  # a receiver may have been down before
+        with project.check_lock(wait=_WAIT):
+            tell(project, notices, outbox=_OUTBOX)
+    words = [line for each in told for line in (each.title, each.text)]
+    return RunCheck(day=day, ran=ran, words=tuple(words or [f"{day} was run"]))

@@ -46,12 +46,13 @@ def to_tell(project: Project, notices: Sequence[Notice]) -> list[Notice]:
     return found
 
 
-def tell(project: Project, notices: Sequence[Notice]) -> list[Delivery]:
+def tell(project: Project, notices: Sequence[Notice], *, outbox: str = "outbox") -> list[Delivery]:
     """Put notices into the outbox, and send what waits there; a receiver that is down gets them by the next run.
 
     Args:
         project: The monitor; hold its lock meanwhile.
         notices: In order; one that was in the outbox before is not sent again.
+        outbox: Its name: that of the check is another one than that of the runs.
 
     Returns:
         What each receiver got.
@@ -61,9 +62,9 @@ def tell(project: Project, notices: Sequence[Notice]) -> list[Delivery]:
         UsageError: If an address of ``[notify]`` is none.
     """
     receivers = receivers_of(project)
-    outbox = Outbox(project.state / "outbox")
-    outbox.add([_message(project, each) for each in to_tell(project, notices)], receivers=list(receivers))
-    return outbox.send(receivers)
+    box = Outbox(project.state / outbox)
+    box.add([_message(project, each) for each in to_tell(project, notices)], receivers=list(receivers))
+    return box.send(receivers)
 
 
 def settle(project: Project, notices: Iterable[Notice]) -> None:
@@ -99,6 +100,7 @@ def _message(project: Project, notice: Notice) -> Message:
         severity=_URGENCY[notice.severity],
         thread=notice.incident,
         link=_link(project, notice),
+        facts=dict(words.facts),
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeVar
 
@@ -39,6 +39,7 @@ class Message:
         severity: How urgent it is.
         thread: What it is about, such as the id of an incident.
         link: Address of the page that shows more.
+        facts: Short facts beside the text, label -> value.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Message:
     severity: Literal["info", "warning", "critical"] = "info"
     thread: str | None = None
     link: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,6 +154,7 @@ class Outbox:
                     key=message.thread,
                     link=message.link,
                     message_id=message.key,
+                    facts=message.facts,
                 )
             except WorkspaceError as error:
                 return Delivery(receiver=address, sent=sent, waiting=len(todo) - sent, problem=str(error))

@@ -92,8 +92,28 @@ class Project:
             NameTakenError: If another run has it.
             WorkspaceError: If the folder cannot be written.
         """
+        with self._held("lock", wait):
+            sweep([self.state, self.published, *self._folders()])
+            yield
+
+    @contextmanager
+    def check_lock(self, *, wait: float = 0.0) -> Generator[None]:
+        """Keep other checks out, and no run: one that hangs holds :meth:`lock`, and is what a check has to tell of.
+
+        Args:
+            wait: Seconds to wait for another check to end.
+
+        Raises:
+            NameTakenError: If another check has it.
+            WorkspaceError: If the folder cannot be written.
+        """
+        with self._held("check-lock", wait):
+            yield
+
+    @contextmanager
+    def _held(self, name: str, wait: float) -> Generator[None]:
         made_folder(self.state)
-        place, end = self.state / "lock", time.monotonic() + wait
+        place, end = self.state / name, time.monotonic() + wait
         try:
             file = place.open("a+b")
         except OSError as error:
@@ -103,7 +123,6 @@ class Project:
                 if time.monotonic() >= end:
                     raise NameTakenError(f"another run writes {self.folder}. Wait for its end, then run again.")
                 time.sleep(_AGAIN)
-            sweep([self.state, self.published, *self._folders()])
             yield
 
     # -------------------------------------------------------------------------------------------------------- one day

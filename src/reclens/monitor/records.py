@@ -83,7 +83,7 @@ Direction = Literal["up", "down"]
 Severity = Literal["critical", "warning", "note"]
 AnnotationKind = Literal["deploy", "experiment", "holiday", "incident", "note"]
 IncidentStatus = Literal["open", "acknowledged", "resolved"]
-NoticeCode = Literal["opened", "worse", "resolved", "gate_failed", "gate_passed", "not_run", "weekly"]
+NoticeCode = Literal["opened", "worse", "resolved", "gate_failed", "gate_passed", "not_run", "failed", "weekly"]
 
 
 class SeriesKey(NamedTuple):

@@ -185,15 +185,43 @@ def test_incidents_in_words(watched: ModuleType) -> None:
         ("gate_failed", "shop: data of 3 Mar 2026 failed", "number of rows: 4,000, expected 12,000"),
         ("gate_passed", "shop: data of 3 Mar 2026 are whole again", ""),
         ("not_run", "shop: the monitor has not run for 3 Mar 2026", "The last day that was run is 1 Mar 2026."),
+        ("failed", "shop: step run of 3 Mar 2026 failed", "The day has no numbers yet: see to the log of the step"),
         ("weekly", "shop: week to 3 Mar 2026: Act now.", "Report: reports/week.html"),
     ],
 )
 def test_notices_in_words(code: Any, title: str, within: str, watched: ModuleType) -> None:
-    facts = {"last_day": "2026-03-01", "headline": "Act now.", "report": "reports/week.html"}
+    facts = {
+        "last_day": "2026-03-01",
+        "headline": "Act now.",
+        "report": "reports/week.html",
+        "step": "run",
+        "ran": False,
+    }
     notice = Notice(key="k", code=code, day=watched.FAILED, severity="critical", incident="ctr-home-0305", facts=facts)
     gate = watched.gate_of(watched.FAILED)
     found = notice_words(notice, system="shop", incident=watched.drop(), gate=gate)
     assert found.title == title and within in found.text and "\n\n" not in found.text
+
+
+@pytest.mark.parametrize("code", ["opened", "resolved"])
+def test_the_facts_of_a_notice(code: Any, watched: ModuleType) -> None:
+    notice = Notice(key="k", code=code, day=watched.LAST, severity="critical", incident="ctr-home-0305")
+    incident = replace(watched.drop(), facts={"value": 0.0396, "expected": 0.066, "low": 0.06, "high": 0.072})
+    found = notice_words(notice, system="shop", incident=incident).facts
+    status = {"opened": "open", "resolved": "resolved, 8 Mar 2026"}[code]
+    suspects = {"First suspects": "a deploy on those days and another version of the model"} if code == "opened" else {}
+    assert found == {
+        "Status": status,
+        "Days": "5 to 8 Mar 2026",
+        "Click-through rate of home (surface)": "3.96%",
+        "Usual": "6.00% to 7.20%",
+        **suspects,
+        "Owner": "ranking team",
+        "Runbook": "https://wiki.example/ctr",
+    }
+    bare = notice_words(notice, system="shop", incident=replace(incident, owner=None, runbook=None, facts={})).facts
+    assert set(bare) == {"Status", "Days", *suspects}
+    assert notice_words(notice, system="shop").facts == {}
 
 
 def test_the_overview_puts_every_series_into_its_band(watched: ModuleType) -> None:

@@ -208,22 +208,31 @@ def check(
     ctx: typer.Context,
     date: DateOption = None,
     project: ProjectOption = None,
+    failed: Annotated[
+        str | None, typer.Option("--failed", help="Tell that this step of a scheduler failed, such as run.")
+    ] = None,
+    log: Annotated[str | None, typer.Option("--log", help="Where the log of that step is, for the notice.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the notice instead of sending it.")] = False,
     workspace: WorkspaceOption = Path("workspace"),
     quiet: QuietOption = False,
 ) -> None:
     """See whether the run of a day happened, and send a notice and exit with status 1 if it did not.
 
-    Start it apart from the run, some hours after it: a run that never starts cannot say so itself.
+    Start it apart from the run, some hours after it: a run that never starts, or never ends, cannot say so itself.
 
-    Example:
+    Examples:
       reclens monitor check
+
+      reclens monitor check --date 2026-01-05 --failed run --log http://airflow/log/run
     """
     from reclens.cli.shared import say
+    from reclens.errors import UsageError
     from reclens.job.monitor_check import check_run
 
     place = opened(project, workspace, ctx)
-    found = check_run(place, day_of(date, place), dry_run=dry_run)
+    if log is not None and failed is None:
+        raise UsageError("--log is given without --failed: say which step failed.")
+    found = check_run(place, day_of(date, place), failed=failed, log=log, dry_run=dry_run)
     say("\n".join(found.words), quiet=quiet)
     if not found.ran:
         raise typer.Exit(1)

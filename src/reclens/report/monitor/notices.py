@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from reclens.monitor.records import GateResult, Incident, Notice, NoticeCode
-from reclens.report._toolkit.format import count_of, sentence
+from reclens.report._toolkit.format import count_of, listed, sentence
 from reclens.report.monitor.sentences import (
     gate_sentence,
     incident_sentence,
@@ -15,17 +15,18 @@ from reclens.report.monitor.sentences import (
     next_sentence,
     why_sentences,
 )
-from reclens.report.monitor.values import day_text
-from reclens.report.monitor.words import SEVERITIES
+from reclens.report.monitor.values import day_text, days_text, interval_text, series_text, value_text
+from reclens.report.monitor.words import INCIDENT_STATES, SEVERITIES, suspect_name
 
 __all__ = ["NoticeWords", "notice_words"]
 
 
 class NoticeWords(NamedTuple):
-    """A notice as it is sent: plain text."""
+    """A notice as it is sent: plain text, and short facts beside it, label -> value."""
 
     title: str
     text: str
+    facts: Mapping[str, str] = {}
 
 
 def notice_words(
@@ -40,7 +41,30 @@ def notice_words(
         gate: The data gate of the day, if it is about that.
     """
     title, lines = _WORDS[notice.code](notice, incident, gate)
-    return NoticeWords(f"{system}: {title}", "\n".join(line for line in lines if line))
+    facts = {} if incident is None else _facts(notice, incident)
+    return NoticeWords(f"{system}: {title}", "\n".join(line for line in lines if line), facts)
+
+
+def _facts(notice: Notice, incident: Incident) -> dict[str, str]:
+    """The number, its usual band, suspects, whom it concerns and where it stands what to do."""
+    name, told = incident.root.indicator, incident.facts
+    value, low, high = (told.get(each) for each in ("value", "low", "high"))
+    ended = notice.code in ("resolved", "gate_passed")
+    found = {
+        "Status": f"resolved, {day_text(notice.day)}" if ended else INCIDENT_STATES[incident.status],
+        "Days": days_text(incident.first_day, incident.last_day),
+    }
+    if value is not None:
+        found[series_text(incident.root)] = value_text(name, value)
+    if low is not None and high is not None:
+        found["Usual"] = interval_text(name, low, high)
+    if incident.suspects and not ended:
+        found["First suspects"] = listed([suspect_name(each) for each in incident.suspects[:3]])
+    if incident.owner:
+        found["Owner"] = incident.owner
+    if incident.runbook:
+        found["Runbook"] = incident.runbook
+    return found
 
 
 _Made = tuple[str, list[str]]
@@ -87,6 +111,14 @@ def _not_run(notice: Notice, incident: Incident | None, gate: GateResult | None)
     return f"the monitor has not run for {day_text(notice.day)}", [seen, "See to whatever starts it every morning."]
 
 
+def _failed(notice: Notice, incident: Incident | None, gate: GateResult | None) -> _Made:
+    del incident, gate
+    title = f"step {notice.facts['step']} of {day_text(notice.day)} failed"
+    numbers = "The day was run before it failed" if notice.facts["ran"] else "The day has no numbers yet"
+    log = notice.facts.get("log")
+    return title, [f"{numbers}: see to the log of the step, and start it again.", f"Log: {log}" if log else ""]
+
+
 def _weekly(notice: Notice, incident: Incident | None, gate: GateResult | None) -> _Made:
     del incident, gate
     said = [str(each) for each in notice.facts.get("said", ())]
@@ -110,5 +142,6 @@ _WORDS: Final[Mapping[NoticeCode, Callable[[Notice, Incident | None, GateResult 
     "gate_failed": _gate_failed,
     "gate_passed": _gate_passed,
     "not_run": _not_run,
+    "failed": _failed,
     "weekly": _weekly,
 }
