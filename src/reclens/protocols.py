@@ -254,7 +254,7 @@ class Tracker(Protocol):
         ...
 
     def attach(self, path: Path) -> None:
-        """Add a file, which exists and is whole."""
+        """Add a file, which exists and is whole; a CSV is a table, where the tracker has tables."""
         ...
 
     def finish(self, status: Literal["done", "failed"]) -> None:

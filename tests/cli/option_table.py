@@ -166,7 +166,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         },
     ),
     "report": ({"evaluations": ["e1", "e2"]}, {"--title": FREE}),
-    "fit": ({"model": "popular", **_DATA, "--name": "new"}, {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})}),
+    "fit": (
+        {"model": "popular", **_DATA, "--name": "new"},
+        {**NEW, **_TRACK, "--split": Wrong(("nosuch",), {"--data": ...})},
+    ),
     "recommend": (
         {"model": "m"},
         {
@@ -267,7 +270,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "pipeline rerankers": ({}, {}),
     "pipeline fit": (
         {"config": "pipeline.toml", **_DATA, "--name": "new"},
-        {**NEW, "--split": Wrong(("nosuch",), {"--data": ...})},
+        {**NEW, **_TRACK, "--split": Wrong(("nosuch",), {"--data": ...})},
     ),
     "pipeline recommend": ({"pipeline": "p"}, _REQUEST),
     "pipeline trace": (
@@ -543,10 +546,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"folder": "watch", "--log": "train.csv"},
         {"folder": Wrong(("events.csv",)), "--log": FREE, "--system": FREE, "--dbt": FREE, **_NO_FOLDER},
     ),
-    "monitor run": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED, **_WAIT}),
+    "monitor run": ({"--date": "2026-01-05"}, {"--date": DAY, "--dry-run": FREE, **_WATCHED, **_WAIT, **_TRACK}),
     "monitor backfill": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED, **_WAIT}),
     "monitor replay": (_SPAN, {"--from": DAY, "--to": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
-    "monitor report": ({"--week": "2026-01-05"}, {"--week": Wrong((*DAY.values, "2025-01-01")), **_WATCHED}),
+    "monitor report": ({"--week": "2026-01-05"}, {"--week": Wrong((*DAY.values, "2025-01-01")), **_WATCHED, **_TRACK}),
     "monitor check": (
         {"--date": "2026-01-05"},
         {"--date": DAY, "--failed": FREE, "--log": Wrong(("http://h/log",)), "--dry-run": FREE, **_WATCHED},

@@ -8,9 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from reclens.edges import wandb
+from reclens.workspace import Workspace
+
+SYSTEM = "shop"
 
 
 class Kept:
@@ -102,6 +106,60 @@ def test_the_lift_of_an_experiment_is_tracked_with_its_interval(
         if row.get(key) is not None
     }
     assert len(known) >= 3 and kept.numbers() == pytest.approx(known)
+
+
+def test_the_training_of_a_model_is_tracked_with_what_it_was_made_from(
+    run: Any, shop: Path, tmp_path: Path, kept: Kept
+) -> None:
+    shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
+    events = pl.read_csv(tmp_path / "events.csv")
+    sizes = {"users": events["user_id"].n_unique(), "items": events["item_id"].n_unique()}
+    sizes["interactions"] = events.select("user_id", "item_id").n_unique()
+    done = run(
+        "fit", "ease", "--data", "events.csv", "--name", "e", "-p", "l2=7", "--track", "wandb:shop", cwd=tmp_path
+    )
+    start, (_, _, numbers), end = kept.calls
+    assert start[:2] == ("start", "e") and end == ("finish", "done") and "tracked: wandb:shop, run e" in done.stderr
+    assert start[2]["model"] == "ease" and start[2]["parameters"]["l2"] == 7.0 and start[2]["data"]["hash"]
+    assert numbers.items() >= sizes.items() and 0 < numbers["seconds"] < 60
+    assert json.loads(json.dumps(start[2])) == start[2]
+
+    kept.calls.clear()
+    run("pipeline", "fit", "pipeline.toml", "--data", "events.csv", "--name", "p2", "--track", "wandb:", cwd=tmp_path)
+    start, (_, _, numbers), _ = kept.calls
+    assert start[1] == "p2" and numbers.items() >= sizes.items() and start[2]["parameters"]["retrieve"]
+
+
+def test_a_day_and_a_week_of_the_monitor_are_tracked(run: Any, shop: Path, tmp_path: Path, kept: Kept) -> None:
+    shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
+    done = run("monitor", "run", "--date", "2026-01-05", "--track", "wandb:shop", "--format", "json", cwd=tmp_path)
+    day = Workspace(tmp_path / "workspace").load("health", f"{SYSTEM}-2026-01-05")
+    numbers = kept.numbers()
+    wanted = {(row["indicator"], row["segmentation"], row["segment"]): row["value"] for row in day.to_dicts()}
+    for (indicator, dimension, slice_), value in wanted.items():
+        name = indicator if dimension == "overall" else f"{indicator}/{dimension}/{slice_}"
+        assert numbers.get(name) == value
+    assert len(wanted) > 3 and numbers["incidents/open"] == json.loads(done.stdout)["rows"][0]["incidents"]
+    assert kept.calls[0][1] == f"{SYSTEM}-2026-01-05" and kept.calls[-1] == ("finish", "done")
+
+    kept.calls.clear()
+    run("monitor", "report", "--week", "2026-01-06", "--track", "wandb:shop", cwd=tmp_path)
+    attached = [name for what, name, *_ in kept.calls if what == "attach"]
+    assert attached == ["incidents.csv", "week-to-2026-01-11.md", "week-to-2026-01-11.html"]
+    assert kept.numbers()["days missing"] == 5 and kept.calls[0][1] == f"{SYSTEM}-week-to-2026-01-11"
+
+
+def test_a_tracker_that_fails_stops_no_day(run: Any, shop: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    pytest.importorskip("wandb", reason="wandb is not installed")
+
+    def away(**_: Any) -> None:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr("wandb.init", away)
+    monkeypatch.setenv("WANDB_MODE", "online")
+    shutil.copytree(shop, tmp_path, dirs_exist_ok=True)
+    done = run("monitor", "run", "--date", "2026-01-05", "--track", "wandb:shop", cwd=tmp_path)
+    assert "W&B did not take this run, which goes on: ConnectionError: no network" in done.stderr
 
 
 def test_an_address_is_checked_before_anything_is_read(run: Any, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from time import monotonic
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ from reclens.cli.serving import (
     wanted_users,
 )
 from reclens.cli.shared import Format, FormatOption, OutOption, QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.track import TrackOption, track_training
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 from reclens.errors import UsageError
@@ -75,6 +77,7 @@ def fit(
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model of that name.")] = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Fit a recommender and save it in the workspace.
@@ -114,9 +117,11 @@ def fit(
         train = load_data(data, reading, seed=seed) if held is None else held.train
         progress("read what to learn from", 1, 1)
         prepare(progress, "models", quiet=quiet)
+        started = monotonic()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", models.FitWarning)  # said below
             fitted = made.fit(train, progress=progress)
+        seconds = monotonic() - started
         if held is not None:
             hold_against_popular(fitted, held)
     from reclens.report import fit_problems
@@ -126,6 +131,7 @@ def fit(
     path = place.save(fitted, name or made.name, overwrite=overwrite)
     say(f"kept in {path}", quiet=quiet)
     say_origin(synthetic=says_synthetic(fitted.train_), quiet=quiet)
+    track_training(track, fitted, name=name or made.name, seconds=seconds, quiet=quiet)
 
 
 @command("recommend")

@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -31,6 +32,7 @@ from reclens.cli.shared import (
     SeedOption,
     WorkspaceOption,
 )
+from reclens.cli.track import TrackOption, track_training
 from reclens.cli.unused_options import known_id, refuse_unused
 from reclens.data.read.open import load_data, load_truth
 from reclens.data.read.request import Reading
@@ -76,6 +78,7 @@ def fit(
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing pipeline of that name.")] = False,
+    track: TrackOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Fit every stage of a pipeline and save it in the workspace.
@@ -95,9 +98,13 @@ def fit(
     place.expect_free("pipeline", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
         progress("read what to learn from", 0, 0)
-        made.fit(load_training(place, data, split, reading, seed=seed), progress=progress)
+        train = load_training(place, data, split, reading, seed=seed)
+        started = monotonic()
+        made.fit(train, progress=progress)
+        seconds = monotonic() - started
     say(f"kept in {place.save(made, name or made.name, overwrite=overwrite)}", quiet=quiet)
     say_origin(synthetic=says_synthetic(made.train_), quiet=quiet)
+    track_training(track, made, name=name or made.name, seconds=seconds, quiet=quiet)
 
 
 @command("pipeline recommend")

@@ -13,8 +13,12 @@ from reclens.cli.shared import QuietOption
 
 if TYPE_CHECKING:
     from reclens.job.track import Trackable
+    from reclens.models import Recommender
+    from reclens.monitor.health import Health
+    from reclens.monitor.week import Week
+    from reclens.pipeline import Pipeline
 
-__all__ = ["TrackOption", "track", "track_sync"]
+__all__ = ["TrackOption", "track", "track_monitor", "track_sync", "track_training"]
 
 
 def _checked(address: str | None) -> str | None:
@@ -43,6 +47,29 @@ def track(address: str | None, result: Trackable, *, name: str, files: Sequence[
 
     with working(f"track {address}", quiet=quiet):
         copy(address, result, name=name, files=files)
+    say(f"tracked: {address}, run {name}", quiet=quiet)
+
+
+def track_training(
+    address: str | None, model: Recommender | Pipeline, *, name: str, seconds: float, quiet: bool
+) -> None:
+    """Copy what is known of a fit to the tracker of ``--track``, if there is one."""
+    if address is None:
+        return
+    from reclens.job.track import Training
+
+    track(address, Training(model=model, seconds=seconds), name=name, quiet=quiet)
+
+
+def track_monitor(address: str | None, result: Health | Week, *, reports: Sequence[Path] = (), quiet: bool) -> None:
+    """Copy a day or a week of a monitor to the tracker of ``--track``, if there is one."""
+    if address is None:
+        return
+    from reclens.cli.shared import say, working
+    from reclens.job.track import track_monitor as copy
+
+    with working(f"track {address}", quiet=quiet):
+        name = copy(address, result, reports=reports)
     say(f"tracked: {address}, run {name}", quiet=quiet)
 
 

@@ -1,20 +1,24 @@
 """Runs at Weights & Biases: ``wandb:PROJECT`` or ``wandb:ENTITY/PROJECT``.
 
-Offline by default: a run is written to ``WANDB_DIR``, or to ``wandb`` in the working folder, and ``reclens wandb-sync``
-sends it later. ``WANDB_MODE=online`` sends it while it goes on. Whatever W&B answers, the run that is tracked goes on:
-what is kept there is a copy.
+Offline by default: a run is written to ``WANDB_DIR``, or to ``wandb`` in the working folder, and ``reclens track-sync``
+sends it later. ``WANDB_MODE=online`` sends it while it goes on, and writes it offline where W&B does not answer within
+twenty seconds. Whatever W&B answers, the run that is tracked goes on: what is kept there is a copy.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import re
+import shutil
 import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import polars as pl
 
 from reclens.engine import need
 from reclens.errors import RecLensWarning, UsageError, WorkspaceError, first_line
@@ -62,18 +66,23 @@ class WandbTracker:
         self._open = True
         for variable, value in _QUIET.items():
             os.environ.setdefault(variable, value)
-        self._run = self._tried(lambda: self._begun(name, settings))
+        mode = os.environ.get("WANDB_MODE", "offline")
+        self._run = self._tried(lambda: self._begun(name, settings, mode))
+        if self._run is None and mode not in ("offline", "disabled"):  # without a network, it can still be written
+            self._run = self._tried(lambda: self._begun(name, settings, "offline"))
 
-    def _begun(self, name: str, settings: Mapping[str, Any]) -> Any:
+    def _begun(self, name: str, settings: Mapping[str, Any], mode: str) -> Any:
         wandb: Any = need("wandb", extra="wandb")
         folder = Path(os.environ.get("WANDB_DIR", "."))
         folder.mkdir(parents=True, exist_ok=True)
+        # Artefacts wait beside the runs until they are sent: by default they would wait in the home of the user.
+        os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb" / "data"))
         return wandb.init(
             project=self.project,
             entity=self.entity,
             name=name,
             config=dict(settings),
-            mode=os.environ.get("WANDB_MODE", "offline"),
+            mode=mode,
             dir=str(folder),
             reinit="create_new",
             settings=wandb.Settings(
@@ -91,8 +100,20 @@ class WandbTracker:
     def attach(self, path: Path) -> None:
         """As :meth:`reclens.protocols.Tracker.attach`."""
         if self._run is not None:
-            # A copy in the folder of the run: it travels with it, and what was attached can change.
-            self._tried(lambda: self._run.save(str(path.resolve()), base_path=str(path.resolve().parent), policy="now"))
+            self._tried(lambda: self._attached(path.resolve()))
+
+    def _attached(self, path: Path) -> None:
+        # A copy in the folder of the run: it travels with it, and what was attached can change.
+        copy = Path(self._run.dir) / path.name
+        shutil.copyfile(path, copy)
+        self._run.save(str(copy), base_path=self._run.dir, policy="now")
+        if path.suffix == ".csv":
+            self._run.log({path.stem: _table(path)})
+        elif path.suffix == ".html":
+            wandb: Any = need("wandb", extra="wandb")
+            artifact = wandb.Artifact(re.sub(r"[^\w.-]", "-", path.stem), type="report")
+            artifact.add_file(str(copy))
+            self._run.log_artifact(artifact)
 
     def finish(self, status: Literal["done", "failed"]) -> None:
         """As :meth:`reclens.protocols.Tracker.finish`."""
@@ -107,9 +128,16 @@ class WandbTracker:
         except Exception as error:  # of any kind: the library hands on those of what it is made of
             if not self._told:
                 self._told = True
-                said = f"W&B does not keep this run: {type(error).__name__}: {first_line(error)[:200]}"
+                said = f"W&B did not take this run, which goes on: {type(error).__name__}: {first_line(error)[:200]}"
                 warnings.warn(said, RecLensWarning, stacklevel=2)
             return None
+
+
+def _table(path: Path) -> Any:
+    """A CSV as a table of W&B."""
+    wandb: Any = need("wandb", extra="wandb")
+    frame = pl.read_csv(path, infer_schema_length=None)
+    return wandb.Table(columns=frame.columns, data=[list(row) for row in frame.iter_rows()])
 
 
 def sync(folders: Sequence[Path], *, seconds: float) -> None:

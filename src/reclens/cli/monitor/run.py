@@ -12,6 +12,7 @@ from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.monitor.places import DAY, FromOption, ProjectOption, ToOption, WaitOption, day_of, opened
 from reclens.cli.registry import command
 from reclens.cli.shared import QuietOption, SeedOption, WorkspaceOption
+from reclens.cli.track import TrackOption, track_monitor
 
 __all__ = ["backfill", "check", "init", "replay", "report", "run"]
 
@@ -80,6 +81,7 @@ def run(
         bool, typer.Option("--dry-run", help="Print notices instead of sending them; the next run sends them.")
     ] = False,
     wait: WaitOption = 0.0,
+    track: TrackOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -113,6 +115,7 @@ def run(
         for each in done.notices:
             words = words_of(place, each)
             output.say(f"not sent: {words.title}\n{words.text}")
+    track_monitor(track, done.days[0], reports=done.reports, quiet=output.quiet)
 
 
 @command("monitor backfill")
@@ -181,6 +184,7 @@ def report(
         typer.Option("--week", formats=DAY, help="A day of the week; by default, the last day that was run."),
     ] = None,
     project: ProjectOption = None,
+    track: TrackOption = None,
     workspace: WorkspaceOption = Path("workspace"),
     output: Output = OUTPUT,
 ) -> None:
@@ -201,6 +205,7 @@ def report(
     found = read_week(place, last, workspace=kept)
     output.emit(trend_table(found), synthetic=found.synthetic)
     output.say(f"report: {', '.join(map(str, pages))}")
+    track_monitor(track, found, reports=pages, quiet=output.quiet)
 
 
 @command("monitor check")
