@@ -18,7 +18,7 @@ def test_tableau(run, demo, tmp_path: Path) -> None:
     assert said.stdout == "" and "leaderboard: 66 rows\n" in said.stderr and "written: t/leaderboard.tds" in said.stderr
     assert "daily_health: no rows: nothing in this workspace watches a system day by day" in said.stderr
     files = sorted(path.name for path in (tmp_path / "t").iterdir())
-    assert files == sorted(f"{table}.{kind}" for table in TABLES for kind in ("hyper", "tds"))
+    assert files == sorted([*(f"{table}.{kind}" for table in TABLES for kind in ("hyper", "tds")), "reclens.twb"])
     refused = run("export", "tableau", "-w", workspace, "--out", "t", cwd=tmp_path, status=2).stderr
     assert "reclens: t/leaderboard.hyper exists" in refused and "--force" in refused
     again = run("export", "tableau", "-w", workspace, "--out", "t", "--force", "-e", "demo-ease", cwd=tmp_path)

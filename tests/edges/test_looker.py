@@ -311,6 +311,8 @@ def test_every_column_is_a_field_and_every_measure_is_tested(bi: Looker) -> None
             )
         for name in (*bi.fields(table.name, "dimensions"), *(f"{g}_date" for g in bi.fields(table.name, kinds[1]))):
             bi.ask(table.name, [f"{table.name}.{name}"])
+        for name in bi.fields(table.name, "measures"):
+            assert len(bi.ask(table.name, [f"{table.name}.{name}"])) == 1
 
 
 def test_the_first_metric_is_a_filter_that_means_it_alone() -> None:

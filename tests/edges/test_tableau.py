@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from types import ModuleType
 
+import polars as pl
 import pytest
 
 from reclens.edges import tableau
-from reclens.edges.tableau import export_tableau, write_tds
+from reclens.edges._tds import write_tds
+from reclens.edges._workbook import SHEETS, write_workbook
+from reclens.edges.tableau import export_tableau
 from reclens.errors import MissingExtraError, WorkspaceError
 from reclens.export.schema import EXPORTS
+from reclens.monitor.health import health_name
+from reclens.workspace import Workspace
 
 WHY = "needs Tableau's Hyper API, which there is none of for this machine: pip install tableauhyperapi"
 hyper = pytest.importorskip("tableauhyperapi", reason=WHY)
 
-NAMES = [f"{table.name}.{kind}" for table in EXPORTS for kind in ("hyper", "tds")]
+NAMES = [*(f"{table.name}.{kind}" for table in EXPORTS for kind in ("hyper", "tds")), "reclens.twb"]
 
 
 def read(file: Path) -> tuple[dict[str, str], list[dict]]:
@@ -123,6 +130,122 @@ def test_hostile_names_are_data(kept, out: Path, hostile: str) -> None:
     assert all(row["user_id"].startswith(hostile) for row in read(out / "user_metrics.hyper")[1])
     for table in EXPORTS:
         assert (out / f"{table.name}.tds").read_bytes() == write_tds(table), "a data source holds no name of a run"
+
+
+def test_another_reader_finds_the_same_rows(out: Path) -> None:
+    pantab = pytest.importorskip("pantab", reason="needs pantab, another reader of extracts")
+    for table in EXPORTS:
+        frame = pl.from_arrow(pantab.frame_from_hyper(out / f"{table.name}.hyper", table=HOME, return_type="pyarrow"))
+        columns, rows = read(out / f"{table.name}.hyper")
+        assert isinstance(frame, pl.DataFrame) and frame.columns == list(columns) == [c.name for c in table.columns]
+        assert {name: kind for name, kind in frame.schema.items() if kind.is_float()} == {
+            column.name: pl.Float64() for column in table.columns if column.type == "real"
+        }
+        found = sorted(map(repr, frame.rows()))
+        assert found == sorted(repr(tuple(map(plain, row.values()))) for row in rows)
+        assert len(found) == len(rows) and (rows or table.name == "daily_health")
+
+
+HOME = ("Extract", "Extract")
+
+
+def plain(value: object) -> object:
+    """A value of the Hyper API as Python has it."""
+    return (
+        value.to_date()
+        if isinstance(value, hyper.Date)
+        else value.to_datetime()
+        if isinstance(value, hyper.Timestamp)
+        else value
+    )
+
+
+FIELD = re.compile(r"\[(federated\.\w+)\]\.\[((none|avg):(\w+):(nk|qk))\]")
+
+
+def test_the_workbook_has_a_sheet_a_question_and_each_is_answered_by_its_extract(kept, out: Path) -> None:
+    root = ET.parse(out / "reclens.twb").getroot()
+    assert [each.get("name") for each in root.findall("worksheets/worksheet")] == [each.title for each in SHEETS]
+    assert [each.get("name") for each in root.findall("windows/window")] == [each.title for each in SHEETS]
+    sources = {each.get("name"): each for each in root.findall("datasources/datasource")}
+    for source in sources.values():
+        link = source.find("connection/named-connections/named-connection/connection")
+        assert link is not None and (out / str(link.get("dbname"))).is_file()
+    for sheet in root.findall("worksheets/worksheet"):
+        (home,) = [each.get("name") for each in sheet.findall("table/view/datasources/datasource")]
+        described = {each.get("name") for each in sources[home].findall("column")}
+        needed = sheet.find("table/view/datasource-dependencies")
+        instances = {each.get("name"): each for each in needed.findall("column-instance")}
+        shelves = [sheet.findtext("table/rows"), sheet.findtext("table/cols")]
+        encoded = [each.get("column") for each in sheet.findall("table/panes/pane/encodings/*")]
+        filtered = [each.get("column") for each in sheet.findall("table/view/filter")]
+        fields = [match for text in [*shelves, *encoded, *filtered] for match in FIELD.findall(text)]
+        assert {field for _, field, *_ in fields} == {name.strip("[]") for name in instances}
+        assert {each.get("column") for each in instances.values()} == {
+            each.get("name") for each in needed.findall("column")
+        }
+        for place, field, kind, name, _ in fields:
+            assert place == home and f"[{name}]" in described
+            assert instances[f"[{field}]"].get("derivation") == {"none": "None", "avg": "Avg"}[kind]
+        assert all(shelves) and [each.text for each in sheet.findall("table/view/slices/column")] == filtered
+        filled = {table.name for table in EXPORTS} - {"daily_health"}
+        check_answer(out / f"{home.removeprefix('federated.')}.hyper", sheet, fields, filled)
+    hold = (out / "reclens.twb").read_bytes()
+    assert hold == write_workbook("ndcg@10") and b"daily_health.hyper" in hold, "it holds no name of a run"
+
+
+def test_the_days_of_a_monitor_alone_are_exported_with_their_sheets(tmp_path: Path, watched: ModuleType) -> None:
+    workspace, days = Workspace(tmp_path / "workspace"), watched.days()[-3:]
+    for day in days:
+        workspace.save(day, health_name(day.system, day.day))
+    found = export_tableau(workspace, tmp_path / "out")
+    assert found.rows == {table.name: 0 for table in EXPORTS} | {"daily_health": sum(d.detections.height for d in days)}
+    rows = {
+        (r["day"], r["indicator"], r["segmentation"], r["segment"]): r
+        for r in (row for d in days for row in d.to_dicts())
+    }
+    _, read_back = read(tmp_path / "out" / "daily_health.hyper")
+    assert len(rows) == len(read_back)
+    for row in read_back:
+        kept = rows[row["day"].to_date(), row["indicator"], row["segmentation"], row["segment"]]
+        assert all(same(row[name], kept[name]) for name in ("value", "low", "high", "n", "expected"))
+        assert (row["status"], row["note"], row["system"]) == (kept["status"], kept["note"], kept["system"])
+    root = ET.parse(tmp_path / "out" / "reclens.twb").getroot()
+    for sheet in root.findall("worksheets/worksheet"):
+        texts = [sheet.findtext("table/rows"), sheet.findtext("table/cols")]
+        texts += [each.get("column") for each in sheet.findall("table/panes/pane/encodings/*")]
+        fields = [match for text in texts for match in FIELD.findall(text)]
+        home = fields[0][0].removeprefix("federated.")
+        check_answer(tmp_path / "out" / f"{home}.hyper", sheet, fields, {"daily_health"})
+
+
+def check_answer(extract: Path, sheet: ET.Element, fields: list[tuple[str, ...]], filled: set[str]) -> None:
+    """What Tableau would ask of the extract: each mark is one number, but on the sheet of means over users."""
+    groups = dict.fromkeys(f'"{name}"' for _, _, kind, name, _ in fields if kind == "none")
+    values = dict.fromkeys(f'AVG("{name}")' for _, _, kind, name, _ in fields if kind == "avg")
+    kept = {FIELD.findall(each.get("column"))[0][3]: each[0].get("member").strip('"') for each in sheet.iter("filter")}
+    where = " AND ".join(f'"{name}" = {hyper.escape_string_literal(value)}' for name, value in kept.items()) or "TRUE"
+    query = f'SELECT {", ".join([*groups, *values, "COUNT(*)"])} FROM "Extract"."Extract" WHERE {where}'
+    settings = {"telemetry": hyper.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU, "parameters": {"log_config": ""}}
+    with hyper.HyperProcess(**settings) as process, hyper.Connection(process.endpoint, str(extract)) as connection:
+        rows = connection.execute_list_query(f"{query} GROUP BY {', '.join(groups)}")
+    assert bool(rows) == (extract.stem in filled)
+    assert sheet.get("name") == "Mean over users" or all(row[-1] == 1 for row in rows)
+
+
+def test_the_workbook_without_evaluations_is_filtered_to_no_metric() -> None:
+    root = ET.fromstring(write_workbook(None))
+    kept = {each.get("member") for each in root.iter("groupfilter")}
+    assert kept == {'"overall"'}
+    odd = ET.fromstring(write_workbook('a"b\\c'))
+    assert '"a\\"b\\\\c"' in {each.get("member") for each in odd.iter("groupfilter")}
+
+
+@pytest.mark.skipif("TABLEAU_XSD" not in os.environ, reason="TABLEAU_XSD names no schema of tableau-document-schemas")
+def test_the_workbook_fits_the_schema_of_tableau(out: Path) -> None:
+    etree = pytest.importorskip("lxml.etree", reason="needs lxml")
+    schema = etree.XMLSchema(etree.parse(os.environ["TABLEAU_XSD"]))
+    schema.assertValid(etree.parse(str(out / "reclens.twb")))
 
 
 TYPES = {

@@ -13,10 +13,10 @@ import polars as pl
 from reclens.drafts import draft_folder
 from reclens.errors import Advice, Setting, WorkspaceError
 from reclens.export.columns import ExportTable
-from reclens.export.schema import EXPORTS
+from reclens.export.schema import EXPORTS, LEADERBOARD
 from reclens.tabular import Tabular
 
-__all__ = ["OVERWRITE", "Exported", "Parts", "refuse_to_replace", "stage", "write_folder"]
+__all__ = ["OVERWRITE", "Exported", "Parts", "first_metric", "refuse_to_replace", "stage", "write_folder"]
 
 OVERWRITE: Final = Advice("replace_files", (Setting("overwrite", True),), "Choose another place, or pass {overwrite}.")
 """How a caller says that files may be replaced."""
@@ -99,3 +99,9 @@ def stage(frames: Iterable[tuple[ExportTable, pl.DataFrame]], folder: Path) -> t
             parts[table.name].append(file)
             rows[table.name] += frame.height
     return parts, rows
+
+
+def first_metric(parts: Parts) -> str | None:
+    """The metric that a dashboard or a workbook opens with: the first of the newest run, which is its main one."""
+    first = next(iter(parts[LEADERBOARD.name]), None)
+    return None if first is None else pl.scan_parquet(first, glob=False).select("metric").head(1).collect().item()

@@ -12,10 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import polars as pl
-
 from reclens.edges._lookml import block, quoted, view
-from reclens.edges._staging import Exported, Parts, refuse_to_replace, stage, write_folder
+from reclens.edges._staging import Exported, Parts, first_metric, refuse_to_replace, stage, write_folder
 from reclens.edges._warehouse import check_database, write_database, write_parquet
 from reclens.engine import Progress, quiet
 from reclens.errors import ArgumentValueError
@@ -74,7 +72,7 @@ def export_looker(
         staged, rows = stage(frames, Path(parts))
         progress("write tables", 0, 0)
         _write_tables(staged, folder, file, schema)
-        for name, text in lookml_project(connection=connection, schema=schema, metric=_first_metric(staged)).items():
+        for name, text in lookml_project(connection=connection, schema=schema, metric=first_metric(staged)).items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text, encoding="utf-8")
     files = tuple(place / name for name in (*project, *tables))
@@ -86,12 +84,6 @@ def _write_tables(parts: Parts, folder: Path, file: Path | None, schema: str) ->
         write_parquet(parts, folder / "tables")
     else:
         write_database(parts, file, schema)
-
-
-def _first_metric(parts: Parts) -> str | None:
-    """The metric that the dashboard opens with: the first of the newest run, which is its main one."""
-    first = next(iter(parts[LEADERBOARD.name]), None)
-    return None if first is None else pl.scan_parquet(first, glob=False).select("metric").head(1).collect().item()
 
 
 def lookml_project(*, connection: str = "reclens", schema: str = "main", metric: str | None = None) -> dict[str, str]:
