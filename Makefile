@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all browser lint format types layers docs reference env lock mutants clean
+.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all airflow browser lint format types layers docs reference env lock mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,8 +33,8 @@ dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on t
 test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-# The targets of what needs an environment of its own. Each says so while it has no tests.
-test-airflow test-spark:
+# The target of what needs an environment of its own. It says so while it has no tests.
+test-spark:
 	@echo "make $@: no tests yet"
 
 test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM
@@ -52,7 +52,14 @@ test-stores: $(VENV)/.test  ## tests of Pinecone's clients of two older APIs, an
 	@$(MAKE) --no-print-directory env ENV=dbt-postgres
 	RECLENS_TEST_DBT=$(CURDIR)/.venv-dbt-postgres/bin/python $(RUN)/python -m pytest tests/edges/test_dbt_postgres.py $(ARGS)
 
-test-airflow:  ## tests of the Airflow DAGs
+airflow: $(VENV)/.core  ## Airflow with the DAGs of the monitor in the folder workspace, at http://127.0.0.1:8080 (ARGS="dags list" for a command)
+	@$(MAKE) --no-print-directory env ENV=airflow
+	RECLENS_BIN=$(CURDIR)/$(RUN)/reclens AIRFLOW_BIN=.venv-airflow/bin/airflow pipelines/airflow/airflow.sh $(or $(ARGS),standalone)
+
+test-airflow: $(VENV)/.test  ## tests of the Airflow DAGs, by Airflow: a day twice, and a scheduled run
+	@$(MAKE) --no-print-directory env ENV=airflow
+	AIRFLOW_BIN=$(CURDIR)/.venv-airflow/bin/airflow $(RUN)/python -m pytest tests/pipelines/test_airflow.py $(ARGS)
+
 test-spark:  ## tests on a JVM Spark
 
 test-all:  ## everything that has to hold before a change lands: lint, types, layers, docs, then every test

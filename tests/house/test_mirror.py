@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-OF_NO_ROOM = {"cases", "docs", "helpers", "house", "reference", "stored"}
+OF_NO_ROOM = {"cases", "docs", "helpers", "house", "pipelines", "reference", "stored"}
 """Folders of stored values, of modules that tests import, and of what is tested across rooms."""
 
 
