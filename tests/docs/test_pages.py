@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import doctest
 import inspect
+import json
 import os
 import re
 import shlex
@@ -99,7 +100,17 @@ def check_shop(names: dict) -> None:
     assert names["shares"][0.0] < 0.05 + 3 * (0.05 * 0.95 / names["runs"]) ** 0.5
 
 
-CHECKED = {"shop-in-a-day.md": check_shop}
+def check_alert(names: dict) -> None:
+    """The first alert of the page about production: a notice of the day that the page spoiled."""
+    log = names["log"].height
+    lines = [json.loads(line) for line in Path("workspace/monitor/notices.jsonl").read_text().splitlines()]
+    (opened,) = [line for line in lines if line["message_id"].startswith("opened:") and line["facts"]]
+    assert opened["message_id"].endswith(":2026-03-01") and log > 1_000
+    assert opened["facts"]["Status"] == "open" and opened["facts"]["Runbook"] == "https://wiki.example/ctr"
+    assert (Path("tableau") / "reclens.twb").exists() and list(Path("wandb").glob("offline-run-*"))
+
+
+CHECKED = {"shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
