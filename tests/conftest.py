@@ -379,25 +379,9 @@ def _health(day: date, value: float, status: str, **more) -> dict:
 def _two_towns() -> Dataset:
     from reclens.data.dataset import Dataset
 
-    rows = [
-        (1, 10),
-        (1, 11),
-        (1, 15),
-        (2, 11),
-        (2, 12),
-        (2, 15),
-        (3, 12),
-        (3, 13),
-        (3, 15),
-        (4, 14),
-        (4, 15),
-        (5, 11),
-        (5, 14),
-        (8, 20),
-        (9, 30),
-        (9, 31),
-    ]
-    return Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
+    users = [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 8, 9, 9]
+    items = [10, 11, 15, 11, 12, 15, 12, 13, 15, 14, 15, 11, 14, 20, 30, 31]
+    return Dataset(pl.DataFrame({"user_id": users, "item_id": items}))
 
 
 @pytest.fixture(scope="session")
