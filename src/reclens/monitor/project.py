@@ -92,7 +92,7 @@ class Project:
             NameTakenError: If another run has it.
             WorkspaceError: If the folder cannot be written.
         """
-        with self._held("lock", wait):
+        with self._lock("lock", wait):
             sweep([self.state, self.published, *self._folders()])
             yield
 
@@ -107,11 +107,11 @@ class Project:
             NameTakenError: If another check has it.
             WorkspaceError: If the folder cannot be written.
         """
-        with self._held("check-lock", wait):
+        with self._lock("check-lock", wait):
             yield
 
     @contextmanager
-    def _held(self, name: str, wait: float) -> Generator[None]:
+    def _lock(self, name: str, wait: float) -> Generator[None]:
         made_folder(self.state)
         place, end = self.state / name, time.monotonic() + wait
         try:
