@@ -20,7 +20,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import polars as pl
@@ -41,6 +41,7 @@ __all__ = ["METRICS", "run_chaos", "run_seed"]
 _BEGIN: Final = date(2026, 1, 5)
 _CLEAN, _JUDGED, _REFERENCE = 105, 63, 28
 _ITEMS: Final = 2_000
+_STRENGTHS: Final[tuple[Strength, ...]] = get_args(Strength)
 _DIMENSIONS: Final = ("surface", "model_version", "segment", "position")
 _SHARE: Final = Rule(scale="logit", direction="up", family="data")
 _RULES: Final[dict[str, Rule]] = {
@@ -170,14 +171,14 @@ def _overall(log: pl.DataFrame, past: _Past, until: int, repeated: int) -> pl.Da
     top, busiest = shown[-(_ITEMS // 100) :].sum(), by_user[-busy:].sum()
     place = np.arange(1, len(shown) + 1) + _ITEMS - len(shown)  # items that were not shown come first
     gini = float(np.sum((2 * place - _ITEMS - 1) * shown) / (_ITEMS * shown.sum()))
-    clicks = int(log["clicked"].sum())
+    clicks, converted = int(log["clicked"].sum()), float(log["converted"].sum())
     found: dict[str, tuple[float, float | None, float | None]] = {
         "duplicates": (repeated / n, repeated, n),
         "top_share": (top / n, top, n),
         "coverage": (len(shown) / _ITEMS, len(shown), _ITEMS),
         "gini": (gini, None, None),
         "top_user_share": (busiest / n, busiest, n),
-        "conversion": (log["converted"].sum() / max(clicks, 1), float(log["converted"].sum()), clicks),
+        "conversion": (converted / max(clicks, 1), converted, clicks),
     }
     lists = log["request_id"].n_unique()
     firsts = min(int((log["position"] == 1).sum()), lists)
@@ -188,7 +189,9 @@ def _overall(log: pl.DataFrame, past: _Past, until: int, repeated: int) -> pl.Da
         past.days.append(counts)
     names = {"hour": "hour_drift", "feature.price": "psi_price", "score": "psi_score"}
     found |= {names[name]: (value, None, None) for name, value in past.distances(counts, until).items()}
-    rows = [(name, OVERALL, "all", value, None, x, of, n) for name, (value, x, of) in found.items()]
+    rows: list[tuple[Any, ...]] = [
+        (name, OVERALL, "all", value, None, x, of, n) for name, (value, x, of) in found.items()
+    ]
     if before:
         signal = shift_signal(counts["hour"], before["hour"])
         rows.append(("clock_shift", OVERALL, "all", signal, NOISE, None, None, n))
@@ -229,7 +232,7 @@ def run_seed(seed: int, kinds: Sequence[str] = (), strengths: Sequence[Strength]
         "faults": [],
     }
     for name in kinds or KINDS:
-        for strength in strengths or STRENGTHS:
+        for strength in strengths or _STRENGTHS:
             fault = Fault(kind=name, strength=strength, start=days[_JUDGED])
             window = days[_JUDGED : _JUDGED + KINDS[name].days]
             faulty = [
