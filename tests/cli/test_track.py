@@ -146,7 +146,8 @@ def test_a_day_and_a_week_of_the_monitor_are_tracked(run: Any, shop: Path, tmp_p
     run("monitor", "report", "--week", "2026-01-06", "--track", "wandb:shop", cwd=tmp_path)
     attached = [name for what, name, *_ in kept.calls if what == "attach"]
     assert attached == ["incidents.csv", "week-to-2026-01-11.md", "week-to-2026-01-11.html"]
-    assert kept.numbers()["days missing"] == 5 and kept.calls[0][1] == f"{SYSTEM}-week-to-2026-01-11"
+    assert kept.numbers()["days missing"] == 5 and kept.numbers()["incidents/open"] == 1
+    assert kept.calls[0][1] == f"{SYSTEM}-week-to-2026-01-11"
 
 
 def test_a_tracker_that_fails_stops_no_day(run: Any, shop: Path, tmp_path: Path, monkeypatch: Any) -> None:
