@@ -22,6 +22,7 @@ Experiment                ``experiment`` (plan, size, assign, read), ``world`` (
                           ``lab`` (studies in it)
 Audit                     ``audit`` (who and what is treated worse, by how much, and how sure that is)
 Explore                   ``explore`` (vectors of items and users: what a recommender reaches, and what it never finds)
+Learn                     ``learn`` (exercises on data of one's own that the machine checks)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
 Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
         experiment,
         explore,
         lab,
+        learn,
         metrics,
         models,
         pipeline,
@@ -103,6 +105,7 @@ __all__ = [
     "filters",
     "gate",
     "lab",
+    "learn",
     "load",
     "load_model",
     "metric",
@@ -146,6 +149,7 @@ _HOMES: Final = {
     "audit": "reclens.audit:",
     "explore": "reclens.explore:",
     "lab": "reclens.lab:",
+    "learn": "reclens.learn:",
     "Comparison": "reclens.evaluation:Comparison",
     "Dataset": "reclens.data.dataset:Dataset",
     "Estimate": "reclens.evaluation:Estimate",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from reclens.drafts import draft_file
 from reclens.errors import WorkspaceError
 
-__all__ = ["made_folder", "write_bytes", "write_text"]
+__all__ = ["locked", "made_folder", "write_bytes", "write_text"]
 
 
 def made_folder(path: str | Path) -> Path:
@@ -75,3 +77,27 @@ def _replace(target: Path, content: bytes, mode: int) -> None:
         os.fsync(file.fileno())
         draft.chmod(mode)
         draft.replace(target)
+
+
+@contextmanager
+def locked(path: Path) -> Generator[None]:
+    """Hold the lock of a file, which is made; another process that wants it waits.
+
+    The system drops the lock when the process ends, however it ends. Where there are no such locks (Windows), nothing
+    is locked.
+
+    Raises:
+        WorkspaceError: If the file cannot be made.
+    """
+    try:
+        file = path.open("a+b")
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be written: {error.strerror or error}. Choose another place.") from error
+    with file:
+        try:
+            import fcntl
+        except ImportError:
+            yield
+            return
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+        yield

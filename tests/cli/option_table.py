@@ -588,6 +588,15 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         },
     ),
     "monitor demo": ({}, NEW),
+    "learn list": ({}, NEW),
+    "learn next": ({}, NEW),
+    "learn start": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
+    "learn check": ({"exercise": "1.1"}, {"exercise": NAME, "--watch": FREE}),
+    "learn hint": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
+    "learn reset": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
+    "learn solution": ({"exercise": "1.1"}, {"exercise": NAME}),
+    "learn export": ({}, {}),
+    "learn verify": ({"file": "learn.json"}, {"file": ABSENT}),
 }
 """A valid call of each command, and what its options refuse."""
 

@@ -95,6 +95,15 @@ COMMANDS = (
     "monitor incidents snooze",
     "monitor chaos",
     "monitor demo",
+    "learn list",
+    "learn next",
+    "learn start",
+    "learn check",
+    "learn hint",
+    "learn reset",
+    "learn solution",
+    "learn export",
+    "learn verify",
 )
 ELSEWHERE = {
     "demo",
@@ -114,6 +123,10 @@ ELSEWHERE = {
     "export tableau",
     "monitor chaos",
     "monitor demo",
+    "learn check",
+    "learn solution",
+    "learn export",
+    "learn verify",
 }
 """Commands whose valid call takes seconds, the network or an extra: other tests run them."""
 

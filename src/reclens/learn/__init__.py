@@ -1,0 +1,55 @@
+"""Learn the job: exercises on data of one's own, each checked by the machine.
+
+::
+
+    learner = rl.learn.Learner("workspace")
+    learner.start("1.1")
+    learner.check("1.1").passed
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reclens.lazy import lazy
+
+if TYPE_CHECKING:
+    from reclens.learn.exercise import Draw, Exercise, Remark, all_exercises, exercise_of
+    from reclens.learn.learner import Checked, Learner, Started
+    from reclens.learn.progress import Attempt, Progress
+    from reclens.learn.verify import Replayed, Verified, verify
+
+__all__ = [
+    "Attempt",
+    "Checked",
+    "Draw",
+    "Exercise",
+    "Learner",
+    "Progress",
+    "Remark",
+    "Replayed",
+    "Started",
+    "Verified",
+    "all_exercises",
+    "exercise_of",
+    "verify",
+]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "Attempt": "progress",
+        "Checked": "learner",
+        "Draw": "exercise",
+        "Exercise": "exercise",
+        "Learner": "learner",
+        "Progress": "progress",
+        "Remark": "exercise",
+        "Replayed": "verify",
+        "Started": "learner",
+        "Verified": "verify",
+        "all_exercises": "exercise",
+        "exercise_of": "exercise",
+        "verify": "verify",
+    },
+)

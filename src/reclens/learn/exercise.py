@@ -1,0 +1,149 @@
+"""What an exercise is: data of the learner's own, an answer in files, and a check that no answer of another passes."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import ClassVar, Final
+from zlib import crc32
+
+import numpy as np
+
+from reclens.cards import Fact
+from reclens.errors import UnknownNameError
+
+__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_exercises", "exercise_of"]
+
+HIDDEN: Final = 3
+"""Further draws that code and SQL are run on."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Where the random numbers of an exercise come from: the same for a learner each time, others for everybody else.
+
+    Attributes:
+        seed: 128 bits, of the learner.
+        exercise: Code of the exercise.
+        number: 0 is what the learner sees; further ones are hidden.
+    """
+
+    seed: int
+    exercise: str
+    number: int = 0
+
+    def rng(self, what: str) -> np.random.Generator:
+        """A generator of its own for each purpose, so that a change of one draw moves no other.
+
+        >>> first, again = Draw(7, "1.1").rng("items"), Draw(7, "1.1").rng("items")
+        >>> int(first.integers(1000)) == int(again.integers(1000))
+        True
+        """
+        keys = (crc32(self.exercise.encode()), self.number, crc32(what.encode()))
+        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=keys))
+
+    def hidden(self, count: int = HIDDEN) -> list[Draw]:
+        """The draws that code and SQL are run on again."""
+        return [replace(self, number=number) for number in range(1, count + 1)]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something that a check saw and did not expect.
+
+    Attributes:
+        code: What is wrong; :mod:`reclens.report.learn` has its sentence.
+        facts: What was seen and what was expected: never the answer.
+    """
+
+    code: str
+    facts: Mapping[str, Fact] = field(default_factory=dict)
+
+
+class Exercise(ABC):
+    """An exercise: one file below ``learn/exercises``, and one with its texts below ``report/learn/exercises``.
+
+    Attributes:
+        code: Phase and number, such as ``"1.1"``.
+        name: Name of its folder.
+        files: The files of an answer, all of them text.
+        minutes: How long it takes somebody who knows the phase.
+        wrong: Name of a wrong answer -> what writes it as :meth:`solve` does. The tests see each of them fail.
+    """
+
+    code: ClassVar[str]
+    name: ClassVar[str]
+    files: ClassVar[tuple[str, ...]]
+    minutes: ClassVar[int]
+    wrong: ClassVar[Mapping[str, Callable[[Draw, Path], None]]]
+
+    @property
+    def phase(self) -> int:
+        """Number of its phase."""
+        return int(self.code.partition(".")[0])
+
+    @abstractmethod
+    def facts(self, draw: Draw) -> dict[str, Fact]:
+        """What the text of the task names: what was drawn for the learner."""
+
+    @abstractmethod
+    def write_data(self, draw: Draw, folder: Path) -> None:
+        """Write the data of the task; the same files each time."""
+
+    @abstractmethod
+    def templates(self, draw: Draw) -> dict[str, str]:
+        """File of the answer -> what it begins as."""
+
+    @abstractmethod
+    def judge(self, answer: Mapping[str, str], draw: Draw) -> Iterator[Remark]:
+        """Say what is wrong with an answer; nothing if it is right.
+
+        Args:
+            answer: File -> its text.
+            draw: The draw of the learner.
+        """
+
+    @abstractmethod
+    def solve(self, draw: Draw, folder: Path) -> None:
+        """Write a right answer, in a folder that holds the data."""
+
+
+@cache
+def _found() -> dict[str, Exercise]:
+    from reclens.learn import exercises as home
+
+    held = (
+        each
+        for module in pkgutil.iter_modules(home.__path__)
+        for each in vars(importlib.import_module(f"reclens.learn.exercises.{module.name}")).values()
+    )
+    kinds = {each for each in held if isinstance(each, type) and issubclass(each, Exercise) and each is not Exercise}
+    made = [each() for each in kinds]
+    return {each.code: each for each in sorted(made, key=lambda each: [int(part) for part in each.code.split(".")])}
+
+
+def all_exercises() -> Sequence[Exercise]:
+    """All exercises, in the order of the path."""
+    return tuple(_found().values())
+
+
+def exercise_of(name: str) -> Exercise:
+    """The exercise of a code or a name.
+
+    Raises:
+        UnknownNameError: If there is none.
+
+    Example:
+        >>> exercise_of("1.1").name
+        'make_them_disagree'
+    """
+    found = _found()
+    by_name = {each.name: each for each in found.values()}
+    if name in found or name in by_name:
+        return found.get(name) or by_name[name]
+    raise UnknownNameError("exercise", name, [*found, *by_name])

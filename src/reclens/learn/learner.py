@@ -1,0 +1,287 @@
+"""A learner: a folder of exercises beside the artefacts of a workspace, and what was done there."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import reclens
+from reclens.errors import UsageError, WorkspaceError
+from reclens.files import locked, made_folder, write_text
+from reclens.learn.answers import read_answer
+from reclens.learn.exercise import Draw, Exercise, Remark, all_exercises, exercise_of
+from reclens.learn.progress import Attempt, Progress, new_progress, read_progress, write_progress
+
+__all__ = ["EXPORT_KIND", "HINTS", "Checked", "Learner", "Started"]
+
+HINTS: Final = 3
+EXPORT_KIND: Final = "reclens learn"
+
+
+@dataclass(frozen=True)
+class Started:
+    """An exercise whose folder is ready.
+
+    Attributes:
+        exercise: The exercise.
+        folder: Its folder.
+        written: The files that were written now: none of an answer that was there.
+    """
+
+    exercise: Exercise
+    folder: Path
+    written: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found.
+
+    Attributes:
+        exercise: The exercise.
+        remarks: What is wrong; none if the answer is right.
+        attempt: Number of the attempt at this exercise, from 1.
+    """
+
+    exercise: Exercise
+    remarks: Sequence[Remark]
+    attempt: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.remarks
+
+
+class Learner:
+    """Exercises, answers and progress below ``WORKSPACE/learn``.
+
+    Args:
+        workspace: Folder of the workspace.
+
+    Example:
+        >>> import tempfile
+        >>> learner = Learner(tempfile.mkdtemp())
+        >>> learner.start("1.1").written
+        ['README.md', 'matrix.csv', 'answer.toml']
+    """
+
+    def __init__(self, workspace: str | Path) -> None:
+        self.folder = Path(workspace) / "learn"
+        self._file = self.folder / "progress.json"
+
+    @property
+    def progress(self) -> Progress | None:
+        """Where the learner stands; None before the first exercise was started.
+
+        Raises:
+            WorkspaceError: If the file cannot be read.
+        """
+        return read_progress(self._file)
+
+    def standing(self) -> list[dict[str, Any]]:
+        """A row an exercise: ``exercise``, ``minutes``, ``solved``, ``attempts``, ``hints``."""
+        progress = self.progress
+        solved = progress.solved() if progress else set()
+        return [
+            {
+                "exercise": each.code,
+                "minutes": each.minutes,
+                "solved": each.code in solved,
+                "attempts": progress.tries(each.code) if progress else 0,
+                "hints": progress.hints.get(each.code, 0) if progress else 0,
+            }
+            for each in all_exercises()
+        ]
+
+    def next(self) -> str | None:
+        """Code of the first exercise that is not solved; None when all are."""
+        return next((row["exercise"] for row in self.standing() if not row["solved"]), None)
+
+    def place(self, exercise: Exercise) -> Path:
+        """Folder of an exercise."""
+        return self.folder / f"{exercise.code}-{exercise.name}"
+
+    def draw(self, exercise: Exercise) -> Draw:
+        """What the data of an exercise are drawn from.
+
+        Raises:
+            UsageError: If nothing was started yet.
+        """
+        return Draw(int(self._begun().seed, 16), exercise.code)
+
+    def start(self, name: str) -> Started:
+        """Write the task, the data and the templates of an exercise; an answer that is there stays as it is.
+
+        Args:
+            name: Code or name of the exercise.
+
+        Raises:
+            UnknownNameError: If there is no such exercise.
+            WorkspaceError: If the folder cannot be written.
+        """
+        from reclens.report.learn.tasks import task_text
+
+        exercise = exercise_of(name)
+        with self._changed() as progress:
+            draw = Draw(int(progress.seed, 16), exercise.code)
+            folder = made_folder(self.place(exercise))
+            texts = {"README.md": task_text(exercise.code, exercise.facts(draw)), **exercise.templates(draw)}
+            written = [file for file in texts if not (folder / file).exists()]
+            for file in written:
+                write_text(folder / file, texts[file])
+            try:
+                exercise.write_data(draw, folder)
+            except OSError as error:
+                raise WorkspaceError(f"{folder} cannot be written: {error.strerror or error}.") from error
+        return Started(exercise, folder, written)
+
+    def check(self, name: str) -> Checked:
+        """Check the answer of an exercise, and keep the attempt.
+
+        Raises:
+            UnknownNameError: If there is no such exercise.
+            UsageError: If it was not started.
+            DataError: If a file is missing or is no answer to it: then there was no attempt.
+        """
+        exercise = exercise_of(name)
+        folder = self.place(exercise)
+        draw = self.draw(exercise)
+        if not folder.is_dir():
+            raise UsageError(f"Exercise {exercise.code} was not started. Run 'reclens learn start {exercise.code}'.")
+        answer = read_answer(exercise, folder, draw)
+        remarks = list(exercise.judge(answer, draw))
+        with self._changed() as progress:
+            hashes = {file: self._keep(text) for file, text in answer.items()}
+            now = datetime.now(UTC).replace(microsecond=0)
+            attempt = Attempt(
+                exercise=exercise.code,
+                at=max([now, *(each.at for each in progress.attempts[-1:])]),
+                passed=not remarks,
+                remarks=sorted({each.code for each in remarks}),
+                answer=hashes,
+                version=reclens.__version__,
+            )
+            progress.attempts.append(attempt)
+            tries = progress.tries(exercise.code)
+        return Checked(exercise, remarks, tries)
+
+    def changes(self, name: str, *, pause: float = 0.5) -> Iterator[None]:
+        """Come back at once, and then whenever a file of an answer has changed; without end.
+
+        Args:
+            name: Code or name of the exercise.
+            pause: Seconds between two looks.
+        """
+        exercise = exercise_of(name)
+        paths = [self.place(exercise) / file for file in exercise.files]
+        seen: list[tuple[int, int]] | None = None
+        while True:
+            found = [(each.st_mtime_ns, each.st_size) for each in (path.stat() for path in paths if path.exists())]
+            if found != seen:
+                seen = found
+                yield
+            time.sleep(pause)
+
+    def hint(self, name: str) -> tuple[int, str]:
+        """The next hint, and its number; the last one again when all were read.
+
+        Raises:
+            UnknownNameError: If there is no such exercise.
+        """
+        from reclens.report.learn.tasks import hint_text
+
+        exercise = exercise_of(name)
+        with self._changed() as progress:
+            number = min(progress.hints.get(exercise.code, 0) + 1, HINTS)
+            progress.hints[exercise.code] = number
+            facts = exercise.facts(Draw(int(progress.seed, 16), exercise.code))
+        return number, hint_text(exercise.code, number, facts)
+
+    def reset(self, name: str) -> Path | None:
+        """Put the folder of an exercise aside, and start it anew; attempts and hints stay counted.
+
+        Returns:
+            Where the old folder is; None if there was none.
+        """
+        exercise = exercise_of(name)
+        folder = self.place(exercise)
+        aside = None
+        if folder.is_dir():
+            old = made_folder(self.folder / "old")
+            aside = next(
+                place for number in range(1, 100_000) if not (place := old / f"{folder.name}-{number}").exists()
+            )
+            try:
+                folder.rename(aside)
+            except OSError as error:
+                raise WorkspaceError(f"{folder} cannot be moved: {error.strerror or error}.") from error
+        self.start(exercise.code)
+        return aside
+
+    def solution(self, name: str) -> dict[str, str]:
+        """A right answer on the learner's own data: file -> text.
+
+        Raises:
+            UsageError: If the learner has not solved the exercise yet.
+        """
+        from tempfile import TemporaryDirectory
+
+        exercise = exercise_of(name)
+        if exercise.code not in self._begun().solved():
+            raise UsageError(
+                f"The solution of {exercise.code} is shown once yours has passed. "
+                f"Try 'reclens learn hint {exercise.code}'."
+            )
+        draw = self.draw(exercise)
+        with TemporaryDirectory() as place:
+            exercise.write_data(draw, Path(place))
+            exercise.solve(draw, Path(place))
+            return {file: (Path(place) / file).read_text(encoding="utf-8") for file in exercise.files}
+
+    def export(self) -> dict[str, Any]:
+        """Everything that ``verify`` needs to replay the attempts on another machine.
+
+        Raises:
+            UsageError: If nothing was started yet.
+            WorkspaceError: If an answer that was kept is gone.
+        """
+        progress = self._begun()
+        texts: dict[str, str] = {}
+        for attempt in progress.attempts:
+            for digest in attempt.answer.values():
+                path = self.folder / "answers" / f"{digest}.txt"
+                try:
+                    texts[digest] = path.read_bytes().decode("utf-8")
+                except (OSError, UnicodeDecodeError) as error:
+                    raise WorkspaceError(f"{path} cannot be read ({error}). Put back a copy of the folder.") from error
+        return {"kind": EXPORT_KIND, "progress": progress.model_dump(mode="json"), "answers": texts}
+
+    def _begun(self) -> Progress:
+        progress = self.progress
+        if progress is None:
+            raise UsageError(f"Nothing was started in {self.folder}. Run 'reclens learn start'.")
+        return progress
+
+    @contextmanager
+    def _changed(self) -> Generator[Progress]:
+        """The progress, to be changed: locked meanwhile, and written whole at the end unless something failed."""
+        made_folder(self.folder)
+        with locked(self.folder / "progress.lock"):
+            progress = self.progress or new_progress()
+            yield progress
+            write_progress(self._file, progress)
+
+    def _keep(self, text: str) -> str:
+        content = text.encode()
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.folder / "answers" / f"{digest}.txt"
+        if not path.exists():
+            write_text(path, text)
+        return digest

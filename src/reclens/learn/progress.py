@@ -1,0 +1,116 @@
+"""Where a learner stands: the seed, every attempt and the hints that were read, in one file that is written whole."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reclens.errors import WorkspaceError
+from reclens.files import write_text
+
+__all__ = ["FORMAT", "Attempt", "Progress", "new_progress", "read_progress", "write_progress"]
+
+FORMAT: Final = 1
+"""Version of the file."""
+
+
+class Attempt(BaseModel):
+    """One check of one answer.
+
+    Attributes:
+        exercise: Code of the exercise.
+        at: When, in UTC; never before the attempt ahead of it, so that a clock that was set back reorders nothing.
+        passed: Whether the check found nothing wrong.
+        remarks: Codes of what it found.
+        answer: File of the answer -> SHA-256 of its bytes; the text is kept below ``answers``.
+        version: Version of RecLens.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    exercise: str
+    at: datetime
+    passed: bool
+    remarks: list[str] = []
+    answer: dict[str, str] = {}
+    version: str
+
+
+class Progress(BaseModel):
+    """The file ``learn/progress.json``.
+
+    Attributes:
+        format: Version of the file.
+        seed: 128 bits in hexadecimal, from which everything is drawn.
+        begun: When the learner began, in UTC.
+        hints: Exercise -> hints that were read.
+        attempts: The attempts, in their order.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = FORMAT
+    seed: str = Field(pattern=r"^[0-9a-f]{32}$")
+    begun: datetime
+    hints: dict[str, int] = {}
+    attempts: list[Attempt] = []
+
+    def solved(self) -> set[str]:
+        """Codes of the exercises that an attempt passed."""
+        return {each.exercise for each in self.attempts if each.passed}
+
+    def tries(self, exercise: str) -> int:
+        """Attempts at an exercise."""
+        return sum(each.exercise == exercise for each in self.attempts)
+
+
+def new_progress() -> Progress:
+    """Progress of a learner who begins now, with a seed of its own."""
+    return Progress(seed=secrets.token_hex(16), begun=datetime.now(UTC).replace(microsecond=0))
+
+
+def read_progress(path: Path) -> Progress | None:
+    """Read the file; None where there is none.
+
+    Raises:
+        WorkspaceError: If it cannot be read, or a newer version of RecLens wrote it.
+    """
+    try:
+        held: Any = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise WorkspaceError(
+            f"{path} cannot be read ({error}). Put back a copy, or move it away to begin anew."
+        ) from error
+    written = held.get("format") if isinstance(held, dict) else None
+    if isinstance(written, int) and written > FORMAT:
+        raise WorkspaceError(
+            f"{path} has format {written}, and this version of RecLens reads up to {FORMAT}. Install a newer RecLens."
+        )
+    try:
+        return Progress.model_validate(held)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise WorkspaceError(
+            f"{path}: {where}: {first['msg']}. Put back a copy, or move it away to begin anew."
+        ) from error
+
+
+def write_progress(path: Path, progress: Progress) -> None:
+    """Write the file whole, one line an attempt.
+
+    Raises:
+        WorkspaceError: If it cannot be written.
+    """
+    held = progress.model_dump(mode="json")
+    attempts = [json.dumps(each, ensure_ascii=False) for each in held.pop("attempts")]
+    head = json.dumps(held, ensure_ascii=False, indent=1).removesuffix("\n}")
+    rows = ",\n".join(f"  {each}" for each in attempts)
+    write_text(path, f'{head},\n "attempts": [{chr(10) + rows + chr(10) + " " if rows else ""}]\n}}\n')

@@ -1,0 +1,141 @@
+"""Replaying what a learner handed in: the only proof, since a file on one's own machine can be edited."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from reclens.engine import Progress as Reporter
+from reclens.engine import quiet
+from reclens.errors import DataError, RecLensError
+from reclens.learn.answers import MOST_BYTES, check_texts
+from reclens.learn.exercise import Draw, exercise_of
+from reclens.learn.learner import EXPORT_KIND
+from reclens.learn.progress import FORMAT, Attempt, Progress
+
+__all__ = ["Replayed", "Verified", "verify"]
+
+_MOST_FILE: Final = 50_000_000
+_MOST_ATTEMPTS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """An attempt that was run again.
+
+    Attributes:
+        attempt: What the file says.
+        passed: What the check says now; None if the answer could not be run.
+        reason: Why not, where it could not.
+    """
+
+    attempt: Attempt
+    passed: bool | None
+    reason: str = ""
+
+    @property
+    def reproduced(self) -> bool:
+        """Whether both agree."""
+        return self.passed is self.attempt.passed
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a replay gave.
+
+    Attributes:
+        replayed: The attempts, in their order.
+        solved: Codes of the exercises that an attempt solves, as replayed.
+    """
+
+    replayed: Sequence[Replayed]
+    solved: Sequence[str]
+
+    @property
+    def reproduced(self) -> int:
+        """Attempts whose replay agrees with the file."""
+        return sum(each.reproduced for each in self.replayed)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row an attempt: ``exercise``, ``at``, ``passed`` as the file says, ``replayed``, ``reason``."""
+        return [
+            {
+                "exercise": each.attempt.exercise,
+                "at": each.attempt.at.isoformat(),
+                "passed": each.attempt.passed,
+                "replayed": each.passed,
+                "reason": each.reason,
+            }
+            for each in self.replayed
+        ]
+
+
+def verify(path: str | Path, *, progress: Reporter = quiet) -> Verified:
+    """Check every answer of an export again, on the seed that it names.
+
+    Args:
+        path: What ``reclens learn export`` wrote.
+        progress: Reports how many attempts are done.
+
+    Raises:
+        DataError: If the file is not such an export, or an answer is not the one whose hash stands beside it.
+    """
+    held, answers = _read(Path(path))
+    seed = int(held.seed, 16)
+    replayed: list[Replayed] = []
+    known: dict[tuple[str, tuple[str, ...]], tuple[bool | None, str]] = {}
+    for number, attempt in enumerate(held.attempts, 1):
+        key = attempt.exercise, tuple(sorted(attempt.answer.values()))
+        if key not in known:
+            known[key] = _judged(attempt, seed, answers)
+        replayed.append(Replayed(attempt, *known[key]))
+        progress("replay the attempts", number, len(held.attempts))
+    solved = sorted({each.attempt.exercise for each in replayed if each.passed})
+    return Verified(replayed, solved)
+
+
+def _judged(attempt: Attempt, seed: int, answers: dict[str, str]) -> tuple[bool | None, str]:
+    try:
+        exercise = exercise_of(attempt.exercise)
+        texts = {file: answers[digest] for file, digest in attempt.answer.items()}
+        draw = Draw(seed, exercise.code)
+        check_texts(exercise, texts, draw)
+        return next(iter(exercise.judge(texts, draw)), None) is None, ""
+    except KeyError:
+        return None, "its answer is not in the file"
+    except RecLensError as error:
+        return None, str(error)
+
+
+def _read(path: Path) -> tuple[Progress, dict[str, str]]:
+    try:
+        if path.stat().st_size > _MOST_FILE:
+            raise DataError(f"{path} is larger than {_MOST_FILE:,} bytes, which no export is.")
+        held: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}. Name what 'learn export' wrote.") from error
+    except ValueError as error:
+        raise DataError(f"{path} is no JSON ({error}). Name what 'reclens learn export' wrote.") from error
+    if not isinstance(held, dict) or held.get("kind") != EXPORT_KIND:
+        raise DataError(f"{path} is no export of a learner. Name what 'reclens learn export' wrote.")
+    inner, answers = held.get("progress"), held.get("answers")
+    if isinstance(inner, dict) and isinstance(inner.get("format"), int) and inner["format"] > FORMAT:
+        raise DataError(f"{path} has format {inner['format']}; this version reads up to {FORMAT}. Install a newer one.")
+    try:
+        progress = Progress.model_validate(inner)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DataError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}. Export it again.") from error
+    if len(progress.attempts) > _MOST_ATTEMPTS or not isinstance(answers, dict):
+        raise DataError(f"{path} holds no answers, or more than {_MOST_ATTEMPTS:,} attempts. Export it again.")
+    for digest, text in answers.items():
+        fits = isinstance(text, str) and len(text.encode()) <= MOST_BYTES
+        if not fits or hashlib.sha256(text.encode()).hexdigest() != digest:
+            raise DataError(f"{path}: the answer {digest[:12]} is not the text that was checked. Export it again.")
+    return progress, answers

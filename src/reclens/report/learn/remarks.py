@@ -1,0 +1,98 @@
+"""What a check found, in words: what was seen and what was expected, never the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from reclens.cards import Fact
+from reclens.report._toolkit.format import count_of, listed
+
+__all__ = ["REMARKS", "remark_sentence"]
+
+REMARKS: Final[Mapping[str, str]] = {
+    "no_header": "{file} has no header line. It begins with 'user' and the names of the items.",
+    "wrong_size": "The matrix has {rows} rows and {columns} columns; from 3 to {most} of each are taken.",
+    "repeated_name": "{file} names a row or a column twice.",
+    "not_binary": "Row {row} of the matrix is not a name and {columns} cells of 0 or 1.",
+    "empty_row_or_column": "A row or a column of the matrix holds no 1.",
+    "empty_after_flip": "With the cell changed, a row or a column of the matrix holds no 1.",
+    "unknown_entry": "answer.toml: {key} is {seen!r}, expected one of {names}.",
+    "tied": "{model} is tied {when} the flip: two neighbours compete for the last place, or two items for the first.",
+    "no_score": "{model} has no item with a score {when} the flip: the user has nothing in common with the neighbours.",
+    "other_first": "{model} puts {seen} first, expected {expected}.",
+    "wrong_prediction": "answer.toml: {key} is {seen}, and {model} puts another item first.",
+    "no_agreement": "With the cell changed, user-kNN puts {user_knn} first and item-kNN {item_knn}.",
+    "query_failed": "{file} does not run{hidden}: {error}",
+    "wrong_columns": "{file} gives the columns {seen}, expected {expected}.",
+    "not_whole": "{file}: {columns} are {seen}, expected whole numbers{hidden}.",
+    "repeated_rows": "{file} gives {repeats} more than once{hidden}.",
+    "cells_differ": "{file} differs from the rules{hidden}: of {cells} cells, {missing} are missing and {other} have "
+    "another value; {extra} cells are there that should not be.",
+    "as_if_without": "{file} gives what a query gives that {rule}.",
+    "no_python": "{file}, line {line}, is no Python: {error}.",
+    "import_not_allowed": "{file}, line {line}, imports {seen}. The standard library's math and collections, and "
+    "NumPy, are enough here.",
+    "name_not_allowed": "{file}, line {line}, uses {seen}, which an answer may not.",
+    "too_slow": "{file} was stopped after {seconds} s.",
+    "ended_itself": "{file} ended its own process (status {status}): it may have taken too much memory.",
+    "does_not_run": "{file} does not run: {error}",
+    "no_function": "{file} does not define {missing}.",
+    "wrong_value": "{function} gives {seen} for {case}: recommended {recommended}, relevant {relevant}, k = {k}. Do it "
+    "by hand with the rules.",
+    "no_number": "answer.toml: {key} is {seen}, expected a number.",
+    "wrong_number": "answer.toml: {key} is {seen}, which is not what the rules give on your data.",
+    "no_interval": "answer.toml: low is {low} and high is {high}, expected two numbers, the lower one first.",
+    "wrong_interval": "answer.toml: the interval from {low} to {high} is too far from the 95 % interval of the paired "
+    "difference.",
+    "unknown_verdict": "answer.toml: verdict is {seen!r}, expected one of {expected}.",
+    "unsupported_verdict": "answer.toml: the verdict {seen} is not what the interval supports.",
+}
+"""Code of a remark -> its sentence, with its facts in braces."""
+
+_CODES: Final[Mapping[str, str]] = {
+    "user_knn": "user-kNN",
+    "item_knn": "item-kNN",
+    "both": "each model",
+    "before": "before",
+    "after": "after",
+    "duplicates": "counts an event as often as it was sent",
+    "bots": "counts events of bots",
+    "late": "counts events that were received too late",
+    "local_day": "takes the day in UTC and not by the user's clock",
+    "no_truth": "a user without relevant items",
+    "empty_list": "an empty list",
+    "repeated_item": "a list that holds an item twice",
+    "short_list": "a list shorter than k",
+    "long_list": "a list longer than k",
+    "plain": "a list of k items",
+}
+_WORDED: Final = frozenset({"model", "when", "rule", "case"})
+"""Facts whose values are codes; others stand as they are."""
+
+
+def remark_sentence(code: str, facts: Mapping[str, Fact]) -> str:
+    """The sentence of a remark.
+
+    Args:
+        code: Its code.
+        facts: Its facts.
+
+    Example:
+        >>> remark_sentence("other_first", {"model": "user_knn", "seen": "i2", "expected": "i5"})
+        'user-kNN puts i2 first, expected i5.'
+    """
+    said = REMARKS[code].format_map({name: _worded(name, value) for name, value in facts.items()})
+    return said[:1].upper() + said[1:] if code == "wrong_value" else said
+
+
+def _worded(name: str, value: Fact) -> Any:
+    if name == "hidden":
+        return " on a log that you have not seen" if value else ""
+    if isinstance(value, list):
+        return listed([str(each) for each in value], 8)
+    if name in _WORDED:
+        return _CODES[str(value)]
+    if name == "repeats" and isinstance(value, int):
+        return count_of(value, "row")
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and name != "line" else value

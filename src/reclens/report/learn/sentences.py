@@ -1,0 +1,74 @@
+"""Sentences of the commands: what comes next, what was written, what a check found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from reclens.cards import Fact
+from reclens.report._toolkit.format import count_of, listed
+from reclens.report.learn.path import phase_of
+from reclens.report.learn.remarks import remark_sentence
+from reclens.report.learn.tasks import milestone_of, title_of
+
+__all__ = ["checked_sentences", "next_sentences", "reset_sentence", "started_sentences", "verified_sentence"]
+
+_MOST: Final = 12
+
+
+def next_sentences(code: str | None) -> list[str]:
+    """Which exercise comes next, and why; ``code`` is None when all are solved."""
+    if code is None:
+        return ["All exercises are solved. 'reclens learn export' writes them to one file."]
+    phase = phase_of(int(code.partition(".")[0]))
+    return [
+        f"{code} · {title_of(code)}",
+        milestone_of(code),
+        f"Phase {phase.number}, {phase.title}: {' '.join(phase.goals)}",
+        f"Run 'reclens learn start {code}'.",
+    ]
+
+
+def started_sentences(code: str, folder: Path, written: Sequence[str]) -> list[str]:
+    """Where the task is, and what was written now."""
+    kept = "" if written else " Nothing was overwritten."
+    files = f" New: {listed(list(written))}." if written else ""
+    return [
+        f"{code} · {title_of(code)}: {folder}.{files}{kept}",
+        f"Read {folder / 'README.md'}, then run 'reclens learn check {code}'.",
+    ]
+
+
+def checked_sentences(code: str, remarks: Sequence[tuple[str, Mapping[str, Fact]]], attempt: int) -> list[str]:
+    """What a check found.
+
+    Args:
+        code: Code of the exercise.
+        remarks: Code and facts of each remark.
+        attempt: Number of the attempt.
+    """
+    if not remarks:
+        after = count_of(attempt, "attempt")
+        return [
+            f"{code} · {title_of(code)}: solved, after {after}. 'reclens learn solution {code}' shows another answer."
+        ]
+    lines = [f"- {remark_sentence(each, facts)}" for each, facts in remarks[:_MOST]]
+    more = [f"- and {len(remarks) - _MOST} more"] if len(remarks) > _MOST else []
+    return [f"{code} · {title_of(code)}: not yet (attempt {attempt})", *lines, *more]
+
+
+def reset_sentence(code: str, aside: Path | None) -> str:
+    """Where the old folder is."""
+    return f"{code} begins anew." + ("" if aside is None else f" What was there is kept in {aside}.")
+
+
+def verified_sentence(reproduced: int, attempts: int, solved: Sequence[str]) -> str:
+    """How much of an export was reproduced.
+
+    >>> verified_sentence(4, 4, ["1.1"])
+    '4 of 4 attempts reproduced. Solved: 1.1.'
+    """
+    return (
+        f"{reproduced} of {attempts} attempts reproduced. Solved: {listed(list(solved)) if solved else 'nothing yet'}."
+    )

@@ -1,0 +1,63 @@
+"""Tables of the exercises and of a replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report.learn.path import phase_of
+from reclens.report.learn.tasks import title_of
+
+__all__ = ["exercise_table", "replay_table"]
+
+_STATES = {True: "solved", False: "not yet"}
+
+
+def exercise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The exercises, with what was done.
+
+    Args:
+        rows: Of each: ``exercise`` (its code), ``minutes``, ``solved``, ``attempts``, ``hints``.
+    """
+    return Table(
+        title="Exercises",
+        columns=("Exercise", "Title", "Phase", "Minutes", "State", "Attempts", "Hints"),
+        rows=tuple(
+            (
+                row["exercise"],
+                title_of(row["exercise"]),
+                phase_of(int(row["exercise"].partition(".")[0])).title,
+                str(row["minutes"]),
+                _STATES[row["solved"]],
+                str(row["attempts"]),
+                str(row["hints"]),
+            )
+            for row in rows
+        ),
+        records=tuple(rows),
+    )
+
+
+def replay_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """The attempts of an export, each with its replay.
+
+    Args:
+        rows: Of each: ``exercise``, ``at``, ``passed`` as the file says, ``replayed`` (None if it could not be run),
+            ``reason``.
+    """
+    return Table(
+        title="Replay",
+        columns=("Exercise", "At (UTC)", "In the file", "Replayed", "Reason"),
+        rows=tuple(
+            (
+                row["exercise"],
+                str(row["at"])[:16].replace("T", " "),
+                _STATES[row["passed"]],
+                NOTHING if row["replayed"] is None else _STATES[row["replayed"]],
+                row["reason"] or NOTHING,
+            )
+            for row in rows
+        ),
+        records=tuple(rows),
+    )

@@ -1,0 +1,211 @@
+"""A learner's folder: what is written, kept, counted, refused, and replayed."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceError
+from reclens.learn.exercise import all_exercises, exercise_of
+from reclens.learn.learner import Learner
+from reclens.learn.verify import verify
+
+
+@pytest.fixture
+def learner(tmp_path: Path) -> Learner:
+    found = Learner(tmp_path)
+    found.start("1.1")
+    return found
+
+
+@pytest.fixture
+def solved(learner: Learner) -> Learner:
+    exercise = exercise_of("1.1")
+    learner.check("1.1")
+    exercise.solve(learner.draw(exercise), learner.place(exercise))
+    assert learner.check("1.1").passed
+    return learner
+
+
+def test_the_path_has_the_exercises_of_the_first_phase() -> None:
+    assert [each.code for each in all_exercises()] == ["1.1", "1.2", "1.3"]
+
+
+def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:
+    path = learner.place(exercise_of("1.1")) / "answer.toml"
+    path.write_text("user = 'mine'\n")
+    again = learner.start("make_them_disagree")
+    assert (again.written, path.read_text()) == ([], "user = 'mine'\n")
+
+
+def test_each_learner_has_a_seed_of_its_own(tmp_path: Path) -> None:
+    seeds = set()
+    for number in range(3):
+        each = Learner(tmp_path / str(number))
+        each.start("1.1")
+        assert each.progress is not None
+        seeds.add(each.progress.seed)
+    assert len(seeds) == 3 and all(len(seed) == 32 for seed in seeds)
+
+
+def test_attempts_are_lines_of_the_file_and_the_next_exercise_follows(solved: Learner) -> None:
+    lines = (solved.folder / "progress.json").read_text().splitlines()
+    attempts = [json.loads(line.strip().rstrip(",")) for line in lines if '"exercise"' in line]
+    assert [each["passed"] for each in attempts] == [False, True]
+    assert attempts[0]["remarks"] == ["empty_row_or_column"]
+    assert set(attempts[1]["answer"]) == {"matrix.csv", "answer.toml"}
+    assert solved.next() == "1.2"
+    assert solved.standing()[0] == {"exercise": "1.1", "minutes": 60, "solved": True, "attempts": 2, "hints": 0}
+
+
+def test_a_solution_is_shown_only_once_ones_own_has_passed(learner: Learner, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="once yours has passed"):
+        learner.solution("1.1")
+    exercise = exercise_of("1.1")
+    exercise.solve(learner.draw(exercise), learner.place(exercise))
+    learner.check("1.1")
+    assert set(learner.solution("1.1")) == {"matrix.csv", "answer.toml"}
+
+
+def test_hints_are_three_and_counted_and_reset_keeps_what_was_there(learner: Learner) -> None:
+    hints = [learner.hint("1.1") for _ in range(4)]
+    assert [number for number, _ in hints] == [1, 2, 3, 3]
+    assert len({text for _, text in hints}) == 3
+    path = learner.place(exercise_of("1.1")) / "answer.toml"
+    path.write_text("mine")
+    aside = learner.reset("1.1")
+    assert aside is not None and (aside / "answer.toml").read_text() == "mine"
+    assert path.read_text() != "mine"
+    assert learner.standing()[0]["hints"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "is missing"),
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe\x00", "no text in UTF-8"),
+        (b"user = 1\0", "zero bytes"),
+        (b"x" * 1_000_001, "larger than 1,000,000 bytes"),
+        (b"user = \n", "is no TOML"),
+        (b"# exercise 1.3, learner 0123456789ab\n", "answers exercise 1.3, expected 1.1"),
+        (b"# exercise 1.1, learner 0123456789ab\n", "belongs to learner 0123456789ab"),
+    ],
+)
+def test_a_file_that_is_no_answer_is_refused_and_no_attempt(learner: Learner, content: bytes | None, said: str) -> None:
+    path = learner.place(exercise_of("1.1")) / "answer.toml"
+    path.unlink()
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=said):
+        learner.check("1.1")
+    assert learner.progress is not None and learner.progress.attempts == []
+
+
+def test_an_endless_file_is_refused(learner: Learner) -> None:
+    path = learner.place(exercise_of("1.1")) / "answer.toml"
+    for replace in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path)):
+        path.unlink()
+        replace()
+        with pytest.raises(DataError, match="no regular file"):
+            learner.check("1.1")
+
+
+def test_names_and_orders_that_are_wrong_are_refused(tmp_path: Path) -> None:
+    learner = Learner(tmp_path)
+    with pytest.raises(UnknownNameError, match="make_them_disagree"):
+        learner.start("make_them_disagre")
+    with pytest.raises(UsageError, match="Nothing was started"):
+        learner.check("1.1")
+    learner.start("1.1")
+    with pytest.raises(UsageError, match=r"reclens learn start 1\.2"):
+        learner.check("1.2")
+
+
+def test_a_clock_that_ran_backwards_reorders_nothing(solved: Learner) -> None:
+    path = solved.folder / "progress.json"
+    later = (datetime.now(UTC) + timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    held = json.loads(path.read_text())
+    held["attempts"][-1]["at"] = later
+    path.write_text(json.dumps(held))
+    solved.check("1.1")
+    assert solved.progress is not None
+    assert [each.at.strftime("%Y-%m-%dT%H:%M:%SZ") for each in solved.progress.attempts[1:]] == [later, later]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{", "cannot be read"), ('{"format": 2}', "Install a newer"), ('{"format": 1, "seed": "x"}', "seed")],
+)
+def test_progress_that_cannot_be_read_is_left_alone(solved: Learner, text: str, said: str) -> None:
+    path = solved.folder / "progress.json"
+    path.write_text(text)
+    with pytest.raises(WorkspaceError, match=said):
+        solved.start("1.1")
+    assert path.read_text() == text
+
+
+def test_an_export_is_replayed_elsewhere(solved: Learner, tmp_path: Path) -> None:
+    path = tmp_path / "learn.json"
+    path.write_text(json.dumps(solved.export()))
+    done = verify(path)
+    assert [(each.passed, each.reproduced) for each in done.replayed] == [(False, True), (True, True)]
+    assert (done.reproduced, done.solved) == (2, ["1.1"])
+
+
+def test_an_export_that_was_edited_is_found_out(solved: Learner, tmp_path: Path) -> None:
+    path = tmp_path / "learn.json"
+    held = solved.export()
+    held["progress"]["attempts"][0]["passed"] = True  # claims the first one
+    path.write_text(json.dumps(held))
+    assert verify(path).reproduced == 1
+    held = solved.export()
+    held["progress"]["seed"] = "0" * 32  # the answer of somebody else
+    path.write_text(json.dumps(held))
+    assert verify(path).solved == []
+    held = solved.export()
+    held["answers"] = {digest: text + " " for digest, text in held["answers"].items()}
+    path.write_text(json.dumps(held))
+    with pytest.raises(DataError, match="not the text that was checked"):
+        verify(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[", "no JSON"),
+        ("[]", "no export"),
+        ('{"kind": "reclens learn", "progress": {"format": 9}}', "Install a newer"),
+        ('{"kind": "reclens learn", "progress": {}, "answers": {}}', "Export it again"),
+    ],
+)
+def test_a_file_that_is_no_export_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "learn.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match=said):
+        verify(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        verify(tmp_path / "nosuch.json")
+
+
+def test_a_disk_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(WorkspaceError, match="cannot be made: Read-only file system"):
+        Learner(tmp_path).start("1.1")
+
+
+def test_watching_comes_back_at_each_change(learner: Learner) -> None:
+    path = learner.place(exercise_of("1.1")) / "answer.toml"
+    changes = learner.changes("1.1", pause=0.001)
+    next(changes)
+    path.write_text("user = 'u2'\n")
+    next(changes)

@@ -1,0 +1,67 @@
+"""Texts of the path: every exercise has its task, three hints and words for whatever its check may say."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from reclens.learn.exercise import Draw, all_exercises
+from reclens.report.learn.path import PATH
+from reclens.report.learn.remarks import REMARKS, remark_sentence
+from reclens.report.learn.tasks import hint_text, milestone_of, task_text, title_of
+
+EXERCISES = all_exercises()
+CODES = [each.code for each in EXERCISES]
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=CODES)
+def test_the_task_and_its_hints_name_what_was_drawn(exercise) -> None:
+    facts = exercise.facts(Draw(3, exercise.code))
+    texts = [task_text(exercise.code, facts), *(hint_text(exercise.code, number, facts) for number in (1, 2, 3))]
+    assert len(set(texts)) == 4
+    for text in texts:
+        assert not re.search(r"[{}]|<!--", text)
+    for file in exercise.files:
+        assert f"`{file}`" in texts[0]
+    assert f"reclens learn check {exercise.code}" in texts[0]
+    assert title_of(exercise.code) and milestone_of(exercise.code).endswith(".")
+
+
+def test_every_remark_that_a_check_can_make_has_a_sentence_with_its_facts() -> None:
+    home = Path(inspect.getfile(type(EXERCISES[0]))).parent.parent
+    made: dict[str, set[str]] = {}
+    for path in home.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Remark":
+                for code in re.findall(r"'(\w+)'", ast.unparse(node.args[0])):
+                    keys = re.findall(r"'(\w+)':", ast.unparse(node)) if len(node.args) > 1 else []
+                    made.setdefault(code, set()).update(keys)
+    assert set(made) == set(REMARKS)
+    assert len(made) > 25
+
+
+def test_remarks_are_sentences() -> None:
+    facts = {"file": "matrix.sql", "missing": 1200, "extra": 0, "other": 3, "cells": 52000, "hidden": True}
+    assert remark_sentence("cells_differ", facts) == (
+        "matrix.sql differs from the rules on a log that you have not seen: of 52,000 cells, 1,200 are missing and 3 "
+        "have another value; 0 cells are there that should not be."
+    )
+    facts = {"file": "matrix.sql", "rule": "duplicates"}
+    assert remark_sentence("as_if_without", facts) == (
+        "matrix.sql gives what a query gives that counts an event as often as it was sent."
+    )
+    assert remark_sentence("repeated_rows", {"file": "pairs.sql", "repeats": 1, "hidden": False}) == (
+        "pairs.sql gives 1 row more than once."
+    )
+
+
+def test_phases_are_those_of_the_path_and_name_pages_that_exist(repository: Path) -> None:
+    assert [each.number for each in PATH] == [1, 2, 3, 4, 5]
+    assert sum(each.weeks for each in PATH) == 18
+    assert [len(each.goals) for each in PATH] == [3] * 5
+    missing = [page for each in PATH for page in each.rooms if not (repository / "docs" / page).exists()]
+    assert not missing
