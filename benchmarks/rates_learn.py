@@ -14,12 +14,11 @@ from rates import Cell, main
 from reclens.learn.exercise import Draw, Exercise, all_exercises, exercise_of
 from reclens.learn.exercises.interaction_matrix import InteractionMatrix, small
 
-
 RIGHT = "right"
 
 
 def passes(code: str, name: str, seed: int) -> dict[str, float]:
-    """Whether the check of one learner finds nothing wrong with an answer: the right one, or a wrong one by its name."""
+    """Whether the check finds nothing wrong with an answer of a learner, the right one or a wrong one by its name."""
     exercise = _exercise(code)
     write = exercise.solve if name == RIGHT else exercise.wrong[name]
     draw = Draw(seed << 64, code)

@@ -47,7 +47,7 @@ def test_every_remark_that_a_check_can_make_has_a_sentence_with_its_facts() -> N
 def test_remarks_are_sentences() -> None:
     facts = {"file": "matrix.sql", "missing": 1200, "extra": 0, "other": 3, "cells": 52000, "hidden": True}
     assert remark_sentence("cells_differ", facts) == (
-        "matrix.sql differs from the rules on a log that you have not seen: of 52,000 cells, 1,200 are missing and 3 "
+        "matrix.sql differs from the rules on data that you have not seen: of 52,000 cells, 1,200 are missing and 3 "
         "have another value; 0 cells are there that should not be."
     )
     facts = {"file": "matrix.sql", "rule": "duplicates"}

@@ -40,6 +40,10 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_function": "{file} does not define {missing}.",
     "wrong_value": "{function} gives {seen} for {case}: recommended {recommended}, relevant {relevant}, k = {k}. Do it "
     "by hand with the rules.",
+    "wrong_size_of_test": "{function} gives {seen}{hidden}, which is not within the tolerance of the "
+    "size by the formula.",
+    "impressions_as_units": "{function} takes impressions for independent units, and those of one user are alike: "
+    "users are what is randomised.",
     "no_number": "answer.toml: {key} is {seen}, expected a number.",
     "wrong_number": "answer.toml: {key} is {seen}, which is not what the rules give on your data.",
     "no_interval": "answer.toml: low is {low} and high is {high}, expected two numbers, the lower one first.",
@@ -88,7 +92,7 @@ def remark_sentence(code: str, facts: Mapping[str, Fact]) -> str:
 
 def _worded(name: str, value: Fact) -> Any:
     if name == "hidden":
-        return " on a log that you have not seen" if value else ""
+        return " on data that you have not seen" if value else ""
     if isinstance(value, list):
         return listed([str(each) for each in value], 8)
     if name in _WORDED:
