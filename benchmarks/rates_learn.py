@@ -24,6 +24,7 @@ def passes(code: str, name: str, seed: int) -> dict[str, float]:
     draw = Draw(seed << 64, code)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        exercise.write_data(draw, folder)
         write(draw, folder)
         answer = {file: (folder / file).read_text(encoding="utf-8") for file in exercise.files}
     return {"passes": float(next(iter(exercise.judge(answer, draw)), None) is None)}

@@ -24,7 +24,7 @@ def test_from_start_to_verify(run: Any, tmp_path: Path) -> None:
     assert "solved, after 2 attempts" in run("learn", "check", "make_them_disagree", cwd=tmp_path).stdout
     assert "--- matrix.csv" in run("learn", "solution", "1.1", cwd=tmp_path).stdout
     listed = json.loads(run("learn", "list", "--format", "json", cwd=tmp_path).stdout)
-    assert [row["solved"] for row in listed["rows"]] == [True, False, False, False]
+    assert [row["solved"] for row in listed["rows"]][:3] == [True, False, False]
 
     run("learn", "export", cwd=tmp_path)
     verified = run("learn", "verify", "learn.json", cwd=tmp_path)

@@ -44,6 +44,11 @@ REMARKS: Final[Mapping[str, str]] = {
     "size by the formula.",
     "impressions_as_units": "{function} takes impressions for independent units, and those of one user are alike: "
     "users are what is randomised.",
+    "unknown_metric": "answer.toml: {key} names {seen}, expected one of {names}, and another than the primary.",
+    "no_guardrails": "answer.toml has no table [guardrails].",
+    "too_many_guardrails": "answer.toml has {seen} guardrails; at most {most} are taken.",
+    "no_margin": "answer.toml: the margin of {key} is {seen}, expected a number above 0, in %.",
+    "decides_wrongly": "Of {of} hidden launches {kind}: {seen}; at most {most} may be.",
     "no_number": "answer.toml: {key} is {seen}, expected a number.",
     "wrong_number": "answer.toml: {key} is {seen}, which is not what the rules give on your data.",
     "no_interval": "answer.toml: low is {low} and high is {high}, expected two numbers, the lower one first.",
@@ -70,8 +75,11 @@ _CODES: Final[Mapping[str, str]] = {
     "short_list": "a list shorter than k",
     "long_list": "a list longer than k",
     "plain": "a list of k items",
+    "good": "that are good, stopped or not found",
+    "harmful": "that are harmful, shipped",
+    "null": "that change nothing, shipped",
 }
-_WORDED: Final = frozenset({"model", "when", "rule", "case"})
+_WORDED: Final = frozenset({"model", "when", "rule", "case", "kind"})
 """Facts whose values are codes; others stand as they are."""
 
 
@@ -94,7 +102,7 @@ def _worded(name: str, value: Fact) -> Any:
     if name == "hidden":
         return " on data that you have not seen" if value else ""
     if isinstance(value, list):
-        return listed([str(each) for each in value], 8)
+        return listed([str(each) for each in value], 12)
     if name in _WORDED:
         return _CODES[str(value)]
     if name == "repeats" and isinstance(value, int):
