@@ -164,9 +164,10 @@ def _tables(draw: Draw) -> Iterator[Call]:
         k = int(rng.integers(1, 12))
         length = (0, int(rng.integers(0, k)), k, k + int(rng.integers(1, 8)))[number % 4]
         recommended = rng.choice(30, length, replace=False).tolist()
-        if number % 7 == 3 and length > 1:
-            recommended[-1] = recommended[0]
         relevant = rng.choice(30, 0 if number % 9 == 5 else int(rng.integers(1, 15)), replace=False).tolist()
+        if number % 7 == 3 and min(k, length) > 1 and relevant:
+            # A relevant item twice within the cut-off: who counts it twice is seen, whatever else was drawn.
+            recommended[0] = recommended[1] = relevant[0]
         for name in ("precision_at_k", "recall_at_k"):
             yield name, [recommended, relevant, k]
 
