@@ -20,7 +20,7 @@ import pytest
 
 import reclens as rl
 from reclens.cli.main import _warn
-from reclens.cli.options import as_option, runs, texts
+from reclens.cli.option_names import as_option, runs, texts
 from reclens.dashboard.advice import said_on_page
 from reclens.data.read.frames import ids_alike
 from reclens.data.read.lists import normalize_recommendations

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.cli.options import as_option, runs
+from reclens.cli.option_names import as_option, runs
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.calculator import _as_field
 from reclens.errors import ArgumentValueError

@@ -19,7 +19,7 @@ from polars.testing import assert_frame_equal
 from reclens.edges.dbt import DbtMarts, write_project
 from reclens.errors import MissingExtraError, WorkspaceError
 from reclens.job.monitor import backfill
-from reclens.job.monitor_ground import marts_of
+from reclens.job.monitor_inputs import marts_of
 from reclens.monitor.day import run_day, run_days
 from reclens.monitor.duck import frame
 from reclens.monitor.landing import LANDED, Marts

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from reclens.errors import DataError, MissingExtraError, UnknownNameError
-from reclens.job.monitor_ground import engine_of
+from reclens.job.monitor_inputs import engine_of
 from reclens.monitor.gate import state_of
 from reclens.monitor.gate_profile import Measure, judged_by, profile_of
 from reclens.monitor.project import Project

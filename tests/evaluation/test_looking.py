@@ -14,7 +14,7 @@ from reclens.evaluation import evaluate
 from reclens.evaluation.history import history_of, systems_in_time
 from reclens.evaluation.hits import users_without_hit, without_hit_by_segment
 from reclens.evaluation.inspect import item_exposure
-from reclens.evaluation.openings import (
+from reclens.evaluation.starting_points import (
     hits_of_users,
     items_by_exposure,
     most_changed,

@@ -40,7 +40,7 @@ ANY = re.compile(r"(?<![\w.{'\-])[a-z_]{2,}=(?![=])")
 PYTHON_ALONE = {
     "data/read/fetch.py",  # the header of a request
     "data/read/request.py",  # how a pair is typed
-    "evaluation/asked.py",
+    "evaluation/argument_checks.py",
     "metrics/registry.py",
     "pipeline/specs.py",
     "stats/estimate.py",  # a repr

@@ -21,7 +21,7 @@ from reclens.export.rows import health_rows
 from reclens.export.schema import DAILY_HEALTH
 from reclens.job.monitor import MonitorRun, backfill, replay, run_monitor
 from reclens.job.monitor_check import check_run, yesterday
-from reclens.job.monitor_ground import notes_of, place_of, rules_of, store_of
+from reclens.job.monitor_inputs import notes_of, place_of, rules_of, store_of
 from reclens.job.monitor_people import act
 from reclens.job.monitor_tell import to_tell, words_of
 from reclens.job.monitor_week import last_of_week, weekly_reports

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.job.monitor_ground import gate_of
+from reclens.job.monitor_inputs import gate_of
 from reclens.monitor.cards import DayCard
 from reclens.monitor.day import run_day
 from reclens.monitor.gate import CHECKS

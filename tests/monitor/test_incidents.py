@@ -11,8 +11,8 @@ import pytest
 import reclens as rl
 from killed import Killed, dying
 from reclens.monitor import incidents as module
+from reclens.monitor.incident_lifecycle import severity_of
 from reclens.monitor.incidents import IncidentStore
-from reclens.monitor.life import severity_of
 from reclens.monitor.records import DETECTIONS, OVERALL, DataCheck, GateResult, SeriesKey
 from reclens.monitor.rules import Rule
 

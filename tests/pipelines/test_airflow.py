@@ -23,7 +23,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from reclens.job.monitor_ground import store_of
+from reclens.job.monitor_inputs import store_of
 from reclens.monitor.project import Project
 
 AIRFLOW = os.environ.get("AIRFLOW_BIN", "")

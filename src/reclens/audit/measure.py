@@ -29,14 +29,14 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.tables import read_table_and_rules
 from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import Advice, DataError, Setting, UsageError
-from reclens.evaluation.asked import asked_segments, check_asked, check_needs, named_in, with_segments_of
+from reclens.evaluation.argument_checks import asked_segments, check_asked, check_needs, named_in, with_segments_of
 from reclens.evaluation.cards import IdProblemRow
 from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_context, make_groups
+from reclens.evaluation.given_histories import PASS_TRAIN
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL
 from reclens.evaluation.source import Source, open_lists
-from reclens.evaluation.told import PASS_TRAIN
 from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, SCORE, USER
 from reclens.stats.replicated import Replicated, replicated_means

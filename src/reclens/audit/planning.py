@@ -11,7 +11,7 @@ import polars as pl
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
 from reclens.errors import Advice, Setting, UsageError
-from reclens.evaluation.asked import asked_segments, with_segments_of
+from reclens.evaluation.argument_checks import asked_segments, with_segments_of
 from reclens.evaluation.context import UNKNOWN, make_groups
 from reclens.tabular import Tabular
 from reclens.vocabulary import Vocabulary

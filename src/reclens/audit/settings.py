@@ -9,7 +9,7 @@ from typing import Any, Final, TypedDict
 from reclens.audit.attention import Attention, position_weights
 from reclens.audit.position import Method
 from reclens.errors import ArgumentValueError, UsageError
-from reclens.evaluation.asked import asked_metrics, asked_segments, named_in
+from reclens.evaluation.argument_checks import asked_metrics, asked_segments, named_in
 from reclens.schema import USER
 from reclens.tabular import Tabular
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from reclens.cli.options import as_option, texts
+from reclens.cli.option_names import as_option, texts
 from reclens.errors import RecLensError, first_line, show_bytes
 
 __all__ = ["FAULT", "WRONG", "closed_streams_stand_in", "end", "interrupts_are_noted", "out_of_memory"]

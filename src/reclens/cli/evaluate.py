@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.options import as_option, texts
+from reclens.cli.option_names import as_option, texts
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import (
@@ -95,7 +95,7 @@ def evaluate(
     from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluation import evaluate as measure
     from reclens.evaluation.against_split import measured_against
-    from reclens.evaluation.asked import check_asked, check_data
+    from reclens.evaluation.argument_checks import check_asked, check_data
     from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 

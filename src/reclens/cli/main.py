@@ -35,7 +35,7 @@ def main() -> None:
 
 def _warn(message: Warning | str, *_: object) -> None:
     """Format a warning as one line, without the place in the code."""
-    from reclens.cli.options import as_option, texts
+    from reclens.cli.option_names import as_option, texts
     from reclens.errors import RecLensWarning
 
     said = message.said(as_option, texts()) if isinstance(message, RecLensWarning) else str(message)

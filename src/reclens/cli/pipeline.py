@@ -238,7 +238,7 @@ def evaluate(
     """
     from reclens.cli.shared import progress_of
     from reclens.errors import UsageError
-    from reclens.evaluation.asked import check_asked
+    from reclens.evaluation.argument_checks import check_asked
     from reclens.pipeline.latency import measure_latency, warm_up
     from reclens.pipeline.stage_losses import evaluate_stages
     from reclens.report.pipeline.report import build_pipeline_report, loss_table, ranker_in_words

@@ -72,7 +72,7 @@ class CommandSource:
 
         @functools.wraps(function)
         def shown(**given: Any) -> Any:
-            from reclens.cli.options import runs
+            from reclens.cli.option_names import runs
             from reclens.cli.progress import under_way
 
             runs(given)

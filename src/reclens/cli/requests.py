@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reclens.cli.bundles import OUTPUT, Output
-from reclens.cli.options import as_option, texts
+from reclens.cli.option_names import as_option, texts
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption

@@ -67,7 +67,7 @@ def tune(
       reclens tune --data ml-100k.zip -m item_knn -m ease --method halving --name first --out best.toml
     """
     from reclens import kernels
-    from reclens.cli.options import as_option
+    from reclens.cli.option_names import as_option
     from reclens.cli.shared import emit, pairs, progress_of, say, table_of
     from reclens.files import write_text
     from reclens.models._core import kernels as _loops  # noqa: F401 # pyright: ignore[reportUnusedImport] - so that its loops are prepared before they are timed

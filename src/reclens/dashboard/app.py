@@ -11,11 +11,11 @@ import streamlit as st
 
 from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
+from reclens.dashboard.isolated_parts import say_why
 from reclens.dashboard.links import PLACES
 from reclens.dashboard.login import Login, is_allowed, read_login
 from reclens.dashboard.navigation import ALIASES, Page, pages
 from reclens.dashboard.save_report import draw_save
-from reclens.dashboard.standing import say_why
 from reclens.dashboard.style import STYLE
 from reclens.dashboard.widgets import plain
 from reclens.errors import RecLensError

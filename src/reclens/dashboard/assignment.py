@@ -8,8 +8,8 @@ import streamlit as st
 from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.files import open_file
+from reclens.dashboard.isolated_parts import readable
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import choose_many, download, plain, table
 from reclens.errors import RecLensError
 from reclens.experiment.assignment.assign import assign, check_layers

@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.isolated_parts import readable
 from reclens.dashboard.scene import kept_runs
-from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import choose, choose_many, empty, filters, plain
 from reclens.data.split import Split
 from reclens.data.titles import title_column

@@ -15,7 +15,7 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.widgets import download, empty, plain, table
 from reclens.errors import RecLensError
-from reclens.job.monitor_ground import annotations_of, notes_of, place_of
+from reclens.job.monitor_inputs import annotations_of, notes_of, place_of
 from reclens.job.monitor_people import Act, act, incidents_of
 from reclens.job.monitor_week import weekly_reports
 from reclens.monitor.health import Health, History, health_name, stands

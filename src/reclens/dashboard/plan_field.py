@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.standing import readable
+from reclens.dashboard.isolated_parts import readable
 from reclens.dashboard.widgets import choose, plain
 from reclens.errors import RecLensError
 from reclens.experiment.planning.plan import Plan, load_plan

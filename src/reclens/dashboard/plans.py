@@ -6,9 +6,9 @@ import streamlit as st
 
 from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
+from reclens.dashboard.isolated_parts import readable
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.plan_field import plan_field
-from reclens.dashboard.standing import readable
 from reclens.dashboard.widgets import bullets, chart, download, empty, folded, frame, grid, plain, table
 from reclens.errors import DataError, RecLensError, UsageError
 from reclens.experiment.analysis.readout import Readout

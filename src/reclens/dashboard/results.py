@@ -11,8 +11,8 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.bring_results import as_field, bring_results
 from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.isolated_parts import standing
 from reclens.dashboard.keep import keep_button, keepable
-from reclens.dashboard.standing import standing
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, folded, grid, plain, table
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.check_result import TrustCheckStatus

@@ -8,7 +8,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import store
-from reclens.dashboard.standing import readable
+from reclens.dashboard.isolated_parts import readable
 from reclens.errors import DataError
 from reclens.explore import run as explore
 from reclens.explore.embed_models import embed_model

@@ -19,8 +19,8 @@ from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, RecLensError
 from reclens.evaluation import Comparison, Evaluation, compare
 from reclens.evaluation.compare import Intervals
-from reclens.evaluation.openings import hits_of_users, items_by_exposure
 from reclens.evaluation.results import OVERALL
+from reclens.evaluation.starting_points import hits_of_users, items_by_exposure
 from reclens.evaluation.views import crossed as crossed_by
 from reclens.schema import USER
 from reclens.workspace import Artefact, RunGroup, Workspace, run_groups

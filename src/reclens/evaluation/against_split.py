@@ -10,7 +10,7 @@ from reclens.data.dataset import Dataset, as_dataset
 from reclens.data.segments import usual
 from reclens.data.split import Split
 from reclens.errors import UsageError
-from reclens.evaluation.asked import By, asked_segments, named_in
+from reclens.evaluation.argument_checks import By, asked_segments, named_in
 from reclens.evaluation.context import feature_names
 from reclens.metrics.registry import Asked, needs_of
 from reclens.schema import USER

@@ -15,8 +15,8 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
 from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.cards import GroundCard, HashedRows, ToldHistory
+from reclens.evaluation.given_histories import NAME_SEGMENTS, Told, tell
 from reclens.evaluation.relevant import relevant_rows
-from reclens.evaluation.told import NAME_SEGMENTS, Told, tell
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared

@@ -16,7 +16,7 @@ from reclens.data.read.options import name_column
 from reclens.data.rules import rule
 from reclens.data.split import task_of
 from reclens.errors import ArgumentValueError, DataError, UsageError
-from reclens.evaluation.asked import asked_metrics
+from reclens.evaluation.argument_checks import asked_metrics
 from reclens.evaluation.cards import EvaluationCard
 from reclens.evaluation.context import make_groups, segments_table
 from reclens.evaluation.results import Evaluation

@@ -12,7 +12,7 @@ from reclens.audit import Audit, AuditPlan, audit_gate, plan, run
 from reclens.audit.cards import AuditCard
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.evaluation.asked import asked_segments
+from reclens.evaluation.argument_checks import asked_segments
 from reclens.job.audit_again import variants_of
 from reclens.job.audit_inputs import AuditInputs, read_inputs
 from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings

@@ -11,7 +11,7 @@ from reclens import models
 from reclens.data import segments
 from reclens.data.dataset import Dataset, Segmenter
 from reclens.errors import UnknownNameError, UsageError
-from reclens.evaluation.asked import check_asked, check_data
+from reclens.evaluation.argument_checks import check_asked, check_data
 from reclens.job.settings import JobSettings, SegmentSettings
 from reclens.metrics.registry import canonical
 from reclens.pipeline import Pipeline

@@ -17,7 +17,7 @@ import polars as pl
 
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
-from reclens.job.monitor_ground import Tools, annotations_of, named_in, options_of, rules_of, store_of, tools_of
+from reclens.job.monitor_inputs import Tools, annotations_of, named_in, options_of, rules_of, store_of, tools_of
 from reclens.job.monitor_tell import settle, tell, to_tell
 from reclens.job.monitor_week import is_last_of_week, write_week
 from reclens.monitor.day import DayRun, run_day, run_days

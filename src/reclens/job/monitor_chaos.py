@@ -32,7 +32,7 @@ from reclens.monitor.chaos import KINDS, STRENGTHS, ChaosWorld, Fault, Strength
 from reclens.monitor.clock import NOISE, shift_signal
 from reclens.monitor.detect import detect
 from reclens.monitor.groups import find_groups
-from reclens.monitor.life import Life
+from reclens.monitor.incident_lifecycle import Life
 from reclens.monitor.records import OVERALL, SERIES
 from reclens.monitor.rules import Rule
 

@@ -14,8 +14,8 @@ import polars as pl
 from reclens.engine import Progress, quiet
 from reclens.errors import NameTakenError
 from reclens.job.monitor import MonitorRun, backfill, run_monitor
-from reclens.job.monitor_ground import notes_of
 from reclens.job.monitor_init import SYNTHETIC, init_project, simulated_log
+from reclens.job.monitor_inputs import notes_of
 from reclens.monitor.project import Project
 from reclens.monitor.records import Incident, SeriesKey
 from reclens.schema import CLICKED, ITEM, SURFACE

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from reclens.errors import UsageError
-from reclens.job.monitor_ground import store_of
+from reclens.job.monitor_inputs import store_of
 from reclens.monitor.project import Project
 from reclens.monitor.records import Incident
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from reclens.job.monitor_ground import store_of
+from reclens.job.monitor_inputs import store_of
 from reclens.monitor.outbox import Delivery, Message, Outbox
 from reclens.monitor.project import Project
 from reclens.monitor.records import Incident, Notice, Severity

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from reclens.job.monitor_ground import annotations_of, store_of
+from reclens.job.monitor_inputs import annotations_of, store_of
 from reclens.monitor.health import Health, health_name
 from reclens.monitor.project import Project
 from reclens.monitor.records import Notice

@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.files import made_folder, write_bytes
 from reclens.monitor.groups import DayFindings, find_groups
-from reclens.monitor.life import Action, Life
+from reclens.monitor.incident_lifecycle import Action, Life
 from reclens.monitor.records import Annotation, GateResult, Incident, IncidentEvent, Notice
 from reclens.monitor.rules import Rule
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from reclens.data.segments import usual
 from reclens.data.split import Split
-from reclens.evaluation.asked import named_in
+from reclens.evaluation.argument_checks import named_in
 from reclens.evaluation.together import together
 from reclens.metrics.conventions import Convention
 from reclens.schema import USER

@@ -35,13 +35,13 @@ from reclens.workspace.artefact import (
     stamp_of,
     stamps_in,
 )
+from reclens.workspace.consistent_reads import read_whole
 from reclens.workspace.naming import tables_of
 from reclens.workspace.query import Answer
 from reclens.workspace.serializers import SERIALIZERS, read_kept
 from reclens.workspace.swap import put, replace
 from reclens.workspace.tables import answer_query, columns_of
 from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated, removed
-from reclens.workspace.whole import read_whole
 
 __all__ = ["KINDS", "Workspace"]
 

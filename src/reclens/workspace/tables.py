@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from reclens.workspace.artefact import Artefact, Key, Stamp
+from reclens.workspace.consistent_reads import read_whole
 from reclens.workspace.naming import file_inside, tables_of
 from reclens.workspace.query import Answer, ask
 from reclens.workspace.sandbox import named_in
-from reclens.workspace.whole import read_whole
 
 __all__ = ["answer_query", "columns_of"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reclens.job.monitor_ground import notes_of, store_of
+from reclens.job.monitor_inputs import notes_of, store_of
 from reclens.job.monitor_week import write_week
 from reclens.monitor.health import health_name
 from reclens.monitor.project import Project

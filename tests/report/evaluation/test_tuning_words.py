@@ -6,7 +6,7 @@ from typing import get_args
 
 import pytest
 
-from reclens.cli.options import as_option
+from reclens.cli.option_names import as_option
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
 from reclens.tuning.results import CautionKind
 

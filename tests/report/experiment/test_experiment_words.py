@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reclens.cli.options import as_option
+from reclens.cli.option_names import as_option
 from reclens.errors import in_python
 from reclens.experiment import Plan
 from reclens.experiment.aggregate.aggregates import Aggregates

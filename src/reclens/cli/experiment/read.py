@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from reclens.cli.bundles import DOCUMENTED, Documented
-from reclens.cli.options import as_option
+from reclens.cli.option_names import as_option
 from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import WorkspaceOption

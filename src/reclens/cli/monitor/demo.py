@@ -24,7 +24,7 @@ def demo(
     """
     from reclens.cli.shared import prepare, progress_of
     from reclens.job.monitor_demo import run_demo
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
     from reclens.report.monitor.sentences import day_sentence, incident_sentence
     from reclens.report.monitor.tables import incident_table
     from reclens.workspace import Workspace

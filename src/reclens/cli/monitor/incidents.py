@@ -53,7 +53,7 @@ def list_(
     from typing import get_args
 
     from reclens.errors import UnknownNameError
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
     from reclens.monitor.records import IncidentStatus
     from reclens.report.monitor.tables import incident_table
 
@@ -75,7 +75,7 @@ def show(
     Example:
       reclens monitor incidents show 0edea9b1
     """
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
     from reclens.report.monitor.sentences import incident_sentence, next_sentence, status_sentence, why_sentences
     from reclens.report.monitor.tables import trail_table
 
@@ -96,7 +96,7 @@ def ack(
     Example:
       reclens monitor incidents ack 0edea9b1 --note "rolled back"
     """
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
 
     found = store_of(opened(entry.project, entry.workspace, ctx)).acknowledge(id, by=person(entry.by), note=entry.note)
     _say(found, quiet=entry.quiet)
@@ -113,7 +113,7 @@ def resolve(
     Example:
       reclens monitor incidents resolve 0edea9b1 --note "the feature is back"
     """
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
 
     found = store_of(opened(entry.project, entry.workspace, ctx)).resolve(id, by=person(entry.by), note=entry.note)
     _say(found, quiet=entry.quiet)
@@ -133,7 +133,7 @@ def snooze(
     Example:
       reclens monitor incidents snooze 0edea9b1 --until 2026-03-20
     """
-    from reclens.job.monitor_ground import store_of
+    from reclens.job.monitor_inputs import store_of
 
     store = store_of(opened(entry.project, entry.workspace, ctx))
     last = store.show(id).last_day + timedelta(days=7) if until is None else until.date()

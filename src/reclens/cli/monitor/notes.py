@@ -56,7 +56,7 @@ def annotate(
 
     from reclens.cli.shared import pairs
     from reclens.errors import UnknownNameError
-    from reclens.job.monitor_ground import annotations_of, notes_of
+    from reclens.job.monitor_inputs import annotations_of, notes_of
     from reclens.monitor.records import AnnotationKind
     from reclens.report.monitor.sentences import annotation_sentence
     from reclens.report.monitor.tables import annotation_table

@@ -41,7 +41,7 @@ def opened(project: Path | None, workspace: Path, ctx: typer.Context | None = No
         UsageError: If a workspace is named that would not be used.
     """
     from reclens.cli.unused_options import refuse_unused
-    from reclens.job.monitor_ground import project_folder
+    from reclens.job.monitor_inputs import project_folder
     from reclens.monitor.project import Project
 
     if project is not None and ctx is not None:

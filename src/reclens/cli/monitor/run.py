@@ -52,8 +52,8 @@ def init(
     """
     from reclens.cli.shared import say
     from reclens.edges.dbt import write_project
-    from reclens.job.monitor_ground import project_folder
     from reclens.job.monitor_init import init_project
+    from reclens.job.monitor_inputs import project_folder
     from reclens.monitor.project import Project
     from reclens.monitor.settings import SETTINGS_FILE
 
@@ -193,7 +193,7 @@ def report(
     Example:
       reclens monitor report --week 2026-03-04
     """
-    from reclens.job.monitor_ground import expect_days
+    from reclens.job.monitor_inputs import expect_days
     from reclens.job.monitor_week import last_of_week, read_week, write_week
     from reclens.report.monitor.tables import trend_table
     from reclens.workspace import Workspace

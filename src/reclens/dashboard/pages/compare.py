@@ -13,11 +13,11 @@ from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, more, say_tested
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.drilldown import Drilldown
+from reclens.dashboard.isolated_parts import readable, standing
 from reclens.dashboard.links import lead
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
-from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.widgets import (
     chart,

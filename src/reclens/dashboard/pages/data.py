@@ -9,8 +9,8 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.colours import legend
 from reclens.dashboard.console import draw_console
 from reclens.dashboard.data_summary import Described, describe_data, table_of
+from reclens.dashboard.isolated_parts import standing
 from reclens.dashboard.navigation import Page
-from reclens.dashboard.standing import standing
 from reclens.dashboard.widgets import chart, choose, choose_view, empty, grid, plain, table
 from reclens.data.curves import WHOLE, parts_of
 from reclens.report import TASKS_IN_WORDS

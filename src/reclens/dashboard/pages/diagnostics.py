@@ -8,9 +8,9 @@ from reclens.dashboard import store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.colours import legend
+from reclens.dashboard.isolated_parts import readable, standing
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
-from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.together import choose_group
 from reclens.dashboard.views import VIEWS, Shown
 from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, explain_metrics, filters, plain

@@ -7,10 +7,10 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.demo import draw_demo, start_demo
+from reclens.dashboard.isolated_parts import readable, standing
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import opening_scene
-from reclens.dashboard.standing import readable, standing
 from reclens.dashboard.widgets import bullets, empty, frame, plain
 from reclens.evaluation import Evaluation
 from reclens.explore.result import Exploration

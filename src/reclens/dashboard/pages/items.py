@@ -12,7 +12,7 @@ from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, grid, plain, table
 from reclens.evaluation.inspect import item_exposure, search_items
-from reclens.evaluation.openings import most_shown, never_shown
+from reclens.evaluation.starting_points import most_shown, never_shown
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
 from reclens.workspace import Workspace
 

@@ -16,7 +16,7 @@ from reclens.dashboard.widgets import choose, empty, folded, frame, plain
 from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
-from reclens.evaluation.openings import most_changed, share_without_any, worst_served
+from reclens.evaluation.starting_points import most_changed, share_without_any, worst_served
 from reclens.report.evaluation.charts_hits import no_hit_headline
 from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
 from reclens.workspace import Workspace

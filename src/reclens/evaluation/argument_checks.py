@@ -8,7 +8,7 @@ from typing import Any, Final
 from reclens.data.dataset import Dataset
 from reclens.errors import Advice, ArgumentTypeError, ArgumentValueError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.context import Features, feature_table
-from reclens.evaluation.told import NAME_SEGMENTS, PASS_TRAIN
+from reclens.evaluation.given_histories import NAME_SEGMENTS, PASS_TRAIN
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.registry import Asked, MetricSpec, asked_name, parse
 from reclens.schema import USER
