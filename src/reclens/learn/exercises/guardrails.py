@@ -17,8 +17,8 @@ from reclens.learn.headers import toml_header
 
 __all__ = ["PickTheGuards"]
 
-_PRIMARIES: Final = ("watch_time", "sessions", "revenue", "clicks")
-_GUARDS: Final = (
+_PRIMARIES: Final[tuple[str, ...]] = ("watch_time", "sessions", "revenue", "clicks")
+_GUARDS: Final[tuple[str, ...]] = (
     "diversity",
     "novelty",
     "latency",
@@ -28,7 +28,7 @@ _GUARDS: Final = (
     "crashes",
     "ad_views",
 )
-_METRICS: Final = (*_PRIMARIES, *_GUARDS)
+_METRICS: Final[tuple[str, ...]] = (*_PRIMARIES, *_GUARDS)
 _LOWER_IS_BETTER: Final = frozenset({"latency", "complaints", "crashes"})
 _MOST_GUARDS: Final = 4
 _PAST: Final = {"good": 40, "harmful": 24, "null": 24}
@@ -109,7 +109,7 @@ class PickTheGuards(Exercise):
         past = pl.read_parquet(folder / "past.parquet")
         primary = max(_PRIMARIES, key=lambda name: _mean_z(past, name, "good") - 3 * abs(_mean_z(past, name, "null")))
         guards = {
-            name: 4.8 * float(past.filter(metric=name)["standard_error"].mean() or 0)
+            name: 4.8 * float(past.filter(metric=name)["standard_error"].to_numpy().mean())
             for name in _GUARDS
             if _falls(past, name, "harmful") >= 2 and _falls(past, name, "good") == 0
         }
@@ -117,7 +117,7 @@ class PickTheGuards(Exercise):
 
 
 def _malformed(primary: object, guards: object) -> Iterator[Remark]:
-    names = list(_METRICS)
+    names: list[str] = list(_METRICS)
     if primary not in _METRICS:
         yield Remark("unknown_metric", {"key": "primary", "seen": str(primary), "names": names})
     if not isinstance(guards, dict):
@@ -156,7 +156,7 @@ def _better(name: str, change: float, error: float) -> tuple[float, float]:
 def _mean_z(past: pl.DataFrame, name: str, outcome: str) -> float:
     rows = past.filter(metric=name, outcome=outcome)
     sign = -1 if name in _LOWER_IS_BETTER else 1
-    return sign * float((rows["change"] / rows["standard_error"]).mean() or 0)  # type: ignore[arg-type]
+    return sign * float((rows["change"] / rows["standard_error"]).to_numpy().mean())
 
 
 def _falls(past: pl.DataFrame, name: str, outcome: str) -> int:
@@ -190,7 +190,7 @@ def _launches(roles: _Roles, draw: Draw, counts: Mapping[str, int]) -> pl.DataFr
     outcomes = rng.permutation([name for name, count in counts.items() for _ in range(count)]).tolist()
     harms = 0
     for launch, outcome in enumerate(outcomes, 1):
-        effects = dict.fromkeys(_METRICS, 0.0)
+        effects: dict[str, float] = dict.fromkeys(_METRICS, 0.0)
         effects[roles.inflated] = _GAIN  # whatever is new is clicked
         if outcome != "null":
             effects[roles.sensitive] = _GAIN  # a harmful launch looks good at first
