@@ -144,7 +144,7 @@ def test_wrong_settings_say_what_to_do(  # type: ignore[no-untyped-def]
 
 
 def test_settings_and_their_fields_exclude_each_other(market) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(UsageError, match="by= are both given"):
+    with pytest.raises(UsageError, match=r"settings and by are both given\. Put all of them into settings="):
         rl.audit.run(**market(tilt=0.0, users=60), settings=AuditSettings(), by="gender")
 
 

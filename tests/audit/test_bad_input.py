@@ -51,7 +51,7 @@ def test_a_group_without_truth_has_no_value_and_no_test(parts: dict[str, Any]) -
         ({"attributes": ["gender"]}, "attribute of users, .* Name it in by="),
         ({"by": "gender", "protected": ["race"]}, "protected has 'race'"),
         ({"by": "own"}, "200 values for 200 users"),
-        ({"by": "number"}, "numbers in bins"),
+        ({"by": "number"}, r"numbers by rl\.segments\.bins"),
     ],
 )
 def test_wrong_input_says_what_to_do(parts: dict[str, Any], options: dict[str, Any], says: str) -> None:

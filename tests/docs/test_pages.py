@@ -158,7 +158,7 @@ def test_what_pages_name_is_public(page: Path) -> None:
     unknown = []
     for name in re.findall(r"\b(?:rl|reclens)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", page.read_text(encoding="utf-8")):
         parts, at = name.split("."), reclens
-        if parts[0] in ("toml", "run", "example", "db", "org", "service"):
+        if parts[0] in ("toml", "twb", "run", "example", "db", "org", "service"):
             continue
         if parts[0] == "cli" and page.name == "CONTRIBUTING.md":
             continue  # which is about what stands in the package

@@ -202,7 +202,7 @@ def test_what_grows_by_itself_is_no_drift():
         "level",
     }
     known = [name for name in registry.names() if not registry.describe(name).drifts]
-    assert known == ["cold_items", "cold_users", "model_age"]
+    assert known == ["clock_shift", "cold_items", "cold_users", "model_age"]
     # Its step is judged as any other: a model that was not trained, or one that is older by three weeks.
     stepped = amounts(np.where(np.arange(DAYS)[:, None] == DAYS - 1, age + 21, age), indicator="model_age")
     found = detect(stepped, {"model_age": Rule(direction="up", drifts=False)}, start=LAST)

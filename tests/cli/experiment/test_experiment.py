@@ -58,7 +58,7 @@ def test_the_calculator_answers_what_is_left_open(run, tmp_path: Path) -> None:
 
 def test_mistakes_are_named_with_what_to_do(run, tmp_path: Path) -> None:
     assert (
-        "expected one of them, or a margin" in run("experiment", "size", "--mean", "0.2", cwd=tmp_path, status=2).stderr
+        "Give --effect, --n or --margin." in run("experiment", "size", "--mean", "0.2", cwd=tmp_path, status=2).stderr
     )
     (tmp_path / "bad.toml").write_text('nam = "x"', encoding="utf-8")
     found = run("experiment", "plan", "bad.toml", cwd=tmp_path, status=2).stderr

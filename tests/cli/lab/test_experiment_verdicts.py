@@ -82,7 +82,7 @@ def test_the_open_bandit_dataset(run, tmp_path) -> None:
         cwd=tmp_path,
     )
     assert json.loads(done.stdout)["rows"][1]["value"] == 0.5
-    assert "rl.read_open_bandit(path)" in run("data", "info", "obd", cwd=tmp_path, status=2).stderr
+    assert "Use it with reclens experiment off-policy." in run("data", "info", "obd", cwd=tmp_path, status=2).stderr
 
 
 def test_off_policy_of_files(run, tmp_path) -> None:

@@ -71,8 +71,8 @@ def test_power_and_margins_are_asked_too(open_page) -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ({"mean": "1.5"}, "mean is 1.5, expected a share between 0 and 1"),
-        ({"effect": "0"}, "effect is 0, expected more than 0"),
+        ({"mean": "1.5"}, "“In control” is 1.5, expected a share between 0 and 1"),
+        ({"effect": "0"}, "“Relative effect” is 0, expected more than 0"),
         ({"effect": "9"}, "a share that stays between 0 and 1"),
         ({"kind": "gini"}, "there is no 'gini' here"),
     ],

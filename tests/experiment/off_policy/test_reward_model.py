@@ -181,12 +181,12 @@ def test_categories_whose_items_differ_give_no_verdict() -> None:
 
 def test_wrong_use_of_categories() -> None:
     log, target, given, _ = many_items(2, n=100)
-    with pytest.raises(UsageError, match="one of the two is missing"):
+    with pytest.raises(UsageError, match="one of them is missing"):
         evaluate_policy(log, target, categories=given["categories"])
     with pytest.raises(UsageError, match="mips was asked for without"):
         evaluate_policy(log, target, estimators=["mips"])
     with pytest.raises(UsageError, match=r"categories have shape \(3,\)"):
         evaluate_policy(log, target, categories=np.zeros(3), logging=given["logging"])
-    with pytest.raises(DataError, match="row 1: logging= gives"):
+    with pytest.raises(DataError, match="row 1: the logging policy gives"):
         evaluate_policy(log, target, categories=given["categories"], logging=Target.of_probabilities(log, target))
     assert "mips" not in {value.estimator for value in evaluate_policy(log, target).values}
