@@ -1,7 +1,7 @@
-"""The dashboard: a Streamlit application over the artefacts of a workspace. One file a page; nothing is computed here.
+"""The dashboard: a Streamlit application over the artefacts of a workspace. One file per page; it computes nothing.
 
-``reclens dashboard`` starts it. A page is a module of ``pages/`` with a ``PAGE`` and a function ``show(workspace)``:
-the folder is the navigation.
+``reclens dashboard`` starts it. A page is a module in ``pages/`` with a ``PAGE`` and a function ``show(workspace)``;
+the navigation lists every module in the folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What readers are advised, as the fields of the pages: no option, and no argument where there is a field."""
+"""Word the advice in errors and warnings as fields of the pages instead of options and arguments."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
 
 
 def field_of(setting: Setting) -> str:
-    """An argument as the field of the page; as an argument of Python where there is none.
+    """Return the page's field for an argument, or the Python argument if the page has no such field.
 
     >>> field_of(Setting("bad_rows", "drop")), field_of(Setting("columns", {"rating": None}))
     ('“leave out and count” below', '“none” for rating above')
@@ -128,7 +128,7 @@ def field_of(setting: Setting) -> str:
 
 
 def said_on_page(what: RecLensError | RecLensWarning, field: Callable[[Setting], str] = field_of) -> str:
-    """An error or a warning in the words of the page.
+    """Return the text of an error or a warning in the words of the page.
 
     >>> from reclens.errors import Advice, UsageError
     >>> which = Advice("name_column", (Setting("columns", {"rank": "your name"}),), "Name it: {columns}.")

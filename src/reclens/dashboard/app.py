@@ -1,4 +1,4 @@
-"""The application that Streamlit runs: the navigation, the login where there is one, and what happens to errors."""
+"""The application that Streamlit runs: navigation, optional login and error handling."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SIDEBAR: Final = 232
 
 
 def main(folder: str | None = None) -> None:
-    """Draw the page that is asked for."""
-    # A file: Streamlit would fetch an icon of its fonts from the network.
+    """Draw the requested page."""
+    # Use a file: Streamlit would fetch an icon from its fonts over the network.
     icon = str(Path(__file__).with_name("icon.svg"))
     st.set_page_config(page_title="RecLens", page_icon=icon, layout="wide", initial_sidebar_state=_SIDEBAR)
     st.html(STYLE)
@@ -48,7 +48,7 @@ def main(folder: str | None = None) -> None:
     places: dict[str, st.Page] = {}
     for each in pages():
         first = each.path == "home"
-        # The page at the root has no address of its own, and yet takes one, which another could have.
+        # The page at the root needs no address but still reserves one, which could clash with another page.
         address = "root" if first else each.path
         place = st.Page(_drawer(each, workspace), title=each.title, icon=each.icon, url_path=address, default=first)
         sections.setdefault(each.section, []).append(place)
@@ -64,7 +64,7 @@ def main(folder: str | None = None) -> None:
 
 
 def draw_page(page: Page, workspace: Workspace) -> None:
-    """Draw one page; what the library refuses is said in its own words, and anything else is a fault that is shown."""
+    """Draw one page; show the library's errors as messages and any other exception as a fault."""
     banner = st.empty()
     try:
         store.begin(workspace)
@@ -72,7 +72,7 @@ def draw_page(page: Page, workspace: Workspace) -> None:
         share_colours(name for each in store.groups(workspace)[:1] for name in each.names)
         page.show(workspace)
         if store.synthetic_shown():
-            # Known once the page has loaded what it shows, and drawn above it.
+            # Known only after the page has loaded its content, but drawn above it.
             banner.warning(f"**Synthetic data.** {SYNTHETIC}", icon=":material/casino:")
         draw_save(workspace)
         store.end()
@@ -89,7 +89,7 @@ def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:
 
 
 def _leader(name: str, place: st.Page, choices: Mapping[str, str]) -> Callable[[], None]:
-    """What leads from another address of a page to the page, with the choices that the address has."""
+    """Return a redirect from an alternative address to its page, keeping the choices in the address."""
 
     def lead() -> None:
         st.switch_page(place, query_params={**choices, **st.query_params.to_dict()})
@@ -99,7 +99,7 @@ def _leader(name: str, place: st.Page, choices: Mapping[str, str]) -> Callable[[
 
 
 def _let_in(asked: argparse.Namespace) -> bool:
-    """Whether this reader sees the workspace; else what they can do stands on the page."""
+    """Return whether this reader may see the workspace; if not, draw what they can do."""
     try:
         login = read_login()
     except RecLensError as error:

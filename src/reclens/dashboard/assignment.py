@@ -1,4 +1,4 @@
-"""Checks of an assignment: the ids of the units, divided by a plan, against its shares, other plans, and attributes."""
+"""Checks of a plan's assignment of unit ids against its shares, other plans and attributes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["show_assignment"]
 
 
 def show_assignment(workspace: Workspace) -> None:
-    """Draw the places of a plan and of the ids, and the checks."""
+    """Draw the inputs for a plan and for the ids, and the checks."""
     left, right = st.columns(2)
     with left:
         plan = plan_field(workspace)

@@ -1,4 +1,4 @@
-"""Parts of the page Audit that have charts and choices of their own: mitigation, loop, position, two sides, members."""
+"""Sections of the Audit page with their own charts and choices: mitigation, loop, position, two sides, members."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SIDES: Final[tuple[tuple[Side, str], ...]] = (
 
 
 def mitigation(audit: Audit, group: str) -> None:
-    """What was tried, what was chosen, and the price of any strength."""
+    """Draw the mitigations that were tried, the one that was chosen, and the cost of each strength."""
     del group
     tried = audit.mitigation
     if tried is None:
@@ -85,7 +85,7 @@ def _name(name: str) -> str:
 
 
 def _strength(name: str, strengths: list[float], chosen: float) -> float:
-    """The strength on the slider; one that is chosen in the URL stays."""
+    """Return the strength on the slider; a strength in the URL is kept."""
     begin = chosen if chosen in strengths else strengths[0]
     if len(strengths) < 2:
         st.caption(f"Strength: {begin:g}, the only one that was tried.")
@@ -97,7 +97,7 @@ def _strength(name: str, strengths: list[float], chosen: float) -> float:
 
 
 def _price(trial: Trial, metric: str, where: str) -> None:
-    """Three numbers: what it costs, what it closes, and whether that is by harming both sides."""
+    """Draw three numbers: the cost, the gap that is closed, and whether closing it harms both sides."""
     st.caption(f"{charts_trials.trial_name(trial)}, {where}")
     cells = (
         (f"{metric} lost", f"{trial.accuracy_lost.value:+.4f}", between(trial.accuracy_lost)),
@@ -110,7 +110,7 @@ def _price(trial: Trial, metric: str, where: str) -> None:
 
 
 def loop(audit: Audit, group: str) -> None:
-    """What the feedback loop does over its rounds, for the groups that are chosen."""
+    """Draw the effect of the feedback loop over its rounds for the chosen groups."""
     st.caption(QUESTIONS["loop"])
     if audit.loop is None:
         empty(
@@ -135,7 +135,7 @@ def loop(audit: Audit, group: str) -> None:
 
 
 def position(audit: Audit, group: str) -> None:
-    """How often each place is looked at."""
+    """Draw how often each position is looked at."""
     del group
     st.caption(QUESTIONS["position"])
     found = audit.position
@@ -154,7 +154,7 @@ def position(audit: Audit, group: str) -> None:
 
 
 def two_sided(audit: Audit, group: str) -> None:
-    """The annex that decides nothing."""
+    """Draw the annex, which does not affect the decision."""
     st.caption(QUESTIONS["two_sided"])
     rows = audit.section("two_sided")
     if not rows:
@@ -171,7 +171,7 @@ def two_sided(audit: Audit, group: str) -> None:
 
 
 def downloads(audit: Audit, name: str) -> None:
-    """The report as HTML, as PDF where there is a browser to print it, and every number as CSV."""
+    """Draw downloads: the report as HTML, as PDF if a browser can print it, and all numbers as CSV."""
 
     def report() -> AuditReport:
         return build_audit_report(audit, synthetic=bool(audit.card.get("synthetic")))
@@ -200,7 +200,7 @@ def _printed(report: AuditReport) -> bytes:
 
 
 def closer(workspace: Workspace, audit: Audit) -> None:
-    """The users of a group with their numbers, or the items of one, with a way to each."""
+    """Draw the users of a group with their numbers, or its items, with a link to each."""
     splits = store.names(workspace, "split")
     split = choose("Split", splits, key="split") if splits else None
     if split is None:
@@ -233,7 +233,7 @@ def _order(side: str, n: int) -> str:
 
 
 def _described(audit: Audit, members: pl.DataFrame, key: str) -> pl.DataFrame:
-    """The members, users with their numbers; ids as text."""
+    """Return the members with ids as text; users also have their numbers."""
     wanted = [key, *(name for name in members.columns if key == USER and name in _metrics(audit))]
     if key == ITEM:
         wanted = [name for name in members.columns if not isinstance(members.schema[name], pl.Struct)]
@@ -245,7 +245,7 @@ def _metrics(audit: Audit) -> list[str]:
 
 
 def _places(audit: Audit, tables: list[pl.DataFrame], key: str) -> dict[str, Callable[[], pl.DataFrame]]:
-    """The audited groups of one side, by what they are called, and who is in each."""
+    """Return the audited groups of one side by name, with their members."""
     found: dict[str, Callable[[], pl.DataFrame]] = {}
     for row in audit.rows:
         name, label = (row.by, row.segment) if key == USER else (row.attribute, row.group)

@@ -1,4 +1,4 @@
-"""What a field of a page begins with: what the link says that led to it, else what the reader looked at before."""
+"""Initial values of a page's fields: from the link that led to the page, else from the reader's last choice."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["begin"]
 
 
 def begin(key: str, options: Sequence[str], start: str | list[str]) -> None:
-    """Choose what a field begins with when the reader comes to the page: what the URL says, else ``start``.
+    """Set a field's initial value when the reader opens the page: the value in the URL, else ``start``.
 
-    Streamlit prefers what a field of this name had on the page before, and writes changes alone into the URL.
+    Streamlit prefers the value of a field with the same name on the previous page, and writes only changes to the URL.
     """
     if not seen.is_first(key):
         return
@@ -30,5 +30,5 @@ def begin(key: str, options: Sequence[str], start: str | list[str]) -> None:
 
 
 def _among(value: Any, options: Sequence[str]) -> bool:
-    """Whether a value, or each of several, can be chosen; nothing can."""
+    """Return whether a value, or each of several, can be chosen; no value can."""
     return all(each in options for each in (value if isinstance(value, list) else [] if value is None else [value]))

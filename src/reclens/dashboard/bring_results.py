@@ -1,4 +1,4 @@
-"""Results that somebody brings: a plan, a table of units, events or counts, what its columns are, and the readout."""
+"""Uploaded results: a plan, a table of units, events or counts, the meaning of its columns, and the readout."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ _NONE: Final = "– none –"
 
 
 def as_field(setting: Setting) -> str:
-    """A setting as the field of the page; one that has no field as an argument of Python."""
+    """Return the page's field for a setting, or the Python argument if it has no field."""
     return _FIELDS.get(setting.name) or field_of(setting)
 
 
 def bring_results(workspace: Workspace) -> Readout | None:
-    """Draw the places of a plan and of results.
+    """Draw the inputs for a plan and for results.
 
     Args:
         workspace: Where plans are kept.
 
     Returns:
-        The readout; None where something is missing or wrong, which is then said beside its field.
+        The readout; None if something is missing or wrong, which is then shown beside its field.
     """
     left, right = st.columns(2)
     with left:
@@ -83,7 +83,7 @@ def bring_results(workspace: Workspace) -> Readout | None:
 
 
 def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None] | None:
-    """Draw which column is what: ours -> theirs or None; None in all where one that is needed is not chosen."""
+    """Draw the mapping of our columns to theirs (or None); return None if a required column is not chosen."""
     present = raw.frame.columns
     holds = [name for name in present if not set(plan.arms).isdisjoint(raw.frame[name].cast(pl.String).unique())]
     wanted = {
@@ -118,7 +118,7 @@ def _columns(plan: Plan, raw: Raw, form: str) -> dict[str, str | None] | None:
 
 
 def _uses(plan: Plan) -> dict[str, str]:
-    """The columns that a table of units or events has to have, and what reads them."""
+    """Return the columns that a table of units or events must have, and what uses them."""
     metrics = {
         column: ", ".join(each.name for each in plan.metrics if column in each.columns) for column in plan.table_columns
     }
@@ -126,7 +126,7 @@ def _uses(plan: Plan) -> dict[str, str]:
 
 
 def _guards(form: str, plan: Plan) -> dict[str, Any] | None:
-    """Draw what is to be done with faulty rows, and how far the experiment is; None where that cannot be read."""
+    """Draw how to treat faulty rows and the progress of the experiment; return None if that cannot be read."""
     options: dict[str, Any] = {}
     with st.expander("Faulty rows, and how far it is", icon=":material/shield:"):
         left, middle, right = st.columns(3)
@@ -156,7 +156,7 @@ def _guards(form: str, plan: Plan) -> dict[str, Any] | None:
 
 
 def _looks_taken() -> tuple[float, ...] | None:
-    """Draw the field of the looks before this one; None where it holds something else, which is then said."""
+    """Draw the field for earlier looks; return None, with a message, if its value is invalid."""
     text = st.text_input(
         "Looks taken",
         key="looks-taken",
@@ -182,7 +182,7 @@ def _read(
     _plan: Plan,
     _raw: Raw,
 ) -> Readout:
-    """The readout, made once for each upload and choice."""
+    """Return the readout, computed once for each upload and choice."""
     del file_id, toml
     rows = _typed(_raw)
     chosen = {ours: theirs for ours, theirs in columns.items() if theirs is not None}
@@ -205,7 +205,7 @@ def _read(
 
 
 def _typed(raw: Raw) -> pl.DataFrame:
-    """The rows, with numbers and days for text that holds them."""
+    """Return the rows with text parsed as numbers and dates where possible."""
     if not raw.text:
         return raw.frame
     return raw.frame.with_columns(infer_type(each, raw.decimal) for each in raw.frame)

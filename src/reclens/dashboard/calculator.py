@@ -1,4 +1,4 @@
-"""The calculator of the page Experiments: sizes, effects and power of a test, and the price of looking at it early."""
+"""The calculator of the Experiments page: size, effect and power of a test, and the cost of early looks."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _as_field(setting: Setting) -> str:
 
 
 def show_calculator(workspace: Workspace) -> None:
-    """Draw the calculator; it needs no artefact."""
+    """Draw the calculator, which needs no artefact."""
     asked = choose("Question", list(_ASKED), key="ask") or _ASKED[0]
     values = _basics(asked) | _more()
     try:

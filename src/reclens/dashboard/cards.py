@@ -1,4 +1,4 @@
-"""Cards on top of pages: the decision, then the findings, each with a small picture and a way on."""
+"""Cards at the top of pages: the decision, then the findings, each with a small picture and a link."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ _ORDER: Final = tuple(_SEVERITIES)
 
 
 def decision_card(found: Decision) -> None:
-    """What is recommended, by how much, who loses, what it costs, how sure."""
+    """Draw the recommendation: its lift, who loses, the cost and the certainty."""
     row = found.lift
     lift = None if row is None or row.low is None or row.high is None else (row.difference, row.low, row.high)
     words_card(decision_in_words(found), lift)
 
 
 def words_card(words: DecisionWords, lift: tuple[float, float, float] | None = None) -> None:
-    """A card in words, with a picture of the lift and its interval where they are given."""
+    """Draw a card of text, with a picture of the lift and its interval if given."""
     seen.text("decision", [words.about, words.headline, *(f"{label}: {text}" for label, text in words.lines)])
     lines = "".join(
         f"<div><dt>{html.escape(label)}</dt><dd>{html.escape(text)}</dd></div>" for label, text in words.lines
@@ -59,7 +59,7 @@ def words_card(words: DecisionWords, lift: tuple[float, float, float] | None = N
 
 
 def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) -> None:
-    """Findings, the most pressing first; those beyond three are folded away."""
+    """Draw the findings, most urgent first; those beyond three are collapsed."""
     ordered = sorted(found, key=lambda each: _ORDER.index(each.severity))
     seen.text(f"findings-{key}", [finding_text(each, field_of, PAGE_TEXTS) for each in ordered])
     for at, place in enumerate(st.columns(min(len(ordered), SHOWN)) if ordered else ()):
@@ -79,7 +79,7 @@ def finding_cards(found: Sequence[Finding], *, runs: Sequence[str], key: str) ->
 
 
 def say_tested(scene: Scene) -> None:
-    """Say of whom segments were tested, where it is of one system alone."""
+    """Name the system whose segments were tested if it is a single one."""
     if scene.segments_of is None or scene.comparison is None:
         return
     st.caption(
@@ -90,7 +90,7 @@ def say_tested(scene: Scene) -> None:
 
 
 def more(sentences: Sequence[str], *, label: str, key: str) -> None:
-    """Sentences, folded away."""
+    """Draw collapsed sentences."""
     if sentences:
         text = "\n".join(f"- {plain(each)}" for each in sentences)
         folded(label, lambda: st.markdown(text), key=key)
@@ -110,7 +110,7 @@ def _card(found: Finding, runs: Sequence[str], *, key: str) -> None:
 
 
 def _picture(found: Finding, colour: str) -> str:
-    """The number of a finding with its interval, or the share that it is about; nothing where there is neither."""
+    """Return the number of a finding with its interval, or its share; nothing if it has neither."""
     worth = found.estimate
     if worth is not None and worth.low is not None and worth.high is not None:
         return _interval(worth.value, worth.low, worth.high, colour)
@@ -130,7 +130,7 @@ def _interval(value: float, low: float, high: float, colour: str, *, width: int 
 
 
 def _image(svg: str, said: str) -> str:
-    """A picture that passes the filter of Streamlit, which drops drawings from a text."""
+    """Return a picture as a data URI, because Streamlit's filter removes inline drawings from text."""
     return f'<img src="{as_data_uri(svg)}" alt="{html.escape(said)}">'
 
 

@@ -1,4 +1,4 @@
-"""Charts of ``report/`` that are made once for each result and choice: making one takes longer than showing it."""
+"""Cache of the charts of ``report/``, one for each result and choice: making a chart is slower than showing it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["draw"]
 
 
 def draw(make: Callable[..., Any], *sources: Any, **options: Any) -> Figure | None:
-    """A chart, made by a function of ``report/``; None where that gives None.
+    """Return a chart made by a function of ``report/``, or None if the function returns None.
 
     Args:
         make: The function.
-        sources: What it draws: results (told apart by being the same object, which the store loads once for each
-            content), mappings of them, or plain data (told apart by content).
+        sources: The data that it draws: results (compared by object identity, since the store loads each content
+            once), mappings of them, or plain data (compared by content).
         options: Its other arguments.
     """
     names = f"{make.__module__}.{make.__qualname__}"
@@ -38,7 +38,7 @@ def _drawn(name: str, tokens: Any, options: Any, *, _make: Callable[..., Any], _
 
 @st.cache_resource(show_spinner=False)
 def _known() -> tuple[WeakKeyDictionary[Any, int], Iterator[int]]:
-    """The number of each object seen; a number is never given twice, though an address may be."""
+    """Number each object on first sight; unlike an address, a number is never reused."""
     return WeakKeyDictionary(), itertools.count()
 
 
@@ -48,5 +48,5 @@ def _token(source: Any) -> Any:
     numbers, fresh = _known()
     try:
         return numbers.setdefault(source, next(fresh))
-    except TypeError:  # a list, a text: told apart by content
+    except TypeError:  # a list or a text: compared by content
         return source

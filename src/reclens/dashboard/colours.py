@@ -1,4 +1,4 @@
-"""The colours of systems on a page, and the legend that tells them."""
+"""The colours of systems on a page, and their legend."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["legend", "system_colours", "theme"]
 
 
 def theme() -> Literal["light", "dark"]:
-    """``light`` or ``dark``: what the reader sees."""
+    """Return the reader's theme, ``light`` or ``dark``."""
     return "dark" if st.context.theme.type == "dark" else "light"
 
 
 def system_colours(systems: Sequence[str]) -> dict[str, str]:
-    """The colours of systems in the theme of the page; those that are grey are left out."""
+    """Return the colours of systems in the theme of the page, without grey ones."""
     return {name: THEME[theme()][at] for name, at in places_of(systems).items() if at is not None}
 
 
 def legend(systems: list[str]) -> None:
-    """Which colour is which system, for all charts of a page; those beyond the colours are grey together."""
+    """Draw the colour of each system for all charts of a page; systems without a colour share grey."""
     told = [(colour, name) for name, colour in system_colours(systems).items()]
     if len(systems) > len(told):
         told.append((PAPER[theme()]["muted"], f"{len(systems) - len(told)} others"))

@@ -1,4 +1,4 @@
-"""The SQL console: one SELECT over the tables of the workspace, in bounds of time and rows."""
+"""The SQL console: one SELECT over the tables of the workspace, limited in time and rows."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
 
     Args:
         workspace: The workspace.
-        log: The table of interactions that the shipped queries are written for; None where there is none.
-        items: The table of items beside it.
+        log: The table of interactions that the bundled queries use; None if there is none.
+        items: The matching table of items.
     """
     tables = tables_of(workspace)
     if not tables:
@@ -79,12 +79,12 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
 
 
 def _kind_of(dtype: str) -> str:
-    """The type of a column in a word."""
+    """Return the type of a column in one word."""
     return next((word for start, word in _KINDS.items() if dtype.startswith(start)), "other")
 
 
 def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | None) -> None:
-    """Put a shipped query into the text when one is chosen."""
+    """Put the chosen bundled query into the text field."""
     if log is None or log not in tables:
         return
     written: dict[str, str] = {}
@@ -94,7 +94,7 @@ def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | No
                 name, log, columns=tables[log], items=items, item_columns=tables.get(items or "", {})
             )
         except UnknownNameError:
-            continue  # this data has not what the query reads
+            continue  # the data lacks a column that the query reads
 
     def start() -> None:
         chosen = st.session_state["starter"]

@@ -1,4 +1,4 @@
-"""Metrics at several cut-offs: those that were measured, or computed when asked for, of lists in the workspace."""
+"""Metrics at several cut-offs: already measured, or computed on request from lists in the workspace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _CUTOFFS: Final = (1, 2, 3, 5, 10, 20, 50, 100)
 
 
 def draw_cutoffs(scene: Scene) -> None:
-    """Draw each metric that was measured at several cut-offs; another one is computed when it is asked for."""
+    """Draw each metric that was measured at several cut-offs; compute others on request."""
     families = sorted({name.split("@")[0] for name in next(iter(scene.results.values())).metrics if "@" in name})
     drawn = {name: draw(metric_by_cutoff_chart, scene.results, family=name) for name in families}
     known = [name for name, each in drawn.items() if each is not None]
@@ -35,7 +35,7 @@ def draw_cutoffs(scene: Scene) -> None:
 
 
 def _computed(scene: Scene, families: Sequence[str], *, drawn: bool) -> None:
-    """The metric that is chosen of those with one cut-off, computed on the lists that the workspace has."""
+    """Compute the chosen metric, measured at one cut-off only, on the lists in the workspace."""
     asked = [name for name in families if describe(name).kind == "user"]
     if not asked:
         return
@@ -75,7 +75,7 @@ def _measured(scene: Scene, split: str, family: str) -> Mapping[str, Evaluation]
 
 @st.cache_resource(show_spinner="Measuring at each cut-off …", max_entries=64)
 def _at_cutoffs(folder: str, split: str, run: str, family: str, stamp: str) -> Evaluation:
-    """One run as it was evaluated, by one metric at each cut-off up to the length of the lists, over all users."""
+    """Evaluate one run with its protocol by one metric at each cut-off up to the list length, over all users."""
     del stamp
     place = Workspace(folder)
     ground, lists = store.load(place, "split", split), store.load(place, "run", run)

@@ -1,4 +1,4 @@
-"""What the page Data shows of a data set or a split: worked out by the library once for each content."""
+"""The summary of a data set or a split on the Data page, computed once for each content."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ __all__ = ["Described", "describe_data", "table_of", "tables_of"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Described:
-    """A part of a data set or split.
+    """The description of a part of a data set or split.
 
     Attributes:
         profile: Its profile.
         tails: Items and users -> Lorenz curve of their interactions.
-        places: Items and users -> interactions by place.
-        step: What a step of time is.
-        times: Interactions a step, of all parts.
-        problems: What the profile and the split found.
-        notes: What to beware of, in words.
-        task: The task of the split; None of a data set.
+        places: Items and users -> interactions by rank.
+        step: The unit of time.
+        times: Interactions per unit of time, of all parts.
+        problems: The problems that the profile and the split found.
+        notes: Warnings in words.
+        task: The task of the split; None for a data set.
     """
 
     profile: Profile
@@ -45,19 +45,19 @@ class Described:
 
 
 def describe_data(workspace: Workspace, kind: str, name: str, part: str) -> Described:
-    """Everything of one part."""
+    """Describe one part."""
     stamp = next((each.created.isoformat() for each in store.listing(workspace, kind) if each.name == name), "")
     return _described(str(workspace.folder), kind, name, part, stamp)
 
 
 def tables_of(workspace: Workspace) -> dict[str, dict[str, str]]:
-    """The tables that SQL knows, with their columns."""
+    """Return the SQL tables with their columns."""
     stamps = tuple(each.created.isoformat() for each in store.listing(workspace))
     return _tables(str(workspace.folder), stamps)
 
 
 def table_of(workspace: Workspace, kind: str, name: str, table: str) -> str | None:
-    """What SQL calls a table of an artefact; None if there is no such table."""
+    """Return the SQL name of an artefact's table, or None if there is no such table."""
     stamps = tuple(each.created.isoformat() for each in store.listing(workspace))
     return _table(str(workspace.folder), kind, name, table, stamps)
 

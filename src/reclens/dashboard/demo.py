@@ -1,4 +1,4 @@
-"""The demo, run beside the application: a process of its own, which goes on when its reader looks elsewhere."""
+"""The demo, run in a separate process that continues when the reader leaves the page."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _EVERY: Final = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Demo:
-    """A demo that was started.
+    """A started demo.
 
     Attributes:
         process: Its process.
-        log: The file that it writes what it does to.
+        log: The file that it writes its progress to.
     """
 
     process: subprocess.Popen[Any]
@@ -36,16 +36,16 @@ class Demo:
 
     @property
     def runs(self) -> bool:
-        """Whether it is at work."""
+        """Whether it is running."""
         return self.process.poll() is None
 
     @property
     def failed(self) -> bool:
-        """Whether it ended before it was done."""
+        """Whether it ended before it was finished."""
         return self.process.poll() not in (None, 0)
 
     def last(self) -> str:
-        """The last line that it said."""
+        """The last line of its output."""
         try:
             lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
@@ -53,19 +53,19 @@ class Demo:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-# Of all readers: the second to press the button sees the demo of the first.
+# Shared by all readers: a second reader who presses the button sees the first one's demo.
 _started: Final[dict[Path, Demo]] = {}
 _guard: Final = threading.Lock()
 
 
 def start_demo(workspace: Workspace) -> Demo:
-    """Run ``reclens demo`` into a workspace, unless one runs into it.
+    """Run ``reclens demo`` into a workspace unless a demo is already running there.
 
     Raises:
         WorkspaceError: If it cannot be started.
     """
     folder = workspace.folder.resolve()
-    # A group of its own: what ends or interrupts a reader's page does not reach it.
+    # A separate process group: signals that end or interrupt the page do not reach it.
     apart: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
         apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
@@ -88,12 +88,12 @@ def start_demo(workspace: Workspace) -> Demo:
 
 
 def demo_of(workspace: Workspace) -> Demo | None:
-    """The demo that was started for a workspace and whose end nobody has seen."""
+    """Return the demo that was started for a workspace and whose end has not been shown yet."""
     return _started.get(workspace.folder.resolve())
 
 
 def draw_demo(workspace: Workspace) -> bool:
-    """Draw how far the demo is, if there is one; whether it runs."""
+    """Draw the progress of the demo, if there is one, and return whether it is running."""
     found = demo_of(workspace)
     if found is None:
         return False

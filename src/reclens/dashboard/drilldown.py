@@ -1,4 +1,4 @@
-"""What the drill-down pages look at: a split, and the lists that were made for it."""
+"""The subject of the drill-down pages: a split and the lists made for it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Drilldown:
     name: str = ""
 
     def title(self, item: Any) -> str:
-        """What an item is called."""
+        """Return the title of an item."""
         items = self.split.train.items
         title = title_column(items)
         if items is None or title is None:
@@ -48,7 +48,7 @@ class Drilldown:
 
 
 def drilldown_of(workspace: Workspace) -> Drilldown | None:
-    """Let the reader choose a split and lists; None, with a word, where there are none."""
+    """Let the reader choose a split and lists; return None, with a message, if there are none."""
     splits, runs = store.names(workspace, "split"), store.names(workspace, "run")
     if not splits or not runs:
         empty(

@@ -1,4 +1,4 @@
-"""Where the fault of an upload lies: the file, and the row, so that what is wrong is said beside it."""
+"""Locate the fault of an upload by file and row, so that the message is shown beside it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class Fault:
     """Why files could not be used.
 
     Attributes:
-        text: What is wrong, in the words of the page.
-        kind: The kind of file that it is about; None if it is about no single one.
-        row: The row at fault, as it stands in the file; None if it is no single one.
+        text: The message in the words of the page.
+        kind: The kind of the faulty file; None if it is not a single file.
+        row: The faulty row as written in the file; None if it is not a single row.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Fault:
 
 
 def fault_of(error: RecLensError, tables: Mapping[str, Raw]) -> Fault:
-    """Where an error lies among the files that were brought.
+    """Locate an error among the uploaded files.
 
     Args:
         error: The error.

@@ -1,4 +1,4 @@
-"""One file of the page Upload: brought, read within the limits, its columns named, its errors beside it."""
+"""One file of the Upload page: uploaded, read within the limits, with named columns and its errors beside it."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def bring_file(
     forms: dict[str, dict[str, Any]],
     fault: Fault | None = None,
 ) -> None:
-    """Draw the place of one file, and put what was brought into the dictionaries.
+    """Draw the input for one file, and add the uploaded content to the dictionaries.
 
     Args:
         kind: Kind of file.
         found: Kind -> its rows.
         columns: Kind -> our column -> theirs.
-        forms: Kind -> how its items stand in it: ``form`` and ``between``, as for :func:`reclens.read`.
-        fault: What is wrong with the files; it is said here if it is about this one.
+        forms: Kind -> layout of its items: ``form`` and ``between``, as for :func:`reclens.read`.
+        fault: The fault of the files; it is shown here if it concerns this one.
     """
     file = FILES[kind]
     try:
@@ -107,7 +107,7 @@ def bring_file(
 
 
 def _say(fault: Fault | None, kind: str) -> None:
-    """What is wrong with this file, and the row at fault as it stands there."""
+    """Show the fault of this file, and the faulty row as written there."""
     if fault is None or fault.kind != kind:
         return
     st.error(plain(fault.text), icon=":material/error:")
@@ -116,17 +116,17 @@ def _say(fault: Fault | None, kind: str) -> None:
 
 
 def open_file(kind: str, title: str, text: str, *, several: bool = False) -> Raw | None:
-    """Draw the place of one file and how it is written; its rows, None where none was brought.
+    """Draw the input for one file and its format; return its rows, or None if no file was uploaded.
 
     Args:
-        kind: What it is, for the keys of what is drawn.
-        title: What to call it.
-        text: What it holds.
+        kind: Kind of file, for the keys of the fields.
+        title: Title of the file.
+        text: Description of its content.
         several: Whether a row may hold several items.
 
     Raises:
         DataError: If it cannot be read.
-        UsageError: If what was said of it does not go together.
+        UsageError: If the chosen options contradict each other.
     """
     brought = st.file_uploader(
         title,
@@ -144,19 +144,19 @@ def open_file(kind: str, title: str, text: str, *, several: bool = False) -> Raw
 
 
 def _holds_items(kind: str) -> bool:
-    """Whether a row of a file names a user and one or several items."""
+    """Return whether each row of a file names a user and one or several items."""
     return {USER, ITEM} <= set(FILES[kind].required)
 
 
 def _items(kind: str) -> dict[str, Any]:
-    """How readers find the items of a row: what was chosen in the form."""
+    """Return how to find the items in a row, as chosen in the form."""
     if _ITEMS[st.session_state[f"Items of a row-{kind}"]] != "cell":
         return {}
     return {"form": "cell", "between": _BETWEEN[st.session_state[f"Between items-{kind}"]]}
 
 
 def _form(kind: str, *, several: bool) -> dict[str, Any]:
-    """Draw how a text is written, and say what was chosen; Parquet knows it by itself."""
+    """Draw the format of a text file and return the choices; Parquet needs none."""
 
     def one(label: str, options: Mapping[str, Any]) -> Any:
         return options[st.selectbox(label, list(options), key=f"{label}-{kind}")]
@@ -182,6 +182,6 @@ def _form(kind: str, *, several: bool) -> dict[str, Any]:
 
 @st.cache_resource(show_spinner="Reading …", max_entries=5, ttl=900)
 def _opened(file_id: str, name: str, form: tuple[tuple[str, Any], ...], _file: Any) -> Raw:
-    """The rows of an upload, read once; ``file_id`` is new for each upload. One page has five."""
+    """Return the rows of an upload, read once; ``file_id`` is new for each upload. One page has five."""
     del file_id
     return open_upload(_file.getvalue(), name, **dict(form))

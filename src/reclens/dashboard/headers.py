@@ -1,4 +1,4 @@
-"""What the server tells browsers to refuse: other pages' frames around it, and code or data from elsewhere."""
+"""Security headers: browsers refuse to frame the dashboard, and to load code or data from other origins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final
 __all__ = ["HEADERS", "SafeHeaders", "add_headers"]
 
 HEADERS: Final = {
-    # Streamlit's page has inline styles and scripts, Vega compiles expressions, and pictures and downloads are blobs.
+    # Streamlit uses inline styles and scripts, Vega compiles expressions, and pictures and downloads are blobs.
     "content-security-policy": "; ".join(
         (
             "default-src 'self'",
@@ -34,14 +34,14 @@ class SafeHeaders:
     """Middleware (ASGI) that adds :data:`HEADERS` to every answer that lacks them.
 
     Args:
-        app: What answers.
+        app: The wrapped application.
     """
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer a request, with the headers."""
+        """Answer a request and add the headers."""
 
         async def with_headers(message: Any) -> None:
             if message["type"] == "http.response.start":
@@ -55,7 +55,7 @@ class SafeHeaders:
 
 
 def add_headers() -> None:
-    """Let Streamlit's server, which is started after this, send the headers: it has no setting for them."""
+    """Add the headers to Streamlit's server, which starts later and has no setting for them."""
     from starlette.middleware import Middleware
     from streamlit.web.server.starlette import starlette_app
 

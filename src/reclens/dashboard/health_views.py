@@ -1,4 +1,4 @@
-"""What the page Health draws and does beside its charts: acknowledging, annotations, the data gate, weekly reports."""
+"""The Health page besides its charts: acknowledging, annotations, the data gate and weekly reports."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ _SNOOZE: Final = 7
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Watched:
-    """What the page shows.
+    """The content of the page.
 
     Attributes:
-        history: Eight weeks to the day that is chosen.
-        project: Folder of the monitor; None where it is not on this machine, and nothing can be acknowledged.
-        incidents: Those that touch these days, as they stand now, the gravest first.
-        annotations: Those that touch these days.
+        history: The eight weeks up to the chosen day.
+        project: Folder of the monitor; None if it is not on this machine, so that nothing can be acknowledged.
+        incidents: The incidents of these days in their current state, most severe first.
+        annotations: The annotations of these days.
     """
 
     history: History
@@ -63,13 +63,13 @@ class Watched:
 
     @property
     def still(self) -> list[Incident]:
-        """The incidents of the day that are not resolved."""
+        """The unresolved incidents of the day."""
         day = self.history.last.day
         return [each for each in self.incidents if each.status != "resolved" and each.first_day <= day]
 
 
 def watched(workspace: Workspace, system: str, day: str) -> Watched:
-    """What is known of a system up to a day: days from the workspace, incidents from the monitor where it is here."""
+    """Return a system's history up to a day, with incidents from the monitor if it is on this machine."""
     last = date.fromisoformat(day)
     first = last - timedelta(days=HISTORY * DAYS - 1)
     mine = [each for each in store.listing(workspace, "health") if each.card.get("system") == system]
@@ -97,7 +97,7 @@ def _touches(incident: Incident, first: date, last: date) -> bool:
 
 
 def _known(project: Path | None, history: History) -> tuple[Sequence[Incident], Sequence[Annotation]]:
-    """Incidents and annotations as they stand now; as the days knew them where the monitor is not here."""
+    """Return the current incidents and annotations, or those stored with the days if the monitor is not here."""
     if project is not None:
         with suppress(RecLensError, OSError):
             return incidents_of(project), annotations_of(Project(project))
@@ -113,13 +113,13 @@ def _history(folder: str, stamps: tuple[tuple[str, str], ...]) -> History:
 
 
 def overall_keys(day: Health) -> list[tuple[str, str, str]]:
-    """The indicators of the whole day."""
+    """Return the indicators of the whole day."""
     whole = day.detections.filter(pl.col("dimension") == OVERALL)
     return [tuple(row) for row in whole.select("indicator", "dimension", "slice").iter_rows()]  # type: ignore[misc]
 
 
 def dimensions(day: Health) -> dict[str, list[str]]:
-    """Indicator -> what it is sliced by."""
+    """Return a mapping of indicators to their dimensions."""
     found: dict[str, list[str]] = {}
     sliced = (
         day.detections.filter(pl.col("dimension") != OVERALL)
@@ -132,25 +132,25 @@ def dimensions(day: Health) -> dict[str, list[str]]:
 
 
 def slices(day: Health, indicator: str, by: str) -> list[tuple[str, str, str]]:
-    """The slices of an indicator, the one with the most traffic first."""
+    """Return the slices of an indicator by descending traffic."""
     mine = day.detections.filter((pl.col("indicator") == indicator) & (pl.col("dimension") == by))
     rows = mine.sort("n", descending=True, maintain_order=True).select("indicator", "dimension", "slice")
     return [tuple(row) for row in rows.iter_rows()]  # type: ignore[misc]
 
 
 def table_of_incidents(incidents: Sequence[Incident]) -> None:
-    """All incidents of these days."""
+    """Draw all incidents of these days."""
     table(incident_table(incidents), key="incident-table")
 
 
 def titles(incidents: Sequence[Incident]) -> Callable[[str], str]:
-    """The title of each incident, for a field."""
+    """Return a function that maps incident ids to titles."""
     known = {each.id: f"{incident_title(each)} · {each.first_day}" for each in incidents}
     return lambda each: known.get(each, each)
 
 
 def act_on(watched: Watched, incident: Incident) -> None:
-    """Who acknowledges, snoozes or resolves an incident, and what they write; then its trail."""
+    """Draw the form to acknowledge, snooze or resolve an incident with a comment, then its trail."""
     if watched.project is None:
         st.caption("The monitor is not on this machine: incidents are acknowledged where it runs.")
     elif incident.status != "resolved":
@@ -183,20 +183,20 @@ def _form(project: Path, incident: Incident) -> None:
 
 
 def _reader() -> str:
-    """Whoever is logged in; empty without a login."""
+    """Return the name of the logged-in reader; empty without a login."""
     with suppress(Exception):
         return str(st.user.get("email") or "")
     return ""
 
 
 def tables_of_gate(watched: Watched) -> None:
-    """The checks of the day, then a row a day."""
+    """Draw the checks of the day, then a table with one row per day."""
     table(gate_table(watched.history.last.gate), key="gate")
     table(gate_days_table([each.gate for each in watched.history.days[::-1]]), key="gate-days")
 
 
 def note(watched: Watched) -> None:
-    """What happened, and a form to say more."""
+    """Draw the annotations and a form to add one."""
     if watched.annotations:
         table(annotation_table(watched.annotations), key="annotations")
     else:
@@ -230,7 +230,7 @@ def note(watched: Watched) -> None:
 
 
 def weekly(watched: Watched) -> None:
-    """The weekly reports, the newest first."""
+    """Draw the weekly reports, newest first."""
     found = [] if watched.project is None else weekly_reports(Project(watched.project))
     if not found:
         empty(

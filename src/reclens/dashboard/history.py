@@ -1,4 +1,4 @@
-"""The view of history: a metric of a named system over its runs in time, held to a bound."""
+"""The history view: a metric of a named system over time, compared with a bound."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def draw_history(workspace: Workspace, together: Sequence[str]) -> None:
     """Draw the view.
 
     Args:
-        workspace: Where the runs lie.
-        together: The runs that were measured alike: those of other data would not be on one axis.
+        workspace: The workspace of the runs.
+        together: The runs that were measured alike; runs on other data are not comparable on one axis.
     """
     estimates = store.estimates(workspace, together)
     systems = systems_in_time(estimates)

@@ -1,4 +1,4 @@
-"""MIND's impressions and a submission, brought and measured: metrics by impression, then by user."""
+"""Upload and measure MIND's impressions and a submission: metrics by impression, then by user."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _KINDS = ["tsv", "txt", "gz", "bz2", "xz", "zst"]
 
 
 def impressions() -> None:
-    """Draw the place of the two files; what is measured stands where that of lists does."""
+    """Draw the inputs for the two files; the results appear where those of lists do."""
     with st.expander("Candidates by request instead: MIND's impressions and a submission", icon=":material/newspaper:"):
         places = st.columns(2)
         helps = (

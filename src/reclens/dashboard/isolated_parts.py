@@ -1,4 +1,4 @@
-"""Parts of a page that stand by themselves: where one cannot be drawn, why stands in its place, and the others are."""
+"""Isolated parts of a page: if one cannot be drawn, a message replaces it and the others are still drawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["readable", "say_why", "standing"]
 
 @contextmanager
 def standing(workspace: Workspace) -> Generator[None]:
-    """Draw a part of a page; what the library refuses, and what an older version made otherwise, is said."""
+    """Draw a part of a page; show errors of the library and artefacts of an older version as messages."""
     try:
         yield
     except Exception as error:
@@ -29,11 +29,11 @@ def say_why(workspace: Workspace, error: Exception) -> None:
     """Say why something cannot be drawn.
 
     Args:
-        workspace: The workspace; where it has changed since the page began, the page is drawn anew.
-        error: What was raised.
+        workspace: The workspace; if it has changed since the page began, the page is redrawn.
+        error: The exception.
 
     Raises:
-        Exception: The error, where it is a fault of this version.
+        Exception: The error, if it is a fault of this version.
     """
     store.redraw_if_changed(workspace)
     old = store.outdated_shown()
@@ -49,7 +49,7 @@ def say_why(workspace: Workspace, error: Exception) -> None:
 
 
 def readable(workspace: Workspace, kind: str, names: Sequence[str]) -> list[str]:
-    """Those of some artefacts that can be read; of the others it is said why they are left out."""
+    """Return the readable ones of some artefacts, and show why the others are left out."""
     good = []
     for name in names:
         try:

@@ -1,4 +1,4 @@
-"""Keeping what a page has made: a name, a button, and what went wrong beside them."""
+"""Keep the result of a page: a name, a button, and errors beside them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["keep_button", "keepable"]
 
 
 def keepable(text: str) -> str:
-    """A text as a name that a workspace takes.
+    """Convert a text to a valid name for a workspace.
 
     >>> keepable("item-kNN on the home page")
     'item-kNN-on-the-home-page'
@@ -27,11 +27,11 @@ def keep_button(workspace: Workspace, artefact: Any, kind: str, *, start: str, c
     """Draw the name and the button that keep an artefact.
 
     Args:
-        workspace: Where.
-        artefact: What.
+        workspace: The workspace to keep it in.
+        artefact: The artefact to keep.
         kind: Its kind, as the workspace calls it.
-        start: The name that is proposed.
-        choose: The field of the page that then shows what was kept.
+        start: The suggested name.
+        choose: The field of the page that then shows the kept artefact.
     """
     field, outcome = f"keep-{kind}-name", f"keep-{kind}-outcome"
     name = st.text_input("Name in the workspace", start, key=field)

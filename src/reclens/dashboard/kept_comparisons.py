@@ -1,6 +1,6 @@
-"""Comparisons that pages have made, kept in the workspace: a dashboard that is started anew does not make them again.
+"""Cache of the pages' comparisons in the workspace, so that a restarted dashboard does not compute them again.
 
-They lie in ``.cache/comparison/`` of the workspace, and may be removed at any time.
+They are stored in ``.cache/comparison/`` of the workspace and may be removed at any time.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ _CODE: Final = ("stats", "metrics", "evaluation")
 
 
 def kept_comparison(folder: str | Path, key: Any, make: Callable[[], Comparison]) -> Comparison:
-    """A comparison: the one that was kept under a key, or a new one, which is kept.
+    """Return the comparison stored under a key, or compute and store it.
 
-    What cannot be read is made again; what cannot be written, as in a folder of somebody else, is not kept.
+    An unreadable comparison is computed again; if the folder is not writable, the comparison is not stored.
 
     Args:
         folder: The workspace.
-        key: All that the comparison depends on: names, when they were written, choices. JSON.
-        make: Makes it.
+        key: Everything that the comparison depends on: names, times of writing and choices. JSON.
+        make: Computes the comparison.
     """
     place = Path(folder) / ".cache" / "comparison"
     known = json.dumps([key, _code()], sort_keys=True)
@@ -55,7 +55,7 @@ def kept_comparison(folder: str | Path, key: Any, make: Callable[[], Comparison]
 
 
 def _drop(place: Path) -> None:
-    """Remove the oldest."""
+    """Remove the oldest comparisons."""
     found = [each for each in place.iterdir() if not each.name.startswith(".")]
     found.sort(key=lambda each: each.stat().st_mtime)
     for each in found[:-_MOST]:
@@ -64,7 +64,7 @@ def _drop(place: Path) -> None:
 
 @cache
 def _code() -> list[Any]:
-    """What tells that comparisons may come out otherwise: versions, and when the code was written."""
+    """Return what else affects comparisons: versions and modification times of the code."""
     home = Path(reclens.__file__).parent
     files = sorted(each for room in _CODE for each in (home / room).rglob("*.py"))
     return [versions(), [(each.name, each.stat().st_mtime_ns, each.stat().st_size) for each in files]]

@@ -1,7 +1,7 @@
-"""How the dashboard is started, and when it refuses to be.
+"""Start the dashboard, or refuse to.
 
-It shows whatever the workspace holds to whoever can reach it, so that it listens on this machine alone unless there is
-a login (Streamlit's OpenID Connect) or the analyst says that they want it open.
+The dashboard shows the workspace to everyone who can reach it. Therefore it listens on this machine only, unless there
+is a login (Streamlit's OpenID Connect) or the analyst explicitly opens it.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ LOOK: Final = {
 
 @dataclass(frozen=True)
 class LaunchPlan:
-    """What is about to be started.
+    """The command that starts the dashboard.
 
     Attributes:
         command: The command, for ``subprocess`` or ``exec``.
-        url: Where the dashboard will be.
-        note: What to know of who can reach it.
+        url: Address of the dashboard.
+        note: A note about who can reach it.
     """
 
     command: tuple[str, ...]
@@ -66,22 +66,22 @@ def plan_launch(
     secrets: Sequence[Path] | None = None,
     public_url: str | None = None,
 ) -> LaunchPlan:
-    """Decide how the dashboard is started.
+    """Plan how to start the dashboard.
 
     Args:
         workspace: The folder of artefacts; it need not exist yet.
         host: Address to listen on.
         port: Port to listen on.
-        insecure: Listen on another address than this machine's own without a login.
+        insecure: Listen on an address other than this machine's own without a login.
         browser: Open a browser.
-        secrets: Where Streamlit's secrets may lie; by default in this folder and in the home folder.
-        public_url: Where a reverse proxy shows it, such as ``https://example.org/team``: its path is the prefix of all
-            pages, and its host is answered to.
+        secrets: Candidate files of Streamlit's secrets; by default in this folder and in the home folder.
+        public_url: Address behind a reverse proxy, such as ``https://example.org/team``: its path is the prefix of all
+            pages, and requests for its host are accepted.
 
     Raises:
         MissingExtraError: If Streamlit is not installed.
-        UsageError: If the address is open to others and nothing guards it, the port is none, or ``public_url`` is no
-            address.
+        UsageError: If the address is open to others without protection, or the port or ``public_url`` is
+            invalid.
         WorkspaceError: If the workspace is a file.
     """
     need("streamlit", extra="dashboard")
@@ -112,7 +112,7 @@ def plan_launch(
         "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
-        # A field that begins with what another page looked at has a default too: that one the URL leaves out.
+        # A field initialised from another page has a default too, which the URL leaves out.
         "global.disableWidgetStateDuplicationWarning": "true",
         **LOOK,
     }
@@ -122,7 +122,7 @@ def plan_launch(
     command += [f"--server.allowedHosts={name}" for name in _names(host, login, public_host)]
     command += ["--", "--workspace", str(folder.resolve())]
     if login is not None:
-        # Secrets that are moved away later shall not open what was started with a login.
+        # Removing the secrets later must not open a dashboard that was started with a login.
         command += ["--require-login", *(["--require-list"] if login.allowed is not None else [])]
     note = (
         "only this machine can reach it"
@@ -136,10 +136,10 @@ def plan_launch(
 
 
 def _parts_of(public_url: str) -> tuple[str, str]:
-    """The host and the path of an address, without slashes around it."""
+    """Return the host and the path of an address, the path without surrounding slashes."""
     try:
         found = urlsplit(public_url)
-    except ValueError:  # as of brackets that do not close
+    except ValueError:  # for example unbalanced brackets
         found = urlsplit("")
     host = found.hostname
     plain = re.fullmatch(r"[\w./~-]*", found.path) if host else None
@@ -152,16 +152,16 @@ def _parts_of(public_url: str) -> tuple[str, str]:
 
 
 def _names(host: str, login: Login | None, public_host: str) -> list[str]:
-    """The names under which a browser may ask for the dashboard.
+    """Return the host names under which a browser may request the dashboard.
 
-    A page from elsewhere whose own name leads to this machine (DNS rebinding) sends that name along.
+    A foreign page whose host name resolves to this machine (DNS rebinding) sends that name.
     """
     known = ["localhost", "127.0.0.1", "::1"]
     known += [name for name in (login.host if login is not None else None, public_host) if name]
     bare = host.strip("[]")
     if bare not in ("0.0.0.0", "::"):  # noqa: S104 - compared
         return list(dict.fromkeys([*known, bare]))
-    # Whoever listens on every address without a login has many names, and has said that the network is trusted.
+    # Listening on every address without a login means many names, and the user has declared the network trusted.
     return list(dict.fromkeys(known)) if login is not None else ["*"]
 
 

@@ -1,4 +1,4 @@
-"""Ways from page to page: each keeps what was chosen, in the URL of where it leads."""
+"""Links between pages; each carries the current choices in its URL."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ PLACES: Final = "_places"
 
 
 def lead(label: str, path: str, query: Mapping[str, Any], *, icon: str | None = None, key: str) -> None:
-    """A link to another page.
+    """Draw a link to another page.
 
     Args:
-        label: What it says, as Markdown.
+        label: Its text, as Markdown.
         path: The page.
-        query: Its choices; None and empty ones are left out.
+        query: Its choices; None and empty values are left out.
         icon: A Material symbol.
-        key: A key of its own on the page.
+        key: A unique key on the page.
     """
     kept = {name: value for name, value in query.items() if value not in (None, "", [])}
     place = st.session_state.get(PLACES, {}).get(path)
@@ -35,7 +35,7 @@ def lead(label: str, path: str, query: Mapping[str, Any], *, icon: str | None = 
 
 
 def leads_of(found: Finding, runs: Sequence[str]) -> tuple[str, str, dict[str, Any]]:
-    """Where a finding is seen: what the link says, the page, and its choices."""
+    """Return the link to a finding: text, page and choices."""
     chosen = list(runs)
     row = found.evidence[0] if found.evidence else {}
     if found.kind == "gap":

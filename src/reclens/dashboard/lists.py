@@ -1,4 +1,4 @@
-"""The lists of several systems for one user, beside each other, each with a picture of its hits."""
+"""The lists of several systems for one user side by side, each with a picture of its hits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _BESIDE: Final = 3
 
 
 def side_by_side(found: UserView, scope: Drilldown) -> None:
-    """Draw the lists; ✓ marks items that the user chose later, and the picture has their places in colour."""
+    """Draw the lists; ✓ marks items that the user chose later, and the picture shows their ranks in colour."""
     st.caption("✓ and a place in colour: items that the user chose later.")
     title = title_column(scope.split.train.items)
     colour, ground = PAPER[theme()]["good"], PAPER[theme()]["line"]
@@ -44,7 +44,7 @@ def side_by_side(found: UserView, scope: Drilldown) -> None:
 
 
 def _places(count: int) -> list[DeltaGenerator]:
-    """A place for each list, as many beside each other as leave room for the titles, in rows that are filled alike."""
+    """Return a container for each list, in evenly filled rows that leave room for the titles."""
     rows = -(-count // _BESIDE)
     sizes = [count // rows + (at < count % rows) for at in range(rows)] if rows else []
     return [place for size in sizes for place in st.columns(size)]

@@ -1,4 +1,4 @@
-"""Who may see the dashboard: what Streamlit's secrets say of a login (OpenID Connect), and of who is let in."""
+"""Access to the dashboard: the login (OpenID Connect) and the allowed users in Streamlit's secrets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _KEYS: Final = {"client_id", "client_secret", "server_metadata_url"}
 
 @dataclass(frozen=True)
 class Login:
-    """A login that can work.
+    """A valid login configuration.
 
     Attributes:
-        providers: Who can be asked; ``""`` is the one that has no name.
-        host: The name under which the dashboard is reached, of ``redirect_uri``.
-        allowed: Addresses (``ann@example.org``) and domains (``@example.org``) that are let in; None lets in whoever
-            has an account of the provider.
+        providers: Names of the identity providers; ``""`` is the unnamed one.
+        host: Host name of the dashboard, from ``redirect_uri``.
+        allowed: Allowed addresses (``ann@example.org``) and domains (``@example.org``); None allows everyone with an
+            account at the provider.
     """
 
     providers: tuple[str, ...]
@@ -33,13 +33,13 @@ class Login:
 
 
 def read_login(secrets: Sequence[Path] | None = None) -> Login | None:
-    """The login of Streamlit's secrets: ``[auth]``, and ``allowed`` in ``[reclens]``; None if there is none.
+    """Return the login in Streamlit's secrets (``[auth]``, and ``allowed`` in ``[reclens]``), or None.
 
     Args:
-        secrets: Where they may lie, the later ones first; by default in this folder and in the home folder.
+        secrets: Candidate files, later ones first; by default in this folder and in the home folder.
 
     Raises:
-        UsageError: If a file is no TOML, or ``allowed`` is no list of addresses.
+        UsageError: If a file is not TOML, or ``allowed`` is not a list of addresses.
     """
     if secrets is None:
         secrets = [folder / ".streamlit" / "secrets.toml" for folder in (Path.cwd(), Path.home())]
@@ -54,7 +54,7 @@ def read_login(secrets: Sequence[Path] | None = None) -> Login | None:
     if not isinstance(auth, Mapping) or not {"redirect_uri", "cookie_secret"} <= set(auth):
         return None
     named = [name for name, each in auth.items() if isinstance(each, Mapping) and set(each) >= _KEYS]
-    # Streamlit takes no name with an underscore.
+    # Streamlit rejects names with an underscore.
     providers = [*([""] if set(auth) >= _KEYS else []), *(name for name in named if "_" not in name)]
     if not providers:
         return None
@@ -69,7 +69,7 @@ def read_login(secrets: Sequence[Path] | None = None) -> Login | None:
 
 
 def is_allowed(login: Login, user: Mapping[str, Any]) -> bool:
-    """Whether somebody who has logged in is let in, by what their provider says of them.
+    """Return whether a logged-in user is allowed, based on the claims of the provider.
 
     >>> login = Login(("",), None, ("ann@example.org", "@example.com"))
     >>> [is_allowed(login, {"email": each}) for each in ("Ann@example.org", "bob@example.com", "bob@example.org", None)]

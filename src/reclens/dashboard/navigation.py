@@ -1,4 +1,4 @@
-"""What a page is, and which there are: one module of ``pages/`` each."""
+"""The registry of pages; each is one module of ``pages/``."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class Page:
     Attributes:
         title: Its name in the navigation.
         icon: A Material symbol, such as ``":material/home:"``.
-        section: The heading it stands under.
-        order: Pages stand by (order, title).
-        show: Draws it.
-        path: Its place in the URL: the name of its module.
+        section: Its heading in the navigation.
+        order: Pages are sorted by (order, title).
+        show: Function that draws it.
+        path: Its path in the URL: the name of its module.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Page:
 
 
 def pages() -> list[Page]:
-    """All pages, in the order of the navigation: every module of ``pages/`` has a ``PAGE``."""
+    """Return all pages in the order of the navigation: the ``PAGE`` of every module of ``pages/``."""
     package = importlib.import_module("reclens.dashboard.pages")
     names = [module.name for module in pkgutil.iter_modules(package.__path__) if not module.name.startswith("_")]
     found: list[Page] = [importlib.import_module(f"reclens.dashboard.pages.{name}").PAGE for name in names]

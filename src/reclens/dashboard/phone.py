@@ -1,4 +1,4 @@
-"""Tables on a phone: each row is a card that shows all of its cells, where a grid would cut its columns off."""
+"""Tables on a phone: each row is a card with all of its cells, because a grid would cut off columns."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST: Final = 10
 
 
 def wide(key: str) -> Any:
-    """The place of what only a wider screen shows; what a phone shows instead stands below it.
+    """Return a container for content of wide screens only; its replacement on a phone follows below.
 
     Args:
-        key: A key of its own on the page.
+        key: A unique key on the page.
     """
     return st.container(key=f"wide-{key}", gap="small")
 
@@ -35,7 +35,7 @@ def wide(key: str) -> Any:
 def draw_cards(
     rows: Any, columns: Mapping[str, Any] | None = None, leads: tuple[str, Sequence[Any]] | None = None
 ) -> None:
-    """Draw what :func:`cards_html` makes; nothing of a table without rows."""
+    """Draw the output of :func:`cards_html`; draw nothing for a table without rows."""
     cards = cards_html(rows, columns, leads)
     if cards:
         st.html(cards)
@@ -44,12 +44,12 @@ def draw_cards(
 def cards_html(
     rows: Any, columns: Mapping[str, Any] | None = None, leads: tuple[str, Sequence[Any]] | None = None
 ) -> str:
-    """The rows of a table as cards, which only a phone shows.
+    """Return the rows of a table as cards that are visible only on a phone.
 
     Args:
         rows: A frame, a list of rows, or a mapping of columns.
-        columns: Streamlit's configuration of columns: their labels, and which hold pictures.
-        leads: A query parameter of the page and its value for each row, where a row leads on.
+        columns: Streamlit's column configuration: labels and picture columns.
+        leads: A query parameter of the page and its value for each row, if rows are links.
     """
     heads, cells = _cells(rows)
     told = {head: _told(head, (columns or {}).get(head)) for head in heads}
@@ -71,13 +71,13 @@ def _cells(rows: Any) -> tuple[list[str], Sequence[Sequence[Any]]]:
 
 
 def _address(name: str, value: Any) -> str:
-    """This page with one choice changed; the others are kept."""
+    """Return the URL of this page with one choice changed."""
     kept = {each: st.query_params.get_all(each) for each in st.query_params}
     return f"?{urlencode({**kept, name: str(value)}, doseq=True)}"
 
 
 def _told(head: str, config: Any) -> Told:
-    """The label of a column, and what it holds: its type and its format, by its configuration."""
+    """Return the label, type and format of a column from its configuration."""
     if isinstance(config, str):
         return config, "text", None
     about = config or {}
@@ -104,7 +104,7 @@ def _cell(head: str, value: Any, label: str, kind: str, form: str | None) -> str
 
 
 def _text(head: str, value: Any, kind: str, form: str | None) -> str:
-    """A value as the grid writes it."""
+    """Format a value as the grid does."""
     if value is None:
         return NOTHING
     if isinstance(value, datetime):

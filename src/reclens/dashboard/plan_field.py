@@ -1,4 +1,4 @@
-"""The field of a plan: one of the workspace, or a file, whose faults stand beside it."""
+"""The field for a plan: from the workspace or from a file, with errors beside it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def plan_field(workspace: Workspace) -> Plan | None:
         workspace: Where plans are kept.
 
     Returns:
-        The plan; None where there is none, which is then said.
+        The plan, or None, with a message, if there is none.
     """
     kept = store.names(workspace, "plan")
     picked = choose("Plan", [*kept, _FILE], key="plan", help="Kept by `reclens experiment plan --keep NAME`.")

@@ -1,4 +1,4 @@
-"""Plans of the workspace: what is asked, how many units that takes, when it is looked at, and what was read of it."""
+"""Plans of the workspace: the question, the number of units, the dates of the looks, and the readouts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AT_ONCE = 3
 
 
 def show_plans(workspace: Workspace) -> None:
-    """Draw the plan that is chosen, and the readouts of it."""
+    """Draw the chosen plan and its readouts."""
     plan = plan_field(workspace)
     if plan is None:
         empty(
@@ -62,7 +62,7 @@ def show_plans(workspace: Workspace) -> None:
 
 
 def _readouts(workspace: Workspace, plan: Plan) -> None:
-    """The readouts that were made by this very plan, newest first, each with the way to it."""
+    """Draw the readouts of exactly this plan, newest first, each with a link."""
     found = [
         (each, read)
         for each in store.listing(workspace, "readout")
@@ -95,7 +95,7 @@ def _readouts(workspace: Workspace, plan: Plan) -> None:
 
 
 def _read(workspace: Workspace, name: str) -> Readout | None:
-    """A readout; None, with a word on it, where it cannot be read: the plan stands all the same."""
+    """Return a readout, or None with a message if it cannot be read; the plan is still shown."""
     try:
         return store.load(workspace, "readout", name)
     except DataError as error:

@@ -1,4 +1,4 @@
-"""A map of points in a page: the component of Streamlit around ``report/_toolkit/point_map``."""
+"""A map of points on a page: a Streamlit component around ``report/_toolkit/point_map``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ def show_map(packed: bytes, *, key: str) -> list[int]:
     """Draw a map.
 
     Args:
-        packed: What :func:`reclens.report._toolkit.point_map.pack_map` returns.
-        key: Its name on the page.
+        packed: The result of :func:`reclens.report._toolkit.point_map.pack_map`.
+        key: A unique key on the page.
 
     Returns:
-        Places of the points that are selected by lasso, search, filter or finding, at most 5,000; empty without a
+        Indices of the points selected by lasso, search, filter or finding, at most 5,000; empty without a
         selection.
     """
     result = _component()(data=packed, key=key, on_selected_change=lambda: None)

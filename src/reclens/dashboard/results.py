@@ -1,4 +1,4 @@
-"""Results of an experiment: one that was kept, or one that is brought; the decision, then each view of it."""
+"""Results of an experiment, from the workspace or uploaded: the decision, then each view."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _STATUS: Final[Mapping[TrustCheckStatus, tuple[str, str]]] = {
 
 
 def show_results(workspace: Workspace) -> None:
-    """Draw the readout that is chosen, or the place to bring results."""
+    """Draw the chosen readout, or the inputs to upload results."""
     kept = store.names(workspace, "readout")
     picked = choose("Readout", [*kept, _BRING], key="readout", help="Kept by `reclens experiment read --keep NAME`.")
     if picked is None or picked == _BRING:
@@ -54,7 +54,7 @@ def show_results(workspace: Workspace) -> None:
 
 
 def draw_results(found: Readout) -> None:
-    """Draw a readout: the decision on each arm, then the view that is chosen.
+    """Draw a readout: the decision on each arm, then the chosen view.
 
     Args:
         found: The readout.
@@ -72,7 +72,7 @@ def draw_results(found: Readout) -> None:
 
 
 def _decision(found: Readout) -> None:
-    """The decision on the arms as a card, with the lift of the first primary metric; its reasons are folded away."""
+    """Draw the decision on the arms as a card with the lift of the first primary metric and collapsed reasons."""
     lifts = [each.lift for each in found.effects if each.metric.role == "primary"]
     known = [
         (each.value, each.low, each.high)

@@ -1,4 +1,4 @@
-"""The run table of the page Diagnostics: search, columns, tags and notes; the rows that are chosen are compared."""
+"""The run table of the Diagnostics page: search, columns, tags and notes; selected rows are compared."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def run_list(workspace: Workspace, runs: Sequence[str], chosen: Sequence[str], *
     """Draw the table of runs that were measured alike.
 
     Args:
-        workspace: Where they lie.
+        workspace: The workspace of the runs.
         runs: The runs.
-        chosen: Those that are looked at: in colour, and marked in the table.
-        baseline: The run that stands first.
+        chosen: The chosen runs, coloured and marked in the table.
+        baseline: The run in the first row.
     """
     notes = Notes(workspace.folder)
     written = notes.of("evaluation")
@@ -88,7 +88,7 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
         **{name: st.column_config.NumberColumn(name, format="%.4f", width="small") for name in shown.numbers},
         **{name: st.column_config.ImageColumn("interval", width=104) for name in shown.pictures},
     }
-    # Rows are told by their place: another order or another choice is another grid.
+    # Rows are identified by position, so another order or choice needs a new grid.
     key = f"runs-grid-{hash((shown.runs, tuple(sorted(chosen))))}"
     heads = ("run", *shown.numbers)
     cells = zip(

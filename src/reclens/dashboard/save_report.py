@@ -1,4 +1,4 @@
-"""Save as report: what a page shows, with its choices, as one HTML document, to download or to keep."""
+"""Save a page with its choices as one HTML document, to download or to keep."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = ["document_of", "draw_save"]
 
 
 def document_of(page: seen.Seen, *, workspace: str, link: str = "", synthetic: bool = False) -> str:
-    """A page as an HTML document.
+    """Return a page as an HTML document.
 
     Args:
-        page: What it shows.
+        page: The content of the page.
         workspace: Name of the workspace.
-        link: Where the page can be opened with the same choices.
-        synthetic: Whether what it shows comes from synthetic data, which the document then says.
+        link: URL of the page with the same choices.
+        synthetic: Whether the content comes from synthetic data, which the document then states.
 
     Returns:
         The document.
@@ -53,7 +53,7 @@ def document_of(page: seen.Seen, *, workspace: str, link: str = "", synthetic: b
 
 
 def draw_save(workspace: Workspace) -> None:
-    """Draw the button that saves the page, where it shows a chart or a table."""
+    """Draw the button that saves the page, if it shows a chart or a table."""
     page = seen.of_page()
     if not any(isinstance(each, Figure | Table) for each in page.parts.values()):
         return
@@ -81,6 +81,6 @@ def _keep(workspace: Workspace, made: Callable[[], str], name: str) -> None:
 
 
 def _link() -> str:
-    """The address of the page with all that is chosen."""
+    """Return the URL of the page with all choices."""
     query = urlencode({name: st.query_params.get_all(name) for name in st.query_params}, doseq=True)
     return f"{(st.context.url or '').split('?')[0]}?{query}" if query and st.context.url else ""

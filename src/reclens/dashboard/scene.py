@@ -1,7 +1,7 @@
-"""What Home, Diagnostics and Compare look at: runs, their comparison, and what it comes to.
+"""The data of Home, Diagnostics and Compare: runs, their comparison and the decision.
 
-All three make the comparison alike, by all metrics and segmentations that the runs share, so that a number is tested
-once and counted alike wherever it is seen.
+All three compare by all metrics and segmentations that the runs share, so that each number is tested once and is the
+same on every page.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Scene:
     """Runs that were measured alike.
 
     Attributes:
-        workspace: Where they lie.
+        workspace: The workspace of the runs.
         results: Name -> evaluation.
-        comparison: All of them against the baseline; None where there is nothing to compare.
-        decision: What it comes to.
+        comparison: All of them against the baseline; None if there is nothing to compare.
+        decision: The resulting decision.
         metrics: The metrics that all of them have.
         by: The segmentations that all of them have.
-        segments_of: The system whose segments were tested; None where all systems' were.
+        segments_of: The system whose segments were tested; None if those of all systems were.
     """
 
     workspace: Workspace
@@ -68,11 +68,11 @@ def scene_of(
     Args:
         workspace: The workspace.
         chosen: Names of evaluations that share a metric.
-        baseline: What they are held against; None compares nothing.
-        correction: Of p-values.
-        intervals: Whether intervals hold alone or together.
+        baseline: The baseline of the comparison; None compares nothing.
+        correction: Correction of the p-values.
+        intervals: Whether intervals hold individually or simultaneously.
         metric: The metric to decide by; by default the first one.
-        segments_of: Of many runs, the system whose segments are tested; by default the one that is recommended.
+        segments_of: With many runs, the system whose segments are tested; by default the recommended one.
 
     Raises:
         IncomparableError: If they were not measured alike.
@@ -83,7 +83,7 @@ def scene_of(
 
 
 def opening_scene(workspace: Workspace, chosen: Sequence[str]) -> Scene:
-    """What Home opens with: the newest runs, or those of them that can be read, against the one of custom."""
+    """Return the initial scene of Home: the newest readable runs against the default baseline."""
     return scene_of(workspace, chosen, baseline=store.popular_of(workspace, chosen))
 
 
@@ -97,7 +97,7 @@ def _scene(
     metric: str | None,
     segments_of: str | None,
 ) -> Scene:
-    # Kept whole: charts are told apart by the comparison that they draw.
+    # Cached as one object: charts are identified by the comparison that they draw.
     workspace, chosen = Workspace(folder), [name for name, _ in written]
     results = store.evaluations(workspace, chosen)
     metrics, by, _ = store.shared(results)
@@ -150,7 +150,7 @@ def _scene(
 
 
 def _with_segments(comparison: Comparison, segments: Comparison) -> Comparison:
-    """A comparison with the tests of segments that another one has."""
+    """Return a comparison with the segment tests of another one."""
     rows = [row for row in segments.differences if row.family == "segments"]
     families = {**comparison.card["families"], "segments": segments.card["families"].get("segments", 0)}
     card = {**comparison.card, "families": families, "tests": sum(families.values())}
@@ -161,10 +161,10 @@ _KEPT: Final = "_kept_runs"
 
 
 def keep_runs(chosen: Sequence[str]) -> None:
-    """Remember the runs that are looked at, for the other pages."""
+    """Remember the chosen runs for the other pages."""
     st.session_state[_KEPT] = list(chosen)
 
 
 def kept_runs(known: Sequence[str]) -> list[str]:
-    """The runs that were looked at last, on whichever page; those that are gone are left out."""
+    """Return the runs that were last chosen on any page, without removed ones."""
     return [name for name in st.session_state.get(_KEPT, ()) if name in known]

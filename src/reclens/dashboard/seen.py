@@ -1,4 +1,4 @@
-"""What a page has drawn, with the choices behind it: from this the page is saved as a report."""
+"""Record of the content and the choices of a page, from which the page is saved as a report."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _FIELDS: Final = "_fields"
 
 @dataclass
 class Seen:
-    """What stands on a page.
+    """The content of a page.
 
     Attributes:
-        title: Of the page.
-        choices: Label of each field -> what is chosen.
-        parts: Key -> what was drawn, in its order: a chart, a table, or sentences.
+        title: Title of the page.
+        choices: Label of each field -> its value.
+        parts: Key -> drawn content in order: a chart, a table, or sentences.
     """
 
     title: str
@@ -35,7 +35,7 @@ class Seen:
 
 
 def begin(title: str) -> None:
-    """Forget what was drawn before: a page begins."""
+    """Start a page: clear the record of the previous one."""
     if title != of_page().title:
         st.session_state[_FIELDS] = set()
         _restore_query()
@@ -43,9 +43,9 @@ def begin(title: str) -> None:
 
 
 def _restore_query() -> None:
-    """Give back what a link asked for: Streamlit drops what the page before had a field of the same name for.
+    """Restore the query parameters of a link: Streamlit drops those with a field of the same name on the last page.
 
-    A view is a page's own, and the address of the page before still names it.
+    ``view`` and ``part`` belong to one page; the URL may still hold those of the previous page.
     """
     context = get_script_run_ctx()
     asked = parse_qs(context.query_string) if context is not None else {}
@@ -55,7 +55,7 @@ def _restore_query() -> None:
 
 
 def is_first(key: str) -> bool:
-    """Whether a field is met for the first time since the reader came to the page."""
+    """Return whether a field is drawn for the first time since the reader opened the page."""
     met: set[str] = st.session_state.setdefault(_FIELDS, set())
     first = key not in met
     met.add(key)
@@ -63,27 +63,27 @@ def is_first(key: str) -> bool:
 
 
 def of_page() -> Seen:
-    """What stands on the page up to now."""
+    """Return the content of the page so far."""
     return st.session_state.setdefault(_KEY, Seen(""))
 
 
 def figure(key: str, drawn: Figure, caption: str) -> None:
-    """Note a chart."""
+    """Record a chart."""
     of_page().parts[f"chart-{key}"] = replace(drawn, caption=caption)
 
 
 def rows(key: str, shown: Table) -> None:
-    """Note a table."""
+    """Record a table."""
     of_page().parts[f"table-{key}"] = shown
 
 
 def text(key: str, sentences: Sequence[str]) -> None:
-    """Note sentences."""
+    """Record sentences."""
     of_page().parts[f"text-{key}"] = tuple(sentences)
 
 
 def choice(label: str, chosen: str | Sequence[str] | None) -> None:
-    """Note what is chosen in a field."""
+    """Record the value of a field."""
     said = chosen if isinstance(chosen, str) else ", ".join(chosen or ())
     if said:
         of_page().choices[label] = said

@@ -1,4 +1,4 @@
-"""Dots of a chart that are clicked, and ranges that are drawn over it: what is sent, and what comes back."""
+"""Selections in a chart, by clicking dots and drawing ranges: the spec to send and the result."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _BRUSH: Final = "brush"
 
 
 def ready(spec: Mapping[str, Any], pick: Sequence[str] = (), brush: Sequence[str] = ()) -> dict[str, Any]:
-    """A spec that is drawn once, and takes the selections that are asked for.
+    """Return a spec that is drawn once and supports the requested selections.
 
-    Streamlit takes data out of the top of a spec and sends it after the first drawing, which would draw an empty chart
-    first: so each layer holds its own.
+    Streamlit moves top-level data out of a spec and sends it after the first rendering, which would show an empty chart
+    first. Therefore each layer holds its own data.
 
     Args:
         spec: The spec of a chart.
-        pick: Fields of its dots that a click chooses.
-        brush: Fields of its axes, up or across and up, over which a range is drawn.
+        pick: Fields of the dots that a click selects.
+        brush: Fields of the axes, y or x and y, over which a range is drawn.
     """
     made: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
     if "layer" in made and "data" in made:
@@ -41,7 +41,7 @@ def ready(spec: Mapping[str, Any], pick: Sequence[str] = (), brush: Sequence[str
 
 
 def selected(selection: Mapping[str, Any], pick: Sequence[str], brush: Sequence[str]) -> dict[str, Any] | None:
-    """What was chosen: the fields of the dot that was clicked, and the two ends of each range; None without any.
+    """Return the fields of the clicked dot and both ends of each range, or None without a selection.
 
     Example:
         >>> selected({"pick": [{"system": "ease"}], "brush": {"change": [0.2, -0.1]}}, ["system"], ["change"])
@@ -58,7 +58,7 @@ def selected(selection: Mapping[str, Any], pick: Sequence[str], brush: Sequence[
 
 
 def _with_dots(spec: dict[str, Any]) -> dict[str, Any]:
-    """The layer of a spec that draws dots, made its own, so that the spec of the cache stays as it is."""
+    """Return a copy of the layer that draws dots, so that the cached spec is unchanged."""
     if "layer" not in spec:
         spec["mark"] = spec["mark"] if isinstance(spec["mark"], dict) else {"type": spec["mark"]}
         return spec

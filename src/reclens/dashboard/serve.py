@@ -1,6 +1,6 @@
-"""Starts Streamlit, and loads what the pages need while the browser is still on its way.
+"""Start Streamlit, and preload what the pages need while the browser opens.
 
-Streamlit runs the application when the first reader comes; they would wait for the imports and the compiled loops.
+Streamlit runs the application on the first visit, which would otherwise wait for the imports and the compiled loops.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _PATIENCE: Final = 5.0
 
 
 def main() -> None:
-    """``python -m reclens.dashboard.serve run APP … -- --workspace FOLDER``: as ``streamlit run APP …``."""
+    """Run ``python -m reclens.dashboard.serve run APP … -- --workspace FOLDER`` like ``streamlit run APP …``."""
     from streamlit import net_util
     from streamlit.web import cli
 
-    # Asked from a foreign origin, Streamlit would ask a server elsewhere for the address of this network.
+    # On a request from another origin, Streamlit would query an external server for the public address of this network.
     net_util.get_external_ip = lambda: None
     add_headers()
     folder = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("--workspace")
@@ -34,10 +34,10 @@ def main() -> None:
 
 
 def warm_up(folder: str | None = None) -> None:
-    """Import the pages with the libraries that they use, load the compiled loops, and make what Home opens with.
+    """Import the pages and their libraries, load the compiled loops, and compute the initial scene of Home.
 
-    What the first page needs comes first. What only other pages need comes some seconds later: the interpreter runs
-    one thread at a time, and a reader who is there at once would wait for it.
+    The needs of the first page come first. Those of the other pages follow some seconds later: the interpreter runs
+    one thread at a time, and an early reader would have to wait.
 
     Args:
         folder: The workspace.
@@ -56,7 +56,7 @@ def warm_up(folder: str | None = None) -> None:
 
 
 def _open(folder: str) -> None:
-    """Make what Home opens with; whatever is wrong with the workspace is for the page to say."""
+    """Compute the initial scene of Home; the page itself reports problems of the workspace."""
     from reclens.dashboard import store
     from reclens.dashboard.scene import opening_scene
     from reclens.workspace import Workspace

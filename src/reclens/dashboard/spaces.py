@@ -1,4 +1,4 @@
-"""Spaces, maps and explorations for the page Explore, made once for each content and kept while it is looked at."""
+"""Spaces, maps and explorations of the Explore page, computed once for each content and cached."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ _FACTORS = 32
 
 
 def space_of(workspace: Workspace, name: str, split: str) -> EmbeddingSpace:
-    """The space of a name, or the one that is learned from a split."""
+    """Return the space of a name, or the one learned from a split."""
     if name != LEARNED:
         return store.load(workspace, "space", name)
     return _learned(workspace, split, _stamp(workspace, ("split", split)))
 
 
 def placed(space: EmbeddingSpace, method: MapMethod) -> PointMap:
-    """The places of its items on a map.
+    """Return the positions of a space's items on a map.
 
     Raises:
-        MissingExtraError: If it is to be UMAP, and that is not installed.
+        MissingExtraError: If the method is UMAP and it is not installed.
     """
     return _placed(space, method, space.revision)
 
@@ -56,15 +56,15 @@ def explored(
     method: MapMethod,
     places: PointMap | None = None,
 ) -> Exploration:
-    """The exploration of a space with the lists of a system; without, with neither lists nor truth.
+    """Explore a space with the lists of a system, or without lists and truth.
 
     Args:
-        workspace: Where split and lists are.
+        workspace: The workspace of the split and the lists.
         space: The space.
         split: Name of the split.
-        system: Name of the lists; None without.
-        method: What the map is made by, where ``places`` are none.
-        places: The map of a kept exploration.
+        system: Name of the lists, or None.
+        method: Method of the map if ``places`` is None.
+        places: The map of a stored exploration.
     """
     kept = [("exploration", name) for name in store.names(workspace, "exploration")] if places is not None else []
     stamp = _stamp(workspace, ("split", split), ("run", system or ""), *kept)
@@ -73,9 +73,9 @@ def explored(
 
 
 def kept_of(workspace: Workspace, space: EmbeddingSpace, system: str | None) -> Exploration | None:
-    """The exploration of this very space with the lists of a system that the workspace keeps, and that has a map.
+    """Return the stored exploration of exactly this space with the lists of a system, if it has a map.
 
-    What a command found then stands on the page too, with the map that it was found on.
+    The page then shows the findings of the command on the map they refer to.
     """
     if system is None:
         return None
@@ -91,17 +91,17 @@ def kept_of(workspace: Workspace, space: EmbeddingSpace, system: str | None) -> 
 def packed(
     found: Exploration, space: EmbeddingSpace, beside: dict[str, Exploration], user: dict[str, pl.Series], key: tuple
 ) -> bytes:
-    """The map as the component takes it; ``key`` tells what it is made of."""
+    """Return the map in the format of the component; ``key`` identifies its sources."""
     return _packed(found, space, beside, user, key)
 
 
 def user_columns(
     workspace: Workspace, space: EmbeddingSpace, split: str, system: str, user: str
 ) -> dict[str, pl.Series]:
-    """What each item is to one user: in the history, in the list, wanted later, or none of these.
+    """Label each item for one user: in the history, in the list, wanted later, or none of these.
 
     Raises:
-        DataError: If nobody of that id is in the split.
+        DataError: If no user in the split has that id.
     """
     parts = store.load(workspace, "split", split)
     lists = store.load(workspace, "run", system).table

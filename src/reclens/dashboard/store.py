@@ -1,6 +1,6 @@
-"""Artefacts for the pages: loaded once for each content, however often a page is drawn.
+"""Cache of artefacts for the pages: each content is loaded once, however often a page is drawn.
 
-What was loaded is kept by (folder, kind, name, when it was written): an artefact that is written anew is read anew.
+The cache key is (folder, kind, name, time of writing), so that a rewritten artefact is read again.
 """
 
 from __future__ import annotations
@@ -58,28 +58,28 @@ MOST = 8
 
 
 def listing(workspace: Workspace, kind: str | None = None) -> list[Artefact]:
-    """The artefacts, newest first."""
+    """Return the artefacts, newest first."""
     found = _listing(str(workspace.folder), _state(workspace))
     return [each for each in found if kind is None or each.kind == kind]
 
 
 def names(workspace: Workspace, kind: str) -> list[str]:
-    """The names of the artefacts of a kind, newest first."""
+    """Return the names of the artefacts of a kind, newest first."""
     return [each.name for each in listing(workspace, kind)]
 
 
 def load(workspace: Workspace, kind: str, name: str) -> Any:
-    """An artefact.
+    """Load an artefact.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If no artefact has that name.
         WorkspaceError: If it is broken.
     """
     return _all(workspace, kind, [name])[name]
 
 
 def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, Any]:
-    """Artefacts by name; the workspace is looked at once."""
+    """Load artefacts by name; the workspace is listed once."""
     known = {each.name: each for each in listing(workspace, kind)}
     for each in (known[name] for name in chosen if name in known):
         if each.synthetic:
@@ -91,35 +91,35 @@ def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, An
 
 
 def show_synthetic(what: str) -> None:
-    """Note that the page shows something that comes from synthetic data."""
+    """Record that the page shows synthetic data or results on it."""
     st.session_state.setdefault(_SYNTHETIC, {})[what] = None
 
 
 def synthetic_shown() -> bool:
-    """Whether what this page shows so far comes from synthetic data."""
+    """Return whether this page shows synthetic data or results on it so far."""
     return bool(st.session_state.get(_SYNTHETIC))
 
 
 def outdated_shown() -> dict[str, str]:
-    """What an older version made of that which this page shows so far, and how it is made again."""
+    """Return the artefacts on this page that an older version made, and how to make them again."""
     return dict(st.session_state.get(_OLD, {}))
 
 
 def begin(workspace: Workspace) -> None:
-    """Note what a page begins with."""
+    """Record the state of the workspace when a page begins."""
     st.session_state[_BEGAN] = workspace.stamps()
     st.session_state[_SYNTHETIC], st.session_state[_OLD] = {}, {}
 
 
 def end() -> None:
-    """Note that a page is drawn."""
+    """Record that a page is drawn."""
     st.session_state[_REDRAWN] = 0
 
 
 def redraw_if_changed(workspace: Workspace) -> None:
-    """Draw the page anew, if what it began with was replaced or removed under it: what vanished is absent, no error.
+    """Redraw the page if the workspace has changed since it began: a removed artefact is then absent, not an error.
 
-    A few times in a row at most; it returns when an error is one.
+    At most a few times in a row; the function returns if the error has another cause.
     """
     turns = st.session_state.get(_REDRAWN, 0) + 1
     with suppress(RecLensError):
@@ -130,15 +130,15 @@ def redraw_if_changed(workspace: Workspace) -> None:
 
 
 def evaluations(workspace: Workspace, chosen: Sequence[str]) -> dict[str, Evaluation]:
-    """Evaluations by name, in the order asked for."""
+    """Load evaluations by name, in the requested order."""
     return _all(workspace, "evaluation", chosen)
 
 
 def estimates(workspace: Workspace, chosen: Sequence[str]) -> pl.DataFrame:
-    """The estimates of evaluations over all users, without loading their users: a row a run and metric.
+    """Return the estimates of evaluations over all users without loading their users: one row per run and metric.
 
     Returns:
-        ``run, created, system, metric, by, segment, n, value, low, high, level, note``, in the order asked for.
+        ``run, created, system, metric, by, segment, n, value, low, high, level, note``, in the requested order.
     """
     stamps = {each.name: each.created for each in listing(workspace, "evaluation")}
     return _estimates(str(workspace.folder), tuple((name, stamps[name]) for name in chosen if name in stamps))
@@ -154,7 +154,7 @@ def compared(
     by: Sequence[str],
     intervals: Intervals = "single",
 ) -> Comparison:
-    """Evaluations held against a baseline; computed once for each choice. The first metric is the primary one.
+    """Compare evaluations with a baseline, once for each choice. The first metric is the primary one.
 
     Raises:
         IncomparableError: If they were not measured alike.
@@ -166,43 +166,43 @@ def compared(
 
 
 def crossed(workspace: Workspace, chosen: Sequence[str], first: str, second: str) -> dict[str, Evaluation]:
-    """Evaluations by the product of two segmentations."""
+    """Return evaluations by the product of two segmentations."""
     stamps = {each.name: each.created.isoformat() for each in listing(workspace, "evaluation")}
     return {name: _crossed(str(workspace.folder), name, stamps.get(name, ""), first, second) for name in chosen}
 
 
 def groups(workspace: Workspace) -> list[RunGroup]:
-    """The evaluations in groups that can be compared; the one that pages open with comes first."""
+    """Return groups of comparable evaluations; the default group of the pages comes first."""
     return _groups(str(workspace.folder), _state(workspace))
 
 
 def user_hits(workspace: Workspace, split: str, runs: Sequence[str], k: int) -> pl.DataFrame:
-    """Hits of each user under each system; worked out once for each choice."""
+    """Return the hits of each user under each system, computed once for each choice."""
     return _user_hits(str(workspace.folder), split, tuple(runs), _stamps(workspace, split, runs), k)
 
 
 def item_exposures(workspace: Workspace, split: str, runs: Sequence[str], k: int) -> pl.DataFrame:
-    """Lists of each system that show each item; worked out once for each choice."""
+    """Return the number of lists of each system with each item, computed once for each choice."""
     return _item_exposures(str(workspace.folder), split, tuple(runs), _stamps(workspace, split, runs), k)
 
 
 def newest_together(workspace: Workspace) -> list[str]:
-    """The newest evaluations of the group that pages open with."""
+    """Return the newest evaluations of the default group."""
     found = groups(workspace)
     return list(found[0].names[:MOST]) if found else []
 
 
 def popular_of(workspace: Workspace, chosen: Sequence[str]) -> str:
-    """The one that others are held against by custom: the popular items, or the first."""
+    """Return the default baseline: the popular items, or else the first run."""
     cards = {name: card for group in groups(workspace) for name, card in group.cards.items()}
     models = {name: (cards.get(name, {}).get("lists") or {}).get("model") for name in chosen}
     return next((name for name, model in models.items() if model == "popular"), chosen[0])
 
 
 def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str], list[str]]:
-    """What all evaluations have, in the order of the first: metrics, and segmentations with the same segments.
+    """Return the metrics and the segmentations with equal segments that all evaluations share, in order of the first.
 
-    The third are segmentations that all have by name, but with other segments.
+    The third item holds segmentations that all have by name but with different segments.
     """
     first, *others = results.values()
     metrics = [name for name in first.metrics if all(name in each.metrics for each in others)]
@@ -213,25 +213,25 @@ def shared(results: Mapping[str, Evaluation]) -> tuple[list[str], list[str], lis
 
 
 def averaged(results: Mapping[str, Evaluation]) -> list[str]:
-    """The metrics that all evaluations average over users, in the order of the first."""
+    """Return the metrics that all evaluations average over users, in the order of the first."""
     first, *others = results.values()
     return [name for name in first.summary.columns if all(name in each.summary.columns for each in others)]
 
 
 def split_of(workspace: Workspace, runs: Sequence[str]) -> str | None:
-    """The newest split whose training part all these lists were learned from; None if there is none.
+    """Return the newest split whose training part all these lists were learned from, or None.
 
-    Lists that do not say what they were learned from belong to the split that the evaluation of their name was
-    measured on; lists that were never measured fit any.
+    Lists without a record of their training data belong to the split of the evaluation with the same name; lists
+    that were never measured fit any split.
     """
     wanted = set(runs)
     return next((name for name in names(workspace, "split") if wanted <= fitting(workspace, name)), None)
 
 
 def fitting(workspace: Workspace, split: str) -> frozenset[str]:
-    """The lists that were learned from the training part of a split, or measured on it, as far as they tell.
+    """Return the lists that were learned from the training part of a split or measured on it, if recorded.
 
-    Of a split that cannot be read there are none.
+    An unreadable split has none.
     """
     try:
         return _fitting(str(workspace.folder), _state(workspace), split)
@@ -240,7 +240,7 @@ def fitting(workspace: Workspace, split: str) -> frozenset[str]:
 
 
 def _state(workspace: Workspace) -> str:
-    """The stamps of all artefacts as one text: Streamlit hashes an argument, and nested tuples take it long."""
+    """Return the stamps of all artefacts as one text, because Streamlit hashes nested tuples slowly."""
     return str(workspace.stamps())
 
 
@@ -255,7 +255,7 @@ def _segments(result: Evaluation, by: str) -> frozenset[str]:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _listing(folder: str, state: str) -> list[Artefact]:
-    del state  # not the times of the folders: two writes within one tick of the clock would look like one
+    del state  # not the folder times: two writes within one clock tick would look like one
     return Workspace(folder).list()
 
 
@@ -275,7 +275,7 @@ def _estimates(folder: str, chosen: tuple[tuple[str, datetime], ...]) -> pl.Data
     columns = ["system", "metric", "by", "segment", "n", "value", "low", "high", "level", "note"]
     tables = []
     for name, created in chosen:
-        with suppress(OSError, pl.exceptions.PolarsError):  # what vanishes meanwhile is absent
+        with suppress(OSError, pl.exceptions.PolarsError):  # an artefact removed in the meantime is absent
             found = read_parquet(Path(folder) / "evaluation" / name / "estimates.parquet").select(columns)
             found = found.filter(pl.col("by") == OVERALL[0])
             tables.append(found.with_columns(pl.lit(name).alias("run"), pl.lit(created).alias("created")))
@@ -324,7 +324,7 @@ def _item_exposures(folder: str, split: str, runs: tuple[str, ...], stamps: tupl
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def _fitting(folder: str, state: str, split: str) -> frozenset[str]:
-    # From the cards alone: a workspace has many runs, and their lists are large.
+    # Read only the cards: a workspace has many runs with large lists.
     train = load(Workspace(folder), "split", split).train.fingerprint
     measured = {name: card for group in _groups(folder, state) for name, card in group.cards.items()}
     found: set[str] = set()

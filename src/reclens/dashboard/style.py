@@ -1,4 +1,4 @@
-"""The little CSS that Streamlit's theme does not reach: room, phone width, and focus that can be seen."""
+"""CSS for what Streamlit's theme does not cover: spacing, phone width and visible focus."""
 
 from __future__ import annotations
 

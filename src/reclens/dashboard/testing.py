@@ -1,4 +1,4 @@
-"""One page without the navigation, for Streamlit's test driver, which draws a single page."""
+"""Draw one page without the navigation, for Streamlit's test driver."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["draw"]
 
 
 def draw(path: str, folder: str) -> None:
-    """Draw the page of a name over a workspace."""
+    """Draw a page by name for a workspace."""
     page = next(each for each in pages() if each.path == path)
     draw_page(page, Workspace(folder))

@@ -1,4 +1,4 @@
-"""Which runs a page looks at: those of one group, which were measured on the same, so that they fit on one axis."""
+"""The runs of a page: those of one group, measured on the same data and therefore comparable on one axis."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["choose_group"]
 
 
 def choose_group(workspace: Workspace, *, keys: Sequence[str]) -> RunGroup | None:
-    """Let the reader choose what the runs of a page were measured on; None where there is no run.
+    """Let the reader choose what the runs of a page were measured on; return None if there is no run.
 
-    The choice is offered where there is one. It begins with the group of the first run that the URL names; runs of
-    other groups in the URL are named, with why they stand apart and a link to them.
+    The field is shown if there are several groups. It starts with the group of the first run in the URL; runs of
+    other groups in the URL are listed with the reason why they are not comparable and a link to them.
 
     Args:
         workspace: The workspace.
-        keys: The names of the page's query parameters that hold runs, such as ``("system", "baseline")``.
+        keys: Query parameters of the page that hold runs, such as ``("system", "baseline")``.
     """
     groups = store.groups(workspace)
     if not groups:
@@ -49,7 +49,7 @@ def choose_group(workspace: Workspace, *, keys: Sequence[str]) -> RunGroup | Non
 
 
 def _say_apart(groups: Sequence[RunGroup], group: RunGroup, asked: Sequence[str], keys: Sequence[str]) -> None:
-    """Name the runs that the URL asks for and that cannot stand beside the others, and take them out of it."""
+    """Name the runs in the URL that are not comparable with the others, and remove them from the URL."""
     apart = {name: each for name in asked for each in groups if name in each.names and each is not group}
     if not apart:
         return

@@ -1,4 +1,4 @@
-"""Lists that somebody brings, measured and kept: what the page Upload does, without the page."""
+"""Evaluate and keep uploaded lists: the logic of the Upload page without its drawing."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ __all__ = [
 
 
 class MissingColumnError(UsageError):
-    """It was not said which column of a file is which.
+    """Raised if required columns of a file have not been assigned.
 
     Args:
         kind: The kind of file.
-        columns: What has no column.
+        columns: The unassigned columns.
     """
 
     def __init__(self, kind: str, columns: Sequence[str]) -> None:
@@ -52,13 +52,13 @@ class MissingColumnError(UsageError):
 
 @dataclass(frozen=True)
 class File:
-    """A kind of file that can be brought.
+    """A kind of file that can be uploaded.
 
     Attributes:
-        title: What it is.
-        help: What it holds.
+        title: Its title.
+        help: A description of its content.
         required: Columns that it must have.
-        optional: Columns that are used where they are there.
+        optional: Columns that are used if present.
     """
 
     title: str
@@ -89,12 +89,12 @@ FILES: Final[Mapping[str, File]] = {
 
 @dataclass(frozen=True, eq=False)
 class Uploads:
-    """What was brought.
+    """The uploaded files.
 
     Attributes:
         tables: Kind of file -> its rows.
         columns: Kind of file -> our column -> theirs.
-        forms: Kind of file -> how its items stand in it: ``form`` and ``between``, as for :func:`reclens.read`.
+        forms: Kind of file -> layout of its items: ``form`` and ``between``, as for :func:`reclens.read`.
     """
 
     tables: Mapping[str, Raw]
@@ -102,7 +102,7 @@ class Uploads:
     forms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def named(self, kind: str) -> dict[str, str | int | None]:
-        """The columns of one file, for its reader."""
+        """Return the columns of one file for its reader."""
         file = FILES[kind]
         chosen = self.columns.get(kind, {})
         missing = [ours for ours in file.required if not chosen.get(ours)]
@@ -110,22 +110,22 @@ class Uploads:
             raise MissingColumnError(kind, missing)
         named: dict[str, str | int | None] = {ours: chosen.get(ours) for ours in (*file.required, *file.optional)}
         if kind == "lists" and named[RANK] is None and named[SCORE] is None:
-            del named[RANK]  # of several items in a row their order is the rank
+            del named[RANK]  # if a row has several items, their order is the rank
         return named
 
     def how(self, kind: str) -> dict[str, Any]:
-        """How one file is read."""
+        """Return the options to read one file."""
         return {"columns": self.named(kind), **self.forms.get(kind, {})}
 
 
 @dataclass(frozen=True)
 class Upload:
-    """What was kept.
+    """A kept evaluation.
 
     Attributes:
         name: Its name.
         written: When it was written.
-        before: When the one that it replaced was written, which lies in the trash; None if there was none.
+        before: When the replaced evaluation, now in the trash, was written; None if there was none.
         with_lists: Whether its lists were kept too.
     """
 
@@ -136,7 +136,7 @@ class Upload:
 
 
 def possible_metrics(brought: Uploads) -> list[str]:
-    """The metrics that these files are enough for."""
+    """Return the metrics that can be computed from these files."""
     have = {"truth"} | ({"profiles", "catalogue"} if "train" in brought.tables else set())
     if {"train", "items"} <= set(brought.tables):
         kinds = brought.tables["items"].frame.schema.values()
@@ -156,13 +156,13 @@ def measure(
     ids: IdForm | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
-    """Evaluate what was brought.
+    """Evaluate the uploaded files.
 
     Args:
         brought: The files.
         metrics: Names of metrics, without cut-offs.
-        k: The cut-off, for those that have one.
-        by: Columns of the users to measure by.
+        k: The cut-off, for metrics that have one.
+        by: Columns of the users that define segments.
         name: Name of the system.
         bad_rows: What becomes of rows that cannot be used.
         ids: The form that the ids of all files are brought to; None for what each of them has.
@@ -170,7 +170,7 @@ def measure(
 
     Raises:
         DataError: If a file is not what it has to be; it names file, column and row.
-        UsageError: If a column is not said, or a metric needs what was not brought.
+        UsageError: If a column is not assigned, or a file that a metric needs is missing.
     """
     tables = brought.tables
     for kind in ("lists", "truth"):
@@ -214,12 +214,12 @@ def measure_on(
     ids: IdForm | None = None,
     progress: Progress = quiet,
 ) -> tuple[Evaluation, Recommendations]:
-    """Evaluate lists against a split of the workspace; returns the lists too, as they were read.
+    """Evaluate lists against a split of the workspace; also return the lists as read.
 
     Args:
         split: The split.
         brought: The lists.
-        protocol: How evaluations that are there were made, as arguments of :func:`reclens.evaluate`; may be empty.
+        protocol: Settings of the existing evaluations, as arguments of :func:`reclens.evaluate`; may be empty.
         name: Name of the system.
         bad_rows: What becomes of rows that cannot be used.
         ids: The form that all ids are brought to; None for what each of them has.
@@ -227,7 +227,7 @@ def measure_on(
 
     Raises:
         DataError: If the file is not what it has to be; it names file, column and row.
-        UsageError: If it was not brought, or a column is not said.
+        UsageError: If the file is missing, or a column is not assigned.
     """
     if "lists" not in brought.tables:
         raise UsageError(f"{FILES['lists'].title}: bring a file.")
@@ -240,7 +240,7 @@ def measure_on(
 
 
 def _training(brought: Uploads, bad_rows: Literal["error", "drop"]) -> Dataset:
-    """The training interactions, with the attributes that were brought."""
+    """Return the training interactions with the uploaded attributes."""
     tables = brought.tables
     ids = {
         USER: brought.named("users")[USER] if "users" in tables else None,
@@ -255,11 +255,11 @@ def _training(brought: Uploads, bad_rows: Literal["error", "drop"]) -> Dataset:
 
 
 def ready_split(brought: Uploads, *, name: str, task: Task, bad_rows: Literal["error", "drop"] = "error") -> Split:
-    """The training interactions and the truth as a split that was made elsewhere.
+    """Return the training interactions and the truth as an external split.
 
     Raises:
-        DataError: If a file is not what it has to be, or the two share no item.
-        UsageError: If one of the two was not brought, or a column is not said.
+        DataError: If a file is invalid, or the two share no item.
+        UsageError: If one of the two is missing, or a column is not assigned.
     """
     for kind in ("train", "truth"):
         if kind not in brought.tables:
@@ -276,11 +276,11 @@ def keep(
     lists: Recommendations | None = None,
     replace: bool = False,
 ) -> Upload:
-    """Keep an evaluation, whole or not at all, and its lists beside it where there are none of that name.
+    """Save an evaluation atomically, and its lists if there are none of that name.
 
     Raises:
-        UsageError: If the name is none.
-        WorkspaceError: If the name is taken and is not to be replaced, or the folder cannot be written.
+        UsageError: If the name is invalid.
+        WorkspaceError: If the name is taken and must not be replaced, or the folder is not writable.
     """
     before = _written(workspace, name)
     workspace.save(result, name, overwrite=replace)
@@ -294,10 +294,10 @@ def keep(
 
 
 def undo_upload(workspace: Workspace, kept: Upload) -> None:
-    """Undo :func:`keep`: what was kept goes to the trash, and what it replaced comes back.
+    """Undo :func:`keep`: move the new evaluation to the trash and restore the one that it replaced.
 
     Raises:
-        WorkspaceError: If another one has that name by now: it is not ours to undo.
+        WorkspaceError: If the name belongs to another evaluation by now.
     """
     if _written(workspace, kept.name) != kept.written:
         raise WorkspaceError(
@@ -321,7 +321,7 @@ def _written(workspace: Workspace, name: str) -> datetime | None:
 
 
 def _renamed(raw: Raw, key: str, theirs: str | int | None) -> Raw:
-    """Attributes with the id under our name: readers take one name of the id for all files."""
+    """Return the attributes with our name of the id, because readers expect one name for all files."""
     frame = raw.frame
     if theirs is None or theirs == key:
         return raw

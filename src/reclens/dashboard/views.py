@@ -1,4 +1,4 @@
-"""The views of the page Diagnostics: each draws one question about the runs that were chosen."""
+"""The views of the Diagnostics page: each answers one question about the chosen runs."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ _TAIL: Final = ("exposure", "popularity", "novelty")
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """What was chosen on the page.
+    """The choices on the page.
 
     Attributes:
-        scene: The runs that were chosen, their comparison and decision.
-        together: All runs that were measured as they were, the newest first.
+        scene: The chosen runs with their comparison and decision.
+        together: All runs that were measured in the same way, newest first.
         metrics: The metrics chosen.
     """
 
@@ -82,7 +82,7 @@ def _leaderboard(shown: Shown) -> None:
 
 
 def _lead_to_compare(shown: Shown, system: str | None) -> None:
-    """The way on from a system that was clicked."""
+    """Draw the link for a clicked system."""
     comparison = shown.scene.comparison
     if comparison is None:
         return
@@ -144,7 +144,7 @@ def _segments(shown: Shown) -> None:
 
 
 def _lead_to_users(shown: Shown, metric: str, picked: tuple[str, str, str] | None) -> None:
-    """The way on from a segment that was clicked."""
+    """Draw the link for a clicked segment."""
     if picked is None:
         st.caption("Click a dot to see the users of its segment. Faded: too few users. An arrow: the interval goes on.")
         return
@@ -193,7 +193,7 @@ def _trade_off(shown: Shown) -> None:
 
 
 def _lead_to_several(systems: Sequence[str]) -> None:
-    """The way on from dots that a range was drawn over."""
+    """Draw the link for the dots in a selected range."""
     if len(systems) < 2:
         st.caption("Drag over two dots or more to compare their systems alone.")
         return
@@ -202,7 +202,7 @@ def _lead_to_several(systems: Sequence[str]) -> None:
 
 
 def _say_front(shown: Shown, x: str, y: str) -> None:
-    """Which systems no other one beats on both sides, and to which side."""
+    """Name the systems that no other one beats on both axes, and the better direction of each axis."""
     found = trade_off(shown.results, x, y)
     side = "more" if found.y_more else "less"
     held = " by convention: neither side is better in itself" if y in found.by_convention else ""

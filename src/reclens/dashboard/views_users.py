@@ -1,4 +1,4 @@
-"""The view of users: how many get no hit at all and where they are, the spread, and those to look at."""
+"""The users view: how many users get no hit and where they are, the distribution, and users to inspect."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def draw_users(scene: Scene, averaged: Sequence[str]) -> None:
     """Draw the view.
 
     Args:
-        scene: The runs that were chosen.
-        averaged: The metrics chosen that have a value for each user.
+        scene: The chosen runs.
+        averaged: The chosen metrics that have a value for each user.
     """
     if not averaged:
         empty("No value of a single user", "Choose a metric that is averaged over users.", ":material/person:")
@@ -64,7 +64,7 @@ def draw_users(scene: Scene, averaged: Sequence[str]) -> None:
 def _worst(
     scene: Scene, result: Evaluation, system: str, metric: str, *, within: tuple[float, float] | None = None
 ) -> None:
-    """The users who are served worst, without a row for each of those who get nothing; or those of a range."""
+    """Draw the users with the worst values, without a row for each user without a hit, or those of a range."""
     counted = within is None and share_without_hit(result, metric) is not None
     without = users_without_hit(result, metric) if counted else None
     if within is not None:

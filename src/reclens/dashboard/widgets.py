@@ -1,4 +1,4 @@
-"""How pages show things: charts and tables of ``report/``, in the colours of the theme, each with its data as CSV."""
+"""Widgets of the pages: charts and tables of ``report/`` in the colours of the theme, with their data as CSV."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def chart(
     pick: Sequence[str] = (),
     brush: Sequence[str] = (),
 ) -> dict[str, Any] | None:
-    """A chart of ``report/<room>/charts.py``: its menu saves it as PNG, the buttons below save its data and an SVG.
+    """Draw a chart of ``report/<room>/charts.py``: its menu saves a PNG, the buttons below its data and an SVG.
 
     Args:
-        drawn: The chart, from :func:`reclens.dashboard.chart_cache.draw`; None where there is nothing to draw.
-        caption: What it shows; also its text alternative.
+        drawn: The chart, from :func:`reclens.dashboard.chart_cache.draw`; None if there is nothing to draw.
+        caption: Its description, also used as text alternative.
         key: A key of its own on the page.
-        metric: The metric it shows, whose definition stands beside the caption.
-        pick: Fields of its dots that a click chooses, such as ``("segment", "system")``.
-        brush: Fields of its axes over which a range is drawn: the one up, or the one across and the one up.
+        metric: Its metric, whose definition is shown beside the caption.
+        pick: Fields of the dots that a click selects, such as ``("segment", "system")``.
+        brush: Fields of the axes over which a range is drawn: y, or x and y.
 
     Returns:
-        The fields of the dot that was clicked, and the ends of the ranges; None without any.
+        The fields of the clicked dot and the ends of the ranges; None without a selection.
     """
     if drawn is None:
         return None
@@ -110,7 +110,7 @@ def chart(
 
 
 def table(shown: Table, *, key: str) -> None:
-    """A table of ``report/tables.py``: the text of the report, with the definition of each metric on its head."""
+    """Draw a table of ``report/tables.py`` with the definition of each metric on its column head."""
     seen.rows(key, shown)
     st.markdown(f"**{plain(shown.title)}**")
     rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
@@ -129,18 +129,18 @@ def frame(
     on_select: Callable[[], None] | None = None,
     leads: tuple[str, Sequence[Any]] | None = None,
 ) -> None:
-    """Rows as a grid; its height is known before it is drawn, so that nothing below it moves.
+    """Draw rows as a grid whose height is known in advance, so that nothing below it moves.
 
     Args:
         rows: A frame, a list of rows, or a mapping of columns.
         key: A key of its own on the page.
         columns: Streamlit's configuration of columns.
-        on_select: What is called when a row is chosen; without it no row can be.
-        leads: What chooses a row on a phone: a query parameter, and its value for each row.
+        on_select: Called when a row is selected; without it, rows cannot be selected.
+        leads: How a row is selected on a phone: a query parameter and its value for each row.
     """
     count = len(next(iter(rows.values()), [])) if isinstance(rows, Mapping) else len(rows)
     height = _ROW * (min(max(count, 1), _ROWS) + 1) + 3
-    # Ids and years are numbers that nobody reads as amounts ("plain" shows some of them as 1982.9999999999998).
+    # Ids and years are numbers but not amounts ("plain" shows some of them as 1982.9999999999998).
     columns = {name: st.column_config.NumberColumn(format="%d") for name in _named_by(rows)} | dict(columns or {})
     picked: dict[str, Any] = {} if on_select is None else {"on_select": on_select, "selection_mode": "single-row"}
     with wide(key):
@@ -149,7 +149,7 @@ def frame(
 
 
 def _named_by(rows: Any) -> list[str]:
-    """The columns whose whole numbers are names."""
+    """Return the integer columns that hold identifiers."""
     if isinstance(rows, pl.DataFrame):
         return [name for name, kind in rows.schema.items() if kind.is_integer() and is_identifier(name)]
     cells = rows if isinstance(rows, Mapping) else {n: [row.get(n) for row in rows] for n in (rows[0] if rows else ())}
@@ -160,16 +160,16 @@ def _named_by(rows: Any) -> list[str]:
 def choose(
     label: str, options: list[str], *, key: str, default: str | None = None, start: str | None = None, **more: Any
 ) -> str | None:
-    """One of several; the choice stands in the URL. A choice in the URL that does not exist is said and left.
+    """Choose one of several options, kept in the URL. An unknown option in the URL is reported and ignored.
 
     Args:
-        label: The name of the field.
-        options: What can be chosen.
-        key: The name in the URL.
-        default: What is chosen where the URL says nothing: it depends on the workspace and on other choices in the URL
-            alone, since the URL leaves it out. By default the first.
-        start: What is chosen to begin with, for a reason that is not in the URL; it is put there.
-        more: For ``st.selectbox``.
+        label: The label of the field.
+        options: The options.
+        key: The query parameter in the URL.
+        default: The value if the URL has none. It may depend only on the workspace and on other choices in the URL,
+            because the URL leaves it out. By default the first option.
+        start: The initial value for a reason that is not in the URL; it is written to the URL.
+        more: Arguments of ``st.selectbox``.
     """
     _say_unknown(label, options, key)
     begin(key, options, start if start and start in options and start != (default or options[0]) else "")
@@ -182,7 +182,7 @@ def choose(
 def choose_many(
     label: str, options: list[str], *, key: str, default: list[str], start: Sequence[str] = (), **more: Any
 ) -> list[str]:
-    """Some of several; the choice stands in the URL: see :func:`choose`."""
+    """Choose several options, kept in the URL; see :func:`choose`."""
     _say_unknown(label, options, key)
     begin(key, options, [] if list(start) == default else [name for name in start if name in options])
     chosen = st.multiselect(label, options, default=default, key=key, bind="query-params", **more)
@@ -191,7 +191,7 @@ def choose_many(
 
 
 def choose_view(views: Sequence[str], *, key: str = "view", label: str = "View") -> str:
-    """One of the views of a page, or of a part of it; the choice stands in the URL."""
+    """Choose a view of a page or of a part of it, kept in the URL."""
     names = list(views)
     _say_unknown(label, names, key)
     begin(key, names, "")
@@ -203,10 +203,10 @@ def choose_view(views: Sequence[str], *, key: str = "view", label: str = "View")
 
 
 def filters(said: str) -> DeltaGenerator:
-    """The place of what is chosen for a page: on the page itself, so that a phone has it too.
+    """Return a container for the choices of a page, on the page itself so that phones show it too.
 
     Args:
-        said: What is chosen now, seen while it is folded.
+        said: The current choices, shown while it is collapsed.
     """
     return st.expander(f"**Choices** · {plain(said)}", icon=":material/tune:")
 
@@ -214,15 +214,15 @@ def filters(said: str) -> DeltaGenerator:
 def grid(
     names: Sequence[str], drawn: Mapping[str, Figure | None] | None = None
 ) -> Iterator[tuple[str, DeltaGenerator]]:
-    """Each name with a place of its own, in two columns; Streamlit puts them below each other on a phone.
+    """Yield each name with its own container in two columns, which Streamlit stacks on a phone.
 
-    Things of one height stand in rows, and the last of an odd number takes the whole width. Charts of several heights
-    stand in the column that is shorter so far, and below each other at the whole width where a column would be less
-    than half as tall as the other, or half a screen shorter: no screen stays empty beside a long chart.
+    Content of equal height is placed in rows; the last of an odd number takes the full width. Charts of different
+    heights go to the column that is shorter so far, or below each other at full width if one column would be less
+    than half as tall as the other or half a screen shorter, so that no screen is empty beside a long chart.
 
     Args:
-        names: What is placed.
-        drawn: Name -> its chart, where their heights differ; names without a chart get no place.
+        names: The names to place.
+        drawn: Name -> its chart, if their heights differ; names without a chart get no container.
     """
     heights = [] if drawn is None else [_height(drawn[name]) for name in names if drawn[name] is not None]
     if drawn is not None and len(set(heights)) > 1:
@@ -243,7 +243,7 @@ def _packed(names: Sequence[str], heights: Sequence[int]) -> Iterator[tuple[str,
 
 
 def _sides(heights: Sequence[int]) -> list[int] | None:
-    """The column of each height, 0 or 1; None where one column would end far above the other."""
+    """Return the column of each height, 0 or 1, or None if one column would end far above the other."""
     total, sides = [0, 0], []
     for height in heights:
         sides.append(0 if total[0] <= total[1] else 1)
@@ -252,7 +252,7 @@ def _sides(heights: Sequence[int]) -> list[int] | None:
 
 
 def _above(spec: Mapping[str, Any]) -> int:
-    """Pixels that a legend of several rows and an axis on top take: the marks keep the height that they were given."""
+    """Return the pixels of a legend with several rows and of a top axis, which add to the height of the marks."""
     taken = 0
     for layer in spec.get("layer", (spec,)):
         encoding = layer.get("encoding", {})
@@ -269,20 +269,20 @@ def _height(drawn: Figure | None) -> int:
 
 
 def empty(title: str, text: str, icon: str = ":material/inbox:") -> None:
-    """What stands where there is nothing yet: what is missing, and how to make it."""
+    """Draw a placeholder: what is missing, and how to make it."""
     with st.container(border=True):
         st.markdown(f"#### {icon} {plain(title)}")
         st.markdown(text)
 
 
 def bullets(sentences: Sequence[str], *, ordered: bool = False) -> None:
-    """Sentences as a list; numbered where their order matters."""
+    """Draw sentences as a list, numbered if their order matters."""
     marks = [f"{at}." if ordered else "-" for at in range(1, len(sentences) + 1)]
     st.markdown("\n".join(f"{mark} {plain(each)}" for mark, each in zip(marks, sentences, strict=True)))
 
 
 def folded(label: str, draw: Callable[[], object], *, key: str, icon: str | None = None) -> None:
-    """A part that is drawn once it is opened: what nobody looks at takes no time."""
+    """Draw a collapsed part, whose content is drawn only when it is opened."""
     part = st.expander(label, key=f"open-{key}", icon=icon, on_change="rerun")
     if part.open:
         with part:
@@ -290,7 +290,7 @@ def folded(label: str, draw: Callable[[], object], *, key: str, icon: str | None
 
 
 def explain_metrics(metrics: Mapping[str, Any] | list[str]) -> None:
-    """The definitions of metrics, folded away."""
+    """Draw the collapsed definitions of metrics."""
 
     def draw() -> None:
         for name in metrics:
@@ -313,15 +313,15 @@ def download(
     tip: str | None = None,
     quiet: bool = False,
 ) -> None:
-    """Draw a button that makes a file when it is pressed; the name of the file says where the data are synthetic.
+    """Draw a button that makes a file when pressed; the file name shows whether the data are synthetic.
 
     Args:
-        label: What stands on it.
-        data: The file, or what makes it.
-        name: Its name.
-        mime: Its type.
+        label: Its text.
+        data: The file, or a function that makes it.
+        name: Name of the file.
+        mime: MIME type of the file.
         key: Key of the button.
-        tip: What the button says of itself.
+        tip: Tooltip of the button.
         quiet: Whether it is drawn as a link.
     """
     st.download_button(
@@ -348,7 +348,7 @@ def _say_unknown(label: str, options: list[str], key: str) -> None:
 
 
 def _explained(head: str, shown: Table) -> str | None:
-    """The definition of a column that is a metric, and how many users its values rest on."""
+    """Return the definition of a metric column, and the number of users behind its values."""
     definition = _definition(head)
     sizes = sorted({row["n"] for row in shown.records if row.get("metric") == head and row.get("n") is not None})
     if definition is None or not sizes:
@@ -365,19 +365,19 @@ def _definition(metric: str | None) -> str | None:
 
 
 def plain(text: str) -> str:
-    """Text that Markdown shows as it is, without links and pictures: names, titles and messages are data."""
+    """Escape text for Markdown, without links and pictures: names, titles and messages are data."""
     return re.sub(r"([\\`*_{}\[\]<>()#+!|$~:@&.=-])", r"\\\1", unlinked(" ".join(text.split())))
 
 
 def rows_as_csv(spec: Mapping[str, Any]) -> str:
-    """The rows that a chart draws; what a spreadsheet would run as a formula is made inert."""
+    """Return the rows of a chart as CSV; text that a spreadsheet would run as a formula is escaped."""
     sets: list[list[dict[str, Any]]] = [[], *spec.get("datasets", {}).values()]
     layers = [spec]
     while layers:
         layer = layers.pop()
         layers += layer.get("layer", [])
         sets.append(layer.get("data", {}).get("values", []))
-    # The lines at zero and the diagonals are data sets too: the chart's own is the largest, and knows more columns.
+    # Zero lines and diagonals are data sets too; the main one is the largest and has more columns.
     rows = max(sets, key=lambda each: (len(each), len(each[0]) if each else 0))
     records = tuple({name: value for name, value in row.items() if not isinstance(value, dict | list)} for row in rows)
     return to_csv(Table(title="", columns=(), rows=(), records=records))

@@ -1,1 +1,1 @@
-"""The script that Streamlit is started with, in a folder of its own."""
+"""The script that starts the Streamlit application, in a separate folder."""

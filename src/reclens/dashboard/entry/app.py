@@ -1,7 +1,7 @@
-"""What ``streamlit run`` is given.
+"""The script for ``streamlit run``.
 
-Beside a folder ``pages`` Streamlit takes each file of it for a script, and a link to one, opened before any other page
-since the start, would show an empty page: so this script has no such folder beside it.
+If a folder ``pages`` lies beside the script, Streamlit treats each of its files as a page, and a link to one that is
+opened first after the start shows an empty page. Therefore this script lies in a separate folder.
 """
 
 from __future__ import annotations

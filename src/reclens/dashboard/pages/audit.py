@@ -1,4 +1,4 @@
-"""Audit: who and what is treated worse by a system; the opinion first, then the findings, the charts, the numbers."""
+"""Audit: which users and items a system treats worse; the opinion, then findings, charts and numbers."""
 
 from __future__ import annotations
 
@@ -97,13 +97,13 @@ def show(workspace: Workspace) -> None:
 
 
 def _groups(audit: Audit) -> list[str]:
-    """Segmentations of users, then attributes of items."""
+    """Return the segmentations of users, then the attributes of items."""
     by = dict.fromkeys(row.by for row in audit.rows if row.by != "overall")
     return [*by, *(each for each in item_attributes(audit) if each not in by)]
 
 
 def _opinion(audit: Audit, name: str) -> None:
-    """The opinion over all criteria, a stamp for each that leads to its part, then the findings that matter."""
+    """Draw the overall opinion, a linked stamp for each criterion, then the top findings."""
     about = f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}"
     words_card(DecisionWords(about, f"{headline(audit)}.", tone_of(audit), ()))
     colours = PAPER[theme()]
@@ -121,7 +121,7 @@ def _opinion(audit: Audit, name: str) -> None:
 
 
 def _of(audit: Audit, group: str, *sections: str) -> list[AuditRow]:
-    """The rows of some criteria, of the groups that are chosen."""
+    """Return the rows of some criteria for the chosen groups."""
     rows = [row for row in audit.rows if row.section in sections]
     return rows if group == _ALL else [row for row in rows if group in (row.by, row.attribute)]
 
@@ -132,7 +132,7 @@ def _attributes(audit: Audit, group: str) -> list[str]:
 
 
 def _beside(shown: _Shown) -> None:
-    """Charts in two columns where there is room: key -> what it shows, and the chart."""
+    """Draw charts in two columns if there is room: key -> caption and chart."""
     for key, place in grid(list(shown), {key: drawn for key, (_, drawn) in shown.items()}):
         caption, drawn = shown[key]
         with place:

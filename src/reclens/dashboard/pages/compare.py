@@ -1,4 +1,4 @@
-"""Compare: one system in the place of another; who gains, who loses, by segment, with examples."""
+"""Compare: one system replaces another; who gains and who loses, by segment, with examples."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ __all__ = ["PAGE", "show"]
 def show(workspace: Workspace) -> None:
     """Draw the page."""
     st.title("Compare")
-    if len(store.groups(workspace)) == len(store.names(workspace, "evaluation")):  # no two belong together
+    if len(store.groups(workspace)) == len(store.names(workspace, "evaluation")):  # no two evaluations are comparable
         empty(
             "Two runs make a comparison",
             "Evaluate lists on the page **Upload**, with `reclens evaluate … --keep "
@@ -97,7 +97,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaGenerator) -> None:
-    """The decision on the pair in its place on top, then by how much, who, what was tested, and examples."""
+    """Draw the decision on the pair at the top, then the differences, the users, the tests and examples."""
     comparison = _only(scene, system)
     pair = {name: scene.results[name] for name in (system, comparison.baseline)}
     with top:
@@ -117,7 +117,7 @@ def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaG
 
 
 def _only(scene: Scene, system: str) -> Comparison:
-    """The differences of one system, with p-values that are corrected over all the systems that were chosen."""
+    """Return the differences of one system, with p-values corrected over all chosen systems."""
     comparison = scene.comparison
     assert comparison is not None, "a scene with a baseline and two runs has a comparison"
     rows = tuple(row for row in comparison.differences if row.system == system)
@@ -125,7 +125,7 @@ def _only(scene: Scene, system: str) -> Comparison:
 
 
 def _differences(scene: Scene, comparison: Comparison, system: str, metric: str, by: Sequence[str]) -> None:
-    """Who gains and who loses, and by how much: charts over all users and by segment, and the numbers."""
+    """Draw who gains, who loses and by how much: charts over all users and by segment, and the numbers."""
     ours, theirs = scene.results[system], scene.results[comparison.baseline]
     st.subheader("By how much")
     picked: tuple[str, str] | None = None
@@ -168,7 +168,7 @@ def _differences(scene: Scene, comparison: Comparison, system: str, metric: str,
 
 
 def _pair(workspace: Workspace, known: list[str]) -> tuple[list[str], str | None, str | None]:
-    """The runs that are tested together, the baseline and the system: those of Diagnostics, or the newest."""
+    """Return the runs that are tested together, the baseline and the system, as on Diagnostics or the newest."""
     asked = [name for name in st.query_params.get_all("runs") if name in known]
     start = asked or kept_runs(known) or known[: store.MOST]
     named = [name for key in ("system", "baseline") for name in st.query_params.get_all(key) if name in known]
@@ -195,7 +195,7 @@ def _pair(workspace: Workspace, known: list[str]) -> tuple[list[str], str | None
 
 
 def _best(workspace: Workspace, runs: list[str], baseline: str) -> str | None:
-    """The system that is recommended of the runs; None where they cannot be compared."""
+    """Return the recommended system of the runs, or None if they cannot be compared."""
     try:
         found = scene_of(workspace, runs, baseline=baseline).decision.system
     except RecLensError:
@@ -204,7 +204,7 @@ def _best(workspace: Workspace, runs: list[str], baseline: str) -> str | None:
 
 
 def _example(workspace: Workspace, users: Sequence[object], systems: list[str]) -> None:
-    """Both lists of one of the users, where the workspace has them."""
+    """Draw both lists of one of the users, if they are in the workspace."""
     if not users:
         empty(
             "No differences", "Every user has the same value of this metric under both systems.", ":material/balance:"

@@ -1,4 +1,4 @@
-"""Data: what a data set or a split is like, when its parts happened, what is odd about it, and SQL over everything."""
+"""Data: the profile of a data set or a split, the time spans of its parts, its problems, and an SQL console."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def show(workspace: Workspace) -> None:
     parts: list[str] = []
     with standing(workspace):
         parts = list(parts_of(store.load(workspace, kind, name)))
-    if not parts:  # said why; what is left can be asked by SQL
+    if not parts:  # the reason has been shown; the rest can be queried by SQL
         draw_console(workspace, None, None)
         return
     with right:
@@ -55,7 +55,7 @@ def show(workspace: Workspace) -> None:
     views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
     view = choose_view([*views, "SQL"])
     if view == "SQL":
-        # The log has a table of its own where pairs are repeated in it.
+        # The log has a separate table if it contains repeated pairs.
         logs = ("train_log", "train") if kind == "split" else ("log", "interactions")
         names = {each: table_of(workspace, kind, name, each) for each in (*logs, "items")}
         draw_console(workspace, names[logs[0]] or names[logs[1]], names["items"])

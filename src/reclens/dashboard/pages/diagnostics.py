@@ -1,4 +1,4 @@
-"""Diagnostics: which system is better, for whom, and at what cost to diversity, novelty and the long tail."""
+"""Diagnostics: which system is better, for which users, and at what cost in diversity, novelty and the long tail."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _runs(workspace: Workspace) -> tuple[list[str], list[str]]:
-    """The runs that were measured alike, and those of them that are looked at."""
+    """Return the runs that were measured alike, and the chosen ones among them."""
     group = choose_group(workspace, keys=("runs",))
     known = [] if group is None else list(group.names)
     chosen = choose_many(
@@ -90,7 +90,7 @@ def _runs(workspace: Workspace) -> tuple[list[str], list[str]]:
 
 
 def _findings(scene: Scene) -> None:
-    """What else wants attention, and what the comparison says, in sentences."""
+    """Draw the other findings that need attention, and the comparison in sentences."""
     found = [each for each in findings(scene.results) if each.kind in ("problem", "gap")]
     if found:
         st.subheader("Findings")
@@ -100,7 +100,7 @@ def _findings(scene: Scene) -> None:
 
 
 def _scene(workspace: Workspace, chosen: list[str], baseline: str | None, correction: str | None) -> Scene:
-    """The runs with their comparison; without one, and with a word on why, where they cannot be compared."""
+    """Return the runs with their comparison; if they cannot be compared, without one and with a message."""
     try:
         return scene_of(workspace, chosen, baseline=baseline, correction=correction or "holm")
     except RecLensError as error:

@@ -1,4 +1,4 @@
-"""Experiments: results as they were read, plans, checks of an assignment, and the calculator."""
+"""Experiments: readouts, plans, checks of an assignment, and the calculator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Explore: the space of the items as a map, what is shown of it, what is wanted and never shown, and why."""
+"""Explore: a map of the items, which of them are shown, which are wanted but never shown, and why."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[str, Any]:
-    """Space, split, lists, other lists and method, as the reader chose them."""
+    """Return the chosen space, split, lists, other lists and method."""
     runs = store.names(workspace, "run")
     asked = kept_runs(runs) if runs else []
     with filters("space, split, lists, map"):

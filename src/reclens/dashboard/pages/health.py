@@ -1,4 +1,4 @@
-"""Health: how a watched system is today, what is wrong with it, and what was done about that."""
+"""Health: the current state of a monitored system, its incidents, and the actions taken."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _headline(watched: Watched) -> None:
-    """How the day is, in a badge and a sentence."""
+    """Draw the state of the day as a badge and a sentence."""
     day, still = watched.history.last, watched.still
     bad = any(each.severity == "critical" for each in still)
     failed = day.gate.state != "passed"

@@ -51,7 +51,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _decision(workspace: Workspace, found: list[Artefact]) -> None:
-    """The decision on the newest runs, then what wants attention in them and in the newest search."""
+    """Draw the decision on the newest runs, then the findings in them and in the newest search."""
     tuning = next((each.name for each in found if each.kind == "tuning"), None)
     chosen = readable(workspace, "evaluation", store.newest_together(workspace))
     runs: dict[str, Evaluation] = {}
@@ -69,14 +69,14 @@ def _decision(workspace: Workspace, found: list[Artefact]) -> None:
 
 
 def _verdict(workspace: Workspace, newest: str | None) -> None:
-    """What the newest comparison says."""
+    """Draw the verdict of the newest comparison."""
     if newest is not None:
         said = comparison_text(store.load(workspace, "comparison", newest))
         more(said, label=f"What the comparison {plain(newest)} says, in words", key="verdict")
 
 
 def _explored(workspace: Workspace, newest: str | None) -> None:
-    """What the newest exploration found that wants attention."""
+    """Draw the findings of the newest exploration that need attention."""
     if newest is None or not readable(workspace, "exploration", [newest]):
         return
     found: Exploration = store.load(workspace, "exploration", newest)

@@ -1,4 +1,4 @@
-"""One item: whom each system shows it to, beside who went on to choose it; to begin with, items worth a look."""
+"""One item: the users that each system shows it to and those who chose it; first, a selection of items."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
-    """The items that a system shows most, and those that it never shows."""
+    """Draw the items that a system shows most often, and those that it never shows."""
     systems = list(scope.runs)
     system = choose("System", systems, key="system") or systems[0]
     exposure = store.item_exposures(workspace, scope.name, systems, k)
@@ -65,13 +65,13 @@ def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
 
 
 def _pick(rows: pl.DataFrame, lists: str, *, key: str) -> None:
-    """Items as rows to choose one from."""
+    """Draw items as selectable rows."""
     if not rows.height:
         st.caption("There are none.")
         return
     ids, most = rows["item_id"].to_list(), max(rows["lists"].to_list())
     columns = {
-        # Together they fit beside another table: the names are short, and all columns are seen.
+        # The names are short so that all columns fit beside another table.
         "title": st.column_config.TextColumn("title", width=190),
         "lists": st.column_config.ProgressColumn(lists, format="%d", min_value=0, max_value=max(most, 1), width=150),
         "users": st.column_config.NumberColumn("have it", help="Users who have the item", format="localized", width=80),

@@ -1,4 +1,4 @@
-"""Upload: the lists of any system and the truth, measured here and kept in the workspace."""
+"""Upload: evaluate the lists of any system against the truth and keep the result in the workspace."""
 
 from __future__ import annotations
 
@@ -103,11 +103,11 @@ def show(workspace: Workspace) -> None:
 
 
 def _against(workspace: Workspace) -> str | None:
-    """The split of the workspace to measure against; None where a file holds the truth."""
+    """Return the split of the workspace to measure against, or None if the truth is uploaded."""
     splits = store.names(workspace, "split")
     if not splits:
         return None
-    # A split that is kept meanwhile does not take away what was brought.
+    # A split that is saved in the meantime must not discard the uploaded files.
     begun = any(st.session_state.get(f"file-{kind}") is not None for kind in ("truth", "train"))
     chosen = choose(
         "Measure against",
@@ -121,7 +121,7 @@ def _against(workspace: Workspace) -> str | None:
 
 
 def _on_split(workspace: Workspace, name: str, fault: Fault | None) -> None:
-    """Lists against a split of the workspace: nothing else has to be brought."""
+    """Evaluate lists against a split of the workspace; no other file is needed."""
     split: Split = store.load(workspace, "split", name)
     known = runs_on(store.listing(workspace, "evaluation"), split)
     protocol = {} if known is None else protocol_of(known.card, split)
@@ -162,7 +162,7 @@ def _name_of(raw: Raw) -> str:
 
 
 def _say(fault: Fault | None) -> None:
-    """Beside the button, that it did not work and where it is said; or why, where it is about no single file."""
+    """Show the failure beside the button: where the message is, or the message if no single file is at fault."""
     if fault is None:
         return
     beside = None if fault.kind is None else f"{FILES[fault.kind].title}: what is wrong stands beside the file, above."
@@ -170,7 +170,7 @@ def _say(fault: Fault | None) -> None:
 
 
 def _groups(brought: Uploads) -> list[str]:
-    """The columns of the users that can be segments."""
+    """Return the columns of the users that can be used as segments."""
     users = brought.tables.get("users")
     return (
         [] if users is None else [each for each in users.frame.columns if each != brought.columns["users"]["user_id"]]
@@ -197,7 +197,7 @@ def _files(fault: Fault | None) -> Uploads:
 
 
 def _as_split(workspace: Workspace, brought: Uploads) -> None:
-    """Keep the training interactions and the truth as a split, for models of our own."""
+    """Keep the training interactions and the truth as a split, to fit models of the library on it."""
     with st.expander("Keep training and truth as a split, to fit models on it", icon=":material/call_split:"):
         left, right = st.columns(2)
         with left:
@@ -240,7 +240,7 @@ def _evaluate(brought: Uploads, work: Callable[[Progress], tuple[Evaluation, Rec
         try:
             st.session_state["brought"], st.session_state["brought-lists"] = work(say)
         except RecLensError as error:
-            # Drawn anew, so that it stands beside the file, which is above.
+            # Redraw, so that the message appears beside the file above.
             st.session_state["fault"] = fault_of(error, brought.tables)
             st.rerun()
         bar.empty()
@@ -279,7 +279,7 @@ def _result(workspace: Workspace) -> None:
 
 
 def _as_field(setting: Setting) -> str:
-    """A setting as the field beside the name of what is kept."""
+    """Return the field for a setting beside the name of the kept artefact."""
     return "“Replace one of that name”" if setting == Setting("overwrite", True) else in_python(setting)
 
 
@@ -306,7 +306,7 @@ def _is_kept(workspace: Workspace, kept: Upload) -> None:
 
 
 def _say_alone(workspace: Workspace, kept: Upload, others: Sequence[str]) -> None:
-    """Why what was kept cannot be compared with the evaluations of its split, where there are some."""
+    """Show why the kept evaluation cannot be compared with existing evaluations of its split."""
     against = st.session_state.get("against")
     if others or against not in store.names(workspace, "split"):
         return

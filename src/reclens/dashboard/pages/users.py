@@ -41,7 +41,7 @@ def show(workspace: Workspace) -> None:
         return
     user: Any = asked
     if users.dtype.is_integer():
-        with contextlib.suppress(ValueError):  # what is no number is no user, which is said below
+        with contextlib.suppress(ValueError):  # text that is not a number is not a user; a message below says so
             user = int(asked)
     try:
         found = view_user(user, scope.runs, scope.split.train, scope.split.test, k=k)
@@ -68,7 +68,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
-    """The users who are served worst by a system, and those whose hits change the most against another one."""
+    """Draw the users with the worst lists of a system, and those whose hits differ most from another system."""
     systems = list(scope.runs)
     hits = store.user_hits(workspace, scope.name, systems, k)
     one, two = st.columns(2)
@@ -93,7 +93,7 @@ def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
 
 
 def _pick(rows: pl.DataFrame, *, key: str) -> None:
-    """Users as rows to choose one from."""
+    """Draw users as selectable rows."""
     if not rows.height:
         st.caption("There are none.")
         return
@@ -114,7 +114,7 @@ def _clear() -> None:
 
 
 def _titled(rows: pl.DataFrame, scope: Drilldown) -> pl.DataFrame:
-    """Rows with the title of the item first; its id stands at the end."""
+    """Return the rows with the title of the item first and its id last."""
     title = title_column(scope.split.train.items)
     if title is None or title not in rows.columns:
         return rows
