@@ -1,1 +1,1 @@
-"""The tables that leave RecLens for other tools, declared once."""
+"""Schemas and rows of the tables that RecLens exports to other tools."""

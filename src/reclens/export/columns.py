@@ -1,4 +1,4 @@
-"""What is declared of a table that leaves RecLens: a column, and the frame of exactly these columns."""
+"""Declarations of exported tables and their columns, and conversion of rows to a frame of exactly these columns."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ _POLARS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class ExportColumn:
-    """One column.
+    """A column of an exported table.
 
     Attributes:
         name: Its name in files and in SQL.
         type: ``text``, ``whole`` (64-bit), ``real`` (64-bit), ``truth``, ``day`` or ``moment`` (UTC, no zone).
-        caption: Its name for people.
-        description: What it holds, in full sentences.
-        measure: A number to be shown; without it the column is something to group and filter by.
-        shown: How its numbers are written; empty for the tool's own way.
+        caption: Its display name.
+        description: Description of its content in full sentences.
+        measure: Whether it is a number to show; other columns are for grouping and filtering.
+        shown: Number format; empty for the default of the tool.
     """
 
     name: str
@@ -48,15 +48,15 @@ class ExportColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportTable:
-    """One table.
+    """An exported table.
 
     Attributes:
         name: Its name in files and in SQL.
-        caption: Its name for people.
-        description: What a row is.
+        caption: Its display name.
+        description: The meaning of a row.
         columns: The columns, in order.
-        key: The columns that name a row; none of them is ever empty, and no two rows have the same.
-        empty: Why it has no rows, when it has none.
+        key: The columns that identify a row; they are never null, and the key is unique.
+        empty: The reason if it has no rows.
     """
 
     name: str
@@ -68,11 +68,11 @@ class ExportTable:
 
     @property
     def schema(self) -> dict[str, pl.DataType]:
-        """Column -> Polars type."""
+        """The Polars type of each column."""
         return {column.name: _POLARS[column.type] for column in self.columns}
 
     def frame(self, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
-        """Rows as a frame of exactly these columns; what a row lacks is null, and so is NaN.
+        """Convert rows to a frame of exactly these columns; missing values and NaN become null.
 
         Raises:
             DataError: If a row has another column, lacks a part of the key, or has a value of another type.
@@ -90,7 +90,7 @@ class ExportTable:
         return self.tidy(frame)
 
     def tidy(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """A frame in the declared order and types, NaN as null.
+        """Return a frame with the declared column order and types, and NaN as null.
 
         Raises:
             DataError: If a part of the key is empty.

@@ -1,4 +1,4 @@
-"""The rows of the tables that leave RecLens: run by run, so that a hundred runs need the memory of one."""
+"""The rows of the exported tables, produced run by run, so that a hundred runs need the memory of one."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def export_frames(
     comparison: str | None = None,
     progress: Progress = quiet,
 ) -> Iterator[tuple[ExportTable, pl.DataFrame]]:
-    """What is to be exported of a workspace, in pieces: every table comes at least once, maybe without rows.
+    """Yield the export of a workspace in parts: every table occurs at least once, possibly without rows.
 
     Args:
         workspace: The workspace.
-        evaluations: Names of evaluations; by default those that a page opens with, the first of
-            :func:`~reclens.workspace.run_groups`, the newest first.
-        comparison: Take verdicts of this comparison alone; by default each run's newest.
-        progress: Told of each run.
+        evaluations: Names of evaluations; by default those of the first group of
+            :func:`~reclens.workspace.run_groups`, newest first.
+        comparison: Use verdicts of this comparison only; by default the newest one of each run.
+        progress: Called for each run.
 
     Yields:
         A table and some of its rows. Only one run is held in memory.
 
     Raises:
         UnknownNameError: If an evaluation or the comparison does not exist.
-        UsageError: If there is neither an evaluation nor a day that was watched.
+        UsageError: If there is neither an evaluation nor a monitored day.
         WorkspaceError: If an artefact is broken.
     """
     listed = workspace.list("evaluation")
@@ -66,7 +66,7 @@ def export_frames(
         yield table, table.frame([])
     for done, name in enumerate(names):
         progress(f"export · {name}", done, len(names))
-        # No name is given to the evaluation: it would live on while the next one is read.
+        # Do not assign the evaluation to a name, which would keep it in memory while the next one is read.
         yield from frames_of_run(
             workspace.load("evaluation", name), run=name, measured_at=known[name], comparisons=comparisons
         )
@@ -75,7 +75,7 @@ def export_frames(
 
 
 def health_rows(workspace: Workspace) -> list[dict[str, Any]]:
-    """The rows of daily health: what artefacts of the kind ``health`` say by ``to_dicts()``."""
+    """Return the rows of daily health from ``to_dicts()`` of the ``health`` artefacts."""
     found = [workspace.load("health", each.name) for each in workspace.list("health")]
     return [row for each in found for row in each.to_dicts()]
 
@@ -83,13 +83,13 @@ def health_rows(workspace: Workspace) -> list[dict[str, Any]]:
 def frames_of_run(
     result: Evaluation, *, run: str, measured_at: datetime, comparisons: Sequence[Compared] = ()
 ) -> Iterator[tuple[ExportTable, pl.DataFrame]]:
-    """The rows of one run.
+    """Return the rows of one run.
 
     Args:
         result: The evaluation.
         run: Its name.
-        measured_at: When it was written, UTC.
-        comparisons: The newest first; the first that held this very run gives the verdicts.
+        measured_at: Time of writing, UTC.
+        comparisons: Comparisons, newest first; the first with exactly this run gives the verdicts.
     """
     verdicts = _Verdicts.of(result, run, comparisons)
     overall, by_segment = [], []
@@ -119,9 +119,9 @@ def _of_users(result: Evaluation, run: str) -> pl.DataFrame:
 
 
 def _segments_of(result: Evaluation) -> pl.Expr:
-    """The segments of each user as one text, ``activity: heavy; age: 25-45``; a segment that is not known is left out.
+    """Return the segments of each user as text, ``activity: heavy; age: 25-45``, without unknown segments.
 
-    The number of segmentations differs between runs, and the columns of a table do not.
+    Runs differ in their segmentations, but a table has fixed columns.
     """
     by = [name for name in result.segments.columns if name != USER]
     if not by:
@@ -134,7 +134,7 @@ def _segments_of(result: Evaluation) -> pl.Expr:
 
 
 def _about(metric: str) -> Metric | None:
-    """The metric of that name; None if it is not registered here."""
+    """Return the metric of that name, or None if it is not registered here."""
     try:
         return describe(metric)
     except UnknownNameError:
@@ -168,7 +168,7 @@ def _of_card(result: Evaluation, measured_at: datetime) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A comparison of the workspace, its differences laid out by system once for all runs.
+    """A comparison of the workspace with its differences grouped by system, once for all runs.
 
     Attributes:
         name: Its name.
@@ -182,7 +182,7 @@ class Compared:
 
     @classmethod
     def of(cls, name: str, comparison: Comparison) -> Compared:
-        """Lay out a comparison."""
+        """Group a comparison by system."""
         systems: dict[str, list[Mapping[str, Any]]] = {}
         for row in comparison.to_dicts():
             systems.setdefault(row["system"], []).append(row)
@@ -198,10 +198,10 @@ class _Verdicts:
 
     @classmethod
     def of(cls, result: Evaluation, run: str, comparisons: Sequence[Compared]) -> _Verdicts:
-        """The first comparison that held this run against another, or else that held others against it.
+        """Return the first comparison of this run with a baseline, or else one with this run as the baseline.
 
-        A comparison knows systems by name, and a name may since be that of another evaluation. So the numbers have to
-        be the same too: a verdict never stands beside a value that it is not about.
+        A comparison refers to systems by name, and a name may belong to another evaluation by now. Therefore the values
+        must match too, so that a verdict never appears beside a value of another evaluation.
         """
         mine = (run, result.system)
         for each in comparisons:
@@ -216,7 +216,7 @@ class _Verdicts:
         return cls()
 
     def row(self, metric: str, cell: tuple[str, str]) -> dict[str, Any]:
-        """The columns of the verdict."""
+        """Return the columns of the verdict."""
         if self.of_which is None:
             return {"verdict": "not compared"}
         comparison = self.of_which.comparison
@@ -239,13 +239,13 @@ class _Verdicts:
         }
 
     def counts(self, metric: str) -> dict[str, Any]:
-        """Who gains and loses over all users, and what could have been found."""
+        """Return the wins, ties and losses over all users, and the smallest detectable difference."""
         found = (self.rows or {}).get((metric, *OVERALL), {})
         return {name: found.get(name) for name in ("wins", "ties", "losses", "smallest_detectable")}
 
 
 def _all_same(result: Evaluation, rows: Sequence[Mapping[str, Any]], *, value: str, alone: str) -> bool:
-    """Whether the values of a comparison are those of an evaluation, wherever they are of all of its users."""
+    """Return whether the values of a comparison match an evaluation, in the rows that cover all of its users."""
     whole = [row for row in rows if not row[alone]]
     return bool(whole) and all(_same(result, row, row[value]) for row in whole)
 

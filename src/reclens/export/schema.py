@@ -1,4 +1,4 @@
-"""The tables that leave RecLens for other tools: their columns, declared once, for every format alike."""
+"""The schema of the exported tables, shared by all formats."""
 
 from __future__ import annotations
 
