@@ -1,4 +1,4 @@
-"""The workspace: a folder of artefacts, each Parquet files beside a ``card.json``."""
+"""The workspace: a folder of artefacts; each consists of Parquet files and a ``card.json``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "runs_on",
 ]
 
-# Loaded when used: the process of an SQL query shall not wait for all of RecLens.
+# Imported on use, so that the process of an SQL query does not load all of RecLens.
 _HOMES: Final = {
     "KINDS": "store",
     "Answer": "query",

@@ -1,4 +1,4 @@
-"""One artefact as it lies in the workspace, and how it is read while others write."""
+"""Artefacts in the workspace, and how to read their cards while other processes write."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ _AGAIN: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Artefact(Tabular):
-    """What the workspace knows of one artefact.
+    """The metadata of an artefact in the workspace.
 
     Attributes:
         kind: One of ``KINDS``.
         name: Its name.
-        created: When it was written, UTC.
+        created: Time of writing, UTC.
         bytes: Size of its files.
         path: Its folder.
-        summary: One line on what it is.
-        card: What it was made from and how; empty where that cannot be read.
+        summary: A one-line description.
+        card: Its sources and settings; empty if unreadable.
     """
 
     kind: str
@@ -86,34 +86,34 @@ class Artefact(Tabular):
 
     @property
     def synthetic(self) -> bool:
-        """Whether it comes from synthetic data, as its card says, or the card of what it was made from."""
+        """Whether it comes from synthetic data, according to its card or the cards of its sources."""
         return says_synthetic(self.card)
 
     @property
     def outdated(self) -> bool:
-        """Whether an older version of RecLens made it, by its card."""
+        """Whether an older version of RecLens made it, according to its card."""
         return bool(self.card) and self.card.get("format") != FORMAT
 
     @property
     def made_again(self) -> str:
-        """How one of its kind is made."""
+        """How to make an artefact of its kind."""
         command = _AGAIN.get(self.kind)
         return "what made it" if command is None else f"`{command.format(name=self.name)}`"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """Return it as one row for tables."""
         row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
         return [row | {"bytes": self.bytes, "summary": self.summary}]
 
 
 def head_of(kind: str, name: str) -> dict[str, Any]:
-    """What every card that this version writes begins with."""
+    """Return the first fields of every card that this version writes."""
     created = datetime.now(UTC).isoformat()
     return {"kind": kind, "name": name, "format": FORMAT, "created": created, "versions": versions()}
 
 
 def read_artefact(folder: Path) -> Artefact | None:
-    """What the workspace knows of an artefact; None if there is none, as when it was removed a moment ago."""
+    """Return the metadata of an artefact, or None if it does not exist, for example because it was just removed."""
     found: Artefact | None = None
     stamp = stamp_of(folder)
     for _ in range(_TURNS):
@@ -127,7 +127,7 @@ def read_artefact(folder: Path) -> Artefact | None:
 
 
 def stamp_of(folder: Path) -> Stamp | None:
-    """Identity of the card of an artefact, which every save changes; None if it is not there."""
+    """Return the identity of an artefact's card, which every save changes, or None if it does not exist."""
     try:
         found = (folder / "card.json").stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -136,12 +136,12 @@ def stamp_of(folder: Path) -> Stamp | None:
 
 
 def stamps_in(folder: Path) -> list[tuple[str, int, int]]:
-    """Name and :func:`stamp_of` of each artefact in the folder of a kind; none where there is no such folder.
+    """Return the name and :func:`stamp_of` of each artefact in the folder of a kind; empty without such a folder.
 
-    Pages ask many times: paths are kept as text.
+    Paths stay plain strings, because pages call this often.
 
     Raises:
-        WorkspaceError: If the folder may not be read.
+        WorkspaceError: If the folder is not readable.
     """
     found: list[tuple[str, int, int]] = []
     try:
@@ -149,7 +149,7 @@ def stamps_in(folder: Path) -> list[tuple[str, int, int]]:
             for each in places:
                 if not each.name.startswith("."):
                     with suppress(FileNotFoundError, NotADirectoryError):
-                        card = os.stat(f"{each.path}{os.sep}card.json")  # noqa: PTH116 - a path takes thrice as long
+                        card = os.stat(f"{each.path}{os.sep}card.json")  # noqa: PTH116 - a Path takes thrice as long
                         found.append((each.name, card.st_ino, card.st_mtime_ns))
     except OSError as error:
         raise cannot(folder, "read", error) from error
@@ -157,7 +157,7 @@ def stamps_in(folder: Path) -> list[tuple[str, int, int]]:
 
 
 def entries(folder: Path, *, suffix: str | None = None) -> list[Path]:
-    """The folders in a folder, or its files of one suffix, without hidden ones; none where there is no such folder."""
+    """Return the folders in a folder, or its files with a suffix, without hidden ones; empty if it does not exist."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
         return sorted(
             Path(each.path)
@@ -168,7 +168,7 @@ def entries(folder: Path, *, suffix: str | None = None) -> list[Path]:
 
 
 def cannot(place: Path, what: str, error: OSError) -> WorkspaceError:
-    """The error that says what the system refused."""
+    """Return the error for an operation that the system refused."""
     return WorkspaceError(
         f"{place} cannot be {what}: {error.strerror or error}. Choose another place, or see to the "
         "rights and the space that it needs."
@@ -176,7 +176,7 @@ def cannot(place: Path, what: str, error: OSError) -> WorkspaceError:
 
 
 def identity_of(folder: Path) -> tuple[int, int] | None:
-    """What tells a folder from another one of its name; None where there is none."""
+    """Return the device and inode of a folder, which tell it from another one of its name, or None if it is missing."""
     try:
         found = folder.stat()
     except (FileNotFoundError, NotADirectoryError):
@@ -204,15 +204,15 @@ def _read(folder: Path) -> Artefact:
 
 
 def same_folder(folder: Path, opened: tuple[int, int] | None, *, make: bool = False) -> tuple[int, int]:
-    """The identity of a workspace, which has to be that with which it was opened.
+    """Return the identity of a workspace, which must be the same as when it was opened.
 
     Args:
         folder: The workspace.
-        opened: Its identity when it was opened; None if it was not there.
-        make: Make it, if it has never been there.
+        opened: Its identity when it was opened; None if it did not exist.
+        make: Create it if it has never existed.
 
     Raises:
-        WorkspaceError: If there is none, or it has disappeared since.
+        WorkspaceError: If it does not exist, or has disappeared since.
     """
     found = identity_of(folder)
     if found is None and make and opened is None:

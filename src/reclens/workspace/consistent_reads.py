@@ -1,8 +1,8 @@
-"""Reading artefacts whole, as one save wrote each of them, while others save, replace and remove.
+"""Read each artefact as written by a single save while other processes save, replace and remove artefacts.
 
-An artefact is several files, and a save may exchange its folder between two of them. So what was read counts only if
-the artefact still lies where it was read. Where it does not, it is read once more where it lies now: what is replaced
-or removed goes to the trash as it is.
+An artefact consists of several files, and a save may exchange its folder between two reads. Therefore a read is valid
+only if the artefact is still in the same place. Otherwise it is read again from its new place: replaced and removed
+artefacts move to the trash unchanged.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["read_whole"]
 Found = TypeVar("Found")
 
 _TURNS: Final = 60
-_LONGEST: Final = 0.2  # seconds between two turns
+_LONGEST: Final = 0.2  # seconds between two attempts
 
 
 def read_whole(
@@ -31,11 +31,11 @@ def read_whole(
     Args:
         folder: The workspace.
         keys: Kinds and names of the artefacts.
-        find: Gives the stamp of one, or raises where it is unknown.
-        read: Reads them from the folders that it is given.
+        find: Returns the stamp of one, or raises if it is unknown.
+        read: Reads them from the given folders.
 
     Raises:
-        WorkspaceError: If they are replaced, and the trash emptied, faster than they can be read.
+        WorkspaceError: If they are replaced and the trash is emptied faster than they can be read.
     """
     for turn in range(_TURNS):
         stamps = {key: find(*key) for key in keys}
@@ -62,7 +62,7 @@ def _tried(
 
 
 def _moved(folder: Path, stamps: Mapping[Key, Stamp]) -> dict[Key, Path] | None:
-    """Where the artefacts of these stamps lie now; None if the trash has let go of one."""
+    """Return the current folders of the artefacts with these stamps, or None if one has left the trash."""
     found: dict[Key, Path] = {}
     for (kind, name), stamp in stamps.items():
         lying = (each for each in entries(folder / ".trash" / kind) if each.name.startswith(f"{name}@"))

@@ -1,4 +1,4 @@
-"""The evaluations of a workspace in groups that can be compared, found by what they were measured on."""
+"""Group the evaluations of a workspace by the data they were measured on, so that each group is comparable."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["RunGroup", "card_of", "measured_alike", "protocol_of", "run_groups",
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Evaluations that can be compared.
+    """A group of comparable evaluations.
 
     Attributes:
         names: Their names, newest first.
@@ -33,18 +33,18 @@ class RunGroup:
 
     @property
     def card(self) -> Mapping[str, Any]:
-        """The card of the newest."""
+        """The card of the newest evaluation."""
         return self.cards[self.names[0]]
 
 
 def run_groups(artefacts: Iterable[Artefact]) -> list[RunGroup]:
-    """The evaluations among some artefacts, in groups; the one that is to be looked at first comes first.
+    """Group the evaluations among some artefacts; the group to show by default comes first.
 
-    A group is as new as its second newest member: one evaluation that is added, wherever it belongs, does not change
-    which group comes first. Single evaluations come last. Broken ones are left out.
+    Groups are sorted by their second newest member, so that a single new evaluation does not change which group comes
+    first. Single evaluations come last. Broken ones are left out.
 
     Args:
-        artefacts: As of ``Workspace.list``, newest first.
+        artefacts: Artefacts as returned by ``Workspace.list``, newest first.
     """
     found = [each for each in artefacts if each.kind == "evaluation"]
     cards = {each.name: card for each in found if (card := card_of(each)) is not None}
@@ -54,14 +54,14 @@ def run_groups(artefacts: Iterable[Artefact]) -> list[RunGroup]:
 
 
 def measured_alike(artefacts: Iterable[Artefact], name: str) -> tuple[str, ...]:
-    """The names of the evaluations that one belongs with, itself included; none where there is none of that name."""
+    """Return the names of the evaluations comparable with one, including itself; empty if it does not exist."""
     return next((each.names for each in run_groups(artefacts) if name in each.names), ())
 
 
 def runs_on(artefacts: Iterable[Artefact], split: Split) -> RunGroup | None:
-    """The evaluations that were measured on a split, as far as they can be compared; None if there is none.
+    """Return the comparable evaluations that were measured on a split, or None if there is none.
 
-    Of several groups, such as with several seeds, it is the one that :func:`run_groups` has first.
+    If there are several groups, for example with several seeds, the first of :func:`run_groups` is returned.
     """
     hashes = split.card.get("hashes") or {}
     wanted = [hashes.get(part) for part in ("train", "test")]
@@ -74,9 +74,9 @@ def runs_on(artefacts: Iterable[Artefact], split: Split) -> RunGroup | None:
 
 
 def protocol_of(card: Mapping[str, Any], split: Split) -> dict[str, Any]:
-    """How an evaluation on a split was made, as arguments of ``evaluate``, so that another one can be held against it.
+    """Return the settings of an evaluation on a split as arguments of ``evaluate``, to make a comparable one.
 
-    Segmentations that the split does not know are left out.
+    Segmentations that the split lacks are left out.
     """
     train = split.train
     tables = [table.columns for table in (train.segments, train.users) if table is not None]
@@ -93,9 +93,9 @@ def protocol_of(card: Mapping[str, Any], split: Split) -> dict[str, Any]:
 
 
 def card_of(artefact: Artefact) -> Mapping[str, Any] | None:
-    """The card of an evaluation; None if it cannot be read."""
+    """Return the card of an evaluation, or None if it cannot be read."""
     if isinstance(card := artefact.card.get("evaluation"), Mapping):
         return card
-    with suppress(OSError, ValueError, KeyError):  # kept before the card of the artefact had it
+    with suppress(OSError, ValueError, KeyError):  # saved before the artefact's card contained it
         return json.loads((artefact.path / "evaluation.json").read_text(encoding="utf-8"))["card"]
     return None

@@ -1,4 +1,4 @@
-"""What SQL calls the tables of the artefacts."""
+"""SQL names of the tables of the artefacts."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["file_inside", "tables_of"]
 
 
 def tables_of(folder: Path, artefacts: Iterable[Artefact]) -> dict[str, tuple[tuple[str, str, str], Path]]:
-    """Name of a table -> (kind, name of the artefact, table) and its file; a link that leads out is none of them.
+    """Map SQL names to (kind, artefact, table) and the file; links that lead out of the workspace are left out.
 
-    SQL does not tell upper from lower case, nor ``a-b`` from ``a_b``: where two would be one, the one that is written
-    as its name keeps it, and the others get a mark.
+    SQL names are not case-sensitive, and ``a-b`` becomes ``a_b``. If two names collide, the artefact whose name is
+    spelled like the SQL name keeps it, and the others get a suffix.
     """
     places = {
         (artefact.kind, artefact.name, file.stem): place
@@ -37,6 +37,6 @@ def tables_of(folder: Path, artefacts: Iterable[Artefact]) -> dict[str, tuple[tu
 
 
 def file_inside(folder: Path, file: Path) -> Path | None:
-    """Where a file of a workspace really lies; None if it is none, or a link that leads out of the workspace."""
+    """Resolve the path of a file in a workspace; return None if it is not a file or leads out of the workspace."""
     place = file.resolve()
     return place if place.is_file() and place.is_relative_to(folder.resolve()) else None

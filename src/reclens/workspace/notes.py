@@ -1,4 +1,4 @@
-"""What people write on runs, and what they prefer to see: tags, notes and columns, kept in the workspace."""
+"""Tags and notes on runs, and display preferences such as table columns, stored in the workspace."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MOST: Final = 2000
 
 @dataclass(frozen=True)
 class Note:
-    """What is written on an artefact.
+    """Tags and a note on an artefact.
 
     Attributes:
-        tags: Words to find it by, in order.
-        text: A note.
+        tags: Search words, in order.
+        text: The note.
     """
 
     tags: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Note:
 
 
 class Notes:
-    """The notes of a workspace: one JSON file, which is replaced whole.
+    """The notes of a workspace, in one JSON file that is replaced atomically.
 
     Args:
         folder: The folder of the workspace.
@@ -49,12 +49,12 @@ class Notes:
         self._path = Path(folder) / _FILE
 
     def of(self, kind: str) -> dict[str, Note]:
-        """Name -> note, of the artefacts of a kind that have one."""
+        """Return the notes of the artefacts of a kind by name."""
         found = self._read().get("notes", {}).get(kind, {})
         return {name: Note(tuple(each.get("tags", ())), str(each.get("text", ""))) for name, each in found.items()}
 
     def write(self, kind: str, name: str, *, tags: Sequence[str], text: str) -> None:
-        """Write on an artefact, in the place of what was written; without tags and text nothing remains.
+        """Replace the note on an artefact; without tags and text, the note is removed.
 
         Raises:
             WorkspaceError: If it cannot be written.
@@ -68,12 +68,12 @@ class Notes:
         self._write(content)
 
     def preference(self, name: str) -> list[str]:
-        """What is preferred of something, such as the columns of a table; nothing where nobody has chosen."""
+        """Return a stored preference, such as the columns of a table, or nothing if none is stored."""
         found = self._read().get("preferences", {}).get(name, [])
         return [str(each) for each in found]
 
     def prefer(self, name: str, values: Sequence[str]) -> None:
-        """Remember what is preferred.
+        """Store a preference.
 
         Raises:
             WorkspaceError: If it cannot be written.
@@ -92,7 +92,7 @@ class Notes:
             return {}
         except (OSError, ValueError):
             pass
-        if to_write:  # what cannot be read is not written over: it may be mended
+        if to_write:  # do not overwrite an unreadable file, because it may be repaired
             raise WorkspaceError(f"{self._path} holds no notes that can be read. Mend it, or remove it.")
         return {}
 

@@ -1,9 +1,9 @@
-"""SQL over a workspace, in a process of its own: at the deadline it is killed, whatever it is doing.
+"""SQL over a workspace, run in a separate process that is killed at the deadline.
 
-DuckDB heeds no interrupt while it plans a query or within one call of a function, so that a stopwatch beside it would
-stop little. The process is started when it is needed (about 0.3 s), kept for the next query, and started anew
-once it was killed; :mod:`reclens.workspace.sandbox` is what it runs. A pool of ``multiprocessing`` (pebble's too) would
-import the user's script again in the new process, and run it where it has no ``if __name__ == "__main__"``.
+DuckDB ignores interrupts while it plans a query and within a function call, so a timer in the same process is not
+enough. The process runs :mod:`reclens.workspace.sandbox`. It is started on demand (about 0.3 s), kept for the next
+query, and started again after it was killed. A pool of ``multiprocessing`` (pebble's too) would import the user's
+script again in the new process, and run it if it has no ``if __name__ == "__main__"``.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ _ERRORS: Final = {"UsageError": UsageError, "WorkspaceError": WorkspaceError}
 
 @dataclass(frozen=True, eq=False)
 class Answer:
-    """What a query gave.
+    """The answer of a query.
 
     Attributes:
         table: The rows.
-        cut: Why rows are missing: there are more than the limit of ``rows``, or of ``bytes``; None if none is.
-        synthetic: Whether a table that was named comes from synthetic data.
+        cut: Why rows are missing: the limit of ``rows`` or of ``bytes`` was exceeded; None if none are missing.
+        synthetic: Whether a table named in the query comes from synthetic data.
     """
 
     table: pl.DataFrame
@@ -59,11 +59,11 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
     Args:
         files: Name of a table -> its Parquet file.
         query: The SELECT.
-        limit: Most rows of the answer.
-        seconds: Most seconds that it may take; starting the process, reading the tables and planning count too.
+        limit: Maximum number of rows of the answer.
+        seconds: Time limit, including starting the process, reading the tables and planning.
 
     Raises:
-        UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
+        UsageError: If it is not a single SELECT, DuckDB rejects it, or it exceeds the time or memory limit.
         WorkspaceError: If a table cannot be read, or no process can be started.
     """
     for what, value in (("limit", limit), ("seconds", seconds)):
@@ -79,7 +79,7 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
 
 
 def get_ready() -> None:
-    """Start the process of the next query, if none waits: whoever is about to write one does not wait for it."""
+    """Start the process of the next query in advance, if no process is waiting."""
     with contextlib.suppress(WorkspaceError):
         _give_back(_take())
 
@@ -94,7 +94,7 @@ class _Asked:
         self.process: subprocess.Popen[bytes] | None = None
 
     def answer(self) -> tuple[dict[str, Any], bytes]:
-        """Head and body of the answer."""
+        """Return the head and body of the answer."""
         timer = threading.Timer(min(self.seconds or 0, threading.TIMEOUT_MAX), self._stop)
         timer.daemon = True
         if self.seconds is not None:
@@ -121,7 +121,7 @@ class _Asked:
             if self.late.is_set():
                 raise UsageError(f"the query was stopped after {self.seconds:g} s. {LESS}") from None
             if again and (not heard or process.returncode == 0):
-                return self._sent(_start(), again=False)  # it had waited too long, and ended by itself
+                return self._sent(_start(), again=False)  # it had ended by itself after waiting too long
             raise UsageError(f"the query ended its own process (status {process.returncode}). {LESS}") from None
         except BaseException:
             _end(process)
@@ -143,11 +143,11 @@ class _Asked:
 
 
 def _received(source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """The result of :func:`receive`, read in a separate thread.
+    """Return the result of :func:`receive`, read in a separate thread.
 
-    Python raises KeyboardInterrupt between two steps of the main thread, and a read that waits is one step. A signal
-    does not always end it: another thread may take the signal, and a library may have asked the system to go on with
-    the read (``SA_RESTART``). So the main thread waits a moment at a time.
+    Python raises KeyboardInterrupt only between steps of the main thread, and a blocking read is one step. A signal
+    does not always interrupt it: another thread may receive the signal, or a library may have requested that the
+    system resumes the read (``SA_RESTART``). Therefore the main thread waits in short intervals.
     """
     pool = ThreadPoolExecutor(1, thread_name_prefix="answer")
     try:
@@ -164,7 +164,7 @@ _guard: Final = threading.Lock()
 
 
 def _take() -> subprocess.Popen[bytes]:
-    """A process that waits for a query, or a new one."""
+    """Return a process that waits for a query, or a new one."""
     while True:
         with _guard:
             process = _waiting.pop() if _waiting else None
@@ -176,7 +176,7 @@ def _take() -> subprocess.Popen[bytes]:
 
 
 def _give_back(process: subprocess.Popen[bytes]) -> None:
-    """Keep one for the next query."""
+    """Keep a process for the next query."""
     with _guard:
         keep = not _waiting
         if keep:
@@ -212,6 +212,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 @atexit.register
 def end_all() -> None:
-    """End the processes that wait for a query."""
+    """End all processes that wait for a query."""
     while _waiting:
         _end(_waiting.pop())

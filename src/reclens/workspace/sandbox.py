@@ -1,10 +1,10 @@
-"""SQL over tables that can only read: the tables are copied into memory, and the door is shut before a query runs.
+"""Read-only SQL over tables: the tables are copied into memory, and external access is disabled before a query runs.
 
-A SELECT of DuckDB may write: ``WITH x AS (COPY … TO 'file')`` is one. So no query runs while any file can be reached.
-The tables that it names are copied into a database in memory; then file access, extensions and settings are locked, and
-what a query changes are copies that are thrown away with it.
+A SELECT of DuckDB can write, for example ``WITH x AS (COPY … TO 'file')``. Therefore no query runs while files are
+accessible. The tables that it names are copied into an in-memory database; then file access, extensions and settings
+are locked, and a query can change only copies that are discarded with it.
 
-This module is what the process of :mod:`reclens.workspace.query` runs: it imports little, because that is waited for.
+The process of :mod:`reclens.workspace.query` runs this module, which imports little so that it starts fast.
 """
 
 from __future__ import annotations
@@ -60,13 +60,13 @@ def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple
     Args:
         files: Name of a table -> its Parquet file.
         query: The SELECT.
-        limit: Most rows of the answer.
+        limit: Maximum number of rows of the answer.
 
     Returns:
-        The rows, and what is missing of them and why, or None.
+        The rows, and the limit that cut them off, or None.
 
     Raises:
-        UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too much memory.
+        UsageError: If it is not a single SELECT, DuckDB rejects it, or it exceeds the memory limit.
         WorkspaceError: If a table cannot be read.
     """
     import duckdb
@@ -85,18 +85,18 @@ def answer(files: Mapping[str, Path], query: str, *, limit: int | None) -> tuple
 
 
 def named_in(query: str, files: Mapping[str, Path]) -> dict[str, Path]:
-    """The tables whose names stand anywhere in a query, in quotes, comments or text too: rather one too many."""
+    """Return the tables whose names occur anywhere in a query, including quotes, comments and text."""
     words = set(re.findall(r"\w+", query.casefold()))
     return {name: path for name, path in files.items() if name.casefold() in words}
 
 
 @contextmanager
 def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[DuckDBPyConnection]:
-    """An in-memory DuckDB with a copy of each table, that can reach nothing else: no file, no network, no extension.
+    """Open an in-memory DuckDB with a copy of each table and no access to files, network or extensions.
 
     Args:
         files: Name of a table -> its Parquet file.
-        empty: Copy the columns without the rows, and leave tables out that cannot be read: for ``SHOW TABLES``.
+        empty: Copy the columns without rows, and leave out unreadable tables; for ``SHOW TABLES``.
 
     Raises:
         WorkspaceError: If a table cannot be read.
@@ -113,7 +113,7 @@ def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[
             "allow_persistent_secrets": False,
             "memory_limit": MEMORY,
             "temp_directory": "",
-            # The default would tell where the home folder is.
+            # The default would reveal the home folder.
             "secret_directory": "none",
         },
     )
@@ -137,13 +137,13 @@ def open_tables(files: Mapping[str, Path], *, empty: bool = False) -> Generator[
 
 
 def main() -> None:
-    """Answer queries from stdin on stdout until it is closed, or nothing was asked for a while."""
+    """Answer queries from stdin on stdout until stdin is closed or no query arrives for a while."""
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever prints shall not be taken for an answer
+    os.dup2(2, 1)  # printed output must not be mistaken for an answer
     asked: queue.Queue[dict[str, Any]] = queue.Queue()
 
     def listen() -> None:
-        # Who asked may be gone in the middle of a query: then nobody waits for its end.
+        # The parent process may end during a query; then nobody needs the answer.
         while True:
             try:
                 asked.put(receive(sys.stdin.buffer)[0])
@@ -160,7 +160,7 @@ def main() -> None:
 
 
 def send(out: IO[bytes], head: Mapping[str, Any], body: bytes = b"") -> None:
-    """Write a message: two lengths of 8 bytes, a head in JSON, a body."""
+    """Write a message: two lengths of 8 bytes, a JSON head and a body."""
     text = json.dumps(head).encode()
     out.write(len(text).to_bytes(8, "big") + len(body).to_bytes(8, "big") + text)
     out.write(body)
@@ -168,10 +168,10 @@ def send(out: IO[bytes], head: Mapping[str, Any], body: bytes = b"") -> None:
 
 
 def receive(source: IO[bytes]) -> tuple[dict[str, Any], bytes]:
-    """Read what :func:`send` wrote.
+    """Read a message of :func:`send`.
 
     Raises:
-        EOFError: If the other side ended.
+        EOFError: If the other process has ended.
     """
     lengths = _exactly(source, 16)
     head = json.loads(_exactly(source, int.from_bytes(lengths[:8], "big")))
@@ -194,13 +194,13 @@ def _answered(asked: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:
         return {"cut": cut}, out.getvalue()
     except RecLensError as error:
         return {"error": type(error).__name__, "says": str(error)}, b""
-    # A query may drive Polars or Python to anything; it has no other answer than what was said.
+    # A query can raise any exception in Polars or Python; its message is the answer.
     except BaseException as error:
         return {"error": "UsageError", "says": f"the query failed: {first_line(error)}"}, b""
 
 
 def _only_select(query: str) -> None:
-    """Refuse all but one SELECT, by DuckDB's own parser, on a connection that has nothing and reaches nothing."""
+    """Reject everything except a single SELECT, with DuckDB's parser on a connection without tables and access."""
     import duckdb
 
     with open_tables({}) as connection:
@@ -219,7 +219,7 @@ def _only_select(query: str) -> None:
 
 
 def _writes(connection: DuckDBPyConnection, query: str) -> set[str]:
-    """What a query does beside reading: to DuckDB ``WITH x AS (DELETE … RETURNING …) SELECT …`` is a SELECT too."""
+    """Return the writing nodes of a query: ``WITH x AS (DELETE … RETURNING …) SELECT …`` is a SELECT to DuckDB too."""
     (text,) = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchone() or ("{}",)
     found: set[str] = set()
     waiting: list[Any] = [json.loads(text)]
@@ -227,7 +227,7 @@ def _writes(connection: DuckDBPyConnection, query: str) -> set[str]:
         each = waiting.pop()
         if isinstance(each, dict):
             kind = each.get("type")
-            # Nodes that read are SELECT_NODE, SET_OPERATION_NODE, RECURSIVE_CTE_NODE; what writes is a query by itself.
+            # Reading nodes are SELECT_NODE, SET_OPERATION_NODE, RECURSIVE_CTE_NODE; a writing node is a separate query.
             if isinstance(kind, str) and kind.endswith(_QUERY):
                 found.add(kind.removesuffix(_QUERY))
             waiting += each.values()
@@ -239,12 +239,12 @@ def _writes(connection: DuckDBPyConnection, query: str) -> set[str]:
 def _fetch(
     connection: DuckDBPyConnection, query: str, limit: int | None, *, listing: bool
 ) -> tuple[pl.DataFrame, Cut | None]:
-    """The rows, as far as the limits let them through."""
+    """Return the rows within the limits."""
     found = connection.sql(query)
-    # One row more tells whether there are more.
+    # Fetch one more row to see whether there are more.
     kept = found if limit is None else found.limit(limit + 1)
     if not listing:
-        # The answer is a table first: so what it takes is bounded and counted. A listing would show this table.
+        # Store the answer as a table first, so that its memory is limited. A listing would show this table.
         kept.create(_ANSWER)
         kept = connection.table(_ANSWER)
     columns = (
@@ -264,7 +264,7 @@ def _fetch(
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Numbers as people expect them: DuckDB adds integers up to 128 bits, and reads 0.5 as a decimal."""
+    """Convert DuckDB's numbers to common types: it sums integers as 128 bits and reads 0.5 as a decimal."""
     made: list[pl.Series] = []
     for values in frame:
         if isinstance(values.dtype, pl.Decimal):

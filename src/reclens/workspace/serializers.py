@@ -1,4 +1,4 @@
-"""What a workspace can keep, and how each kind is written and read."""
+"""The kinds of artefacts of a workspace, and how each is written and read."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def _read_tables(folder: Path) -> dict[str, pl.DataFrame]:
     """Read the tables of a folder, after checking them against the manifest if there is one.
 
     Raises:
-        DataError: If a file is not what was written, or a column is not of its type.
+        DataError: If a file has changed since it was written, or a column has the wrong type.
     """
-    # Artefacts of tables that were kept before there were manifests can be read: their columns are checked.
+    # Artefacts saved before manifests existed can still be read; their columns are checked.
     if (folder / MANIFEST).exists():
         VerifiedFolder.open(folder)
     tables = {file.stem: read_parquet(file) for file in sorted(folder.glob("*.parquet"))}
@@ -79,10 +79,10 @@ def _check_columns(name: str, table: pl.DataFrame) -> None:
 
 
 def _need(tables: Mapping[str, pl.DataFrame], name: str, columns: tuple[str, ...]) -> pl.DataFrame:
-    """A table that has to be there, with some columns.
+    """Return a required table with some required columns.
 
     Raises:
-        DataError: If it is not there, or lacks one.
+        DataError: If it is missing, or lacks a column.
     """
     table = tables.get(name)
     absent = columns if table is None else [column for column in columns if column not in table.columns]
@@ -144,7 +144,7 @@ def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
 
 
 def _of_model(model: Recommender) -> str:
-    """Its name, and its settings where they are not those by default."""
+    """Return the name of a model and its non-default settings."""
     own = [each for each in fields(model) if each.init and getattr(model, each.name) != _default(each)]
     return ", ".join([model.name, *(f"{each.name} {_in_words(getattr(model, each.name))}" for each in own)])
 
@@ -204,7 +204,7 @@ def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
 
 
 def _outcomes(comparison: Comparison) -> str:
-    """The outcomes by the primary metric, counted."""
+    """Return the counts of the outcomes by the primary metric."""
     counts = Counter(comparison.outcomes().values())
     found = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items())
     return f"{comparison.metric_named()} against {comparison.baseline}: {found}"
@@ -221,7 +221,7 @@ def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
 
 
 def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    """Check a folder against its manifest before it is loaded."""
+    """Wrap a loader so that the folder is checked against its manifest first."""
 
     def read(folder: Path) -> Any:
         _read_tables(folder)
@@ -346,7 +346,7 @@ SERIALIZERS: Final[dict[str, tuple[type, Callable[[Any, Path], dict[str, Any]], 
 
 
 def read_kept(folder: Path, kind: str) -> Any:
-    """The artefact that lies in a folder.
+    """Load the artefact in a folder.
 
     Raises:
         DataError: If it is broken, or an older version of RecLens made it and this one cannot read it.

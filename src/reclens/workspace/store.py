@@ -1,8 +1,8 @@
-"""The workspace: a folder of artefacts, each Parquet files beside a ``card.json``.
+"""The workspace: a folder of artefacts; each consists of Parquet files and a ``card.json``.
 
-``workspace/<kind>/<name>/``. An artefact is written under a temporary name and renamed, so that a killed run leaves the
-workspace as it was, and of two processes that save one name exactly one gets it. What is replaced is exchanged in one
-step. What is removed goes to ``.trash`` and can be restored. DuckDB reads the Parquet files as tables.
+``workspace/<kind>/<name>/``. An artefact is written under a temporary name and renamed. A killed run therefore leaves
+the workspace unchanged, and of two processes that save the same name exactly one succeeds. Replacement is atomic.
+Removed artefacts go to ``.trash`` and can be restored. DuckDB reads the Parquet files as tables.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT"
 
 _REPLACE: Final = Advice("overwrite", (Setting("overwrite", True),), "Or replace it by {overwrite}.")
 _LOOKS: Final = 3
-_PAUSE: Final = 0.02  # seconds between looks for a name that is not there
+_PAUSE: Final = 0.02  # seconds between checks for a missing name
 
 
 class Workspace:
@@ -77,12 +77,12 @@ class Workspace:
         self._opened = identity_of(self.folder)
 
     def save(self, artefact: Any, name: str, *, overwrite: bool = False) -> Path:
-        """Write an artefact whole or not at all.
+        """Write an artefact atomically.
 
         Args:
             artefact: A :class:`Dataset`, :class:`Split`, fitted model or pipeline, :class:`Recommendations`,
-                :class:`Evaluation`, :class:`Comparison`, :class:`Tuning`, :class:`Audit`, and of an
-                experiment its :class:`Plan` or :class:`Readout`.
+                :class:`Evaluation`, :class:`Comparison`, :class:`Tuning`, :class:`Audit`, or the :class:`Plan`
+                or :class:`Readout` of an experiment.
             name: Letters, digits, ``.``, ``_`` and ``-``.
             overwrite: Replace an artefact of that name; the old one goes to the trash.
 
@@ -90,8 +90,8 @@ class Workspace:
             Its folder.
 
         Raises:
-            UsageError: If the name is not a name, or such things cannot be stored.
-            WorkspaceError: If the name is taken, or the folder cannot be written.
+            UsageError: If the name is invalid, or this type cannot be stored.
+            WorkspaceError: If the name is taken, or the folder is not writable.
         """
         kind = next((kind for kind, (type_, _, _) in SERIALIZERS.items() if isinstance(artefact, type_)), None)
         if kind is None:
@@ -117,7 +117,7 @@ class Workspace:
         return path
 
     def expect_free(self, kind: str, name: str, *, overwrite: bool = False) -> None:
-        """Refuse a name that :meth:`save` would refuse, before the work that makes what is to be saved.
+        """Raise an error for a name that :meth:`save` would reject, before the work to make the artefact.
 
         Raises:
             UsageError: If the name is not a name.
@@ -137,18 +137,18 @@ class Workspace:
             )
 
     def check(self, *, make: bool = False) -> None:
-        """See whether the workspace is there, and the one that was opened.
+        """Check that the workspace exists and is the one that was opened.
 
         Args:
-            make: Make it, if it has never been there.
+            make: Create it if it has never existed.
 
         Raises:
-            WorkspaceError: If there is none, or it has disappeared since it was opened.
+            WorkspaceError: If it does not exist, or has disappeared since it was opened.
         """
         self._opened = same_folder(self.folder, self._opened, make=make)
 
     def load(self, kind: str, name: str) -> Any:
-        """Read an artefact: all of it as one save wrote it, also while others write.
+        """Read an artefact as written by a single save, also while other processes write.
 
         Raises:
             UnknownNameError: If there is no such kind or name.
@@ -161,22 +161,22 @@ class Workspace:
         return read_whole(self.folder, [(kind, name)], self._find, read)
 
     def list(self, kind: str | None = None) -> list[Artefact]:
-        """The artefacts, newest first; what vanishes meanwhile is not among them.
+        """Return the artefacts, newest first, without those removed in the meantime.
 
         Raises:
             UnknownNameError: If there is no such kind.
-            WorkspaceError: If the folder may not be read.
+            WorkspaceError: If the folder is not readable.
         """
         found = (read_artefact(folder) for each in _kinds(kind) for folder in self._folders(each))
         artefacts = [each for each in found if each is not None]
         return sorted(artefacts, key=lambda each: (each.created, each.kind, each.name), reverse=True)
 
     def stamps(self) -> tuple[tuple[str, str, int, int], ...]:
-        """What tells whether :meth:`list` would give something else: kind, name and identity of each card."""
+        """Return kind, name and identity of each card; they change whenever the result of :meth:`list` changes."""
         return tuple(sorted((kind, *stamp) for kind in KINDS for stamp in stamps_in(self.folder / kind)))
 
     def card(self, kind: str, name: str) -> str:
-        """The card of an artefact, as JSON text: what it was made from and how."""
+        """Return the card of an artefact as JSON text: its sources and settings."""
         return read_whole(
             self.folder,
             [(kind, name)],
@@ -185,7 +185,7 @@ class Workspace:
         )
 
     def remove(self, kind: str, name: str) -> Path:
-        """Move an artefact to the trash; :meth:`restore` brings it back. Returns where it lies.
+        """Move an artefact to the trash and return its new path; :meth:`restore` brings it back.
 
         Raises:
             UnknownNameError: If there is no such kind or name.
@@ -197,7 +197,7 @@ class Workspace:
             while not put(home, place := self._spare(kind, name)):
                 pass
         except FileNotFoundError:
-            self._find(kind, name)  # removed by another process: it is unknown by now
+            self._find(kind, name)  # removed by another process in the meantime
             raise
         except OSError as error:
             raise cannot(home, "removed", error) from error
@@ -205,12 +205,12 @@ class Workspace:
         return place
 
     def restore(self, kind: str, name: str, *, created: datetime | None = None) -> Path:
-        """Bring the artefact of that name that was removed last back; returns its folder.
+        """Restore the most recently removed artefact of that name, and return its folder.
 
         Args:
             kind: Its kind.
             name: Its name.
-            created: Take the one that was written then, whichever was removed last.
+            created: Restore the one written at this time instead.
 
         Raises:
             UnknownNameError: If the trash holds none.
@@ -227,7 +227,7 @@ class Workspace:
                 home.parent.mkdir(exist_ok=True)
                 if not put(each.path, home):
                     raise NameTakenError(f"{home} exists again: remove it first, then restore.")
-            except FileNotFoundError:  # restored, or gone, by another process
+            except FileNotFoundError:  # restored or deleted by another process
                 continue
             except WorkspaceError:
                 raise
@@ -237,23 +237,23 @@ class Workspace:
         raise UnknownNameError(f"removed {kind}", name, {each.name for each in lying})
 
     def trash(self) -> list[Removed]:
-        """What was removed or replaced and can be restored, newest first.
+        """Return the removed and replaced artefacts that can be restored, newest first.
 
-        Of each name the 5 copies that were removed last are kept, for 30 days: older ones leave when something of their
-        kind comes in, and by :meth:`clean`.
+        The 5 most recently removed copies of each name are kept for 30 days; older ones are deleted when an artefact
+        of their kind is added, and by :meth:`clean`.
         """
         return removed(self._trash)
 
     def empty_trash(self, *, kind: str | None = None, name: str | None = None, days: float = 0.0) -> list[Removed]:
-        """Delete what lies in the trash for good, or a part of it; returns what was deleted.
+        """Permanently delete the content of the trash or a part of it, and return what was deleted.
 
         Args:
             kind: Only this kind.
-            name: Only what had this name.
-            days: Only what was removed at least so many days ago.
+            name: Only artefacts that had this name.
+            days: Only artefacts removed at least this many days ago.
 
         Raises:
-            UnknownNameError: If there is no such kind, or nothing of that name in the trash.
+            UnknownNameError: If there is no such kind, or the trash has no artefact of that name.
             WorkspaceError: If it cannot be deleted.
         """
         _kinds(kind)
@@ -267,7 +267,7 @@ class Workspace:
         return self._drop([each for each in mine if days == 0 or each.removed <= last])
 
     def clean(self) -> Cleaned:
-        """Remove what killed runs left and nobody writes any more, and the copies that the trash no longer keeps.
+        """Remove abandoned partial output of killed runs, and expired copies in the trash.
 
         Raises:
             WorkspaceError: If that cannot be removed.
@@ -278,43 +278,43 @@ class Workspace:
     def query(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> Answer:
         """Run a query over the artefacts; :meth:`tables` names the tables.
 
-        It can read the tables of this workspace and nothing else, and write nothing.
+        The query can read only the tables of this workspace, and write nothing.
 
         Args:
             query: One SELECT statement.
-            limit: Most rows to return; the answer says whether there are more.
-            seconds: Most seconds that it may take.
+            limit: Maximum number of rows; the answer records whether there are more.
+            seconds: Time limit.
 
         Raises:
-            UsageError: If it is not a single SELECT, DuckDB refuses it, or it takes too long or too much memory.
+            UsageError: If it is not a single SELECT, DuckDB rejects it, or it exceeds the time or memory limit.
             WorkspaceError: If a table cannot be read.
         """
         return answer_query(self.folder, self.list(), self._find, query, limit=limit, seconds=seconds)
 
     def sql(self, query: str, *, limit: int | None = None, seconds: float | None = None) -> pl.DataFrame:
-        """The rows of :meth:`query`, whether or not there are more."""
+        """Return the rows of :meth:`query`, whether or not there are more."""
         return self.query(query, limit=limit, seconds=seconds).table
 
     def views(self) -> list[str]:
-        """The names that :meth:`sql` knows."""
+        """Return the table names of :meth:`sql`."""
         return sorted(self._files())
 
     def tables(self) -> dict[str, dict[str, str]]:
-        """The tables that :meth:`sql` knows, each with its columns and their types; broken ones are left out."""
+        """Return the tables of :meth:`sql` with their columns and types; broken ones are left out."""
         return columns_of(self._files())
 
     def table_name(self, kind: str, name: str, table: str) -> str | None:
-        """What :meth:`sql` calls a table of an artefact, such as ``split_demo_train``; None if there is none."""
+        """Return the SQL name of an artefact's table, such as ``split_demo_train``, or None."""
         mine = (kind, name, table)
         owners = tables_of(self.folder, self.list())
         return next((each for each, (owner, _) in owners.items() if owner == mine), None)
 
     def _files(self) -> dict[str, Path]:
-        """The Parquet files by the name of their table."""
+        """Return the Parquet files by table name."""
         return {name: place for name, (_, place) in tables_of(self.folder, self.list()).items()}
 
     def _find(self, kind: str, name: str) -> Stamp:
-        """The identity of an artefact's card, which every save changes.
+        """Return the identity of an artefact's card, which every save changes.
 
         Raises:
             UnknownNameError: If there is no such kind or name.
@@ -327,7 +327,7 @@ class Workspace:
             stamp = stamp_of(self.folder / kind / name) if name in names else None
             if stamp is not None:
                 return stamp
-            # Where folders cannot be exchanged, a name that is being replaced is missing for a moment.
+            # If folders cannot be exchanged, a name is missing for a moment while it is replaced.
             time.sleep(_PAUSE)
         if self._opened is not None:
             self.check()
@@ -335,7 +335,7 @@ class Workspace:
         raise UnknownNameError(f"{kind} in {self.folder}{where}", name, names)
 
     def _folders(self, kind: str) -> list[Path]:
-        """The folders of a kind, without those that are being written."""
+        """Return the folders of a kind, without unfinished ones."""
         try:
             return entries(self.folder / kind)
         except OSError as error:
@@ -345,7 +345,7 @@ class Workspace:
         return new_place(self._trash, kind, name)
 
     def _expire(self, kind: str) -> None:
-        """Let old copies leave the trash; that it cannot be done is no reason for a save to fail."""
+        """Delete expired copies from the trash; a failure must not make a save fail."""
         with suppress(OSError):
             drop(self._trash, outdated(removed(self._trash, kind), now=datetime.now(UTC)))
 

@@ -1,4 +1,4 @@
-"""Giving a finished folder its name: at once, once, and without a moment in which the name does not exist."""
+"""Rename a finished folder to its final name atomically, without a moment in which the name does not exist."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CANNOT: Final = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 def put(folder: Path, home: Path) -> bool:
-    """Rename a folder to a name that nothing has; whether it was free. Of several processes exactly one gets it.
+    """Rename a folder to a free name; return whether it was free. Of several processes exactly one succeeds.
 
     Raises:
         OSError: If it cannot be renamed for another reason.
@@ -34,22 +34,22 @@ def put(folder: Path, home: Path) -> bool:
 
 
 def replace(folder: Path, home: Path, spare: Callable[[], Path]) -> None:
-    """Rename a folder to a name, whatever has it; what had it goes to a spare place.
+    """Rename a folder to a name that may be taken; the old folder moves to a spare place.
 
-    The two are exchanged in one step, so that whoever looks finds the old or the new one. Where the file system cannot
-    do that (Windows, some network drives), the old one is moved away first, and the name is missing for a moment.
+    The two are exchanged in one step, so that readers always find the old or the new one. If the file system does not
+    support that (Windows, some network drives), the old one is moved first, and the name is missing for a moment.
 
     Args:
         folder: The new folder.
-        home: Where it goes.
-        spare: Gives a place that does not exist, on the same file system, for what was at ``home``.
+        home: Its destination.
+        spare: Returns a free path on the same file system for the old folder at ``home``.
 
     Raises:
         OSError: If it cannot be renamed.
     """
     new = folder
     while not put(new, home):
-        # To the place of the old one first: killed between the two steps, nothing but a copy too many is left.
+        # Move it to the spare place first: if killed between the two steps, only a surplus copy is left.
         while not put(new, place := spare()):
             pass
         new = place
@@ -66,10 +66,10 @@ def replace(folder: Path, home: Path, spare: Callable[[], Path]) -> None:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap the names of two folders in one step; False where the system cannot.
+    """Swap the names of two folders in one step; return False if the system does not support it.
 
     Raises:
-        OSError: If one of them does not exist, or may not be renamed.
+        OSError: If one of them does not exist or cannot be renamed.
     """
     call = _system_call()
     if call is None:
@@ -87,7 +87,7 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @functools.cache
 def _system_call() -> Callable[[bytes, bytes], int] | None:
-    """``renameat2`` of Linux or ``renamex_np`` of macOS, with the flag for exchanging."""
+    """Return ``renameat2`` of Linux or ``renamex_np`` of macOS, with the flag for exchanging."""
     if sys.platform not in ("linux", "darwin"):
         return None
     import ctypes

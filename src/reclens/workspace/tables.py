@@ -1,4 +1,4 @@
-"""The tables of a workspace, as SQL sees them: their columns, and the answer of a query over them."""
+"""The SQL tables of a workspace: their columns, and queries over them."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def answer_query(
     limit: int | None,
     seconds: float | None,
 ) -> Answer:
-    """The answer of a query whose tables were all written by one save each, also while others write.
+    """Run a query on consistent tables, each written by a single save, also while other processes write.
 
     Args:
         folder: The workspace.
-        artefacts: What is in it.
-        find: Gives the stamp of an artefact, or raises where it is unknown.
+        artefacts: Its artefacts.
+        find: Returns the stamp of an artefact, or raises if it is unknown.
         query: One SELECT statement.
-        limit: Most rows to return.
-        seconds: Most seconds that it may take, all attempts together.
+        limit: Maximum number of rows.
+        seconds: Time limit for all attempts together.
     """
     tables = tables_of(folder, artefacts)
     files = {name: file for name, (_, file) in tables.items()}
@@ -58,7 +58,7 @@ def answer_query(
 
 
 def columns_of(files: Mapping[str, Path]) -> dict[str, dict[str, str]]:
-    """The columns of each table and their types; tables that cannot be read are left out."""
+    """Return the columns of each table with their types; unreadable tables are left out."""
     found: dict[str, dict[str, str]] = {}
     for name, file in sorted(files.items()):
         try:

@@ -1,7 +1,7 @@
-"""The trash of a workspace: what was removed or replaced, until it leaves by a rule.
+"""The trash of a workspace: removed and replaced artefacts, until they expire.
 
-``.trash/<kind>/<name>@<when>``. Of each name the :data:`COPIES` copies that were removed last are kept, for
-:data:`DAYS` days; older ones leave when something of their kind comes in, and when the workspace is cleaned.
+``.trash/<kind>/<name>@<when>``. The :data:`COPIES` most recently removed copies of each name are kept for :data:`DAYS`
+days; older ones are deleted when an artefact of their kind is added, and when the workspace is cleaned.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ class Removed(Tabular):
 
     Attributes:
         kind: Its kind.
-        name: The name that it had.
-        removed: When it was removed or replaced, UTC.
+        name: Its former name.
+        removed: Time of the removal or replacement, UTC.
         bytes: Size of its files.
-        path: Where it lies.
+        path: Its folder in the trash.
     """
 
     kind: str
@@ -50,7 +50,7 @@ class Removed(Tabular):
     path: Path
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """Return it as one row for tables."""
         return [
             {
                 "kind": self.kind,
@@ -63,18 +63,18 @@ class Removed(Tabular):
 
 @dataclass(frozen=True)
 class Cleaned(Tabular):
-    """What :meth:`~reclens.workspace.Workspace.clean` removed.
+    """The result of :meth:`~reclens.workspace.Workspace.clean`.
 
     Attributes:
         drafts: Temporary folders and files of killed runs.
-        copies: Copies that the trash no longer keeps.
+        copies: Expired copies in the trash.
     """
 
     drafts: Swept
     copies: tuple[Removed, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row for what was removed of each sort, for tables."""
+        """Return one row for each sort of removed content, for tables."""
         return [
             {"removed": "temporary folders of killed runs", "count": self.drafts.count, "bytes": self.drafts.bytes},
             {
@@ -86,15 +86,15 @@ class Cleaned(Tabular):
 
 
 def new_place(trash: Path, kind: str, name: str) -> Path:
-    """A place in the trash that does not exist yet; its folder is made.
+    """Return a free path in the trash, and create its parent folder.
 
     Raises:
-        OSError: If that cannot be made.
+        OSError: If that cannot be created.
     """
     shelf = trash / kind
     trash.mkdir(exist_ok=True)
     shelf.mkdir(exist_ok=True)
-    # A clock that is set back must not make an older copy the one that was removed last.
+    # If the clock is set back, an older copy must not become the last removed one.
     before = [when for each in _entries(shelf) if (when := _when(each.name, name)) is not None]
     when = max([datetime.now(UTC), *(each + timedelta(microseconds=1) for each in before)])
     while (place := shelf / f"{name}@{when.strftime(_STAMP)}").exists():
@@ -103,7 +103,7 @@ def new_place(trash: Path, kind: str, name: str) -> Path:
 
 
 def removed(trash: Path, kind: str | None = None) -> list[Removed]:
-    """What lies in the trash, of one kind or of all, newest first."""
+    """Return the content of the trash, of one kind or of all kinds, newest first."""
     shelves = [trash / kind] if kind else [Path(shelf.path) for shelf in _entries(trash)]
     found = (_read(entry) for shelf in shelves for entry in _entries(shelf))
     listed = [each for each in found if each is not None]
@@ -111,11 +111,11 @@ def removed(trash: Path, kind: str | None = None) -> list[Removed]:
 
 
 def outdated(items: Iterable[Removed], *, now: datetime) -> list[Removed]:
-    """Those that the trash no longer keeps: of each name the oldest ones, and whatever lay there too long.
+    """Return the expired copies: surplus old copies of each name, and copies that are too old.
 
     Args:
-        items: What lies there, newest first.
-        now: The time.
+        items: The content of the trash, newest first.
+        now: The current time.
     """
     seen: dict[tuple[str, str], int] = {}
     found = []
@@ -129,9 +129,9 @@ def outdated(items: Iterable[Removed], *, now: datetime) -> list[Removed]:
 
 
 def drop(trash: Path, items: Iterable[Removed]) -> list[Removed]:
-    """Delete copies for good; returns those that this process deleted.
+    """Delete copies permanently, and return those that this process deleted.
 
-    Each is renamed first, and deleted under the other name: nobody restores half of one.
+    Each copy is renamed before it is deleted, so that a partly deleted one cannot be restored.
 
     Raises:
         OSError: If the trash cannot be written.
@@ -148,7 +148,7 @@ def drop(trash: Path, items: Iterable[Removed]) -> list[Removed]:
 
 
 def _when(place: str, name: str) -> datetime | None:
-    """When the copy of a name was removed, by the name of its place; None of any other place."""
+    """Return when a copy of a name was removed, from its folder name, or None for other folders."""
     of, _, stamp = place.rpartition("@")
     with suppress(ValueError):
         return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC) if of == name else None
@@ -160,7 +160,7 @@ def _read(entry: os.DirEntry[str]) -> Removed | None:
     try:
         when = datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
         size = sum(each.stat().st_size for each in _files(Path(entry.path)))
-    except (ValueError, FileNotFoundError):  # not ours; or gone
+    except (ValueError, FileNotFoundError):  # not a copy, or already gone
         return None
     path = Path(entry.path)
     return Removed(kind=path.parent.name, name=name, removed=when, bytes=size, path=path)
@@ -171,7 +171,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """The folders in a folder; none where it does not exist."""
+    """Return the folders in a folder; empty if it does not exist."""
     with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
     return []
