@@ -1,4 +1,4 @@
-"""The command line: ``reclens --help``. One file a command group; nothing is computed here."""
+"""The command line: ``reclens --help``. One file per command group; it computes nothing itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The root of the command line. The commands are discovered, see :mod:`reclens.cli.registry`."""
+"""The root of the command line. Commands are discovered; see :mod:`reclens.cli.registry`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["Root", "app", "root"]
 
 
 class Root(Group):
-    """The root command. A command that fails ends with one message and an exit status."""
+    """The root command. A failing command ends with one message and an exit status."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the named command."""
         try:
             return super().invoke(ctx)
         except BaseException as error:
-            # What Typer raises says how a command was typed, or with which status it ends: it knows what to do.
+            # Typer handles its own exceptions, which report usage errors and exit statuses.
             if isinstance(error, SystemExit):
                 raise
             if type(error).__module__.partition(".")[0] in ("click", "typer"):
@@ -42,7 +42,7 @@ app = typer.Typer(
 
 
 def _in_our_words(error: Any) -> None:
-    """Rewrite the pydantic messages of Typer: what was seen and what was expected."""
+    """Rewrite Typer's pydantic messages to state the given and the expected value."""
     found = getattr(error.__cause__, "errors", None)
     if found is not None and hasattr(error, "message"):
         from reclens.settings import seen_and_expected

@@ -1,7 +1,7 @@
 """Option bundles: a frozen dataclass of options that several commands share, as one parameter.
 
-A command takes ``output: Output = OUTPUT``; on the command line that is ``--format``, ``--out`` and ``--quiet``. A
-field is written as the option would be as a parameter: its type holds the name and the help.
+A command takes ``output: Output = OUTPUT``, which adds ``--format``, ``--out`` and ``--quiet`` to the command line. A
+field is declared like an option parameter: its type holds the name and the help.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ OUTPUT: Final = Output()
 
 @dataclass(frozen=True)
 class Documented(Output):
-    """A table on stdout; ``--out`` writes a document beside it."""
+    """A table on stdout, and a document with ``--out``."""
 
     out: DocumentOption = None
 
@@ -87,7 +87,7 @@ DOCUMENTED: Final = Documented()
 
 @dataclass(frozen=True)
 class Reported(Output):
-    """A table, and ``--report``, which writes a document with charts too."""
+    """A table, and a document with charts with ``--report``."""
 
     report: ReportOption = None
 
@@ -123,7 +123,7 @@ class Arms:
     treatment: Annotated[str, typer.Option("--treatment", help="Model of the treated arm, or oracle.")] = "item_knn"
 
     def settings(self, **of_both: Any) -> dict[str, Any]:
-        """The arms as settings of a simulation; the treatment is the change."""
+        """Return the arms as settings of a simulation, with the treatment as the change."""
         return {
             "control": {"model": self.control, **of_both},
             "treatment": {"model": self.treatment, "changed": True, **of_both},
@@ -158,7 +158,7 @@ def expanded(command: Callable[..., Any]) -> Callable[..., Any]:
 def with_parameters(
     call: Callable[..., Any], command: Callable[..., Any], parameters: Sequence[inspect.Parameter]
 ) -> Callable[..., Any]:
-    """Give a function another signature, which Typer reads."""
+    """Replace the signature of a function that Typer reads."""
     functools.update_wrapper(call, command)
     del call.__wrapped__  # type: ignore[attr-defined]  # its signature is not that of the command
     own = inspect.signature(command, eval_str=True)
@@ -168,7 +168,7 @@ def with_parameters(
 
 
 def _options_of(bundle: Any) -> list[inspect.Parameter]:
-    """The fields of a bundle as parameters of a command."""
+    """Return the fields of a bundle as parameters of a command."""
     hints = get_type_hints(bundle, include_extras=True)
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     return [

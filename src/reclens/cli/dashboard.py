@@ -1,4 +1,4 @@
-"""``reclens dashboard``: the application over a workspace."""
+"""``reclens dashboard``: start the application for a workspace."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _serve(command: Sequence[str]) -> int:
                 signal.signal(getattr(signal, name), end)
         try:
             code = _ended(server)
-            # As a shell names the end by a signal; the server itself may end with 0 once it has its own handler.
+            # The shell's exit status for a signal; the server itself may exit with 0 once it has its own handler.
             return 128 + told[0] if told else 128 - code if code < 0 else code
         except KeyboardInterrupt:
             _ended(server)  # Ctrl-C reached the server too

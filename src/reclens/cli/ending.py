@@ -32,11 +32,11 @@ _interrupted: Final = threading.Event()
 def end(error: BaseException) -> int:
     """Print an error as one message, and return the exit status. ``RECLENS_TRACEBACK=1`` adds the traceback."""
     if _interrupted.is_set() or isinstance(error, KeyboardInterrupt):
-        # Ctrl-C in the middle of an import comes out as whatever the half-loaded library makes of it.
+        # Ctrl-C during an import can surface as any error of the half-loaded library.
         _say("interrupted; nothing half-written was left.")
         return _INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        _leave_stdout()  # whoever read the output has gone: that is not an error
+        _leave_stdout()  # the reader of the output has closed it: not an error
         return 0
     if os.environ.get("RECLENS_TRACEBACK"):
         traceback.print_exception(error)
@@ -57,10 +57,10 @@ def end(error: BaseException) -> int:
 
 
 def out_of_memory(error: MemoryError, step: str) -> str:
-    """The message of an out-of-memory error: the step, the bytes and a smaller alternative.
+    """Return the message of an out-of-memory error: the step, the bytes and a smaller alternative.
 
     Args:
-        error: The error. NumPy's has the shape of the array; for others, the message has the memory of the process.
+        error: The error. NumPy's has the shape of the array; otherwise the message states the memory of the process.
         step: The step that was running.
     """
     shape, dtype = getattr(error, "shape", None), getattr(error, "dtype", None)
@@ -79,7 +79,7 @@ def out_of_memory(error: MemoryError, step: str) -> str:
 
 
 def _bytes_held() -> int | None:
-    """The peak memory of this process, or None if the system does not report it."""
+    """Return the peak memory of this process, or None if the system does not report it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -89,7 +89,7 @@ def _bytes_held() -> int | None:
 
 
 def _of_the_system(error: OSError) -> str:
-    """The message of an operating system error, with the file if there is one."""
+    """Return the message of an operating system error, with the file if there is one."""
     names = [str(each) for each in (error.filename, error.filename2) if each is not None]
     what = " -> ".join(_short(name) for name in names) or "standard output"
     why = error.strerror or first_line(error)
@@ -109,7 +109,7 @@ def _short(name: str) -> str:
 
 
 def _fault(error: BaseException) -> str:
-    """The message of an unexpected error: where it occurred, and how to see the traceback."""
+    """Return the message of an unexpected error: where it occurred, and how to see the traceback."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "reclens" in frame.filename]
     where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
     return (
@@ -119,7 +119,7 @@ def _fault(error: BaseException) -> str:
 
 
 def _say(text: str) -> None:
-    with suppress(OSError, ValueError):  # nobody hears it
+    with suppress(OSError, ValueError):  # the message cannot be delivered
         print(f"reclens: {text}", file=sys.stderr, flush=True)
 
 

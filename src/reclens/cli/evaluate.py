@@ -125,7 +125,7 @@ def evaluate(
     check_data(check_asked(given.metrics).values(), train=given.train)
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
-        warnings.simplefilter("ignore", EvaluationWarning)  # oddities, below, say the same
+        warnings.simplefilter("ignore", EvaluationWarning)  # the oddities below report the same
         result = measure(found, held.truth, **parts, **how, name=name, progress=progress)
     rules = [*result.card["truth_rules"], *held.rules]
     result = dataclasses.replace(result, card={**result.card, "truth_rules": rules})
@@ -147,7 +147,7 @@ class _HeldOut:
         truth: The held-out interactions, or a split.
         train: The training data, with a truth.
         history: Interactions that the system used (fold-in), with a truth.
-        rules: The rules of reading the truth.
+        rules: The rules for reading the truth.
         graded: Whether relevance is graded.
         protocol: Settings of the existing evaluations of the split, as arguments of ``evaluate``.
     """
@@ -181,7 +181,7 @@ def _held_out(
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:
-    """Whether an option is given, on the command line or in the file of the command."""
+    """Return whether an option is given, on the command line or in the settings file."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name != "DEFAULT"
 

@@ -182,7 +182,7 @@ def _knowledge(
     prefer: list[str] | None,
     quiet: bool,
 ) -> Knowledge:
-    """The fitted model with the requirements of the options; options that are not given keep those of the model."""
+    """Return the fitted model with the requirements of the options; without an option, the model's are kept."""
     from reclens.cli.shared import progress_of
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError
@@ -213,12 +213,12 @@ def _weighed(text: str) -> tuple[str, float]:
 
 
 def _user(text: str | None, asked: Knowledge) -> Any:
-    """The user whose items are left out."""
+    """Return the user whose items are left out."""
     return None if text is None else known_id("user", text, asked.users_.ids)
 
 
 def _described(asked: Knowledge, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows with the title of the item, if items have titles."""
+    """Return the rows with the title of the item, if items have titles."""
     table = asked.attributes_.table
     if "title" not in table.columns:
         return rows

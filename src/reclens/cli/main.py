@@ -1,4 +1,4 @@
-"""Entry point of the command line. Heavy imports are avoided here, so that Ctrl-C works from the start."""
+"""Entry point of the command line, without heavy imports, so that Ctrl-C works from the start."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def _warn(message: Warning | str, *_: object) -> None:
-    """Format a warning as one line, without the place in the code."""
+    """Format a warning as one line, without its location in the code."""
     from reclens.cli.option_names import as_option, texts
     from reclens.errors import RecLensWarning
 
@@ -43,7 +43,7 @@ def _warn(message: Warning | str, *_: object) -> None:
 
 
 def _refuse_empty(words: list[str]) -> None:
-    """Raise an error for an empty value, as of an unset shell variable, which would be read as no value.
+    """Raise an error for an empty value, such as an unset shell variable, which would count as no value.
 
     Raises:
         UsageError: With the name of the option, or the position of the argument.

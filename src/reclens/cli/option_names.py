@@ -64,22 +64,22 @@ _PARAMETERS: ContextVar[Collection[str] | None] = ContextVar("_PARAMETERS", defa
 
 
 def runs(parameters: Collection[str]) -> None:
-    """Note the parameters of the command that runs: one with ``config`` has settings in a file."""
+    """Record the parameters of the running command; a command with ``config`` has a settings file."""
     _PARAMETERS.set(frozenset(parameters))
 
 
 def _in_file() -> bool:
-    """Whether the command that runs reads its settings from a file."""
+    """Return whether the running command reads its settings from a file."""
     return "config" in (_PARAMETERS.get() or ())
 
 
 def texts() -> Mapping[str, str]:
-    """Code of an advice -> its sentence for the command that runs, where it is not that of Python."""
+    """Return the advice sentences of the running command that differ from those of Python, by code."""
     return {**_TEXTS, **_FILE_TEXTS} if _in_file() else _TEXTS
 
 
 def as_option(setting: Setting) -> str:
-    """Format a setting as an option, or as the key of the file of settings that the command reads.
+    """Format a setting as an option, or as a key of the settings file that the command reads.
 
     >>> as_option(Setting("weighting", "none", "model"))
     '--param weighting=none'
@@ -108,7 +108,7 @@ def as_option(setting: Setting) -> str:
 
 
 def _named(setting: Setting, offered: Collection[str] | None) -> str:
-    """A setting that is talked about: its option, where the command has one."""
+    """Return the name of a setting: its option if the command has one."""
     if setting.of == "model":
         return setting.name if _in_file() else f"--param {setting.name}"
     known = offered is None or setting.name in offered
@@ -116,7 +116,7 @@ def _named(setting: Setting, offered: Collection[str] | None) -> str:
 
 
 def _as_key(setting: Setting) -> str:
-    """A setting as a key of TOML."""
+    """Format a setting as a TOML key."""
     if setting.name == "spaces":
         pairs = [each.partition("=") for each in _ranges(setting.value)]
         return " ".join(f'"{name}" = "{ends}" in ranges' for name, _, ends in pairs) or "ranges"
@@ -126,14 +126,14 @@ def _as_key(setting: Setting) -> str:
 
 
 def _typed(value: Any) -> str:
-    """A value in the syntax of ``NAME=VALUE``."""
+    """Format a value for ``NAME=VALUE``."""
     if value is None:
         return "…"
     return shlex.quote(value if isinstance(value, str) else json.dumps(value))
 
 
 def _ranges(spaces: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
-    """Ranges of hyper-parameters as they are typed: ``ease.l2=1:1000``."""
+    """Format ranges of hyper-parameters as on the command line: ``ease.l2=1:1000``."""
     return [
         f"{model}.{name}={each.low:g}:{each.high:g}{'' if each.log else ':linear'}"
         for model, parameters in (spaces or {}).items()

@@ -358,7 +358,7 @@ def _fitted(
 
 
 def _with_segments(train: Dataset, by: list[str]) -> Dataset:
-    """The training part with the requested segment columns added."""
+    """Return the training part with the requested segment columns added."""
     known = [] if train.segments is None else train.segments.columns
     plain = {each: each for each in by if each not in known and not {"×", "*"} & set(each)}
     return train.with_segments(**plain)

@@ -1,6 +1,6 @@
 """Progress on stderr: a bar on a terminal, and a line every few seconds elsewhere.
 
-Every command reports that it is running (:mod:`reclens.cli.registry`), also if it has no steps of its own.
+Every command reports that it is running (:mod:`reclens.cli.registry`), even without progress steps.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _UNDER_WAY: Final[list[_Lines]] = []
 
 @contextmanager
 def under_way(command: str, *, quiet: bool = False) -> Generator[None]:
-    """Report that a command is running while it shows no step of its own."""
+    """Report that a command is running while it shows no progress step."""
     if quiet:
         yield
         return
@@ -44,7 +44,7 @@ def under_way(command: str, *, quiet: bool = False) -> Generator[None]:
 
 @contextmanager
 def progress_of(*, quiet: bool) -> Generator[Progress]:
-    """A progress display on stderr: a bar on a terminal, a line per step elsewhere.
+    """Show progress on stderr: a bar on a terminal, a line per step elsewhere.
 
     Raises:
         UsageError: If memory runs out, with the name of the running step.
@@ -68,7 +68,7 @@ def progress_of(*, quiet: bool) -> Generator[Progress]:
 
 @contextmanager
 def working(what: str, *, quiet: bool = False) -> Generator[None]:
-    """Report that a step is running, if it takes long and has no progress of its own."""
+    """Report that a step is running, if it takes long and reports no progress."""
     with progress_of(quiet=quiet) as progress:
         progress(what, 0, 0)
         yield
@@ -76,7 +76,7 @@ def working(what: str, *, quiet: bool = False) -> Generator[None]:
 
 
 class _Steps:
-    """Show nothing, and record the running step."""
+    """Record the running step, and show nothing."""
 
     step = ""
 
@@ -113,7 +113,7 @@ def _bar() -> Generator[_Steps]:
         class Bars(_Steps):
             def __call__(self, what: str, done: int, total: int, /) -> None:
                 self.step = what
-                # What stands after the dot changes on the way, and belongs to the same bar.
+                # The text after the dot changes during a step and belongs to the same bar.
                 name = what.partition(" · ")[0]
                 if name not in tasks:
                     tasks[name] = bar.add_task(what, total=total or None)
@@ -170,7 +170,7 @@ class _Lines(_Steps):
         with self.lock:
             if self.timer is not threading.current_thread():
                 return  # the step ended while this was waiting for the lock
-            # What moves is said every two seconds; what stands still after 2, 4, 8 … so that it is seen to live.
+            # A step with progress is reported every two seconds, one without after 2, 4, 8 … seconds.
             self.pause = _PATIENCE if self.done != self.said else 2 * self.pause
             self.said = self.done
             how_far = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""

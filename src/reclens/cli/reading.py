@@ -1,4 +1,4 @@
-"""How the commands read data, lists and truth: one bundle of options, the same on every command, and its loaders.
+"""Options to read data, lists and truth, the same for every command, and the loaders that use them.
 
 ``@reads(data="path")`` gives a command ``--column``, ``--read``, ``--lists``, ``--ids``, ``--users`` and ``--items``,
 and passes their values as a :class:`Reading`. In a TOML job, the same settings are in ``[data]``.
@@ -80,9 +80,9 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
 
     Args:
         attributes: Whether the command reads attributes of users and items.
-        ids: Whether its tables hold ids of users and items, which ``--ids text`` is about; others have columns of
-            their own.
-        **tables: What the command reads: name of the table = name of the parameter that has its path.
+        ids: Whether its tables hold ids of users and items, to which ``--ids text`` applies; other tables have
+            different columns.
+        **tables: The tables that the command reads: name of the table = name of the parameter with its path.
     """
     off = (() if attributes else ("users", "items", "lists")) + (() if ids else ("ids",))
     options = {name: kind for name, kind in _BUNDLE.items() if name not in off}
@@ -120,7 +120,7 @@ def reads(*, attributes: bool = True, ids: bool = True, **tables: str) -> Callab
 
 
 def load_training(place: Workspace, data: str | None, split: str | None, reading: Reading, *, seed: int) -> Dataset:
-    """The training data: the training part of a split of the workspace, or data read by :func:`load_data`."""
+    """Load the training data: the training part of a split of the workspace, or data read by :func:`load_data`."""
     if split is None:
         return load_data(data, reading, seed=seed)
     if data is not None:
@@ -130,7 +130,7 @@ def load_training(place: Workspace, data: str | None, split: str | None, reading
 
 
 def load_world_data(data: str | None, reading: Reading, *, seed: int) -> Dataset | None:
-    """The data that a world is fitted to; without --data, options of readers are an error."""
+    """Load the data that a world is fitted to; without --data, reader options are an error."""
     if data is None:
         reading.refuse_all("there is no --data to be read")
         return None
@@ -146,7 +146,7 @@ def load_rows(path: str, reading: Reading, *, table: str) -> pl.DataFrame:
 
 
 def load_raw(path: str, reading: Reading, *, table: str) -> Raw:
-    """As :func:`load_rows`, without changes to the rows."""
+    """Read a table like :func:`load_rows`, without changing the rows."""
     from reclens.data.read.naming import renamed
     from reclens.data.read.sources import load
 
@@ -157,7 +157,7 @@ def load_raw(path: str, reading: Reading, *, table: str) -> Raw:
 
 
 def rows_or_path(path: str, reading: Reading, *, table: str) -> pl.DataFrame | str:
-    """The path, if DuckDB can read it directly, otherwise the rows."""
+    """Return the path if DuckDB can read it directly, otherwise the rows."""
     from reclens.data.read.streams import is_stream
 
     plain = reading.kind(table) != "json" and not is_stream(path) and not path.lower().endswith((".bz2", ".xz"))

@@ -1,6 +1,6 @@
-"""The registry of commands: a function below ``cli/`` that :func:`command` decorates is a command, everywhere.
+"""The registry of commands: every function below ``cli/`` decorated with :func:`command` is a command.
 
-The files are parsed, not imported: ``reclens --help`` reads names and docstrings; only the command that runs is loaded.
+The files are parsed for ``reclens --help``; only the running command is imported.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
 
     Args:
         path: The words of the command, as a literal: ``"evaluate"``, or ``"data info"`` for a command of a group. The
-            help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``; that of a group
-            within a group that of ``cli/GROUP/GROUP.py``.
-        serves: Whether it runs until it is stopped; there is then no progress to report.
+            help of a group is the docstring of ``cli/GROUP.py`` or of the package ``cli/GROUP/``; the help of a nested
+            group is the docstring of ``cli/GROUP/GROUP.py``.
+        serves: Whether it runs until it is stopped, and therefore reports no progress.
     """
     del path, serves  # read by find_commands, from the source
     return lambda function: function
@@ -46,7 +46,7 @@ def command(path: str, *, serves: bool = False) -> Callable[[F], F]:
 
 @dataclass(frozen=True, kw_only=True)
 class CommandSource:
-    """Where a command is defined.
+    """The definition of a command in the source.
 
     Attributes:
         path: The words of the command.
@@ -66,7 +66,7 @@ class CommandSource:
         """Import the module and build the command."""
         from reclens.cli.bundles import expanded
 
-        # A Typer application of one function is that command.
+        # A Typer application with a single function becomes that command.
         app = typer.Typer(add_completion=False, rich_markup_mode="rich", context_settings=SETTINGS)
         function = expanded(getattr(importlib.import_module(self.module), self.function))
 
@@ -84,7 +84,7 @@ class CommandSource:
 
 
 def find_commands() -> tuple[list[CommandSource], dict[str, str]]:
-    """Every command below ``cli/``, in alphabetical order of its words, and the help of the groups by name."""
+    """Return all commands below ``cli/``, sorted by their words, and the help of the groups by name."""
     from reclens import cli
 
     return _find(tuple(cli.__path__))
@@ -114,7 +114,7 @@ def _find(folders: tuple[str, ...]) -> tuple[list[CommandSource], dict[str, str]
 
 
 def _files(folders: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
-    """Files below ``cli/`` that may hold commands, with the names of their modules."""
+    """Return the files below ``cli/`` that may define commands, with their module names."""
     for folder in map(Path, folders):
         for file in sorted(folder.rglob("*.py")):
             parts = file.relative_to(folder).with_suffix("").parts
@@ -125,7 +125,7 @@ def _files(folders: tuple[str, ...]) -> Iterator[tuple[Path, str]]:
 
 
 def _said(decorator: ast.expr) -> tuple[str, bool] | None:
-    """The words of a command, and whether it serves; None for another decorator."""
+    """Return the words of a command and whether it serves, or None for another decorator."""
     match decorator:
         case ast.Call(func=ast.Name(id="command"), args=[ast.Constant(value=str(path))], keywords=said):
             return path, any(each.arg == "serves" for each in said)
@@ -134,7 +134,7 @@ def _said(decorator: ast.expr) -> tuple[str, bool] | None:
 
 
 class Group(TyperGroup):
-    """A group of commands that are imported when they are used."""
+    """A group of commands that are imported on use."""
 
     def __init__(self, *, sources: dict[str, CommandSource | Group] | None = None, **attributes: Any) -> None:
         super().__init__(**attributes)
@@ -142,7 +142,7 @@ class Group(TyperGroup):
         self.commands = _Loaded(self._sources)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Write the help from the docstrings, and import no command."""
+        """Write the help from the docstrings without importing a command."""
         listed = copy.copy(self)
         listed.commands = {
             name: source if isinstance(source, Group) else TyperCommand(name, help=source.help, rich_markup_mode="rich")
@@ -152,7 +152,7 @@ class Group(TyperGroup):
 
 
 class _Loaded(MutableMapping[str, Any]):
-    """Name -> command, imported on access."""
+    """A mapping of names to commands, which are imported on access."""
 
     def __init__(self, sources: dict[str, CommandSource | Group]) -> None:
         self._sources, self._loaded = sources, dict[str, Any]()
@@ -177,7 +177,7 @@ class _Loaded(MutableMapping[str, Any]):
 
 
 def _grouped(above: tuple[str, ...] = ()) -> dict[str, CommandSource | Group]:
-    """Every command and group of the root, or of a group, by name."""
+    """Return the commands and groups of the root, or of a group, by name."""
     commands, helps = find_commands()
     found: dict[str, CommandSource | Group] = {}
     for each in commands:

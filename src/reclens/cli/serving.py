@@ -1,4 +1,4 @@
-"""Options of the commands that recommend, and the files that they read."""
+"""Options and input files of the commands that recommend."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def told_and_limits(
     made: Split | None,
     reading: Reading,
 ) -> tuple[pl.DataFrame | None, dict[str, pl.DataFrame], list[AppliedRule]]:
-    """The histories of a request, its ``exclude`` and ``candidates``, and the rules by which the files were read.
+    """Return the histories of a request, its ``exclude`` and ``candidates``, and the rules used to read the files.
 
     Raises:
         UsageError: If an option would not be used.
@@ -102,16 +102,16 @@ def told_and_limits(
 
 
 def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, newcomers: bool) -> pl.DataFrame:
-    """Cast ids to the type of the ids of the model: a file can have whole numbers, while the model has text.
+    """Cast ids to the id type of the model: a file may hold integers while the model has text.
 
     Args:
         frame: The rows.
-        path: The file that they come from.
+        path: Their source file.
         fitted: The model.
-        newcomers: Whether users may come from a history; their ids can have any type.
+        newcomers: Whether users may come from a history, with ids of any type.
 
     Raises:
-        DataError: If the ids are text and those of the model are whole numbers, so that none can match.
+        DataError: If the ids are text and those of the model are integers, so that none can match.
     """
     from reclens.schema import ITEM, USER
 
@@ -131,19 +131,19 @@ def _in_kind(frame: pl.DataFrame, path: str, fitted: Recommender | Pipeline, *, 
 
 
 def wanted_users(typed: list[str] | None, users: pl.Series, told: pl.DataFrame | None, *, strangers: bool) -> Any:
-    """The users of ``--user``, in the type of the known ids; None if there are none."""
+    """Return the users of ``--user`` in the type of the known ids, or None if there are none."""
     from reclens.cli.unused_options import known_id
     from reclens.schema import USER
 
     if not typed:
         return None
     known = [users] if told is None else [users, told[USER]]
-    # A column has one type: with a history of users who are called by text, it is they who can be asked for.
+    # A column has one type: if the ids of a history are of another type, only its users can be requested.
     known = known[1:] if known[-1].dtype != users.dtype else known
     return [known_id("user", each, *known, needed=not strangers) for each in typed]
 
 
 def is_typed(ctx: typer.Context, name: str) -> bool:
-    """Whether an option was given on the command line."""
+    """Return whether an option was given on the command line."""
     source = ctx.get_parameter_source(name)
     return source is not None and source.name == "COMMANDLINE"

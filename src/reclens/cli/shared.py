@@ -1,4 +1,4 @@
-"""What the commands share: options, progress on stderr, tables on stdout or in a file."""
+"""Shared parts of the commands: options, progress on stderr, and tables on stdout or in a file."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def say(text: str, *, quiet: bool = False) -> None:
 
 
 def say_origin(*, synthetic: bool, quiet: bool = False) -> None:
-    """Say of what has no title that it comes from synthetic data."""
+    """Print that output without a title comes from synthetic data."""
     if synthetic:
         say("synthetic data: nobody in it exists, and no item in it was made", quiet=quiet)
 
@@ -156,7 +156,7 @@ def prepare(progress: Progress, *rooms: str, quiet: bool) -> None:
 
 
 def keep_interrupts() -> None:
-    """Keep Python's handler of Ctrl-C: that of Polars can end the process before it has cleaned up."""
+    """Keep Python's Ctrl-C handler, because that of Polars can end the process before it cleans up."""
     import signal
 
     import polars as pl
@@ -166,7 +166,7 @@ def keep_interrupts() -> None:
 
 
 def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | None = None) -> Table:
-    """A table of any rows."""
+    """Return a table of arbitrary rows."""
     from reclens.metrics import is_count
     from reclens.report import Table, format_number
     from reclens.report._toolkit.format import is_identifier
@@ -179,7 +179,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
             return "–"
         if head == "value" and isinstance(value, float) and is_count(str(row.get("metric"))):
             return f"{value:,.0f}"
-        if isinstance(value, float):  # a store keeps every number as one
+        if isinstance(value, float):  # a store keeps every number as a float
             return f"{value:.0f}" if is_identifier(head) and value.is_integer() else format_number(value)
         counts = isinstance(value, int) and not isinstance(value, bool) and not is_identifier(head)
         return f"{value:,}" if counts else str(value)
@@ -191,7 +191,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
 def emit(table: Table, *, format: Format, out: Path | None, synthetic: bool = False, quiet: bool = False) -> None:
     """Write a table to stdout or to a file.
 
-    Where it comes from synthetic data its title says so, or a line below it in Markdown, or a message beside CSV.
+    Synthetic data are marked in the title, in a line below the table in Markdown, or in a message with CSV.
     """
     from reclens.report import to_csv, to_json, to_markdown
 
@@ -248,12 +248,12 @@ def _plain(table: Table, *, wide: bool) -> str:
         grid.add_column(Text(head), justify="left" if at == 0 else "right", overflow="fold")
     for row in table.rows:
         # Text, not markup: a title such as [red] is data.
-        # The interval goes under its value: a leaderboard then fits a terminal.
+        # Put the interval below its value, so that a leaderboard fits a terminal.
         grid.add_row(*(Text(cell.replace(" [", "\n[", 1)) for cell in row))
     terminal = sys.stdout.isatty() and not wide
     written = io.StringIO()
     console = Console(file=written, width=None if terminal else 200, no_color=not terminal, force_terminal=terminal)
-    console.print(Text(table.title, style="italic"), soft_wrap=True)  # that of a grid would be folded to its width
+    console.print(Text(table.title, style="italic"), soft_wrap=True)  # a grid title would wrap to the width of the grid
     console.print(grid)
     for note in table.notes:
         console.print(Text(note, style="dim"))

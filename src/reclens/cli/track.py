@@ -1,4 +1,4 @@
-"""``--track``, and ``reclens track-sync``: copies of results at a tracker."""
+"""``--track`` and ``reclens track-sync``: copy results to an experiment tracker."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["TrackOption", "track", "track_monitor", "track_sync", "track_trainin
 
 
 def _checked(address: str | None) -> str | None:
-    """The address; raises an error before any work is done if there is no such tracker."""
+    """Return the address; raise an error before any work is done if there is no such tracker."""
     if address is not None:
         from reclens.protocols import Tracker, adapter
 
@@ -53,7 +53,7 @@ def track(address: str | None, result: Trackable, *, name: str, files: Sequence[
 def track_training(
     address: str | None, model: Recommender | Pipeline, *, name: str, seconds: float, quiet: bool
 ) -> None:
-    """Copy what is known of a fit to the tracker of ``--track``, if there is one."""
+    """Copy the metadata of a fit to the tracker of ``--track``, if there is one."""
     if address is None:
         return
     from reclens.job.track import Training

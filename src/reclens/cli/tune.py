@@ -78,7 +78,7 @@ def tune(
     from reclens.workspace import Workspace
 
     place = Workspace(workspace)
-    place.expect_free("tuning", name, overwrite=True)  # a search of that name goes on
+    place.expect_free("tuning", name, overwrite=True)  # resume the search of that name
     made = _split(place, data, split, name, reading, seed=seed, overwrite=overwrite)
     search = plan_search(
         made,
@@ -117,7 +117,7 @@ def tune(
 def _split(
     place: Workspace, data: str | None, split: str | None, name: str, reading: Reading, *, seed: int, overwrite: bool
 ) -> Split:
-    """The given split, or a new one with the name of the search."""
+    """Return the given split, or a new one with the name of the search."""
     from reclens.data import split as splits
     from reclens.data.read.open import load_data
     from reclens.errors import UsageError, WorkspaceError
@@ -137,7 +137,7 @@ def _split(
 
 
 def _keeps(place: Workspace, name: str, made: Split) -> bool:
-    """Whether the workspace has an identical split under that name."""
+    """Return whether the workspace has an identical split under that name."""
     kept = name in [each.name for each in place.list("split")]
     return kept and place.load("split", name).card.get("hashes") == made.card.get("hashes")
 

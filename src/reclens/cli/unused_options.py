@@ -1,4 +1,4 @@
-"""Errors for given options that would not be used: no option is ignored."""
+"""Errors for given options that would not be used, so that no option is silently ignored."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def refuse_unused(ctx: typer.Context, why: str, *names: str, besides: tuple[str,
 
     Args:
         ctx: The command's context.
-        why: When they are not used, as the end of a sentence: ``"with --example"``.
-        names: The parameters of the command that are not used.
+        why: The condition, as the end of a sentence: ``"with --example"``.
+        names: The unused parameters of the command.
         besides: Instead of names: all options except these and the output options.
 
     Raises:
@@ -64,7 +64,7 @@ def known_id(what: str, text: str, *known: pl.Series, needed: bool = True) -> An
         needed: Whether an unknown id raises an error.
 
     Raises:
-        UnknownNameError: If it is not known, or is text where ids are whole numbers.
+        UnknownNameError: If it is unknown, or is text although ids are integers.
     """
     integer = known[0].dtype.is_integer()
     whole = text.removeprefix("-").isdecimal()

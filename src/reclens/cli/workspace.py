@@ -25,7 +25,7 @@ Folder = Path("workspace")
 
 
 def _there(folder: Path) -> Workspace:
-    """The workspace, which must exist: an empty table would hide a misspelled path."""
+    """Return the workspace, which must exist: an empty table would hide a misspelled path."""
     from reclens.workspace import Workspace
 
     expect_workspace(folder)

@@ -260,7 +260,7 @@ def check(
 
 
 def _ids(path: str, reading: Reading, made: Plan) -> pl.Series:
-    """The ids of a file: the column that the plan names, or the only column."""
+    """Return the ids in a file: the column named in the plan, or the only column."""
     from reclens.cli.reading import load_raw
     from reclens.errors import UnknownNameError
 

@@ -163,7 +163,7 @@ def _of_origin(found: Readout, *files: str | None) -> Readout:
 
 
 def _place(folder: Path, keep: str | None) -> Workspace:
-    """The workspace; raises an error if the name of the readout is taken."""
+    """Return the workspace; raise an error if the name of the readout is taken."""
     from reclens.workspace import Workspace
 
     place = Workspace(folder)
@@ -206,7 +206,7 @@ def _show(found: Readout, output: Documented, *, bayes: bool) -> None:
 
 
 def _items_of(catalogue: str, reading: Reading) -> list[Any]:
-    """The ids of the items that could have been shown."""
+    """Return the ids of the items that could have been shown."""
     from reclens.cli.reading import load_rows
     from reclens.errors import UnknownNameError
     from reclens.schema import ITEM

@@ -1,4 +1,4 @@
-"""``reclens explore demo``: a catalogue of texts, what a recommender shows of it, and what it never finds."""
+"""``reclens explore demo``: explore a text catalogue with the items that a recommender shows and never finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``reclens explore embed``: texts, a fitted model or a file of vectors as a space."""
+"""``reclens explore embed``: make a space from texts, a fitted model or a file of vectors."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _of_texts(
     from reclens.protocols import TextEncoder, adapter
 
     raw = load(path)
-    # A file without types holds text alone: numbers are told by their look, but not in what is to be embedded.
+    # A file without types holds only text: infer numbers, except in the columns to be embedded.
     other = [name for name in raw.frame.columns if raw.text and name not in columns]
     frame = raw.frame.with_columns(infer_type(raw.frame[name], raw.decimal) for name in other)
     maker = None if encoder is None else adapter(encoder, TextEncoder)
@@ -173,7 +173,7 @@ def _of_model(place: Workspace, model: str, name: str, dimension: int, progress:
 
 
 def _learned_from(place: Workspace, fingerprint: str) -> Dataset | None:
-    """The data that a model learned from, where the workspace keeps them: they have the attributes of its items."""
+    """Return the training data of a model, which have the attributes of its items, if they are in the workspace."""
     for each in (*place.list("split"), *place.list("dataset")):
         kept = place.load(each.kind, each.name)
         data: Dataset = kept.train if each.kind == "split" else kept

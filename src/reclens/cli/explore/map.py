@@ -1,4 +1,4 @@
-"""``reclens explore map``: an exploration as a map in one file, as a picture, and for Embedding Atlas."""
+"""``reclens explore map``: write an exploration as a map in one file, as a picture, or for Embedding Atlas."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _columns(file: Path) -> list[str]:
 
 
 def _kept(place: Workspace, name: str | None, space: EmbeddingSpace) -> Exploration | None:
-    """An exploration of the workspace, which has to be of this very space."""
+    """Load an exploration from the workspace, which must belong to exactly this space."""
     from reclens.errors import IncomparableError
 
     if name is None:

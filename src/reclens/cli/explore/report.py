@@ -1,4 +1,4 @@
-"""``reclens explore report``: what a recommender reaches of a space, what it never finds, and why."""
+"""``reclens explore report``: which items of a space a recommender reaches, which it never finds, and why."""
 
 from __future__ import annotations
 

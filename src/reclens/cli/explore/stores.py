@@ -176,7 +176,7 @@ def _of_examples(space: EmbeddingSpace, ids: list[str]) -> np.ndarray:
 
 
 def _condition(written: str, kinds: Any) -> tuple[str, Any]:
-    """``year={"gte": 1990}`` or ``language=en`` as an entry of a filter."""
+    """Parse ``year={"gte": 1990}`` or ``language=en`` as an entry of a filter."""
     from reclens.errors import UsageError
 
     name, sign, value = written.partition("=")

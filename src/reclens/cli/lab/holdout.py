@@ -114,7 +114,7 @@ def holdout(
 
 
 def _settings(world: Path | None, size: str | None, arms: Arms, *, level: float, seed: int) -> SimulationSettings:
-    """The simulation of a file, or of two models in a world of a size."""
+    """Return the simulation from a file, or of two models in a world of the given size."""
     from reclens.lab.simulation import SimulationSettings, load_simulation
     from reclens.settings import validate
 
@@ -125,7 +125,7 @@ def _settings(world: Path | None, size: str | None, arms: Arms, *, level: float,
 
 
 def _refuse(ctx: typer.Context, *, lived: bool, counted: bool, world: Path | None) -> None:
-    """Raise an error for options of the part that does not run."""
+    """Raise an error for options of a part that does not run."""
     if not lived:
         refuse_unused(
             ctx, "without a world: give --size or --world", "control", "treatment", "short", "long", "metric", "seed"

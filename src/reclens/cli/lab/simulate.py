@@ -198,7 +198,7 @@ def _past(text: str) -> tuple[str, str, Estimate]:
 
 
 def _offline(data: Dataset, progress: Progress) -> dict[str, float]:
-    """NDCG at 10 of each model on a random tenth of each user's interactions."""
+    """Return the NDCG@10 of each model on a random tenth of each user's interactions."""
     from reclens.data import split
     from reclens.evaluation import evaluate
     from reclens.models import build

@@ -1,4 +1,4 @@
-"""``reclens monitor chaos``: faults that are put into simulated logs, and what the monitor finds of them."""
+"""``reclens monitor chaos``: inject faults into simulated logs, and show which ones the monitor finds."""
 
 from __future__ import annotations
 

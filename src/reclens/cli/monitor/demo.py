@@ -1,4 +1,4 @@
-"""``reclens monitor demo``: sixty simulated days with incidents that were put in."""
+"""``reclens monitor demo``: sixty simulated days with injected incidents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``reclens monitor annotate | learn``: what happened, and settings that follow from the past."""
+"""``reclens monitor annotate | learn``: annotate events, and learn settings from past days."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that the commands of the monitor share: its folder, days, and who does something."""
+"""Shared options of the monitor commands: the folder, the day and the author."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ ByOption = Annotated[str | None, typer.Option("--by", help="Who does it; by defa
 
 
 def opened(project: Path | None, workspace: Path, ctx: typer.Context | None = None) -> Project:
-    """The monitor that is meant.
+    """Open the monitor of a folder or of a workspace.
 
     Args:
         project: Its folder.
-        workspace: Where it is if no folder is named.
-        ctx: Of a command that takes nothing else from the workspace; None where days are kept in it.
+        workspace: Its workspace if no folder is named.
+        ctx: Context of a command that uses the workspace for nothing else; None if it stores days there.
 
     Raises:
-        WorkspaceError: If there is none.
-        UsageError: If a workspace is named that would not be used.
+        WorkspaceError: If there is no monitor.
+        UsageError: If the given workspace would not be used.
     """
     from reclens.cli.unused_options import refuse_unused
     from reclens.job.monitor_inputs import project_folder
@@ -50,17 +50,17 @@ def opened(project: Path | None, workspace: Path, ctx: typer.Context | None = No
 
 
 def day_of(given: datetime | None, project: Project) -> date:
-    """The day that is given; by default, yesterday in the zone of the log."""
+    """Return the given day, or by default yesterday in the time zone of the log."""
     from reclens.job.monitor_check import yesterday
 
     return yesterday(project) if given is None else given.date()
 
 
 def person(by: str | None) -> str:
-    """Who does it.
+    """Return the author of an action, by default the login name.
 
     Raises:
-        UsageError: If nobody is named, and the machine does not know.
+        UsageError: If no name is given and the system does not report one.
     """
     from reclens.errors import UsageError
 

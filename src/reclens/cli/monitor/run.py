@@ -1,4 +1,4 @@
-"""``reclens monitor init | run | backfill | replay | report | check``: the days of a monitor."""
+"""``reclens monitor init | run | backfill | replay | report | check``: set up a monitor and process its days."""
 
 from __future__ import annotations
 
