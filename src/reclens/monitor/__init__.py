@@ -1,1 +1,1 @@
-"""The monitor: every morning, whether the recommender is well, and if not, where and why."""
+"""The monitor: a daily check of whether the recommender is healthy and, if not, where and why it fails."""

@@ -1,4 +1,4 @@
-"""What happened, as people or other systems wrote it down: deploys, experiments, holidays, incidents and notes."""
+"""Events recorded by people or other systems: deploys, experiments, holidays, incidents and notes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Annotations"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Book:
-    """Everything in the file; the numbers of removed annotations are not given again."""
+    """The content of the file; numbers of removed annotations are not reused."""
 
     next: int = 1
     annotations: tuple[Annotation, ...] = ()
@@ -29,17 +29,17 @@ _BOOK: Final = TypeAdapter(_Book)
 
 
 class Annotations:
-    """Annotations in one file, which is written whole or not at all.
+    """Annotations in one file, which is written atomically.
 
     Args:
-        path: The file; made with the first annotation.
+        path: The file; created with the first annotation.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
     def list(self, start: date | None = None, end: date | None = None) -> Sequence[Annotation]:
-        """Annotations whose days reach into a range, by their first day; all by default.
+        """Annotations that overlap a range of days, sorted by first day; all by default.
 
         Raises:
             WorkspaceError: If the file cannot be read.
@@ -64,21 +64,21 @@ class Annotations:
         slice: str | None = None,  # noqa: A002 - what the series call it
         at: datetime | None = None,
     ) -> Annotation:
-        """Write one down.
+        """Add an annotation.
 
         Args:
-            kind: What it was.
+            kind: Kind of event.
             start: First day.
-            text: In words.
-            by: Who writes it.
+            text: Description.
+            by: Author.
             end: Last day; None for one day.
-            suppress: Whether these days are not judged; by default those of holidays are not.
-            dimension: The dimension that it concerns; None for all.
-            slice: The slice of it.
-            at: Now, UTC.
+            suppress: Whether detection skips these days; by default it skips holidays.
+            dimension: The affected dimension; None for all.
+            slice: Slice of the dimension.
+            at: Current time, UTC.
 
         Raises:
-            UsageError: If ``end`` is before ``start``, a slice has no dimension, or nobody is named.
+            UsageError: If ``end`` is before ``start``, a slice has no dimension, or no author is given.
             WorkspaceError: If the file cannot be written.
         """
         last = end or start
@@ -105,10 +105,10 @@ class Annotations:
         return new
 
     def remove(self, id: str) -> Annotation:  # noqa: A002 - it is what an annotation calls it
-        """Take one away.
+        """Remove an annotation.
 
         Raises:
-            UnknownNameError: If there is none of that id.
+            UnknownNameError: If no annotation has this id.
             WorkspaceError: If the file cannot be written.
         """
         book = self._read()

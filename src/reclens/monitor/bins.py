@@ -1,8 +1,8 @@
-"""Bins of distributions: set by the first day that a column has values, and kept, so that days can be compared.
+"""Bins of distributions, set on the first day that a column has values and then kept so that days are comparable.
 
-Numbers have bins of as many rows each on that day, and one below and one above everything seen. A text has a bin for
-each of its frequent values, one for the values that were seen and are rare, and one for those that were never seen.
-Missing values, NaN among them, have a bin of their own in both.
+Numeric bins hold equal numbers of rows on that day, with one more bin below and one above the range. A text column has
+a bin for each frequent value, one for all rare values, and one for unseen values. Both have a separate bin for missing
+values, including NaN.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _TEXTS: Final = ("VARCHAR", "ENUM", "UUID", "BOOLEAN")
 def find_bins(
     connection: duckdb.DuckDBPyConnection, columns: Mapping[str, str], known: Mapping[str, Any], *, bins: int
 ) -> dict[str, Any]:
-    """Bins of the columns that have none yet, from the table ``impressions``.
+    """Compute the bins of columns without bins from the table ``impressions``.
 
     Args:
-        connection: Where the table is.
+        connection: Connection that has the table.
         columns: Columns with their types.
-        known: Bins that are set.
-        bins: Bins of numbers, and values of a text with a bin of their own.
+        known: Existing bins.
+        bins: Number of numeric bins, and of text values with a separate bin.
 
     Returns:
-        Column -> ``{"edges": […]}`` or ``{"values": […], "rare": […]}``; a column without a value is left out.
+        Column -> ``{"edges": […]}`` or ``{"values": […], "rare": […]}``; columns without values are omitted.
     """
     found = dict(known)
     for name, kind in columns.items():
@@ -76,7 +76,7 @@ def _of_number(connection: duckdb.DuckDBPyConnection, name: str, bins: int) -> d
     )
     if low is None:
         return None
-    # The last edge is the least number above all that were seen.
+    # The last edge is the smallest float above all observed values.
     return {"edges": sorted({float(low), *map(float, inner), math.nextafter(float(high), math.inf)})}
 
 
@@ -86,11 +86,11 @@ def binned(
     """Counts by column, combination of slices of a list, and bin: ``column, …, bin, n, clicks, total``.
 
     Impressions are counted, and lists by the hour. ``total`` is the sum of the numbers. The tables ``impressions`` and
-    ``lists`` have to be there.
+    ``lists`` must exist.
     """
     parts = [_counted(connection, name, kind, bins[name]) for name, kind in columns.items() if name in bins]
     local = "timestamp" if zone == "UTC" else f"timezone({constant(zone)}, timezone('UTC', timestamp))"
-    # The rows of a list are of one moment: lists are counted, which come one by one.
+    # All rows of a list share one time, so that lists are counted instead of rows.
     parts.append(_grouped(connection, HOUR, f"CAST(hour({local}) AS INTEGER)", "0", table="lists"))
     return pl.concat(parts, how="vertical_relaxed")
 

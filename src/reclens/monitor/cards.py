@@ -1,4 +1,4 @@
-"""What the card of a day of a monitor holds."""
+"""The contents of the card of a monitored day."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ __all__ = ["DayCard"]
 
 
 class DayCard(TypedDict):
-    """How a day was run.
+    """Record of the run of a day.
 
     Attributes:
         day: The day, ISO 8601.
         rows: Impressions.
-        gate: State of its data gate.
+        gate: State of the data gate.
         hours: Hours of the day: 23 or 25 where the clocks changed.
         columns: Column of the log -> its type.
-        versions: Versions of RecLens and of what its numbers rest on.
+        versions: Versions of RecLens and its numerical dependencies.
     """
 
     day: str

@@ -1,8 +1,8 @@
-"""Incidents on purpose: clean simulated logs, and faults of known kind, size and place that are put into them.
+"""Fault injection: clean simulated logs with injected faults of known kind, size and location.
 
-A day is a log of impressions as real ones are: requests of users on surfaces, answered by one of two models with a list
-of items, and clicks that fall with the position and rise with what the user likes. Every number is drawn from a stream
-of the seed and the day, so that a day with a fault is the clean day but for the fault.
+A day is a realistic log of impressions: requests of users on surfaces, answered by one of two models with a list
+of items, and clicks that depend on the position and the user's taste. Every number is drawn from a stream
+of the seed and the day, so that a day with a fault differs from the clean day by the fault alone.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ class Kind:
     Attributes:
         name: Its name.
         sized_by: ``noise``: standard deviations of a metric; ``rows``: share of rows.
-        dimension: Dimension of the slice that it is in; empty for the whole log.
+        dimension: Dimension of the affected slice; empty for the whole log.
         slice: The slice.
-        days: Days that it lasts.
+        days: Duration in days.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Fault:
 
     Attributes:
         kind: Its kind, of :data:`KINDS`.
-        strength: How large it is.
+        strength: Size of the fault.
         start: First day.
     """
 
@@ -104,7 +104,7 @@ class ChaosWorld:
     """Clean simulated logs.
 
     Args:
-        seed: Chooses users, items and days.
+        seed: Seed of users, items and days.
         impressions: Impressions of an average day.
     """
 
@@ -132,9 +132,9 @@ class ChaosWorld:
         return pl.DataFrame({"user_id": np.arange(_USERS), "segment": _drawn(rng, _SEGMENTS, _USERS)})
 
     def day(self, day: date) -> pl.DataFrame:
-        """The clean log of a day: a row an impression, with ``segment`` of the user beside it."""
+        """The clean log of a day: one row per impression, with the ``segment`` of the user."""
         rng = np.random.default_rng([self.seed, 3, day.toordinal()])
-        # Traffic and clicks follow the week, and move a little from day to day.
+        # Traffic and clicks follow a weekly pattern with small daily variation.
         week = 1 + 0.12 * np.sin(2 * np.pi * day.weekday() / 7)
         requests = int(rng.poisson(self.impressions / _LENGTH * week * np.exp(rng.normal(0, 0.01))))
         likes = (1 + 0.08 * np.cos(2 * np.pi * day.weekday() / 7)) * np.exp(rng.normal(0, 0.005))
@@ -180,7 +180,7 @@ class ChaosWorld:
         Args:
             day: The day.
             fault: The fault.
-            clean: What :meth:`day` returns, where it is at hand.
+            clean: The result of :meth:`day`, if already computed.
         """
         log = self.day(day) if clean is None else clean
         if not fault.start <= day <= fault.end:
@@ -190,7 +190,7 @@ class ChaosWorld:
 
 
 def inject(log: pl.DataFrame, fault: Fault, day: date, *, rng: np.random.Generator) -> pl.DataFrame:
-    """Put a fault into the log of one day.
+    """Inject a fault into the log of one day.
 
     Args:
         log: Columns of :meth:`ChaosWorld.day`, of a simulated or a real log.
@@ -210,7 +210,7 @@ def inject(log: pl.DataFrame, fault: Fault, day: date, *, rng: np.random.Generat
 
 
 def _fewer_clicks(log: pl.DataFrame, inside: pl.Expr, noise: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Take clicks from a slice, so many standard deviations of its CTR."""
+    """Remove clicks from a slice by a number of standard deviations of its CTR."""
     own = log.filter(inside)
     rate = float(own["clicked"].cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type]
     if not len(own) or not 0 < rate < 1:
@@ -221,7 +221,7 @@ def _fewer_clicks(log: pl.DataFrame, inside: pl.Expr, noise: float, rng: np.rand
 
 
 def _popularity(log: pl.DataFrame, noise: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Show the most shown items more often: their share of rows rises by so many of its standard deviations."""
+    """Show the most shown items more often: their share of rows rises by a number of standard deviations."""
     counts = log.group_by("item_id").len().sort("len", "item_id", descending=True)
     top = counts.head(max(1, len(counts) // 100))
     share = float(top["len"].sum()) / len(log)
@@ -232,7 +232,7 @@ def _popularity(log: pl.DataFrame, noise: float, rng: np.random.Generator) -> pl
 
 
 def _stuck_cache(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
-    """One list is shown to everybody whom the cache answers."""
+    """Every request that the cache serves gets the same list."""
     items = log["item_id"].unique().sort().to_numpy()
     stuck = rng.choice(items, _LENGTH, replace=False)
     places = np.clip(log["position"].to_numpy() - 1, 0, _LENGTH - 1)
@@ -262,7 +262,7 @@ def _late(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataF
 
 
 def _bots(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Requests of five users that click on nothing, beside all others."""
+    """Additional requests of five users that never click."""
     chosen = log.filter(pl.Series(_requests(log, share, rng)))
     bots = pl.Series(_USERS + rng.integers(0, 5, len(chosen)))
     offset = log["request_id"].cast(pl.Int64).max()
@@ -277,7 +277,7 @@ def _bots(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataF
 
 
 def _embedding_swap(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Vectors of another version: their products with those of users are small, and lists are as good as random."""
+    """Vectors of another version: their dot products with user vectors are small, and lists are nearly random."""
     chosen = pl.Series(_requests(log, share, rng))
     kept = pl.Series(rng.random(len(log)) < 0.5)
     score = pl.col("score") * pl.Series(rng.uniform(0.1, 0.5, len(log)))
@@ -289,7 +289,7 @@ def _embedding_swap(log: pl.DataFrame, share: float, rng: np.random.Generator) -
 
 
 def _timezone(log: pl.DataFrame, share: float, rng: np.random.Generator) -> pl.DataFrame:
-    """Times of another zone, 5 hours ahead; what would be of the next day is at its beginning in this one."""
+    """Times of a zone 5 hours ahead; times past midnight wrap to the beginning of the day."""
     chosen = pl.Series(_requests(log, share, rng))
     start = pl.col("timestamp").dt.truncate("1d")
     moved = start + pl.duration(
@@ -320,7 +320,7 @@ _BY_ROWS: Final[Mapping[str, Callable[[pl.DataFrame, float, np.random.Generator]
 
 
 def _requests(log: pl.DataFrame, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Rows of a share of the requests, as truth values."""
+    """Boolean mask of the rows of a share of the requests."""
     names = log["request_id"].unique(maintain_order=True)
     chosen = names.filter(pl.Series(rng.random(len(names)) < share))
     return log["request_id"].is_in(chosen.implode()).to_numpy()
@@ -337,7 +337,7 @@ def _hours(rng: np.random.Generator, n: int) -> np.ndarray:
 
 
 def _lists(rng: np.random.Generator, weight: np.ndarray, n: int) -> np.ndarray:
-    """Lists of distinct items, drawn by weight: what repeats in a list is drawn again."""
+    """Lists of distinct items, drawn by weight; duplicates within a list are drawn again."""
     ends = np.cumsum(weight)
     ends /= ends[-1]
     found = np.searchsorted(ends, rng.random((n, _LENGTH)), side="right")

@@ -1,4 +1,4 @@
-"""How much of a day stands at the hours of another time zone."""
+"""Detect the share of a day that is logged in the hours of another time zone."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ of an evening service and for one that is nearly even. Its mean is 1.0 to 1.2.""
 
 
 def shift_signal(now: np.ndarray, before: np.ndarray) -> float:
-    """How far a day is from standing at its own hours, by the shift of the clock that fits best, in standard errors.
+    """Evidence that a day is shifted in time, for the best-fitting shift of the clock, in standard errors.
 
-    For each shift of 1 to 23 hours, the share of the day that stands so many hours off is the weighted least-squares
+    For each shift of 1 to 23 hours, the share of the day that is shifted by this much is the weighted least-squares
     fit of its distribution of hours by the usual one and the usual one shifted. The signal is the largest of these
     shares in units of their errors: the largest of 23 that are noise on a day without a shift. A profile that is even
     has no signal.
 
     Args:
         now: Lists by the hour, shape (24,).
-        before: The same of the days before.
+        before: The same counts over the previous days.
 
     Example:
         >>> usual = np.where(np.arange(24) < 12, 1000.0, 3000.0)

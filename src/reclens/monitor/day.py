@@ -1,4 +1,4 @@
-"""One day of a monitor: log, gate, marts, indicators. It can be run again at any time, and gives the same."""
+"""Run one day of a monitor: log, gate, marts, indicators. Runs are idempotent."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ __all__ = ["DayRun", "read_summary", "run_day", "run_days"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DayRun:
-    """What the run of one day gave.
+    """Result of the run of one day.
 
     Attributes:
         day: The day.
-        series: The columns of :data:`~reclens.monitor.records.SERIES`; without rows where the log could not be read.
+        series: The columns of :data:`~reclens.monitor.records.SERIES`; empty if the log could not be read.
         gate: The data gate.
         seconds: Step -> seconds.
     """
@@ -72,17 +72,17 @@ def run_day(
     engine: Gate | None = None,
     threads: int | None = None,
 ) -> DayRun:
-    """Run one day up to its series, and write its state.
+    """Compute the series of one day and write its state.
 
     Args:
-        project: The monitor; hold its :meth:`~reclens.monitor.project.Project.lock` meanwhile.
+        project: The monitor; the caller must hold its :meth:`~reclens.monitor.project.Project.lock`.
         day: The day, in the zone of the log.
-        gate: A further gate, which checks the impressions too.
-        engine: What judges the profile of the day; None for the monitor itself.
+        gate: An additional gate that checks the impressions.
+        engine: Gate that evaluates the profile of the day; None for the built-in checks.
         threads: Threads of DuckDB; None for all cores.
 
     Returns:
-        The series and the gate. A log that cannot be read is no error: its gate says so, and the series has no rows.
+        The series and the gate. An unreadable log raises no error: the gate reports it, and the series is empty.
 
     Raises:
         WorkspaceError: If the state cannot be written.
@@ -101,21 +101,21 @@ def run_days(
     engine: Gate | None = None,
     progress: Progress = quiet,
 ) -> list[DayRun]:
-    """Run days whose marts are made elsewhere, all of them by one build, and write their state.
+    """Run days whose marts another engine makes in one build, and write their state.
 
-    First each day is read, checked and landed, then the marts of all are made, then each gets its series. A run that is
-    killed leaves the days as they were.
+    Each day is read, checked and landed; then the marts of all days are made; then the series are computed. A run that
+    is killed leaves the days unchanged.
 
     Args:
-        project: The monitor; hold its :meth:`~reclens.monitor.project.Project.lock` meanwhile.
-        days: The days, in order and without a gap.
-        marts: What makes the marts.
+        project: The monitor; the caller must hold its :meth:`~reclens.monitor.project.Project.lock`.
+        days: The days, consecutive and in order.
+        marts: The engine that makes the marts.
         gate: As for :func:`run_day`.
         engine: As for :func:`run_day`.
         progress: Called after each day.
 
     Returns:
-        What :func:`run_day` gives, a day.
+        One result per day, as of :func:`run_day`.
 
     Raises:
         WorkspaceError: If the marts cannot be made, or the state cannot be written.
@@ -128,7 +128,7 @@ def run_days(
             progress(f"read · {day}", at, len(days))
             clocks[day].begin()
             found[day] = _measured(project, day, clocks[day], gate, engine, elsewhere=True)
-            # Later days look back on it: on its card, and on the clicks of its items.
+            # Later days read its card and the clicks of its items.
             project.hold(day)
             _write(project, found[day], found[day].tables)
             clocks[day].end("land")
@@ -169,7 +169,7 @@ def _measured(
     threads: int | None = None,
     elsewhere: bool = False,
 ) -> _Measured:
-    """Read a day, check it, and make its tables; those of the marts in outline where they are made elsewhere."""
+    """Read a day, check it, and make its tables; those of marts made elsewhere are empty."""
     bounds = day_bounds(day, project.settings.log.zone)
     tables: dict[str, pl.DataFrame] = {}
     columns: dict[str, str] = {}
@@ -225,7 +225,7 @@ def _judged(checks: list[DataCheck], day: date, engine: Gate | None) -> list[Dat
 
 
 def read_summary(project: Project, days: Sequence[date]) -> Summary | None:
-    """The days that were run, as one: :func:`~reclens.monitor.indicators.registry.compute` gives a week its series.
+    """The completed days as one: :func:`~reclens.monitor.indicators.registry.compute` gives a week its series.
 
     Returns:
         None if none of them has data.

@@ -1,9 +1,9 @@
-"""Which values of a day are out of their band: the series of all days -> the detections of some of them.
+"""Detect values outside their expected band: series of all days -> detections of selected days.
 
-Each value is held against a forecast from the days before it, and its limit is learned from these days too, so that all
-slices of an indicator together cost at most a stated number of false alerts a year. Half of it is for single days, half
-for slow drift. Nothing is read from the judged day but its value, so that a day that runs again, or in a backfill, gets
-the same answer.
+Each value is compared with a forecast from the previous days. Its limit is learned from the same days, so that all
+slices of an indicator together raise at most a given number of false alerts per year: half for single days, half for
+slow drift. Only the value of the judged day is used, so that reruns and backfills give the
+same result.
 """
 
 from __future__ import annotations
@@ -47,15 +47,15 @@ _OTHERS: Final = Rule()
 
 @dataclass(frozen=True, kw_only=True)
 class DetectOptions:
-    """How days are judged.
+    """Options of the detection.
 
     Attributes:
-        budget: False alerts an indicator and year, all its slices together.
+        budget: False alerts per indicator and year, over all its slices.
         cool_down: Days after an alert within which a series raises none.
         memory: Weeks in a forecast.
         warm_up: Weeks that a forecast needs.
         least_rows: Slices with less traffic are not judged on that day.
-        least_change: Changes below this share of what is expected are no matter, whatever their noise.
+        least_change: Relative changes below this value are ignored, whatever their noise.
     """
 
     budget: float = 1.0
@@ -77,24 +77,24 @@ def detect(
     failed: Collection[date] = (),
     options: DetectOptions | None = None,
 ) -> pl.DataFrame:
-    """Judge every value of some days.
+    """Judge all values of a range of days.
 
     Args:
-        series: Columns of SERIES, with all days before the judged ones; rows of later days are not looked at.
+        series: Columns of SERIES, with all previous days; rows of later days are ignored.
         rules: Name of an indicator -> how it is judged. Indicators that are not named are judged in both directions.
         start: First judged day; by default ``end``.
         end: Last judged day; by default the last one of ``series``.
-        annotations: Those that suppress exclude their days, of their slice or of all; days of known incidents teach
-            nothing.
-        holidays: Days that are like no other: they are not judged, and teach nothing.
-        failed: Days whose data gate failed: their values are not judged, and teach nothing.
-        options: How.
+        annotations: Those that suppress exclude their days, of their slice or of all; days of known incidents are
+            not learned from.
+        holidays: Exceptional days: they are neither judged nor learned from.
+        failed: Days whose data gate failed: they are neither judged nor learned from.
+        options: Options of the detection.
 
     Returns:
-        Columns of DETECTIONS, a row a value of the judged days, in the order of day, indicator, dimension and slice.
+        Columns of DETECTIONS, one row per judged value, sorted by day, indicator, dimension and slice.
 
     Raises:
-        UsageError: If ``start`` is behind ``end``.
+        UsageError: If ``start`` is after ``end``.
     """
     options = options or DetectOptions()
     if not len(series):
@@ -118,7 +118,7 @@ def detect(
 
 
 def _watched(rules: Mapping[str, Rule]) -> pl.Expr:
-    """Rows of indicators and slices that are judged at all."""
+    """Rows of the indicators and slices to judge."""
     off = [name for name, rule in rules.items() if not rule.watch]
     whole = [name for name, rule in rules.items() if not rule.slices]
     return ~pl.col("indicator").is_in(off) & (~pl.col("indicator").is_in(whole) | (pl.col("dimension") == OVERALL))
@@ -150,7 +150,7 @@ class _Grid:
 def _unusual(
     grid: _Grid, annotations: Sequence[Annotation], holidays: Collection[date], failed: Collection[date]
 ) -> np.ndarray:
-    """Days that teach nothing, of shape (days, series)."""
+    """Days to exclude from learning, shape (days, series)."""
     found = np.zeros((len(grid.days), len(grid.keys)), bool)
     out = {*holidays, *failed}
     found[[day in out for day in grid.days]] = True
@@ -167,7 +167,7 @@ def _unusual(
 def _judge(
     grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options: DetectOptions, first: date
 ) -> pl.DataFrame:
-    """Forecasts, distances and limits of the judged days, a row a value."""
+    """Forecasts, distances and limits of the judged days, one row per value."""
     begin = max(0, (first - grid.days[0]).days)
     parts = _scored(grid, rules, unusual, options)
     found: list[pl.DataFrame] = []
@@ -181,7 +181,7 @@ def _judge(
 
 
 def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options: DetectOptions) -> list[_Scored]:
-    """Every indicator, judged: all series are scored at once, each on the scale of its own."""
+    """Judge all indicators: all series are scored at once, each on its own scale."""
     names = grid.keys["indicator"].to_numpy()
     values, errors = np.full(unusual.shape, np.nan), np.zeros(unusual.shape)
     of = {name: np.flatnonzero(names == name) for name in dict.fromkeys(names)}
@@ -217,14 +217,14 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
 
 
 def _calm(z: np.ndarray, record: np.ndarray) -> np.ndarray:
-    """Days that limits are learned from: not those on which much of an indicator is far out, as noise never is."""
+    """Days to learn limits from, without those on which much of an indicator is far out."""
     far = ((np.abs(z) > _UNLEARNED) & record).sum(axis=1)
     return far < np.maximum(_TOGETHER * np.isfinite(z).sum(axis=1), 2)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Scored:
-    """One indicator, judged: arrays of shape (days, slices)."""
+    """Judge one indicator: arrays of shape (days, slices)."""
 
     rule: Rule
     keys: pl.DataFrame
@@ -258,7 +258,7 @@ class _Scored:
 
     @cached_property
     def follows(self) -> np.ndarray:
-        """Correlation of scores with those of the day before, over the days before each day; little of few days."""
+        """Correlation of scores with those of the day before, over the previous days; shrunk for few days."""
         z = np.clip(np.where(self.calm[:, None], self.z, np.nan), -3.0, 3.0)
         product, square = z[1:] * z[:-1], (z[1:] ** 2 + z[:-1] ** 2) / 2
         known = np.isfinite(product)
@@ -289,7 +289,7 @@ class _Scored:
 def _factors(
     parts: Sequence[_Scored], limits: Sequence[tuple[float, float]], at: int, options: DetectOptions
 ) -> tuple[float, float]:
-    """What limits are raised by, so that the days before would not have cost more alerts than the budget.
+    """Factor on the limits that keeps the alerts of the previous days within the budget.
 
     All slices of an indicator count as one. Sizes are in units of the limit, so that all indicators count together.
     """

@@ -1,4 +1,4 @@
-"""Queries of DuckDB whose result is fetched at once: a connection takes no other work before that."""
+"""DuckDB queries whose results are fetched at once, because a connection runs one query at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["columns_of", "create", "frame", "opened", "rows", "run"]
 
 
 def opened(threads: int | None = None) -> duckdb.DuckDBPyConnection:
-    """A connection in memory, which sees no variables of the caller."""
+    """An in-memory connection that cannot see variables of the caller."""
     import duckdb
 
     config: dict[str, Any] = {"python_enable_replacements": False} | ({} if threads is None else {"threads": threads})
@@ -34,7 +34,7 @@ def rows(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> li
 
 
 def frame(connection: duckdb.DuckDBPyConnection, query: str, **values: Any) -> pl.DataFrame:
-    """The rows of a query as a frame; whole numbers are Int64, of which sums of DuckDB are wider, and codes texts."""
+    """The rows of a query as a frame; wide integer sums are cast to Int64, and codes to text."""
     found = connection.sql(query, params=values) if values else connection.sql(query)
     made = pl.DataFrame(ArrowStream(found))
     return made.with_columns(

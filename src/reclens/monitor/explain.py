@@ -1,4 +1,4 @@
-"""Why an indicator moved: which slice the change came from, and by its rate or by its share of the traffic."""
+"""Explain a change of an indicator by slice, split into rate and share of the traffic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _OF_SLICE: Final[Mapping[str, str]] = {
 def contributions(
     series: pl.DataFrame, indicator: str, day: date, *, reference_days: int = 28
 ) -> tuple[dict[str, Any], ...]:
-    """What each slice contributed to the change of an indicator against the days before, by mix and by rate.
+    """Contribution of each slice to the change of an indicator against the previous days, by mix and by rate.
 
     With share of the traffic :math:`w` and rate :math:`r` of a slice, before (0) and on the day (1), and :math:`R` the
     rate of all, ``rate`` is :math:`(w_0 + w_1) / 2 · (r_1 - r_0)` and ``mix`` :math:`(w_1 - w_0) · ((r_0 + r_1) / 2 -
@@ -46,8 +46,8 @@ def contributions(
         reference_days: Number of days before it.
 
     Returns:
-        Rows ``dimension, slice, mix, rate, share``, the largest share of a dimension first; none where the indicator is
-        no ratio. ``share`` is of the whole change.
+        Rows ``dimension, slice, mix, rate, share``, the largest share of a dimension first; empty if the indicator is
+        not a ratio. ``share`` is of the whole change.
     """
     begin = day - timedelta(days=reference_days)
     own = series.filter(pl.col("indicator") == indicator, pl.col("day").is_between(begin, day))
@@ -71,7 +71,7 @@ def _parts(dimension: str, slices: Sequence[str], before: np.ndarray, after: np.
     whole0, whole1 = before[0].sum() / before[1].sum(), after[0].sum() / after[1].sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         r0, r1 = before[0] / before[1], after[0] / after[1]
-    # A slice without traffic on one side has no rate there: all of its change is of the mix.
+    # A slice without traffic on one side has no rate there: its whole change is a mix effect.
     r0, r1 = np.where(np.isfinite(r0), r0, r1), np.where(np.isfinite(r1), r1, r0)
     rate = (w0 + w1) / 2 * (r1 - r0)
     mix = (w1 - w0) * ((r0 + r1) / 2 - (whole0 + whole1) / 2)
@@ -90,7 +90,7 @@ def _parts(dimension: str, slices: Sequence[str], before: np.ndarray, after: np.
 
 
 def root_slice(rows: pl.DataFrame) -> SeriesKey:
-    """The slice whose change explains that of the others best: all of them moved alike, or one moved alone.
+    """The slice whose change explains the others best.
 
     Each alerted slice is tried: if it alone moved, the whole moved by its share of the traffic, the other slices of its
     dimension not at all, and those of other dimensions as the whole did. The one with the smallest misfit, in units of
@@ -124,7 +124,7 @@ def root_slice(rows: pl.DataFrame) -> SeriesKey:
 
 
 def _is_sum(expected: np.ndarray, dimension: list[str], whole: int | None) -> bool:
-    """Whether slices add up to the whole, such as rows; a rate is an average of theirs."""
+    """Whether slices add up to the whole, as row counts do; rates are averages instead."""
     if whole is None or not expected[whole]:
         return False
     other = next((each for each in dimension if each != OVERALL), None)
@@ -149,9 +149,9 @@ def suspects(
         root: The root of the incident.
         families: Families of the indicators that moved, the root's first.
         day: Its first day.
-        gate: The data gate of that day: checks that failed without blocking speak too.
+        gate: The data gate of that day: failed checks that do not block count too.
         annotations: Deploys and experiments that began at most ``days_before`` days before.
-        days_before: See there.
+        days_before: Number of days; see ``annotations``.
     """
     found: list[str] = []
     near = [each for each in annotations if 0 <= (day - each.start).days <= days_before]

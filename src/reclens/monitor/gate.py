@@ -1,7 +1,7 @@
-"""The data gate: whether the log of a day can be trusted, before anything is computed from it.
+"""The data gate: checks of the log of a day before anything is computed from it.
 
-Counts come first: on an empty table every other check would pass. A check ends in one of four states: it passed, it
-failed, it could not be evaluated (nothing to look at, or nothing to compare with), or it broke.
+Counts come first, because every other check passes on an empty table. A check has one of four states: passed, failed,
+not evaluated (no data, or nothing to compare with), or errored.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def check_day(connection: duckdb.DuckDBPyConnection, project: Project, log: LogD
     """Check the table ``impressions`` of a day, and the view ``log`` behind it.
 
     Args:
-        connection: Where they are.
+        connection: Connection that has both.
         project: The monitor: its bounds, and the days before.
-        log: What was opened.
+        log: The opened log.
 
     Returns:
         Every check, the counts first.
@@ -103,7 +103,7 @@ def check_day(connection: duckdb.DuckDBPyConnection, project: Project, log: LogD
 
 
 def state_of(checks: Sequence[DataCheck]) -> CheckState:
-    """The state of a gate: that of its gravest blocking check; ``not_evaluated`` on a day without rows."""
+    """The state of a gate: that of its most severe blocking check; ``not_evaluated`` on a day without rows."""
     blocking = [each for each in checks if each.blocking]
     if any(each.state == "errored" for each in blocking):
         return "errored"
@@ -113,9 +113,9 @@ def state_of(checks: Sequence[DataCheck]) -> CheckState:
 
 
 def checks_of_gate(gate: Gate, table: pl.DataFrame, *, name: str = "impressions") -> list[DataCheck]:
-    """What a further gate says of the impressions of a day: its checks block.
+    """Checks of an additional gate on the impressions of a day; they block.
 
-    A gate that breaks is one check that errored.
+    A gate that raises is reported as one errored check.
     """
     try:
         given = gate.check(table, name=name)
@@ -140,7 +140,7 @@ def checks_of_gate(gate: Gate, table: pl.DataFrame, *, name: str = "impressions"
 
 
 def _volume(project: Project, day: date, count: int) -> Iterator[DataCheck]:
-    """Rows against the usual ones: of the same weekday where three are known, of all days else."""
+    """Row count against the usual one: of the same weekday if three are known, else of all days."""
     settings = project.settings.gate
     cards = _cards(project, day)
     known = [(date.fromisoformat(card["day"]), int(card["rows"])) for card in cards if card["rows"]]
@@ -156,7 +156,7 @@ def _volume(project: Project, day: date, count: int) -> Iterator[DataCheck]:
 
 
 def _columns(log: LogDay, before: DayCard | None, settings: GateSettings) -> Iterator[DataCheck]:
-    """Columns that have to be there, and those that came or went since the day before."""
+    """Required columns, and columns added or removed since the previous day."""
     there = set(log.columns)
     lost = [name for name in REQUIRED if name in log.missing]
     for name in lost:
@@ -164,7 +164,7 @@ def _columns(log: LogDay, before: DayCard | None, settings: GateSettings) -> Ite
     old = dict(before["columns"]) if before is not None else {}
     gone = sorted(set(old) - there - set(lost))
     for name in gone:
-        # What is computed without the column is as good as before.
+        # Indicators that do not use the column are unaffected.
         yield DataCheck(code="columns", state="failed", blocking=False, column=name, facts={"was": old[name]})
     if not lost and not gone:
         yield _check("columns", True, settings)
@@ -172,7 +172,7 @@ def _columns(log: LogDay, before: DayCard | None, settings: GateSettings) -> Ite
         yield _idle("new_columns", settings)
         return
     new = sorted(there - set(old))
-    # A new column harms nothing: it is told.
+    # A new column is reported but does no harm.
     yield DataCheck(code="new_columns", state="passed", blocking=False, seen=float(len(new)), facts={"columns": new})
     for name in sorted(there & set(old)):
         if log.columns[name] != old[name]:
@@ -181,7 +181,7 @@ def _columns(log: LogDay, before: DayCard | None, settings: GateSettings) -> Ite
 
 
 def _types(connection: duckdb.DuckDBPyConnection, log: LogDay, settings: GateSettings) -> Iterator[DataCheck]:
-    """Values that are there in the log, and cannot be read as what they have to be."""
+    """Values of the log that cannot be cast to the required type."""
     checked = {
         name: kind
         for name, kind in COLUMNS.items()
@@ -223,7 +223,7 @@ def _unique(connection: duckdb.DuckDBPyConnection, count: int, settings: GateSet
 def _hours(
     connection: duckdb.DuckDBPyConnection, log: LogDay, count: int, settings: GateSettings
 ) -> Iterator[DataCheck]:
-    """Hours without a row, of the 23, 24 or 25 that the day has."""
+    """Hours without a row, of the 23, 24 or 25 hours of the day."""
     hours = log.bounds.hours
     if count < _LEAST_HOURLY * hours:
         yield _idle("hours", settings, rows=count)
@@ -272,7 +272,7 @@ def _shares(
     settings: GateSettings,
     connection: duckdb.DuckDBPyConnection,
 ) -> Iterator[DataCheck]:
-    """A check a column, against a share of the rows; what is not needed for every indicator does not block."""
+    """One check per column, against a share of the rows; only columns that all indicators need block."""
     if not counts:
         yield _idle(code, settings)
         return
@@ -292,7 +292,7 @@ def _shares(
 
 
 def _kept(code: str, step: Callable[[], Iterator[DataCheck]], settings: GateSettings) -> list[DataCheck]:
-    """The checks of a step; one that breaks is a check that errored."""
+    """The checks of a step; an exception becomes an errored check."""
     import duckdb
 
     try:
@@ -303,7 +303,7 @@ def _kept(code: str, step: Callable[[], Iterator[DataCheck]], settings: GateSett
 
 
 def _cards(project: Project, day: date) -> list[DayCard]:
-    """Cards of the days before that have rows, the latest first."""
+    """Cards of previous days with rows, the latest first."""
     first = day - timedelta(days=_HISTORY)
     cards = [project.card(each) for each in reversed(project.days()) if first <= each < day]
     return [each for each in cards if each is not None and each["rows"]]

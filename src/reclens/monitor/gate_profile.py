@@ -1,8 +1,8 @@
-"""The data of a day in one row, and the bounds that it has to keep: what another engine judges the gate by.
+"""The profile of a day in one row, and its bounds: the input of an external gate engine.
 
-DuckDB measures and the engine judges: it needs one row, whatever the size of the log. A number of the profile is a
-share of rows, a ratio or a count; it is null where there was nothing to measure, and the text of the problem where the
-measurement broke.
+DuckDB measures and the engine evaluates one row, whatever the size of the log. A number of the profile is a
+share of rows, a ratio or a count; it is null if there was nothing to measure, and the error text if the
+measurement failed.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ PROFILE: Final = "profile"
 
 
 class Bound(NamedTuple):
-    """What a number of the profile has to keep; None for no end."""
+    """Bounds of a number of the profile; None is unbounded."""
 
     low: float | None = None
     high: float | None = None
 
 
 class Measure(NamedTuple):
-    """A number of the profile; None: there was nothing to measure; a text: the problem of the measurement."""
+    """A number of the profile; None if there was nothing to measure; a text if the measurement failed."""
 
     code: str
     column: str | None
@@ -42,7 +42,7 @@ class Measure(NamedTuple):
 def bounds_of(settings: GateSettings) -> Mapping[str, Bound]:
     """Code of a check -> its bound.
 
-    ``hours`` counts those without a row. What is not listed counts what is wrong, and has to be 0.
+    ``hours`` counts those without a row. Measures that are not listed count errors and must be 0.
 
     Example:
         >>> bounds_of(GateSettings())["volume_low"]
@@ -65,11 +65,11 @@ def profile_of(measures: Iterable[Measure], *, day: date | None = None) -> pl.Da
     """One row, with a column for each measure in their order: ``code``, or ``code column``.
 
     Args:
-        measures: What was measured.
+        measures: The measures.
         day: The day of the data, as the column ``day``.
 
     Returns:
-        The row. A measure that broke is a column of texts.
+        The row. A failed measure is a text column.
 
     Example:
         >>> profile_of([Measure("rows", None, 9), Measure("late", None, None)]).to_dicts()
@@ -85,7 +85,7 @@ def profile_of(measures: Iterable[Measure], *, day: date | None = None) -> pl.Da
 
 
 def measure_of(check: DataCheck) -> Measure:
-    """What a check of the monitor measured."""
+    """The measure of a check of the monitor."""
     if check.state == "errored":
         return Measure(check.code, check.column, str(check.facts.get("problem", "it could not be measured")))
     if check.state == "not_evaluated":
@@ -93,21 +93,21 @@ def measure_of(check: DataCheck) -> Measure:
     if check.code == "hours" and check.seen is not None and check.bound is not None:
         return Measure(check.code, check.column, max(check.bound - check.seen, 0.0))
     if check.bound is None or check.seen is None:
-        # A column that is there or not is no matter of a bound.
+        # The presence of a column has no bound.
         return Measure(check.code, check.column, float(check.state == "failed"))
     return Measure(check.code, check.column, check.seen)
 
 
 def judged_by(gate: Gate, checks: Sequence[DataCheck], *, day: date) -> list[DataCheck]:
-    """The checks of a day with the states that another engine gives their measures.
+    """The checks of a day with the states that an external engine assigns.
 
     Args:
-        gate: The engine: a gate that judges profiles.
+        gate: A gate that evaluates profiles.
         checks: The checks of the monitor.
         day: The day.
 
     Returns:
-        The same checks. If the engine breaks, one more comes first, which errored, and nothing else was evaluated.
+        The same checks. If the engine fails, an errored check comes first and the others are not evaluated.
     """
     profile = profile_of(map(measure_of, checks), day=day)
     try:
@@ -120,6 +120,6 @@ def judged_by(gate: Gate, checks: Sequence[DataCheck], *, day: date) -> list[Dat
 
 
 def _with_state(check: DataCheck, judged: GateCheck) -> DataCheck:
-    # What broke in the measurement says more than that its text is no number.
+    # The error of the measurement is more useful than a failed conversion of its text.
     facts = check.facts if judged.problem is None else {"problem": judged.problem, **check.facts}
     return replace(check, state=judged.state, facts=facts)

@@ -1,4 +1,4 @@
-"""What was found on one day: alerts that have one root are one group."""
+"""Findings of one day: alerts with the same root form one group."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _ALERTS: Final = ("level", "drift")
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """One root and what moved with it on one day.
+    """A root and its symptoms on one day.
 
     Attributes:
         root: The root.
         direction: ``up`` or ``down``.
         kind: As of :class:`~reclens.monitor.records.Incident`.
         size: Distance in units of its limit.
-        effect: Value less what was expected, in the indicator's unit.
-        relative: The same as a share of what was expected, at most 1.
+        effect: Value minus the expected value, in the indicator's unit.
+        relative: The effect as a share of the expected value, at most 1.
         traffic: Share of the day's traffic.
-        symptoms: What moved with it.
+        symptoms: Series that moved with it.
         contributions: Decomposition of the change.
         suspects: Codes of likely causes.
         burn: ``fast``, ``slow`` or empty: the worst SLO among its indicators.
@@ -64,14 +64,14 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class DayFindings:
-    """What was found on one day.
+    """The findings of one day.
 
     Attributes:
         day: The day.
-        groups: What is alerted.
-        near: Series that are not calm yet.
-        unknown: Series that nothing can be said of on that day.
-        silenced: Whether the data gate failed, so that nothing can be said of any.
+        groups: Groups of alerts.
+        near: Series near their limit.
+        unknown: Series without a judgement on that day.
+        silenced: Whether the data gate failed, so that no series is judged.
     """
 
     day: date
@@ -92,15 +92,15 @@ def find_groups(
 ) -> DayFindings:
     """The groups of a day.
 
-    A failed data gate is the only one: it is the cause of whatever else is seen.
+    If the data gate failed, it is the only group, because it causes everything else.
 
     Args:
         day: The day.
-        detections: Columns of DETECTIONS; rows of other days are not looked at.
+        detections: Columns of DETECTIONS; rows of other days are ignored.
         rules: Name of an indicator -> how it is judged.
         series: Columns of SERIES with the days before, for contributions and SLOs.
         gate: The data gate of the day.
-        annotations: What happened.
+        annotations: Annotated events.
     """
     if gate is not None and gate.state != "passed":
         return DayFindings(day=day, groups=(_of_gate(gate, annotations),), silenced=True)
@@ -146,9 +146,9 @@ def _keys(rows: pl.DataFrame) -> tuple[SeriesKey, ...]:
 def _clusters(
     roots: list[tuple[SeriesKey, pl.DataFrame]], alerts: pl.DataFrame
 ) -> list[tuple[SeriesKey, tuple[SeriesKey, ...]]]:
-    """Roots of one dimension are one incident: what one slice gains the others lose.
+    """Merge roots of one dimension: what one slice gains, the others lose.
 
-    If the whole day is furthest out, all else is its symptom; otherwise it is a symptom of the slice that is.
+    If the overall series is furthest out, the others are its symptoms; otherwise it is a symptom of the furthest slice.
     """
     size = dict(zip(_keys_in_order(alerts), alerts["size"], strict=True))
     by_dimension: dict[str, list[tuple[SeriesKey, pl.DataFrame]]] = {}
@@ -221,7 +221,7 @@ def _row(today: pl.DataFrame, key: SeriesKey) -> dict[str, Any]:
 def _with_slos(
     groups: list[Group], today: pl.DataFrame, day: date, rules: Mapping[str, Rule], series: pl.DataFrame
 ) -> list[Group]:
-    """Burn rates beside the groups of their indicators; a budget that burns without any alert is a group of its own."""
+    """Add burn rates to the groups of their indicators; a burning budget without an alert forms a separate group."""
     found = list(groups)
     for name, rule in sorted(rules.items()):
         if rule.slo is None or rule.direction == "both" or not rule.watch:

@@ -1,4 +1,4 @@
-"""A day of a watched system as the workspace keeps it: what was measured, what was judged, and what was open."""
+"""A day of a monitored system in the workspace: measurements, detections and open incidents."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
 
 
 def stands(incident: Incident) -> bool:
-    """Whether an incident is one: not withdrawn, as when a day was corrected."""
+    """Whether an incident is valid, that is, not withdrawn after a corrected day."""
     return not incident.trail or incident.trail[-1].code != "withdrawn"
 
 
@@ -50,17 +50,17 @@ def health_name(system: str, day: date) -> str:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Health(Tabular):
-    """One day of a watched system.
+    """One day of a monitored system.
 
     Attributes:
         system: Its name.
         day: The day.
-        detections: The columns of :data:`~reclens.monitor.records.DETECTIONS`, a row an indicator and slice.
+        detections: The columns of :data:`~reclens.monitor.records.DETECTIONS`, one row per indicator and slice.
         gate: The data gate of the day.
-        incidents: Those that the day opened, or on which they were not resolved yet.
-        annotations: Those that cover the day.
-        project: Folder of the monitor, where incidents are acknowledged; empty where there is none.
-        synthetic: Whether the log is made up.
+        incidents: Incidents that the day opened, or that were unresolved on it.
+        annotations: Annotations that cover the day.
+        project: Folder of the monitor, used to acknowledge incidents; empty if there is none.
+        synthetic: Whether the log is simulated.
     """
 
     system: str
@@ -74,17 +74,17 @@ class Health(Tabular):
 
     @property
     def alerts(self) -> pl.DataFrame:
-        """The detections that say that something moved."""
+        """The detections with a change."""
         return self.detections.filter(pl.col("state").is_in(ALERTING))
 
     def status(self, key: SeriesKey, state: str | None) -> str | None:
-        """How a series stands: ``ok``, ``warning`` or ``alert``; None where the day was not judged.
+        """State of a series: ``ok``, ``warning`` or ``alert``; None if the day was not judged.
 
-        It is an alert where a critical incident that is not resolved has it as its root or as a symptom.
+        It is an alert if it is the root or a symptom of an unresolved critical incident.
 
         Args:
             key: The series.
-            state: Of its detection.
+            state: State of its detection.
         """
         if state == "ok":
             return "ok"
@@ -94,7 +94,7 @@ class Health(Tabular):
         return "alert" if any(key in (each.root, *each.symptoms) for each in critical) else "warning"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row an indicator and slice, in the columns of daily health; an interval where a day has sampling noise."""
+        """One row per indicator and slice, in the columns of daily health; with intervals for sampled values."""
         return [self._row(each) for each in self.detections.iter_rows(named=True)]
 
     def _row(self, each: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +149,7 @@ class Health(Tabular):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class History(Tabular):
-    """Days of one system, as pages and documents draw them.
+    """Days of one system, for pages and reports.
 
     Attributes:
         days: The days, the oldest first; at least one.
@@ -161,7 +161,7 @@ class History(Tabular):
 
     @classmethod
     def of(cls, days: Sequence[Health]) -> History:
-        """Put days of one system, in any order, together."""
+        """Combine days of one system, given in any order."""
         ordered = sorted(days, key=lambda each: each.day)
         return cls(
             days=tuple(ordered),

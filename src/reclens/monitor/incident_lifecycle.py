@@ -1,9 +1,9 @@
-"""The life of incidents: a fold over the findings of days and what people did, which always gives the same result.
+"""The lifecycle of incidents: a deterministic fold over daily findings and user actions.
 
-An incident begins with a group that belongs to none; it goes on while its root, or a symptom, is found again. It ends
-after some calm days: days on which the root is well within its limit. On a day between both, or without an answer,
-nothing changes, so that a value at its limit does not open and close one incident after the other. What comes back
-within the cool-down is the same incident, and no second notice is sent.
+An incident opens with a group that matches no open incident and continues while its root or a symptom is found again.
+It is resolved after some calm days, on which the root is well within its limit. A day in between, or without a value,
+changes nothing, so that a value near its limit does not open and close incidents repeatedly. A finding that returns
+within the cool-down belongs to the same incident, and no second notice is sent.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _WARNING: Final = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """What a person did to an incident.
+    """A user action on an incident.
 
     Attributes:
         id: The incident.
         code: ``acknowledged``, ``snoozed`` or ``resolved``.
-        after: Last day that had been run then; None before the first.
-        by: Who.
-        at: When, UTC.
-        note: In their words.
-        until: Last day without notices, where it is snoozed.
+        after: Last day that was run before the action; None before the first day.
+        by: User.
+        at: Time, UTC.
+        note: Note of the user.
+        until: Last day without notices, if it is snoozed.
     """
 
     id: str
@@ -53,10 +53,10 @@ def severity_of(*, relative: float, days: int, traffic: float, kind: str = "leve
     """Severity: effect × duration × traffic, in days of the whole traffic; a fast burn of an SLO is critical.
 
     Args:
-        relative: Change as a share of what was expected, at most 1.
+        relative: Change as a share of the expected value, at most 1.
         days: Days on which it was seen.
         traffic: Share of the traffic.
-        kind: Of the incident: numbers of a failed gate are worth nothing, so that it is critical.
+        kind: Kind of the incident: a failed gate is critical, because its numbers cannot be used.
         burn: State of the SLO.
 
     Example:
@@ -71,7 +71,7 @@ def severity_of(*, relative: float, days: int, traffic: float, kind: str = "leve
 
 @dataclass(kw_only=True)
 class _Running:
-    """An incident while the days are folded."""
+    """Mutable state of an incident during the fold."""
 
     id: str
     group: Group
@@ -93,10 +93,10 @@ class Life:
     """Folds days into incidents and notices.
 
     Args:
-        rules: Name of an indicator -> whom it concerns.
+        rules: Name of an indicator -> its rule.
         resolve_days: Calm days after which an incident is resolved.
-        cool_down: Days within which what comes back is the same incident.
-        returns: Id -> how often that incident had been withdrawn: a new notice of it is another notice.
+        cool_down: Days within which a returning finding reopens the same incident.
+        returns: Id -> number of withdrawals of that incident; each one starts a new series of notices.
     """
 
     def __init__(
@@ -115,8 +115,8 @@ class Life:
         """Incidents after all days, in the order in which they began.
 
         Args:
-            days: Findings and when they were found, in the order of days.
-            actions: In the order in which they were done.
+            days: Findings with their times, in the order of days.
+            actions: Actions in chronological order.
         """
         waiting = sorted(actions, key=lambda each: each.after or date.min)  # stable: as they were done
         for found, at in days:
@@ -186,7 +186,7 @@ class Life:
         severity = self._severity(group, days)
         worse = _RANK[severity] > _RANK[each.severity]
         if closed and each.by_person and not worse:
-            # Whoever resolved it knows that it is still there; it becomes news again after the cool-down, or by rank.
+            # The user who resolved it knows about it; it is reported again after the cool-down, or if it is worse.
             each.last, each.days = day, days
             return
         if group.root == each.group.root or (group.size >= each.group.size and each.group.root in group.keys):

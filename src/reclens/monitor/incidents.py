@@ -1,4 +1,4 @@
-"""Incidents on disk: what each day found and what people did are kept, and incidents are made from both.
+"""Incidents on disk, derived from the stored findings of each day and the stored user actions.
 
 ::
 
@@ -6,8 +6,8 @@
     actions.jsonl           what people did, one line each
     incidents.json          the incidents, made from the files above: nothing is lost with it but what was withdrawn
 
-Each file is written whole or not at all. A run that is killed between two of them and runs again makes the same, and so
-do days that run again after a correction: incidents that they no longer show are withdrawn.
+Each file is written atomically. A run that is killed between two writes gives the same result when it is repeated. If a
+corrected day runs again, incidents that it no longer shows are withdrawn.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["IncidentStore"]
 
 @dataclass(frozen=True, kw_only=True)
 class _Day:
-    """The findings of a day, and when they were first found so."""
+    """The findings of a day, and the time at which they were first found."""
 
     found: DayFindings
     at: datetime
@@ -43,7 +43,7 @@ class _Day:
 
 @dataclass(frozen=True, kw_only=True)
 class _Known:
-    """What was last made: incidents, those that were withdrawn since, and how often each was."""
+    """The last result: incidents, withdrawn incidents, and their numbers of withdrawals."""
 
     incidents: tuple[Incident, ...] = ()
     withdrawn: tuple[Incident, ...] = ()
@@ -62,10 +62,10 @@ class IncidentStore:
     """The incidents of a monitor.
 
     Args:
-        folder: Where they are; made with the first write.
-        rules: Name of an indicator -> how it is judged, and whom it concerns.
+        folder: Folder of the files; created by the first write.
+        rules: Name of an indicator -> its rule.
         resolve_days: Calm days after which an incident is resolved.
-        cool_down: Days within which what comes back is the same incident.
+        cool_down: Days within which a returning finding reopens the same incident.
     """
 
     def __init__(
@@ -90,18 +90,18 @@ class IncidentStore:
         annotations: Sequence[Annotation] = (),
         at: datetime | None = None,
     ) -> tuple[Notice, ...]:
-        """Take in what a day found, in place of what it had found before.
+        """Store the findings of a day, replacing earlier findings of the same day.
 
         Args:
             day: The day.
             detections: Columns of DETECTIONS.
             series: Columns of SERIES with the days before: contributions and SLOs are made from them.
             gate: The data gate of the day: unless it passed, it is the only incident of the day.
-            annotations: What happened.
-            at: Now, UTC.
+            annotations: Annotated events.
+            at: Current time, UTC.
 
         Returns:
-            Notices of this day and of later ones, the oldest first. One that was sent has the same key again.
+            Notices of this day and of later ones, the oldest first. A repeated notice keeps its key.
 
         Raises:
             WorkspaceError: If a file cannot be read or written.
@@ -110,7 +110,7 @@ class IncidentStore:
         with self._lock():
             place = self.folder / "days" / f"{day.isoformat()}.json"
             before = self._read(place, _DAY)
-            # JSON has no tuples and no sets of a type of its own: what was read is compared with what would be.
+            # JSON has no tuples or sets, so that the comparison uses the decoded form of both.
             new = _DAY.validate_json(_DAY.dump_json(_Day(found=found, at=at or datetime.now(UTC))))
             if before is None or before.found != new.found:
                 made_folder(place.parent)
@@ -119,10 +119,10 @@ class IncidentStore:
         return tuple(each for each in known.notices if each.day >= day)
 
     def list(self, *, status: str | None = None) -> Sequence[Incident]:
-        """Incidents, the newest first, those that were withdrawn among them.
+        """Incidents, the newest first, including withdrawn ones.
 
         Args:
-            status: Only those: ``open``, ``acknowledged`` or ``resolved``.
+            status: Keep only this status: ``open``, ``acknowledged`` or ``resolved``.
         """
         known = self._known()
         found = [each for each in (*known.incidents, *known.withdrawn) if status is None or each.status == status]
@@ -132,7 +132,7 @@ class IncidentStore:
         """One incident.
 
         Raises:
-            UnknownNameError: If there is none of that id.
+            UnknownNameError: If no incident has this id.
         """
         found = {each.id: each for each in self.list()}
         if id not in found:
@@ -140,19 +140,19 @@ class IncidentStore:
         return found[id]
 
     def acknowledge(self, id: str, *, by: str, note: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
-        """Say that somebody looks after it.
+        """Acknowledge an incident.
 
         Raises:
-            UnknownNameError: If there is none of that id.
+            UnknownNameError: If no incident has this id.
             UsageError: If it is resolved.
         """
         return self._act(id, "acknowledged", by=by, note=note, at=at)
 
     def resolve(self, id: str, *, by: str, note: str = "", at: datetime | None = None) -> Incident:  # noqa: A002
-        """End it. Seen again within the cool-down it stays ended, unless it is worse.
+        """Resolve an incident. It stays resolved during the cool-down, unless it gets worse.
 
         Raises:
-            UnknownNameError: If there is none of that id.
+            UnknownNameError: If no incident has this id.
             UsageError: If it is resolved.
         """
         return self._act(id, "resolved", by=by, note=note, at=at)
@@ -166,19 +166,19 @@ class IncidentStore:
         note: str = "",
         at: datetime | None = None,
     ) -> Incident:
-        """Send no notices of it for some days.
+        """Snooze the notices of an incident.
 
         Args:
             until: Last day without notices.
 
         Raises:
-            UnknownNameError: If there is none of that id.
+            UnknownNameError: If no incident has this id.
             UsageError: If it is resolved.
         """
         return self._act(id, "snoozed", by=by, note=note, at=at, until=until)
 
     def days(self) -> Sequence[date]:
-        """Days that were taken in, in order."""
+        """Stored days, in order."""
         return sorted(date.fromisoformat(each.stem) for each in (self.folder / "days").glob("*.json"))
 
     # ----------------------------------------------------------------------------------------------------------- files
@@ -206,13 +206,13 @@ class IncidentStore:
         return self.show(id)
 
     def _append(self, line: bytes) -> None:
-        """Add a line of actions; the file is written anew, so that a line is there or not."""
+        """Append an action; the file is rewritten atomically."""
         place = self.folder / "actions.jsonl"
         before = place.read_bytes() if place.exists() else b""
         write_bytes(place, before + line)
 
     def _make(self, at: datetime) -> _Known:
-        """Incidents from all days and actions, and what was withdrawn since they were last made."""
+        """Rebuild incidents from all days and actions, with those withdrawn since the last build."""
         before = self._known()
         days = [self._day(self.folder / "days" / f"{day.isoformat()}.json") for day in self.days()]
         text = self.folder / "actions.jsonl"
@@ -238,7 +238,7 @@ class IncidentStore:
         return known
 
     def _day(self, place: Path) -> _Day:
-        """A day, read again only if its file was written anew: a backfill folds all days for each of them."""
+        """A day, cached until its file changes, because a backfill folds all days for each day."""
         status = place.stat()
         mark = status.st_ino, status.st_mtime_ns, status.st_size
         held = self._held.get(place)
@@ -262,7 +262,7 @@ class IncidentStore:
 
     @contextmanager
     def _lock(self) -> Generator[None]:
-        """One writer at a time: the run, the command line or a page; the others wait."""
+        """Lock for one writer at a time (run, command line or page); others wait."""
         made_folder(self.folder)
         with (self.folder / "lock").open("a+b") as file:
             try:
@@ -278,7 +278,7 @@ class IncidentStore:
 
 
 def _of_withdrawn(incident: Incident, returns: Mapping[str, int]) -> Notice:
-    """What is told of an incident that a corrected day no longer shows."""
+    """The notice for an incident that a corrected day no longer shows."""
     return Notice(
         key=f"withdrawn:{incident.id}:{returns[incident.id]}",
         code="resolved",

@@ -1,4 +1,4 @@
-"""What another engine makes the marts of a day from: the log as it was read, and what was known of its users and items.
+"""The input of an external mart engine: the log of a day as read, and the known facts about its users and items.
 
 ::
 
@@ -7,8 +7,8 @@
     state/landed/user_facts/2026-01-05.parquet    segment of each user of the day, and whether it is new
     state/landed/item_facts/2026-01-05.parquet    category of each item of the day, whether it is new, …
 
-Each has a column ``day``. Whatever is known of a user or an item depends on the days before, and on their data gates:
-it is written down with the day, so that a day is made again from the same.
+Each has a column ``day``. Facts about users and items depend on the previous days and their data gates. They are
+stored with the day, so that reruns use the same input.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ _ADDED: Final = "late, segment, new_user, category, new_item, fresh_item, inform
 
 @runtime_checkable
 class Marts(Protocol):
-    """Makes the marts of days elsewhere, from what was landed."""
+    """Makes marts in an external engine from landed days."""
 
     def build(self, project: Project, days: Sequence[date]) -> None:
-        """Make the marts of days, in place of those that are there.
+        """Make the marts of days and replace existing ones.
 
         Args:
             project: The monitor.
-            days: The days, in order and without a gap.
+            days: The days, consecutive and in order.
 
         Raises:
-            WorkspaceError: If they cannot be made; what is there of them then is made anew by the next build.
+            WorkspaceError: If they cannot be made; the next build replaces partial results.
         """
         ...
 
@@ -60,12 +60,12 @@ class Marts(Protocol):
 
 
 def landed_folder(project: Project) -> Path:
-    """Where days are landed."""
+    """Folder of the landed days."""
     return project.state / "landed"
 
 
 def land_day(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
-    """Write the tables of a day, each whole or not at all.
+    """Write the tables of a day, each atomically.
 
     Raises:
         WorkspaceError: If they cannot be written.
@@ -90,7 +90,7 @@ def land_day(connection: duckdb.DuckDBPyConnection, project: Project, day: date)
 
 
 def clear_day(project: Project, day: date) -> None:
-    """Remove the tables of a day: it has no rows, or they are written anew.
+    """Remove the tables of a day: it has no rows, or they are rewritten.
 
     Raises:
         WorkspaceError: If they cannot be removed.
@@ -104,7 +104,7 @@ def clear_day(project: Project, day: date) -> None:
 
 
 def outline(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
-    """What later days have to know of a day whose marts are not made yet: ids, versions, and clicks of items."""
+    """Facts that later days need of a day whose marts are pending: ids, versions, and clicks of items."""
     return {
         "users": frame(
             connection, "SELECT DISTINCT user_id::VARCHAR AS user_id FROM impressions WHERE user_id IS NOT NULL"

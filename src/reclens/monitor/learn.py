@@ -1,6 +1,6 @@
-"""Settings learned from the days that were run: bounds of checks and values to keep, as a diff to accept.
+"""Propose settings learned from completed days, bounds of checks and SLOs, as a diff to review.
 
-Nothing is changed before the diff is accepted. Days whose gate failed teach nothing but what their checks saw.
+Nothing changes before the diff is accepted. Of days whose gate failed, only the values of their checks are used.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _CHECKS: Final = {
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """One setting that is proposed.
+    """One proposed setting.
 
     Attributes:
         section: Section of ``monitor.toml``, such as ``"gate"`` or ``"indicators.ctr"``.
         key: The setting.
-        was: What it is now; None where nothing is.
-        value: What is proposed.
-        low: The least that was seen on a day.
-        high: The most.
-        days: Days that it was learned from.
+        was: Current value; None if it is not set.
+        value: Proposed value.
+        low: Smallest daily value.
+        high: Largest daily value.
+        days: Number of days it was learned from.
     """
 
     section: str
@@ -70,12 +70,12 @@ class Change:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What is proposed.
+    """The proposed settings.
 
     Attributes:
         changes: The settings.
-        before: ``monitor.toml`` as it is.
-        after: The same with the changes; comments stay.
+        before: Current ``monitor.toml``.
+        after: The file with the changes; comments are kept.
     """
 
     changes: tuple[Change, ...]
@@ -84,7 +84,7 @@ class Proposal:
 
     @property
     def diff(self) -> str:
-        """The changes as a unified diff; empty where nothing is proposed."""
+        """The changes as a unified diff; empty if nothing is proposed."""
         names = (SETTINGS_FILE, f"{SETTINGS_FILE} (learned)")
         lines = difflib.unified_diff(self.before.splitlines(), self.after.splitlines(), *names, lineterm="")
         return "\n".join(lines)
@@ -99,7 +99,7 @@ def learn(project: Project, *, start: date | None = None, end: date | None = Non
 
     Args:
         project: The monitor.
-        start: First day; by default the first that was run.
+        start: First day; by default the first completed day.
         end: Last day.
 
     Raises:
@@ -121,10 +121,10 @@ def learn(project: Project, *, start: date | None = None, end: date | None = Non
 
 
 def accept(project: Project, proposal: Proposal) -> None:
-    """Write what is proposed into ``monitor.toml``.
+    """Write the proposed settings to ``monitor.toml``.
 
     Raises:
-        UsageError: If the file was changed since, or what is proposed is not valid.
+        UsageError: If the file has changed since, or the proposed settings are invalid.
     """
     place = project.folder / SETTINGS_FILE
     if place.read_text(encoding="utf-8") != proposal.before:
@@ -172,7 +172,7 @@ def _shares(gates: Iterable[GateResult], settings: MonitorSettings) -> Iterator[
 
 
 def _kept(series: pl.DataFrame, settings: MonitorSettings) -> Iterator[Change]:
-    """Values that most days kept, of indicators for which none is set."""
+    """SLOs that most days met, for indicators without one."""
     whole = series.filter(pl.col("dimension") == OVERALL).drop_nulls("value")
     for (name,), rows in whole.group_by("indicator", maintain_order=True):
         info = describe(str(name))
@@ -191,12 +191,12 @@ def _kept(series: pl.DataFrame, settings: MonitorSettings) -> Iterator[Change]:
 
 
 def _worth(info: IndicatorInfo) -> bool:
-    """Whether a value to keep says something: a rate or a time, of which one direction is bad."""
+    """Whether an SLO is meaningful: for a rate or a time with a bad direction."""
     return info.direction != "both" and info.unit in ("share", "ms")
 
 
 def _round(value: float, way: Any) -> float:
-    """Two digits that count, towards the lenient side."""
+    """Round to two significant digits, towards the lenient side."""
     if not value:
         return 0.0
     step = 10.0 ** (math.floor(math.log10(abs(value))) - 1)

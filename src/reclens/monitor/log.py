@@ -1,4 +1,4 @@
-"""Logs of any shape as one view: a row an impression, in the columns of the schema, of one day."""
+"""Read logs of any shape as one view of a day: one row per impression, in the columns of the schema."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ class LogDay:
         bounds: The day.
         files: The files that were read; empty for a table.
         columns: Columns of the log, by their names here, each with its type in the log.
-        missing: Columns that the monitor knows and the log lacks.
+        missing: Known columns that are missing from the log.
         features: Columns of features, each with its type.
-        outside: Rows of the file of the day that belong to another day, and all its rows; None where files are not
+        outside: Rows of the file of the day that belong to another day, and all its rows; None if files are not
             named after days.
-        apart: Whether clicks are kept apart.
+        apart: Whether clicks are in a separate log.
     """
 
     bounds: DayBounds
@@ -94,7 +94,7 @@ class LogDay:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of the log: what stands behind FROM, its columns by their names here, and how they are called there."""
+    """A table of the log: its FROM expression, its columns by schema name, and their names in the log."""
 
     source: str
     types: Mapping[str, str]
@@ -114,7 +114,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
         bounds: The day.
 
     Raises:
-        DataError: If the log cannot be read: there is none, a file is cut off, or it is of another shape.
+        DataError: If the log cannot be read: it is missing, a file is truncated, or it has another shape.
     """
     log = project.settings.log
     try:
@@ -147,7 +147,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
 def open_table(
     connection: duckdb.DuckDBPyConnection, project: Project, path: str, bounds: DayBounds, *, view: str
 ) -> Mapping[str, str] | None:
-    """Make a view of the rows that a further table has of a day; its columns with their types, None without files.
+    """Make a view of the rows of another table for a day. Returns its columns with types, None without files.
 
     Raises:
         DataError: If it cannot be read.
@@ -241,7 +241,7 @@ def _outside(
 
 
 def _without(name: str, there: Mapping[str, str]) -> str:
-    """What stands for a column that the log lacks; a request without an id is a user at a moment on a surface."""
+    """Expression for a missing column; a request without an id is identified by user, time and surface."""
     if name == REQUEST and {USER, TIMESTAMP} <= set(there):
         parts = ", ".join(part for part in (USER, TIMESTAMP, SURFACE) if part in there)
         return f"hash({parts}) AS {name}"
@@ -249,7 +249,7 @@ def _without(name: str, there: Mapping[str, str]) -> str:
 
 
 def _lists_of(table: _Table) -> dict[str, str]:
-    """Columns that hold lists: what an entry of them is -> the column."""
+    """Columns that hold lists: name of an entry -> column."""
     return {_LISTS.get(name, name): name for name, kind in table.types.items() if kind.endswith("[]")}
 
 
@@ -265,7 +265,7 @@ def _items_of(table: _Table) -> str:
 
 
 def _unnested(table: _Table) -> dict[str, str]:
-    """Expressions of a row a request: lists become rows. An empty list keeps one row, without an item.
+    """Expressions of one row per request: lists become rows. An empty list keeps one row, without an item.
 
     ``clicked`` is a list of truth values beside that of the items; or ``clicked_items`` holds the ids that were.
     """
@@ -291,7 +291,7 @@ def _joined(
     zone: str,
     window: timedelta,
 ) -> str:
-    """Impressions with the clicks of a log of its own: clicks of the window after the day belong to it too."""
+    """Impressions joined with a separate log of clicks, including clicks in the window after the day."""
     if not clicks.types:
         create(connection, "click_log", "SELECT NULL::DATE AS day, NULL::BOOLEAN AS matched WHERE false")
         return f"SELECT *, false AS {CLICKED} FROM ({rows})"

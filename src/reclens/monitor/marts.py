@@ -42,10 +42,10 @@ _MOST_CODES: Final = 1000
 
 
 def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> None:
-    """Make the table ``impressions`` from the view ``log``, with what is known of users and items.
+    """Make the table ``impressions`` from the view ``log``, with the known facts about users and items.
 
     Raises:
-        DataError: If a file is cut off.
+        DataError: If a file is truncated.
     """
     day = log.bounds.day
     typed = [
@@ -53,7 +53,7 @@ def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: L
         for name, kind in COLUMNS.items()
         if name not in (TIMESTAMP, RECEIVED, USER, ITEM, REQUEST)
     ]
-    # A value that cannot be read as what it has to be is null; ids are what they are.
+    # A value that cannot be cast is null; ids keep their type.
     events = f"SELECT DATE '{day}' AS day, log.* REPLACE ({', '.join(typed)}) FROM log"
     run(connection, f"CREATE OR REPLACE TEMP VIEW events AS {events}")
     _user_facts(connection, project, day)
@@ -70,20 +70,20 @@ def make_marts(
     keep: bool = True,
     elsewhere: bool = False,
 ) -> dict[str, pl.DataFrame]:
-    """The tables of a day, from the table ``impressions``; what is known of users, items and versions grows.
+    """Make the tables of a day from the table ``impressions``, and update known users, items and versions.
 
     Args:
-        connection: Where the table is.
+        connection: Connection that has the table.
         project: The monitor.
-        log: What was opened.
-        keep: Whether bins and ids of this day are kept for later ones: not those of a day that failed its gate.
-        elsewhere: Whether another engine makes what the queries of ``monitor/sql`` make: then the day is landed for it.
+        log: The opened log.
+        keep: Whether bins and ids of this day are kept for later days; False if its gate failed.
+        elsewhere: Whether another engine runs the queries of ``monitor/sql``; then the day is landed for it.
 
     Returns:
         Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them; in outline where made elsewhere.
 
     Raises:
-        DataError: If a further table cannot be read.
+        DataError: If another table cannot be read.
         WorkspaceError: If the day cannot be landed.
     """
     settings, day = project.settings, log.bounds.day
@@ -118,12 +118,12 @@ def make_marts(
 
 
 def in_order(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The tables with their rows in the order of their keys: that of groups depends on threads."""
+    """The tables sorted by their keys, because the order of groups depends on threads."""
     return {name: table.sort([key for key in KEYS[name] if key in table.columns]) for name, table in tables.items()}
 
 
 def _as_codes(connection: duckdb.DuckDBPyConnection, query: str) -> str:
-    """The query with texts of few values as codes: grouping by them is several times as fast."""
+    """The query with low-cardinality texts as codes, which makes grouping several times faster."""
     values: dict[str, list[str]] = {}
     for table, names in _CODED.items():
         listed = ", ".join(f"list(DISTINCT {name}::VARCHAR)" for name in names)
@@ -145,7 +145,7 @@ def _as_codes(connection: duckdb.DuckDBPyConnection, query: str) -> str:
 def _user_facts(connection: duckdb.DuckDBPyConnection, project: Project, day: date) -> None:
     """Make ``user_facts``: ``day, user_id, segment, new_user``.
 
-    The last is null in the first days of the monitor, to which everybody is new.
+    The last is null in the first days of the monitor, when every user is new.
     """
     tables = project.settings.tables
     known = _known(connection, project, "users", day)
@@ -217,14 +217,14 @@ def _known(connection: duckdb.DuckDBPyConnection, project: Project, name: str, d
 
 
 def _remember(project: Project, day: date, tables: Mapping[str, pl.DataFrame]) -> None:
-    """Add the ids of the day; what an earlier run of this day added, and it alone, is taken off first."""
+    """Add the ids of the day after removing those that an earlier run of this day added."""
     for name, (table, column) in _KNOWN.items():
         known = project.read_known(name)
         ids = tables[table].select(id=pl.col(column).cast(pl.String)).drop_nulls().unique()
         before = known.filter(pl.col("first_day") != day) if known is not None else _nobody()
         earlier = before.filter(pl.col("first_day") < day)
         new = ids.join(earlier, on="id", how="anti").with_columns(first_day=pl.lit(day))
-        # A day that is run after later ones was there before them.
+        # A day that runs after later days still precedes them.
         later = before.filter(pl.col("first_day") > day).join(new, on="id", how="anti")
         if known is None or new.height or before.height < known.height:
             grown = pl.concat([earlier, later, new]).sort("id")
@@ -254,7 +254,7 @@ def _clicks_of(place: Path, _: int) -> pl.DataFrame:
 
 
 def reference_days(project: Project, day: date) -> list[date]:
-    """The days that distributions of a day are held against: run, through the gate, before it, and like others.
+    """The days that distributions of a day are compared with: run, through the gate, before it, and like others.
 
     Days of an incident that is noted as such, holidays and days whose alerts are suppressed are none of them.
     """
@@ -266,7 +266,7 @@ def reference_days(project: Project, day: date) -> list[date]:
 
 
 def _unusual_days(project: Project) -> set[date]:
-    """Days that are like no other, for all of the log: holidays, noted incidents, and what is suppressed."""
+    """Exceptional days for the whole log: holidays, annotated incidents, and suppressed days."""
     found = set(project.settings.holidays)
     for each in Annotations(project.notes).list():
         if each.dimension is None and (each.suppress or each.kind in ("holiday", "incident")):
@@ -275,7 +275,7 @@ def _unusual_days(project: Project) -> set[date]:
 
 
 def _whole(connection: duckdb.DuckDBPyConnection, project: Project, path: str) -> tuple[str, dict[str, str]]:
-    """A table that is not by day: what stands behind FROM, and its columns with their types."""
+    """A table without days: its FROM expression, and its columns with types."""
     place = project.place(path)
     pattern = str(place / "*.parquet") if place.is_dir() else str(place)
     source = f"read_parquet({constant(pattern)}, union_by_name = true)"

@@ -1,6 +1,6 @@
-"""What other rooms measured of a day, as values: the embedding space, its index, fairness, what stages lose.
+"""Values of a day from other modules: the embedding space, its index, fairness, losses of stages.
 
-A day has its values in ``measures/2026-01-05.json``; the run of the day reads them, and they are watched as indicators.
+A day has its values in ``measures/2026-01-05.json``; the run of the day reads them and monitors them as indicators.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Measured:
     Attributes:
         indicator: One of :data:`MEASURED`.
         value: The value.
-        error: Its standard error; None where there is none.
-        n: What is behind it: items, queries or users.
-        dimension: What it is of.
-        slice: Which part.
+        error: Standard error, or None.
+        n: Sample size: items, queries or users.
+        dimension: Dimension of the value.
+        slice: Slice of the dimension.
     """
 
     indicator: str
@@ -62,7 +62,7 @@ def of_exploration(found: Exploration) -> list[Measured]:
 
 
 def of_audit(audit: Audit) -> list[Measured]:
-    """What each group gets less what its reference gets; the slice is ``GROUP/MEASURE``."""
+    """Value of each group minus that of its reference; the slice is ``GROUP/MEASURE``."""
     return [
         _measured(
             "fairness_gap",
@@ -85,10 +85,10 @@ def of_stages(found: StageEvaluation) -> list[Measured]:
 
 
 def write_measures(project: Project, day: date, values: Iterable[Measured]) -> None:
-    """Keep the values of a day for its run; they replace those that are there.
+    """Store the values of a day for its run, replacing existing values.
 
     Raises:
-        UnknownNameError: If a value is of no such indicator.
+        UnknownNameError: If a value belongs to an unknown indicator.
     """
     listed = list(values)
     for each in listed:
@@ -102,7 +102,7 @@ def read_measures(project: Project, day: date) -> pl.DataFrame | None:
     """The values of a day as sums: ``indicator, dimension, slice, total, variance, days, n``; None without any.
 
     Raises:
-        DataError: If the file is no such list.
+        DataError: If the file is not a valid list of values.
     """
     place = project.place(project.settings.tables.measures) / f"{day.isoformat()}.json"
     if not place.is_file():
@@ -132,7 +132,7 @@ def _sums(values: Sequence[Measured]) -> pl.DataFrame:
 def _measured(
     indicator: str, estimate: Estimate, *, exact: bool = False, dimension: str = OVERALL, slice_: str = "all"
 ) -> Measured:
-    """A value with the standard error that its interval tells of; what is exact has none."""
+    """A value with the standard error implied by its interval; exact values have none."""
     error = None
     if not exact and estimate.low is not None and estimate.high is not None:
         error = (estimate.high - estimate.low) / (2 * NormalDist().inv_cdf(0.5 + estimate.level / 2))

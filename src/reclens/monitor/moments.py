@@ -1,4 +1,4 @@
-"""Times of a log as SQL: whatever type they have there, as TIMESTAMP in UTC."""
+"""SQL for the times of a log: values of any type as TIMESTAMP in UTC."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def moment(column: str, kind: str, zone: str) -> str:
 
 
 def inside(column: str, kind: str, start: datetime, end: datetime, zone: str) -> str:
-    """Whether a time is within a range; in the type of the log, so that Parquet skips what is outside."""
+    """Whether a time is within a range; in the type of the log, so that Parquet can skip row groups."""
     first, last = (constant(f"{each.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}") for each in (start, end))
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"{column} >= {first[:-1]}+00'::TIMESTAMPTZ AND {column} < {last[:-1]}+00'::TIMESTAMPTZ"

@@ -1,14 +1,14 @@
-"""Messages on their way: on disk before they are sent, in order, and none twice.
+"""A persistent outbox: messages are stored before they are sent, and are sent in order and once.
 
 ::
 
     queue/000001-5f2a9c1e.json    a message; its number is its place, and the rest tells its key
     sent/3b1f0a77.json            how far a receiver has got
 
-A message is in the queue once, whatever runs again, because its key is in the name of its file. Each receiver gets the
-messages in their order; the first one that cannot be sent stops it until the next run, and the others go on. If a
-process is killed after a message was accepted and before that was written down, the message is sent again with the same
-identity: a file leaves it out, a mail server and a webhook get the identity to do the same.
+A message is queued once, even if a run is repeated, because the name of its file contains its key. Each receiver gets
+the messages in order. A failed message stops that receiver until the next run; the others continue. If a process is
+killed after a message was accepted but before this was stored, the message is sent again with the same identity: a file
+skips the duplicate, and mail servers and webhooks can use the identity to do the same.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ class Message:
     """A message to people.
 
     Attributes:
-        key: Its identity: a message of a key is sent once.
+        key: Unique key: only one message with this key is sent.
         title: One line.
         text: Lines of plain text.
-        severity: How urgent it is.
-        thread: What it is about, such as the id of an incident.
+        severity: Severity.
+        thread: Thread identifier, such as the id of an incident.
         link: Address of the page that shows more.
-        facts: Short facts beside the text, label -> value.
+        facts: Short additional facts, label -> value.
     """
 
     key: str
@@ -53,13 +53,13 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """What one receiver got.
+    """Delivery status of one receiver.
 
     Attributes:
         receiver: Its address.
-        sent: Messages that it accepted now.
-        waiting: Messages that wait for it.
-        problem: Why they wait; None if none does.
+        sent: Number of messages accepted in this run.
+        waiting: Number of waiting messages.
+        problem: Reason for waiting; None if no message waits.
     """
 
     receiver: str
@@ -70,7 +70,7 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """How far a receiver has got."""
+    """Progress of a receiver."""
 
     receiver: str
     last: int
@@ -82,24 +82,24 @@ _PLACE: Final = TypeAdapter(_Place)
 
 
 class Outbox:
-    """The messages of a monitor. One process at a time: runs are kept apart by the lock of the project.
+    """The messages of a monitor. One process at a time may use it; runs hold the lock of the project.
 
     Args:
-        folder: Where it is; made with the first message.
+        folder: Folder of the outbox; created with the first message.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
     def add(self, messages: Sequence[Message], *, receivers: Sequence[str]) -> int:
-        """Put messages at the end of the queue; those that were in it before are left out.
+        """Put messages at the end of the queue; known messages are skipped.
 
         Args:
             messages: In order.
-            receivers: Addresses: one that is new gets these messages and later ones, not those before.
+            receivers: Addresses; a new one gets these and later messages, not earlier ones.
 
         Returns:
-            Number of messages that are new.
+            Number of new messages.
 
         Raises:
             WorkspaceError: If the folder cannot be written.
@@ -121,7 +121,7 @@ class Outbox:
         return new
 
     def send(self, receivers: Mapping[str, Notifier]) -> list[Delivery]:
-        """Send to each receiver what waits for it, in order, until one is not accepted.
+        """Send waiting messages to each receiver, in order, until one is not accepted.
 
         Args:
             receivers: Address -> notifier.
@@ -133,7 +133,7 @@ class Outbox:
         return [self._send(address, notifier, queue) for address, notifier in receivers.items()]
 
     def waiting(self, receiver: str) -> list[Message]:
-        """Messages that wait for a receiver, in order."""
+        """Messages waiting for a receiver, in order."""
         last = self._last(receiver)
         return [
             _read(self._file(number, mark), _MESSAGE)

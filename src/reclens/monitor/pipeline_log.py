@@ -1,4 +1,4 @@
-"""The tables of a day beside the impressions: retrievers, stages, clicks without an impression, ages of features."""
+"""Tables of a day other than the impressions: retrievers, stages, clicks without an impression, ages of features."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _COLUMNS: Final = {
 
 
 def pipeline_tables(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay) -> dict[str, pl.DataFrame]:
-    """What retrievers brought, what stages lost, and which clicks found their impression.
+    """Contributions of retrievers, losses of stages, and clicks matched to impressions.
 
     Returns:
-        ``pipeline`` and ``latency``, each where there is something to count.
+        ``pipeline`` and ``latency``, each if it has data.
 
     Raises:
         DataError: If a table cannot be read.
@@ -79,7 +79,7 @@ def _latency(connection: duckdb.DuckDBPyConnection, what: str, table: str) -> pl
 
 
 def staleness_table(connection: duckdb.DuckDBPyConnection, log: LogDay) -> pl.DataFrame | None:
-    """Hours since each feature that holds times was computed, by combination of slices: sums; None without any."""
+    """Sums of the ages in hours of features that hold times, by combination of slices; None without any."""
     parts: list[pl.DataFrame] = []
     for name, kind in log.features.items():
         if not kind.startswith(("TIMESTAMP", "DATE")):

@@ -1,4 +1,4 @@
-"""Where the rows of a day stand: the files of a path that can hold them, and the moments a day begins and ends."""
+"""Locate the rows of a day: the files of a path that can hold them, and the start and end of the day."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class DayBounds:
 
     Attributes:
         day: The day.
-        start: Its first moment, UTC.
-        end: The first moment of the next one, UTC.
+        start: Start, UTC.
+        end: Start of the next day, UTC.
     """
 
     day: date
@@ -49,7 +49,7 @@ def day_bounds(day: date, zone: ZoneInfo) -> DayBounds:
 
 
 def utc_days(bounds: DayBounds) -> list[date]:
-    """The days of UTC that a day has a part in.
+    """The UTC days that a day overlaps.
 
     Example:
         >>> [str(day) for day in utc_days(day_bounds(date(2026, 1, 5), ZoneInfo("Europe/Berlin")))]
@@ -79,11 +79,11 @@ def files_of(path: Path, bounds: DayBounds) -> Files:
 
     Args:
         path: A file; or a folder, with files or folders named after days, or with files of any names. Names that begin
-            with a dot or an underscore are skipped: that is how unfinished files are named.
+            with a dot or an underscore are skipped: such names mark unfinished files.
         bounds: The day.
 
     Raises:
-        DataError: If there is no such path.
+        DataError: If the path does not exist.
     """
     if path.is_file():
         return Files((path,), (), dated=False)

@@ -1,4 +1,4 @@
-"""The folder of a monitor: settings, the state of each day, and what others read.
+"""The folder of a monitor: settings, the state of each day, and published files.
 
 ::
 
@@ -11,8 +11,8 @@
     state/days/2026-01-05/           cells, items, …, series (Parquet); gate.json; card.json, written last
     published/series.parquet, …      all days in one file, for the dashboard and other readers
 
-Every file is written under a temporary name and renamed, so that a reader sees the old one or the new one. A day with a
-``card.json`` is whole; whatever a killed run left is written anew when the day runs again.
+Every file is written under a temporary name and renamed, so that readers see the old or the new version. A day with a
+``card.json`` is complete; files that a killed run left behind are rewritten when the day runs again.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Project:
     """The folder of a monitor.
 
     Args:
-        folder: The folder that ``monitor.toml`` is in.
+        folder: Folder with ``monitor.toml``.
 
     Raises:
         WorkspaceError: If there is no ``monitor.toml``.
@@ -72,24 +72,24 @@ class Project:
 
     @cached_property
     def settings(self) -> MonitorSettings:
-        """What ``monitor.toml`` says."""
+        """The settings in ``monitor.toml``."""
         return load_monitor_settings(self.folder)
 
     def place(self, path: str | Path) -> Path:
-        """A path of the settings: relative ones start at the folder."""
+        """Resolve a path of the settings relative to the folder."""
         return self.folder / path
 
     @contextmanager
     def lock(self, *, wait: float = 0.0) -> Generator[None]:
-        """Keep other runs out: one at a time writes the state.
+        """Lock the state, so that one run at a time writes it.
 
-        The lock is one of the system, which is gone when the process ends, however it ends.
+        The operating system releases the lock when the process ends for any reason.
 
         Args:
             wait: Seconds to wait for another run to end.
 
         Raises:
-            NameTakenError: If another run has it.
+            NameTakenError: If another run holds the lock.
             WorkspaceError: If the folder cannot be written.
         """
         with self._lock("lock", wait):
@@ -98,13 +98,13 @@ class Project:
 
     @contextmanager
     def check_lock(self, *, wait: float = 0.0) -> Generator[None]:
-        """Keep other checks out, and no run: one that hangs holds :meth:`lock`, and is what a check has to tell of.
+        """Lock out other checks but not runs, because a check must report a run that hangs while it holds :meth:`lock`.
 
         Args:
             wait: Seconds to wait for another check to end.
 
         Raises:
-            NameTakenError: If another check has it.
+            NameTakenError: If another check holds the lock.
             WorkspaceError: If the folder cannot be written.
         """
         with self._lock("check-lock", wait):
@@ -128,14 +128,14 @@ class Project:
     # -------------------------------------------------------------------------------------------------------- one day
 
     def day_folder(self, day: date) -> Path:
-        """Where the state of a day is."""
+        """Folder of the state of a day."""
         return self.state / ("held" if day in self._held else "days") / day.isoformat()
 
     @contextmanager
     def holding(self) -> Generator[None]:
-        """Days that are begun within are held: this object sees them, and nobody else until they are finished.
+        """Hold days that start within this context: only this object sees them until they are finished.
 
-        What a killed run held is gone: its days are as they were before.
+        Held days of a killed run are discarded; the days remain unchanged.
         """
         try:
             rmtree(self.state / "held", ignore_errors=True)
@@ -145,22 +145,22 @@ class Project:
             rmtree(self.state / "held", ignore_errors=True)
 
     def hold(self, day: date) -> None:
-        """Keep what is written of a day from now on apart, until :meth:`release`."""
+        """Write the files of a day to a separate folder until :meth:`release`."""
         self._held.add(day)
 
     def release(self, day: date) -> None:
-        """End the holding of a day: what is written of it from now on is seen by all."""
+        """Stop holding a day: later writes are visible to all readers."""
         self._held.discard(day)
 
     def days(self) -> list[date]:
-        """The days that were run and are whole, in order."""
+        """The completed days, in order."""
         return [date.fromisoformat(each.name) for each in self._folders() if (each / _CARD).is_file()]
 
     def write_day(self, day: date, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: DayCard) -> None:
-        """Write the state of a day; what another run of it left is replaced.
+        """Write the state of a day; replaces files of an earlier run.
 
         Raises:
-            WorkspaceError: If it cannot be written, such as on a full disk: the day counts as not run then.
+            WorkspaceError: If it cannot be written, for example on a full disk; the day then counts as not run.
         """
         folder = made_folder(self.day_folder(day))
         try:
@@ -176,12 +176,12 @@ class Project:
         write_text(folder / _CARD, json.dumps(card, indent=1, default=str, ensure_ascii=False))
 
     def read_day(self, day: date, table: str) -> pl.DataFrame | None:
-        """A table of the state of a day; None if there is none."""
+        """A table of the state of a day, or None."""
         place = self.day_folder(day) / f"{table}.parquet"
         return read_parquet(place) if place.is_file() else None
 
     def read_days(self, days: Sequence[date], table: str) -> pl.DataFrame | None:
-        """A table of several days, one below the other, with a column ``day`` if it has none; None without any."""
+        """A table concatenated over days, with an added column ``day`` if missing; None without data."""
         found: list[pl.DataFrame] = []
         for day in days:
             each = self.read_day(day, table)
@@ -190,7 +190,7 @@ class Project:
         return pl.concat(found, how="diagonal_relaxed") if found else None
 
     def card(self, day: date) -> DayCard | None:
-        """How a day was run; None if it was not."""
+        """The card of a day; None if it was not run."""
         place = self.day_folder(day) / _CARD
         return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
 
@@ -214,19 +214,19 @@ class Project:
         return found
 
     def publish(self, table: str, frame: pl.DataFrame) -> None:
-        """Write ``published/TABLE.parquet`` for readers: the dashboard may be open meanwhile."""
+        """Write ``published/TABLE.parquet`` atomically, while readers such as the dashboard may be open."""
         made_folder(self.published)
         self._write(self.published / f"{table}.parquet", frame)
 
     def read_published(self, table: str) -> pl.DataFrame | None:
-        """What was published; None before anything was."""
+        """A published table; None before the first one."""
         place = self.published / f"{table}.parquet"
         return read_parquet(place) if place.is_file() else None
 
     # ----------------------------------------------------------------------------------------------------- small state
 
     def read_state(self, name: str) -> dict[str, Any] | None:
-        """``state/NAME.json``; None if it was not written yet."""
+        """``state/NAME.json``; None if it does not exist."""
         place = self.state / f"{name}.json"
         return json.loads(place.read_text(encoding="utf-8")) if place.is_file() else None
 
@@ -270,7 +270,7 @@ def _is_day(name: str) -> bool:
 
 
 def _locked(handle: int) -> bool:
-    """Take the lock of a file, unless another process has it."""
+    """Try to lock a file; fails if another process holds the lock."""
     try:
         import fcntl
     except ImportError:  # Windows

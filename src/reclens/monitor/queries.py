@@ -1,8 +1,8 @@
-"""The SQL of the marts: plain SELECTs, one a file of ``monitor/sql``, that DuckDB and PostgreSQL run alike.
+"""The SQL of the marts: plain SELECTs, one per file of ``monitor/sql``, for DuckDB and PostgreSQL.
 
-A query of the name of a table makes that table: ``impressions`` of what was landed, ``lists`` of ``impressions``. The
-others are marts, a row a day and group. What a query asks for as ``$name`` is bound by the runner, and a variable of a
-dbt project.
+A query makes the table of the same name: ``impressions`` from landed days, ``lists`` from ``impressions``. The others
+are marts, with one row per day and group. A parameter ``$name`` is bound by the runner; in a dbt project it is a
+variable.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def names() -> list[str]:
 
 
 def sql(name: str) -> str:
-    """The text of a query, comments and all.
+    """The text of a query, including comments.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If no query has this name.
 
     Example:
         >>> sql("user_cohort").splitlines()[0]
@@ -69,7 +69,7 @@ def asked(name: str) -> list[str]:
 
 
 def variables(settings: LogSettings) -> dict[str, float]:
-    """What the queries ask for."""
+    """The variables of all queries."""
     return {"late_after": settings.late_after, "cutoff": settings.cutoff, "hit_at": settings.hit_at}
 
 
@@ -79,10 +79,10 @@ def of_day(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str
 
 
 def with_marts(tables: Mapping[str, pl.DataFrame], marts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
-    """The tables of a day with its marts: each takes the place of a table, or is added to its rows.
+    """The tables of a day with its marts: each replaces a table or extends its rows.
 
     Args:
-        tables: What was made besides; among them ``bins``.
+        tables: The other tables, including ``bins``.
         marts: Query -> rows, without the column of the day.
     """
     own = {table: marts[name] for name, table in MARTS.items() if table != "bins"}

@@ -1,7 +1,7 @@
-"""What the steps of the monitor hand to each other: codes, numbers and days, and no sentences.
+"""Records that the steps of the monitor exchange: codes, numbers and days, but no text.
 
-A day goes one way: log -> gate and marts -> indicators (the series) -> detections -> incidents -> notices. Each step
-reads what the one before it wrote, and can be run again.
+The steps of a day are: log -> gate and marts -> indicators (the series) -> detections -> incidents -> notices. Each
+step reads the output of the previous one and can be repeated.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ NoticeCode = Literal["opened", "worse", "resolved", "gate_failed", "gate_passed"
 
 
 class SeriesKey(NamedTuple):
-    """Names one series."""
+    """Key of a series."""
 
     indicator: str
     dimension: str = OVERALL
@@ -99,14 +99,14 @@ class DataCheck:
     """One check of the data of a day.
 
     Attributes:
-        code: What was checked, such as ``"rows"`` or ``"not_null"``.
-        state: How it ended. ``not_evaluated``: there was nothing to check, which is not the same as ``passed``.
-        blocking: Whether the numbers of the day are worthless if it fails.
+        code: Code of the check, such as ``"rows"`` or ``"not_null"``.
+        state: Result. ``not_evaluated`` means that there was nothing to check, unlike ``passed``.
+        blocking: Whether a failure invalidates the numbers of the day.
         column: The column, or None for the whole table.
-        seen: What was measured, such as a share of rows.
-        bound: The bound that was asked for.
-        rows: Rows that were checked.
-        failed_rows: Rows that failed; None where the check is not about rows.
+        seen: Measured value, such as a share of rows.
+        bound: The required bound.
+        rows: Number of checked rows.
+        failed_rows: Rows that failed; None if the check does not count rows.
         facts: Further facts, such as the names of new columns.
     """
 
@@ -128,7 +128,7 @@ class GateResult:
     Attributes:
         day: The day.
         checks: Every check, in the order in which they ran: counts come first.
-        state: ``failed`` or ``errored`` if a blocking check ended so; ``not_evaluated`` on a day without data.
+        state: ``failed`` or ``errored`` if a blocking check has that state; ``not_evaluated`` on a day without data.
     """
 
     day: date
@@ -138,18 +138,18 @@ class GateResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """Something that happened, and that explains days or suppresses alerts on them.
+    """An event that explains days or suppresses alerts on them.
 
     Attributes:
         id: Its number, as text.
-        kind: What it was.
+        kind: Kind of event.
         start: First day.
         end: Last day, the same for one day.
-        text: In the words of whoever wrote it.
-        suppress: Whether alerts on these days are suppressed; otherwise they are only explained.
-        dimension: The dimension that it concerns; None for all.
-        slice: The slice of it.
-        by: Who wrote it.
+        text: Text of the author.
+        suppress: Whether alerts on these days are suppressed; otherwise they are only annotated.
+        dimension: The affected dimension; None for all.
+        slice: Slice of the dimension.
+        by: Author.
         at: When, UTC.
     """
 
@@ -172,10 +172,10 @@ class IncidentEvent:
     Attributes:
         code: ``opened``, ``continued``, ``worse``, ``acknowledged``, ``snoozed``, ``resolved``, ``reopened``,
             ``withdrawn`` (the day was corrected).
-        day: The day of the data that it is about; None for what a person did.
-        by: ``monitor``, or who did it.
+        day: The day of the data; None for a user action.
+        by: ``monitor`` or the user.
         at: When, UTC.
-        note: What that person wrote.
+        note: Note of the user.
         facts: Numbers of the event.
     """
 
@@ -192,12 +192,12 @@ class Incident:
     """One incident: a root and its symptoms, over days.
 
     Attributes:
-        id: Short and stable: made from the fingerprint and the first day.
+        id: Short stable id, derived from the fingerprint and the first day.
         root: The series that moved most, at the slice that explains the rest.
-        direction: Where it moved.
+        direction: Direction of the change.
         kind: ``level``, ``drift``, ``slo`` (its error budget burns too fast) or ``gate``.
-        status: Where it stands.
-        severity: From effect × duration × share of the traffic.
+        status: Current status.
+        severity: Derived from effect × duration × share of the traffic.
         first_day: First day.
         last_day: Last day on which it was seen.
         days: Number of days on which it was seen.
@@ -207,11 +207,11 @@ class Incident:
         contributions: Rows ``dimension, slice, mix, rate, share`` of the decomposition of the overall change.
         suspects: Codes of likely causes, the likeliest first: ``deploy``, ``data_gate``, ``late_data``,
             ``experiment``, ``model_version``, ``feature`` …
-        owner: Who looks after the indicator; None if nobody is named.
-        runbook: Where it stands what to do.
+        owner: Owner of the indicator, or None.
+        runbook: Link to the runbook.
         snoozed_until: Last day without notices; None if it is not snoozed.
         facts: Further numbers, such as SLO burn rates.
-        trail: What happened to it, the oldest first.
+        trail: Its events, the oldest first.
     """
 
     id: str
@@ -237,14 +237,14 @@ class Incident:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """Something to tell people, before it is put into words.
+    """A notification before it is rendered as text.
 
     Attributes:
-        key: Its identity: a notice of a key is sent once, whatever is killed or run again.
-        code: What it says.
+        key: Unique key: only one notice with this key is sent, even after reruns.
+        code: Code of the message.
         day: The day of the data.
-        severity: How pressing it is.
-        incident: Id of the incident; None where there is none.
+        severity: Severity.
+        incident: Id of the incident, or None.
         facts: Numbers and names for its text.
     """
 

@@ -1,4 +1,4 @@
-"""Checks of rows, and a gate that makes them of any frame."""
+"""Row checks, and a gate that applies them to any frame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _RANGES: Final = {POSITION: "{} < 1", SCORE: "NOT isfinite({})", LATENCY: "{} < 
 
 
 class DuckGate:
-    """The checks of rows, behind the :class:`~reclens.protocols.Gate` protocol: of any frame of impressions.
+    """A :class:`~reclens.protocols.Gate` that applies the row checks to any frame of impressions.
 
     Args:
         settings: The bounds.
@@ -67,7 +67,7 @@ class DuckGate:
     def _counted(
         self, connection: duckdb.DuckDBPyConnection, code: str, parts: Mapping[str, str], height: int
     ) -> list[GateCheck]:
-        """A check a column, each by itself: a column that cannot be checked is no matter of the others."""
+        """A check a column, run separately, so that an error in one column does not affect the others."""
         import duckdb
 
         if not height:
@@ -93,7 +93,7 @@ class DuckGate:
 
 
 def null_parts(columns: Sequence[str]) -> dict[str, str]:
-    """Conditions of rows that lack a value; a list without an item has one row, without item and place."""
+    """Conditions for rows with missing values; an empty list has one row without item and position."""
     empty = f" AND {ITEM} IS NOT NULL" if ITEM in columns else ""
     parts = {name: f"{name} IS NULL{empty if name in (POSITION, CLICKED) else ''}" for name in KEYS if name in columns}
     if ITEM in parts and POSITION in columns:
@@ -102,7 +102,7 @@ def null_parts(columns: Sequence[str]) -> dict[str, str]:
 
 
 def range_parts(columns: Sequence[str]) -> dict[str, str]:
-    """Conditions of rows with a value that cannot be."""
+    """Conditions for rows with impossible values."""
     return {name: rule.replace("{}", name) for name, rule in _RANGES.items() if name in columns}
 
 

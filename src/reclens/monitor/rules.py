@@ -1,4 +1,4 @@
-"""What the steps after the indicators have to know of each of them."""
+"""Rules of indicators for the later steps."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["Rule"]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How an indicator is judged, and whom it concerns.
+    """How an indicator is judged, and who owns it.
 
     Attributes:
-        scale: Scale on which its noise is even: ``logit`` for shares, ``log`` for amounts and counts, ``identity``.
+        scale: Scale on which its noise is uniform: ``logit`` for shares, ``log`` for amounts and counts, ``identity``.
         direction: Which direction is bad.
         family: What it is about, such as ``clicks``, ``data`` or ``retrieval``.
         budget: False alerts a year, its slices together; None takes the common one.
         watch: Whether it raises incidents.
         slices: Whether its slices are judged too.
-        drifts: Whether slow drift is judged: not of what grows by itself from day to day.
-        owner: Who looks after it.
-        runbook: Where it stands what to do.
-        slo: The value that it has to keep: at most this if up is bad, at least this if down is bad.
+        drifts: Whether slow drift is judged: False for values that grow steadily.
+        owner: Owner.
+        runbook: Link to the runbook.
+        slo: Objective: an upper bound if up is bad, a lower bound if down is bad.
     """
 
     scale: Literal["logit", "log", "identity"] = "identity"

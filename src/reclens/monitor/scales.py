@@ -23,7 +23,7 @@ def forth(
         scale: ``logit``, ``log`` or ``identity``.
         value: Values in their unit, of any shape.
         error: Standard errors; NaN where none is known.
-        numerator: Events behind a share; NaN where it is no ratio.
+        numerator: Events behind a share; NaN if it is not a ratio.
         denominator: Rows behind it.
         n: Traffic behind the value.
     """
@@ -41,7 +41,7 @@ def forth(
 
 
 def back(scale: str, values: np.ndarray) -> np.ndarray:
-    """Values on their scale in their unit again."""
+    """Convert values from their scale back to their unit."""
     if scale == "logit":
         return np.sin(np.clip(values, 0, np.pi / 2)) ** 2
     return np.exp(np.minimum(values, 700)) if scale == "log" else values

@@ -1,6 +1,6 @@
-"""Settings of a monitor: the log and how it is read, what is watched by which slices, and when people are told.
+"""Settings of a monitor: the log and how it is read, indicators and slices, detection and notification.
 
-They stand in ``monitor.toml``. Everything but the path of the log has a default, so that a file says what differs.
+They are read from ``monitor.toml``. Only the path of the log is required; everything else has a default.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ class LogSettings(Section):
         path: A Parquet file; a folder of them, by day (``2026-01-05.parquet``, ``day=2026-01-05/``) or of any names; or
             a DuckDB file. Relative paths start at the folder of ``monitor.toml``.
         table: The table, where ``path`` is a DuckDB file.
-        shape: ``impressions``: a row an item that was shown. ``requests``: a row a request, its items in a list.
-        clicks: Where clicks are that are kept apart from impressions: a path of the same kinds.
+        shape: ``impressions``: one row per item that was shown. ``requests``: one row per request, its items in a list.
+        clicks: Path of a separate log of clicks, of the same kinds.
         click_hours: How long after an impression a click still belongs to it, in hours.
-        time_zone: Zone in which a day begins, and that times without a zone are in.
+        time_zone: Time zone of the days, and of times without a zone.
         columns: Name here -> name in the log, such as ``timestamp = "ts"``.
         click_columns: The same for ``clicks``.
-        late_after: From so many hours between an event and its arrival on, it is late.
+        late_after: An event that arrives at least this many hours later is late.
         list_length: Items that a list should have; 0 takes the usual length of the first day.
         hit_at: First places in which a click is a hit.
         cutoff: Places that NDCG looks at.
-        cold_days: Users and items are new for so many days.
-        fresh_days: Items are fresh for so many days after their release.
+        cold_days: Number of days for which users and items are new.
+        fresh_days: Number of days after release for which items are fresh.
     """
 
     path: str
@@ -96,10 +96,10 @@ class TablesSettings(Section):
         items: ``item_id`` and the columns below: the catalogue.
         category: Column of ``items`` by which lists are diverse.
         released: Column of ``items`` with the day of release.
-        retrievers: A row a request and retriever: ``timestamp, request_id, retriever, candidates, latency_ms?``.
-        stages: A row a request and stage: ``timestamp, request_id, stage, relevant?, lost?, latency_ms?``, where
+        retrievers: One row per request and retriever: ``timestamp, request_id, retriever, candidates, latency_ms?``.
+        stages: One row per request and stage: ``timestamp, request_id, stage, relevant?, lost?, latency_ms?``, where
             ``lost`` of the ``relevant`` items that entered the stage did not leave it.
-        measures: Folder of values that other rooms measured, ``2026-01-05.json`` each.
+        measures: Folder of values that other modules measured, ``2026-01-05.json`` each.
     """
 
     users: str | None = None
@@ -132,7 +132,7 @@ class DimensionSettings(Section):
 
 
 class ReferenceSettings(Section):
-    """The past that distributions are held against.
+    """The reference days that distributions are compared with.
 
     Attributes:
         days: Days before the judged one.
@@ -162,8 +162,8 @@ class GateSettings(Section):
     """Bounds of the data gate.
 
     Attributes:
-        engine: What judges by them: the monitor itself, or Great Expectations, which keeps its Data Docs too.
-        least_rows: Rows that a day has at least.
+        engine: Engine of the gate: the monitor itself, or Great Expectations, which also writes Data Docs.
+        least_rows: Minimum number of rows per day.
         volume_low: Least rows, as a share of the usual ones of that weekday.
         volume_high: Most rows, likewise.
         null_share: Most values that are missing in a column that has to be there.
@@ -172,7 +172,7 @@ class GateSettings(Section):
         late_share: Most rows that arrived late.
         outside_share: Most rows of the file of a day that belong to another one.
         blocking: Codes of checks that make the numbers of a day worthless.
-        adapter: A further gate, as ``scheme:rest``, whose checks block too.
+        adapter: An additional blocking gate, as ``scheme:rest``.
     """
 
     engine: Literal["native", "great_expectations"] = "native"
@@ -195,8 +195,8 @@ class MartsSettings(Section):
         engine: The monitor itself, in one process; or dbt, by the project that ``reclens monitor init --dbt`` writes.
         project: Folder of the dbt project.
         target: Target of its profile.
-        command: What starts dbt, such as ``["/opt/dbt/bin/dbt"]``; empty takes the dbt of this environment.
-        minutes: How long a build may take.
+        command: Command that starts dbt, such as ``["/opt/dbt/bin/dbt"]``; empty takes the dbt of this environment.
+        minutes: Time limit of a build in minutes.
     """
 
     engine: Literal["native", "dbt"] = "native"
@@ -207,13 +207,13 @@ class MartsSettings(Section):
 
 
 class IndicatorSettings(Section):
-    """What one indicator is to people.
+    """Settings of one indicator.
 
     Attributes:
-        owner: Who looks after it.
-        runbook: Where it stands what to do.
+        owner: Owner.
+        runbook: Link to the runbook.
         direction: Which direction is bad; None keeps the one of the indicator.
-        slo: The value that it has to keep; None for none.
+        slo: Objective of the indicator, or None.
         watch: Whether it raises incidents.
         slices: Whether its slices are watched too.
         budget: False alerts a year, all slices together; None keeps that of ``[detect]``.
@@ -259,7 +259,7 @@ class NotifySettings(Section):
 
     Attributes:
         to: Addresses of notifiers, such as ``"file:notices.jsonl"``.
-        least: The least severity that is told.
+        least: Minimum severity of notices.
         link: Address of the page Health, put into notices.
     """
 
@@ -272,8 +272,8 @@ class ReportSettings(Section):
     """The weekly report.
 
     Attributes:
-        week_ends: Day on which it is written by the run.
-        folder: Where.
+        week_ends: Day of the week on which the run writes it.
+        folder: Output folder.
     """
 
     week_ends: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"] = "sunday"
@@ -281,19 +281,19 @@ class ReportSettings(Section):
 
 
 class MonitorSettings(Checked, Section):
-    """Everything that ``monitor.toml`` can say.
+    """All settings of ``monitor.toml``.
 
     Attributes:
-        system: Name of the system that is watched.
+        system: Name of the monitored system.
         log: The log.
         tables: Further tables.
         dimensions: Slices.
-        reference: The past that distributions are held against.
+        reference: The reference days that distributions are compared with.
         gate: Bounds of the data gate.
         marts: What makes the marts.
-        indicators: Name of an indicator -> what it is to people.
+        indicators: Name of an indicator -> its settings.
         detect: Detection.
-        holidays: Days that are like no other.
+        holidays: Exceptional days.
         notify: Notices.
         report: The weekly report.
     """
@@ -312,7 +312,7 @@ class MonitorSettings(Checked, Section):
     report: ReportSettings = ReportSettings()
 
     def of(self, indicator: str) -> IndicatorSettings:
-        """What is said of an indicator; the defaults where nothing is."""
+        """The settings of an indicator, or the defaults."""
         return self.indicators.get(indicator, IndicatorSettings())
 
 

@@ -1,4 +1,4 @@
-"""How fast the error budget of an objective is used up.
+"""Burn rate of the error budget of an objective.
 
 As in the SRE workbook of Google (chapter 5, Alerting on SLOs), with its hours scaled to days: a budget of 28 days. Both
 a long and a short window have to burn, so that an alert ends soon after its cause.
@@ -60,14 +60,14 @@ def burn_rate(series: pl.DataFrame, indicator: str, day: date, *, slo: float, di
         name: rates.get(long, 0.0) >= rate and rates.get(short, 0.0) >= rate
         for name, (long, short, rate) in {"fast": FAST, "slow": SLOW}.items()
     }
-    # A long window that is not full yet, such as in the first week, says nothing of two weeks.
+    # An incomplete long window, such as in the first week, is not evaluated.
     begin = own["day"].min()
     burns["slow"] &= isinstance(begin, date) and (day - begin).days + 1 >= SLOW[0] // 2
     return BurnRate(days=rates, state="fast" if burns["fast"] else "slow" if burns["slow"] else "ok")
 
 
 def _share(part: pl.DataFrame) -> float | None:
-    """Share over some days: of events, or where they are not known the mean over days."""
+    """Share over some days: of events, or the mean over days if events are unknown."""
     if not len(part):
         return None
     total, events = float(part["denominator"].sum()), float(part["numerator"].sum())

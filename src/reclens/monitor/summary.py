@@ -1,4 +1,4 @@
-"""A day as sums: the tables that indicators are computed from. Sums of days are weeks."""
+"""A day as sums: the tables that indicators are computed from. Days add up to weeks."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ OTHER: Final = "(other)"
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """The days that distributions are held against.
+    """The days that distributions are compared with.
 
     Attributes:
         days: The days.
@@ -63,9 +63,9 @@ class Summary:
     Attributes:
         days: The days.
         tables: Name -> table, as :data:`KEYS` lists them.
-        dimensions: What indicators are sliced by.
+        dimensions: Dimensions of the slices.
         most: Slices of a dimension; the rarest ones beyond are one slice.
-        past: What distributions are held against.
+        past: Reference of the distributions.
     """
 
     days: tuple[date, ...]
@@ -79,7 +79,7 @@ class Summary:
 
     @classmethod
     def sum(cls, parts: Sequence[Summary]) -> Summary:
-        """Several days as one: what is counted or summed is added, day by day.
+        """Combine several days by adding counts and sums.
 
         Args:
             parts: At least one; the dimensions and the past are those of the last.
@@ -93,7 +93,7 @@ class Summary:
         return replace(parts[-1], days=days, tables=tables)
 
     def table(self, name: str) -> pl.DataFrame | None:
-        """A table; None if there is none, or it has no rows."""
+        """A table; None if it is missing or empty."""
         found = self.tables.get(name)
         return None if found is None or found.is_empty() else found
 
@@ -108,7 +108,7 @@ class Summary:
         return self.kept(f"rolled {name}", lambda _: self._rolled(name))
 
     def kept(self, name: str, make: Callable[[Summary], pl.DataFrame | None]) -> pl.DataFrame | None:
-        """What several indicators need, made once."""
+        """Cached intermediate results that several indicators share."""
         if name not in self._kept:
             self._kept[name] = make(self)
         return self._kept[name]

@@ -1,4 +1,4 @@
-"""A week of a watched system beside the week before: sums of days, and how far the change is from noise."""
+"""A week of a monitored system compared with the previous week, with intervals of the changes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LEAST: Final = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Week(Tabular):
-    """A week beside the one before.
+    """A week and the previous week.
 
     Attributes:
         system: Name of the system.
@@ -39,10 +39,10 @@ class Week(Tabular):
             their difference with its 95 % interval, the pairs of days behind it, and the traffic of the week.
         detections: The days of up to eight weeks, in the columns of detections.
         gates: The data gates of the week, by day.
-        incidents: Those of the week, with what has become of them.
-        annotations: Those that touch the week.
+        incidents: Incidents of the week, with their current status.
+        annotations: Annotations that overlap the week.
         missing: Days of the week that were not run.
-        synthetic: Whether the log is made up.
+        synthetic: Whether the log is simulated.
     """
 
     system: str
@@ -57,7 +57,7 @@ class Week(Tabular):
     synthetic: bool = False
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """A row an indicator and slice: both weeks and the change."""
+        """One row per indicator and slice: both weeks and the change."""
         return self.numbers.to_dicts()
 
 
@@ -68,7 +68,7 @@ def week_of(
     incidents: Sequence[Incident] | None = None,
     annotations: Sequence[Annotation] = (),
 ) -> Week:
-    """Add the days of a week up, and hold it against the week before.
+    """Aggregate the days of a week, and compare it with the previous week.
 
     A ratio is the sum of its numerators by that of its denominators; other indicators are averaged by traffic. The
     interval of a change is that of Student's t of the differences of like weekdays: it holds the noise from day to
@@ -81,7 +81,7 @@ def week_of(
         annotations: Those that touch the week; those of the days come beside them.
 
     Returns:
-        The week; days that were not run are named, and nothing is made up for them.
+        The week; days that were not run are named, and no values are imputed.
 
     Raises:
         UsageError: If there is no day of the week.

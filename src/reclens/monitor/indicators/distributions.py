@@ -1,4 +1,4 @@
-"""Distributions beside those of the past: drift of scores and features, missing values, calibration."""
+"""Distributions compared with the reference days: drift of scores and features, missing values, calibration."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def _of_column(summary: Summary, column: str) -> pl.DataFrame | None:
 
 
 def _against_past(summary: Summary) -> pl.DataFrame | None:
-    """PSI and JS of every column and slice that has a past: ``dimension, slice, column, psi, js, error, n``."""
+    """PSI and JS of every column and slice with reference days: ``dimension, slice, column, psi, js, error, n``."""
     return summary.kept("against_past", _compared)
 
 
@@ -241,7 +241,7 @@ def _compared(summary: Summary) -> pl.DataFrame | None:
 
 
 def _usual(summary: Summary) -> pl.DataFrame | None:
-    """Counts of the past by slice, column and bin, of the days that are like most others; None without a past."""
+    """Counts of the past by slice, column and bin, of the typical reference days; None without any."""
     return summary.kept("usual", _summed)
 
 
@@ -258,9 +258,9 @@ def _summed(summary: Summary) -> pl.DataFrame | None:
 
 
 def _apart(by_day: pl.DataFrame) -> pl.DataFrame:
-    """Days of the past whose distribution is far from that of most others, such as those of an incident.
+    """Reference days whose distribution is far from most others, such as days of an incident.
 
-    They are no reference: held against them, a day on which all is well again would be far out itself. The distance of
+    They are excluded: compared with them, a normal day after the incident would be far out. The distance of
     a day is its PSI from the median share of each bin.
     """
     days, bins = by_day.select(*_GROUP, "day").unique(), by_day.select(*_GROUP, "bin").unique()

@@ -1,4 +1,4 @@
-"""What is shown: how much of the catalogue, how evenly, how new, how varied."""
+"""Indicators of what is shown: catalogue coverage, evenness, novelty and diversity."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def cold_user_ctr(summary: Summary) -> pl.DataFrame | None:
 
 
 def _shown(summary: Summary) -> pl.DataFrame | None:
-    """Impressions by item, of the slices that are watched."""
+    """Impressions by item, for the monitored slices."""
     items = summary.table("items")
     if items is None:
         return None

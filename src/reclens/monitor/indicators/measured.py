@@ -1,4 +1,4 @@
-"""Indicators whose values other rooms measured: see :mod:`reclens.monitor.measures`."""
+"""Indicators whose values other modules measured: see :mod:`reclens.monitor.measures`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline behind the lists: what each retriever brings, and what each stage loses and takes."""
+"""Indicators of the pipeline: what each retriever contributes, and the losses and latency of each stage."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def retriever_latency(summary: Summary) -> pl.DataFrame | None:
 
 
 def _of(summary: Summary, what: str, *, both: bool) -> pl.DataFrame | None:
-    """Rows by retriever or stage, with ``dimension`` and ``slice``; with all of them together too if asked for."""
+    """Rows by retriever or stage, with ``dimension`` and ``slice``; optionally with all of them together."""
     pipeline = summary.table("pipeline")
     found = None if pipeline is None else pipeline.filter(pl.col("what") == what)
     if found is None or found.is_empty():

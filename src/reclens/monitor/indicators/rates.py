@@ -14,14 +14,14 @@ def share(
 ) -> pl.DataFrame | None:
     """A share by slice, with its binomial standard error.
 
-    The error is that of (x + 1/2) / (n + 1), which is not 0 where nothing or everything happened.
+    The error is that of (x + 1/2) / (n + 1), which is not 0 for shares of 0 or 1.
 
     Args:
         summary: The day.
-        table: The table that has the counts.
-        numerator: Column of what happened.
-        denominator: Column of what could have.
-        where: Which slices.
+        table: Table with the counts.
+        numerator: Column with the number of events.
+        denominator: Column with the number of trials.
+        where: Condition on the slices.
     """
     rolled = summary.rolled(table)
     if rolled is None or numerator not in rolled.columns:
@@ -32,12 +32,12 @@ def share(
 
 
 def share_of(counts: pl.DataFrame, numerator: str, denominator: str) -> pl.DataFrame | None:
-    """The same of counts by ``dimension`` and ``slice``; None where nothing could have happened.
+    """A share from counts by ``dimension`` and ``slice``; None without trials.
 
     Args:
-        counts: One row a slice.
-        numerator: Column of what happened.
-        denominator: Column of what could have.
+        counts: One row per slice.
+        numerator: Column with the number of events.
+        denominator: Column with the number of trials.
     """
     x, n = pl.col(numerator).cast(pl.Float64), pl.col(denominator).cast(pl.Float64)
     near = (x + 0.5) / (n + 1)

@@ -1,4 +1,4 @@
-"""The registry of indicators: one decorated function is an indicator, everywhere."""
+"""The registry of indicators: each indicator is one decorated function."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ class IndicatorInfo:
 
     Attributes:
         name: Its name, such as ``"ctr"``.
-        caption: Its name for people.
+        caption: Display name.
         unit: ``"share"`` of 0 … 1, ``"count"``, ``"ms"``, ``"days"``, ``"hours"``, ``"bits"``, ``"ratio"`` or "".
-        scale: Scale on which its noise is about constant.
+        scale: Scale on which its noise is approximately constant.
         direction: Which direction is bad.
         family: What it is about.
         definition: Its docstring.
-        drifts: Whether slow drift is judged; False for what grows by itself from day to day.
+        drifts: Whether slow drift is judged; False for values that grow steadily.
     """
 
     name: str
@@ -65,10 +65,10 @@ _REGISTERED: dict[str, tuple[IndicatorInfo, Indicator]] = {}
 def indicator(
     *, caption: str, unit: str, scale: Scale, direction: Bad, family: Family, drifts: bool = True
 ) -> Callable[[Indicator], Indicator]:
-    """Make a function an indicator, under its own name: the CLI, the docs, the page and the report have it.
+    """Register a function as an indicator under its name, for the CLI, docs, page and report.
 
     The function takes a :class:`~reclens.monitor.summary.Summary` and returns ``dimension, slice, value`` and, where
-    they exist, ``error, numerator, denominator, n``. Its docstring is the definition that people read.
+    they exist, ``error, numerator, denominator, n``. Its docstring is the displayed definition.
 
     Raises:
         UsageError: If the name is taken by another function.
@@ -116,7 +116,7 @@ def describe(name: str) -> IndicatorInfo:
     """What an indicator is.
 
     Raises:
-        UnknownNameError: If there is none of that name.
+        UnknownNameError: If no indicator has this name.
 
     Example:
         >>> describe("ctr").scale
@@ -153,7 +153,7 @@ def compute(summary: Summary, *, only: tuple[str, ...] | None = None) -> pl.Data
             (pl.col(column) if column in rows.columns else pl.lit(None)).cast(kind).alias(column)
             for column, kind in _ROWS.items()
         ]
-        # What cannot be computed is null: never NaN, which compares with nothing.
+        # What cannot be computed is null: never NaN, which breaks comparisons.
         found = rows.select(given).with_columns(pl.selectors.float().fill_nan(None))
         parts.append(found.with_columns(day=pl.lit(day), indicator=pl.lit(name)).select(list(SERIES)))
     return pl.concat(parts) if parts else pl.DataFrame(schema=SERIES)

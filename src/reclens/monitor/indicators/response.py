@@ -1,4 +1,4 @@
-"""What users do with what they are shown."""
+"""Indicators of how users respond to the lists."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much there was, and what it was made of."""
+"""Indicators of the volume and composition of the traffic."""
 
 from __future__ import annotations
 
