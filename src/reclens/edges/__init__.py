@@ -1,4 +1,4 @@
-"""Adapters to other tools: one a file, each behind an extra where it needs a library."""
+"""Adapters to other tools, one per file; adapters that need a library require an extra."""
 
 from __future__ import annotations
 

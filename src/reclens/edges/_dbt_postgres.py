@@ -1,6 +1,6 @@
 """PostgreSQL under dbt: the landed days are copied into the schema ``landed``, and the marts are read back.
 
-The address and the password are in the variables of the environment that every client of PostgreSQL reads: ``PGHOST``,
+The address and the password are read from the standard environment variables of PostgreSQL: ``PGHOST``,
 ``PGPORT``, ``PGUSER``, ``PGPASSWORD``, ``PGDATABASE``.
 """
 
@@ -26,10 +26,10 @@ _MARTS: Final = "marts"
 
 
 def load_days(project: Project, days: Sequence[date]) -> None:
-    """Copy what was landed of days, in place of what is there of them; all of it or nothing.
+    """Copy landed days in one transaction, replacing existing rows of these days.
 
     Raises:
-        WorkspaceError: If the server cannot be reached, or refuses.
+        WorkspaceError: If the server is unreachable or refuses the request.
         MissingExtraError: If psycopg is not installed.
     """
     psycopg: Any = need("psycopg", extra="pgvector")
@@ -48,7 +48,7 @@ def read_mart(name: str, day: date) -> pl.DataFrame:
     """The rows of a mart of a day, without the column of the day.
 
     Raises:
-        WorkspaceError: If the server cannot be reached, or refuses.
+        WorkspaceError: If the server is unreachable or refuses the request.
     """
     psycopg: Any = need("psycopg", extra="pgvector")
     sql: Any = psycopg.sql
@@ -98,7 +98,7 @@ def _kinds(connection: Any, schema: str, name: str) -> dict[str, str]:
 
 
 def _kind(kind: pl.DataType) -> str:
-    """What a column of Polars is in PostgreSQL."""
+    """PostgreSQL type of a Polars column."""
     if kind == pl.Boolean:
         return "BOOLEAN"
     if kind.is_integer():
@@ -111,10 +111,10 @@ def _kind(kind: pl.DataType) -> str:
 
 
 def _typed(column: str, kind: str) -> pl.Expr:
-    """A column that came as text, in the types that a mart of DuckDB has."""
+    """Cast a text column to the type that DuckDB gives it in a mart."""
     if kind in ("bigint", "integer", "smallint"):
         return pl.col(column).cast(pl.Int64)
     if kind == "boolean":
         return pl.col(column) == "t"
-    # A sum of whole numbers is a number without bounds in both.
+    # Sums of integers are unbounded in both.
     return pl.col(column).cast(pl.Float64) if kind in ("double precision", "numeric") else pl.col(column)

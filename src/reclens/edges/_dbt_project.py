@@ -1,4 +1,4 @@
-"""The files of a dbt project: the SELECTs of ``monitor/sql`` with ``ref``, and what stands around them."""
+"""The files of a dbt project: the SELECTs of ``monitor/sql`` with ``ref``, and the project configuration."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def dbt_files(project: Project, *, today: date) -> dict[str, str]:
     """The files of the dbt project of a monitor: path -> text.
 
     Args:
-        project: The monitor: its owners, runbooks, and the tables that it has.
-        today: First day of a build that names none, where no day was run yet.
+        project: The monitor: its owners, runbooks and tables.
+        today: Default first day of a build if no day was run yet.
     """
     chosen = [name for name in names() if _OPTIONAL.get(name, "events") in _landed(project)]
     begin = min(project.days(), default=today)
@@ -86,7 +86,7 @@ def _referred(found: re.Match[str], *, within: set[str]) -> str:
 
 
 def _about(name: str) -> str:
-    """What a query is, as it says itself."""
+    """Description of a query from its comment."""
     lines: list[str] = []
     for line in sql(name).splitlines():
         if not line.startswith("--") or line == "-- Parameters":
@@ -96,7 +96,7 @@ def _about(name: str) -> str:
 
 
 def _described(project: Project, name: str) -> dict[str, Any]:
-    """A model with its columns, its tests, and whoever looks after what is made of it."""
+    """A model with its columns, its tests, and the owners of its indicators."""
     about: dict[str, Any] = {"name": name, "description": _about(name)}
     if name in MODELS:
         return about
@@ -153,7 +153,7 @@ def _sources(project: Project) -> dict[str, Any]:
 
 
 def _exposures(project: Project, chosen: list[str]) -> list[dict[str, Any]]:
-    """What people see of the marts: the page, the report, and each indicator with its owner and its runbook."""
+    """The exposures of the marts: the page, the report, and each indicator with its owner and runbook."""
     system = project.settings.system
     marts = [name for name in chosen if name not in MODELS]
     found = [
@@ -185,7 +185,7 @@ def _exposure(name: str, kind: str, about: str, owner: str, marts: list[str]) ->
 
 
 class _Asked(Summary):
-    """A summary without tables that remembers which were asked for."""
+    """An empty summary that records the requested tables."""
 
     def table(self, name: str) -> pl.DataFrame | None:
         self._kept.setdefault(f"asked {name}", None)
@@ -193,7 +193,7 @@ class _Asked(Summary):
 
 
 def _read_by(indicator: str) -> list[str]:
-    """The marts that an indicator is made from."""
+    """The marts that an indicator uses."""
     empty = _Asked(days=(date.min,), tables={})
     compute(empty, only=(indicator,))
     return [mart for mart, table in MARTS.items() if f"asked {table}" in empty._kept]
@@ -203,7 +203,7 @@ def _read_by(indicator: str) -> list[str]:
 
 
 def _yaml(value: Mapping[str, Any]) -> str:
-    """YAML of dicts, lists and scalars; texts as JSON writes them, which YAML reads alike."""
+    """YAML of dicts, lists and scalars; strings are JSON-quoted, which is valid YAML."""
     return "\n".join(_lines(value)) + "\n"
 
 

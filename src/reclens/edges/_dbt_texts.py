@@ -1,4 +1,4 @@
-"""The parts of a dbt project that no setting changes."""
+"""The parts of a dbt project that do not depend on settings."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""The text of LookML: views made from declared tables.
+"""Generate LookML: views of declared tables.
 
-A number of RecLens is what one row says. So a measure gives it where every row in view is of one key, and nothing
-(NULL) where several are: a sum or a mean over metrics, runs or segmentations would be a wrong number that looks right.
-``MIN(key) = MAX(key)`` says so in every dialect, and stays true when a join repeats rows.
+Each number of RecLens comes from one row. A measure returns it if all rows in view share one key, and NULL otherwise:
+a sum or a mean over metrics, runs or segmentations would be wrong but look plausible. The test ``MIN(key) = MAX(key)``
+works in every dialect, and is not affected by joins that repeat rows.
 
-Not ``lkml.dump``: it writes no comments and leaves a backslash as it is; the tests read these files with lkml.
+``lkml.dump`` is not used, because it writes no comments and does not escape backslashes; the tests parse with lkml.
 
 References: LookML reference, view, measure, explore and join parameters.
 """
@@ -35,7 +35,7 @@ _DIMENSIONS: Final = {"text": "string", "whole": "number", "real": "number", "tr
 class _Measure:
     """A measure beyond the columns: its SQL, or the rows it counts by a filter.
 
-    ``within`` are the columns that have to be the same in all rows for ``sql`` to mean something.
+    ``sql`` is valid only if the columns in ``within`` are constant over all rows.
     """
 
     name: str
@@ -161,7 +161,7 @@ _MORE: Final[Mapping[str, tuple[_Measure, ...]]] = {
 
 
 def view(table: ExportTable, *, schema: str) -> str:
-    """The view of a table: a dimension a column, a measure a number, and what more may be said of several rows."""
+    """The view of a table: a dimension per column, a measure per number, and aggregates of several rows."""
     body = [f"sql_table_name: {schema}.{table.name} ;;", f"label: {quoted(table.caption)}", "", *_key(table)]
     body += [line for column in table.columns for line in _column(table, column)]
     for measure in _MORE[table.name]:
@@ -177,7 +177,7 @@ def block(kind: str, name: str, body: Sequence[str]) -> list[str]:
 
 
 def quoted(text: str) -> str:
-    r"""A string of LookML. What would end it, or would be filled in by Looker, is made harmless.
+    r"""A string of LookML. Quotes and Liquid templates are escaped.
 
     >>> quoted('a "b" {{ c }}')
     '"a \\"b\\" { { c } }"'
@@ -189,7 +189,7 @@ def quoted(text: str) -> str:
 
 
 def _key(table: ExportTable) -> list[str]:
-    """One text that names a row. Looker asks for it where a join repeats rows."""
+    """A text key of a row. Looker needs it for joins that repeat rows."""
     if table is DAILY_HEALTH:
         return []  # nothing is joined to it, and a day becomes text in each dialect in another way
     first, last = table.key[:-1], table.key[-1]

@@ -1,4 +1,4 @@
-"""Requests to a service: what went wrong as a code, tries with growing pauses, and no key in any message."""
+"""Requests to a service, with error codes, retries with growing pauses, and no secrets in messages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _AGAIN: Final = ("down", "slow", "rate_limited")
 
 
 def problem_of(error: BaseException) -> StoreProblem:
-    """What sort of problem an exception of a client tells of, by its status, its code or its class."""
+    """Classify an exception of a client by its status, code or class."""
     found: StoreProblem = "refused"
     for each in _chain(error):
         status = next(
@@ -86,7 +86,7 @@ def problem_of(error: BaseException) -> StoreProblem:
         if name in _GRPC:
             return _GRPC[name]
         kinds: list[StoreProblem] = [_TYPES[kind.__name__] for kind in type(each).__mro__ if kind.__name__ in _TYPES]
-        # The last one of the chain is nearest to the network: a client that gave up says less than what it met.
+        # The last exception of the chain is closest to the network and the most specific.
         found = "slow" if "slow" in kinds else kinds[0] if kinds else found
     return found
 
@@ -101,14 +101,14 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class Service:
-    """A service that is asked through a client.
+    """A service that is called through a client.
 
     Args:
-        name: What it is called.
-        place: Where it is, without keys.
-        secrets: What must stand in no message.
-        tries: How often a request is tried that failed for a while.
-        pause: Seconds before the second try; each further one is twice as long.
+        name: Name of the service.
+        place: Address, without keys.
+        secrets: Values to remove from messages.
+        tries: Number of tries of a request that failed temporarily.
+        pause: Seconds before the second try; each later pause is twice as long.
     """
 
     def __init__(
@@ -129,9 +129,9 @@ class Service:
         """Do a request.
 
         Args:
-            what: What is asked, as the rest of "cannot …".
-            call: Asks it; called again where it failed for a while.
-            problem: What sort of problem an exception is.
+            what: Description of the request, to complete "cannot …".
+            call: Sends the request; called again after a temporary failure.
+            problem: Classifies an exception.
 
         Raises:
             StoreError: With the answer of the service.
@@ -141,7 +141,7 @@ class Service:
                 return call()
             except RecLensError:
                 raise
-            # Every client has exceptions of its own, and hands on those of what it is made of.
+            # Clients raise their own exceptions and those of their dependencies.
             except Exception as error:
                 code = problem(error)
                 if code not in _AGAIN or turn == self.tries - 1:
@@ -162,10 +162,10 @@ class Service:
         return text
 
     def wait(self, what: str, done: Callable[[], bool], *, seconds: float = 60.0, pause: float = 0.05) -> None:
-        """Wait until something that was written can be seen.
+        """Wait until a write is visible.
 
         Raises:
-            StoreError: If it cannot after so many seconds.
+            StoreError: If it is not visible within the time limit.
         """
         end = time.monotonic() + seconds
         while not self.ask(what, done):

@@ -1,4 +1,4 @@
-"""Exports are made whole beside their place, then moved into it."""
+"""Exports are staged in a temporary folder, then moved to their destination."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Exported(Tabular):
     """What was written.
 
     Attributes:
-        files: The files.
+        files: Written files.
         rows: Table -> number of its rows.
     """
 
@@ -38,13 +38,13 @@ class Exported(Tabular):
     rows: Mapping[str, int]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a table; ``why`` says why it is empty."""
+        """One row per table; ``why`` is the reason if it is empty."""
         why = {table.name: table.empty for table in EXPORTS}
         return [{"table": name, "rows": n, "why": None if n else why[name]} for name, n in self.rows.items()]
 
 
 def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
-    """Fail early when a file is in the way.
+    """Fail early if a file exists.
 
     Raises:
         WorkspaceError: If one exists and must not be overwritten.
@@ -57,9 +57,9 @@ def refuse_to_replace(paths: Iterable[Path], *, overwrite: bool) -> None:
 
 @contextmanager
 def write_folder(out: Path) -> Generator[Path]:
-    """A temporary folder beside or in ``out``; what lies in it at the end is moved to ``out``, each file whole.
+    """A temporary folder beside or in ``out``; its files are moved to ``out`` at the end, each atomically.
 
-    A folder that is not there yet appears with all its files at once. When anything goes wrong nothing is moved.
+    A new folder appears with all its files at once. If an error occurs, nothing is moved.
 
     Raises:
         WorkspaceError: If it cannot be written.
@@ -89,7 +89,7 @@ def write_folder(out: Path) -> Generator[Path]:
 
 
 def stage(frames: Iterable[tuple[ExportTable, pl.DataFrame]], folder: Path) -> tuple[Parts, dict[str, int]]:
-    """Write pieces as they come, one in memory at a time; returns their files, and the rows of each table."""
+    """Write pieces one at a time; returns their files, and the number of rows of each table."""
     parts: dict[str, list[Path]] = {table.name: [] for table in EXPORTS}
     rows = dict.fromkeys(parts, 0)
     for table, frame in frames:

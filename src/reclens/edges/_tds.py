@@ -1,4 +1,4 @@
-"""The data source of Tableau (``.tds``): which extract it reads, and what its columns are.
+"""The data source of Tableau (``.tds``): its extract and its columns.
 
 References: Tableau data source files (.tds).
 """
@@ -43,11 +43,11 @@ def write_tds(table: ExportTable) -> bytes:
 
 
 def source_of(table: ExportTable, about: Mapping[str, str]) -> ET.Element:
-    """The data source of one table: which extract it reads, and what each column is.
+    """The data source of one table: its extract and its columns.
 
     Args:
         table: The table.
-        about: What names it, where it stands.
+        about: Attributes of the element.
     """
     name = f"hyper.{table.name}"
     source = ET.Element("datasource", {**about, "version": "18.1"})
@@ -85,7 +85,7 @@ def source_of(table: ExportTable, about: Mapping[str, str]) -> ET.Element:
 
 
 def _record(records: ET.Element, column: ExportColumn, ordinal: int) -> None:
-    """What Tableau would find in the extract itself."""
+    """Metadata that Tableau would read from the extract."""
     record = ET.SubElement(records, "metadata-record", {"class": "column"})
     about = {
         "remote-name": column.name,
@@ -103,12 +103,12 @@ def _record(records: ET.Element, column: ExportColumn, ordinal: int) -> None:
 
 
 def _aggregation(column: ExportColumn) -> str | None:
-    """How a measure starts out: one row is one number, whose mean is itself; a sum would be a wrong number."""
+    """Default aggregation of a measure: the mean, because a sum over rows would be wrong."""
     return "Avg" if column.measure else None
 
 
 def describe(source: ET.Element, column: ExportColumn) -> None:
-    """Say what a column is, below a data source or what depends on it."""
+    """Add a column to a data source or its dependency."""
     about = {"caption": column.caption, "datatype": _TABLEAU[column.type], "name": f"[{column.name}]"}
     aggregation = _aggregation(column)
     if aggregation is not None:

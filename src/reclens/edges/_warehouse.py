@@ -1,4 +1,4 @@
-"""The tables in a DuckDB file, or as Parquet files for any other warehouse."""
+"""The tables in a DuckDB file, or as Parquet files for other warehouses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _DUCKDB: Final = {
 
 
 def write_parquet(parts: Parts, folder: Path) -> None:
-    """One Parquet file a table, without ever holding a whole table."""
+    """One Parquet file per table, streamed without loading a whole table."""
     folder.mkdir()
     for table in EXPORTS:
         frame = _scan(parts[table.name]) if parts[table.name] else table.frame([]).lazy()
@@ -39,11 +39,11 @@ def write_parquet(parts: Parts, folder: Path) -> None:
 
 
 def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
-    """Fail early when a table is in the way, or the file is no DuckDB database.
+    """Fail early if a table exists, or the file is not a DuckDB database.
 
     Raises:
         UsageError: If the schema cannot be named in this file.
-        WorkspaceError: If a table is in the way, or the file cannot be opened.
+        WorkspaceError: If a table exists, or the file cannot be opened.
     """
     if "." in schema:
         raise UsageError(f"schema is '{schema}', expected one name for a DuckDB file, such as main.")
@@ -63,7 +63,7 @@ def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
 
 
 def write_database(parts: Parts, file: Path, schema: str) -> None:
-    """Write the tables into a schema of a DuckDB file: all of them or none. Other tables of the file stay as they are.
+    """Write the tables into a schema of a DuckDB file: all of them or none. Other tables of the file are unchanged.
 
     Raises:
         WorkspaceError: If it cannot be written.
@@ -107,7 +107,7 @@ def _fill(connection: DuckDBPyConnection, parts: Parts, schema: str, file: Path)
             _create(connection, table, f'"{schema}".{table.name}', parts[table.name])
         connection.commit()
     except duckdb.Error as error:
-        # The transaction ends with the connection, and leaves nothing.
+        # Closing the connection rolls the transaction back.
         raise WorkspaceError(
             f"{file} cannot be written ({first_line(error).rstrip('.')}). Choose another file."
         ) from error
@@ -120,7 +120,7 @@ def _create(connection: DuckDBPyConnection, table: ExportTable, name: str, parts
     for column in table.columns:
         connection.execute(f"COMMENT ON COLUMN {name}.{column.name} IS {constant(column.description)}")
     if parts:
-        # The folder may be called out[1] or run=5: its name is no pattern and no column.
+        # The folder may be called out[1] or run=5: do not read its name as a pattern or a partition.
         files = [literal_path(part) for part in parts]
         connection.execute(f"INSERT INTO {name} FROM read_parquet($files, hive_partitioning = false)", {"files": files})
 

@@ -1,7 +1,7 @@
-"""The workbook of Tableau (``.twb``): a sheet a question, over the extracts beside it.
+"""The workbook of Tableau (``.twb``): one sheet per question, over the extracts in its folder.
 
-A sheet says what stands on its rows and columns, what its marks are and what it is filtered to. It shows all that names
-its numbers, so that a mean of values is one value; on the sheet of users it is the mean over users of one metric.
+A sheet defines its rows, columns, marks and filters. It shows all keys of its numbers, so that a mean of values is a
+single value; on the sheet of users it is the mean over users of one metric.
 
 References: Tableau document schemas, https://github.com/tableau/tableau-document-schemas (2022.1).
 """
@@ -31,14 +31,14 @@ class Sheet:
 
     Attributes:
         title: Its name.
-        table: What it shows.
+        table: Table that it shows.
         rows: Columns on its rows; measures come last.
         columns: Columns on its columns.
         mark: ``Bar``, ``Line``, ``Square`` or ``Text``.
         colour: Column that colours its marks; None for none.
         text: Measure that is written into its marks; None for none.
         keep: Column -> the value that it is filtered to.
-        by_metric: Whether it is filtered to one metric, which is chosen beside it: metrics differ in scale.
+        by_metric: Whether it is filtered to one selected metric, because metrics differ in scale.
     """
 
     title: str
@@ -87,7 +87,7 @@ SHEETS: Final = (
 
 
 def write_workbook(metric: str | None) -> bytes:
-    """The workbook over the extracts of its folder; it holds no name of a run, system, segment or user.
+    """The workbook over the extracts of its folder; it contains no names of runs, systems, segments or users.
 
     Args:
         metric: The metric that its sheets open with; None without evaluations.
@@ -159,7 +159,7 @@ def _filter(table: ExportTable, name: str, value: str) -> ET.Element:
 
 
 def _style(sheet: Sheet) -> ET.Element:
-    """An axis of its own for each row: indicators differ in scale."""
+    """A separate axis for each row, because indicators differ in scale."""
     style = ET.Element("style")
     axes = [name for name in sheet.rows[1:] if _column(sheet.table, name).measure]
     for name in axes:
@@ -184,7 +184,7 @@ def _panes(sheet: Sheet) -> ET.Element:
 
 
 def _window(sheet: Sheet, *, first: bool) -> ET.Element:
-    """The tab of a sheet, with what it can be filtered by at its side."""
+    """The window of a sheet, with its filters at the side."""
     found = ET.Element("window", {"class": "worksheet", "maximized": str(first).lower(), "name": sheet.title})
     cards = ET.SubElement(found, "cards")
     left = ET.SubElement(ET.SubElement(cards, "edge", {"name": "left"}), "strip", {"size": "160"})
@@ -201,7 +201,7 @@ def _window(sheet: Sheet, *, first: bool) -> ET.Element:
 
 
 def _shelf(sheet: Sheet, names: Iterable[str]) -> str:
-    """What stands on a shelf: headers, each within the one before, around an axis."""
+    """The content of a shelf: nested headers around an axis."""
     columns = [_column(sheet.table, name) for name in names]
     headers = [_field(sheet.table, each.name) for each in columns if _type(each) == "nominal"]
     axes = [_field(sheet.table, each.name) for each in columns if _type(each) == "quantitative"]

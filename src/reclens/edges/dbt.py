@@ -1,8 +1,8 @@
-"""dbt as the maker of the marts of the monitor: a project of its own, run as a process of its own.
+"""Make the marts of the monitor with dbt, in a separate project and process.
 
 The monitor reads, checks and lands the days; ``dbt build`` over their range makes the marts, in a DuckDB file or on
-PostgreSQL; the monitor reads them back. A build takes the rows of its days away and puts them in again, day by day and
-in a transaction each: one that was killed is run again, and gives the same.
+PostgreSQL; the monitor reads them back. A build replaces the rows of each day in one transaction,
+so that a build that was killed can be repeated.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ _TAGS: Final = re.compile(r"^\d\d:\d\d:\d\d\s+", re.MULTILINE)
 
 
 def write_project(project: Project, *, today: date | None = None) -> Path:
-    """Write the dbt project of a monitor; what is there of it is replaced, and other files are left alone.
+    """Write the dbt project of a monitor; its files are replaced, and other files are kept.
 
     Args:
         project: The monitor.
-        today: First day of a build that names none, where no day was run yet.
+        today: Default first day of a build if no day was run yet.
 
     Returns:
         Its folder.
@@ -66,7 +66,7 @@ class DbtMarts:
         project: The monitor.
 
     Raises:
-        MissingExtraError: If dbt is not installed, and ``[marts] command`` names no other.
+        MissingExtraError: If dbt is not installed, and ``[marts] command`` is not set.
         WorkspaceError: If there is no dbt project.
     """
 
@@ -109,7 +109,7 @@ class DbtMarts:
     def _run(self, *words: str, landed: Path) -> None:
         command = [*(self.settings.command or (sys.executable, "-c", _START)), *words]
         command += ["--project-dir", ".", "--profiles-dir", ".", "--target", self.settings.target]
-        # A file with every statement costs two seconds a build.
+        # Logging every statement to a file adds two seconds per build.
         command += ["--no-use-colors", "--log-level-file", "info"]
         around = {**os.environ, **_QUIET, "RECLENS_LANDED": str(landed.absolute()), "RECLENS_WAREHOUSE": _WAREHOUSE}
         try:

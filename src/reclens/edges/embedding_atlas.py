@@ -1,6 +1,6 @@
 """Embedding Atlas: an exploration as the tables that Apple's viewer opens, with its map, neighbours and labels.
 
-The viewer draws by WebGPU and installs several gigabytes; nothing of it is needed to write what it reads.
+The viewer uses WebGPU and needs several gigabytes; it is not required to write its input.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def atlas_tables(
 
     Args:
         found: An exploration with a map.
-        space: What it explored.
-        neighbours: Nearest neighbours of each item that are written; fewer where there are fewer items.
+        space: The explored space.
+        neighbours: Nearest neighbours of each item that are written; fewer if there are fewer items.
 
     Returns:
         ``id, title, text, x, y, neighbors`` and every column that the map can be coloured by: a neighbour is a row from
@@ -74,7 +74,7 @@ def write_atlas(found: Exploration, space: EmbeddingSpace, path: str | Path) -> 
 
     Args:
         found: An exploration with a map.
-        space: What it explored.
+        space: The explored space.
         path: ``NAME.parquet``.
 
     Returns:

@@ -1,7 +1,7 @@
-"""Fairlearn: the numbers of an audit as a ``MetricFrame``, for whoever works with its tools.
+"""Fairlearn: the results of an audit as a ``MetricFrame``, for use with its tools.
 
-Fairlearn knows no lists. What it is given are the values of a metric, one a user, which an audit has measured; the rows
-of the frame are users, and the metric of a group is their mean.
+Fairlearn does not support lists. It gets the values of a metric per user, as measured by an audit; the rows of the
+frame are users, and the metric of a group is their mean.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Messages in a file: ``file:PATH``, a line of JSON each, for whatever reads it."""
+"""Messages in a file: ``file:PATH``, one line of JSON per message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def connect(rest: str) -> FileNotifier:
     """The notifier of a file.
 
     Raises:
-        UsageError: If no file is named.
+        UsageError: If the path is empty.
     """
     if not rest:
         raise UsageError("no file is named. Expected file:PATH, such as file:notices.jsonl.")
@@ -30,7 +30,7 @@ class FileNotifier:
     """Appends messages to a file, each once.
 
     Args:
-        path: The file; made with the first message.
+        path: The file; created with the first message.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -47,7 +47,7 @@ class FileNotifier:
         message_id: str | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Append a message, and see it to the disk. One whose identity is in the file is left out.
+        """Append a message and sync it to disk. Messages that are already in the file are skipped.
 
         Raises:
             WorkspaceError: If the file cannot be written.
@@ -67,7 +67,7 @@ class FileNotifier:
             with self.path.open("a+b") as file:
                 file.seek(0)
                 lines = file.read().split(b"\n")
-                # Whoever was killed while writing left half a line: the same message comes again.
+                # A killed writer leaves half a line; the same message is sent again.
                 file.truncate(file.tell() - len(lines[-1]))
                 if message_id is not None and message_id in {_id_of(each) for each in lines[:-1]}:
                     return

@@ -1,8 +1,8 @@
 """Great Expectations as the engine of the data gate: ``great_expectations:FOLDER``.
 
-DuckDB makes one row of a day, the profile, and Great Expectations judges it by a suite that is written here, as code.
-Its pages, the Data Docs, are kept in ``FOLDER/gx/uncommitted/data_docs/local_site``, a page a day. Nothing is sent: the
-usage statistics of the library are off.
+DuckDB reduces a day to one row, the profile, and Great Expectations validates it with a suite that is defined in code.
+Its Data Docs are kept in ``FOLDER/gx/uncommitted/data_docs/local_site``, one page per day. Usage statistics of the
+library are disabled.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _DAY: Final = "day"
 
 
 def connect(rest: str) -> GreatExpectationsGate:
-    """The gate whose Data Docs are in a folder; the working folder if none is named.
+    """The gate whose Data Docs are in a folder; by default the working folder.
 
     Raises:
         MissingExtraError: If Great Expectations is not installed.
@@ -41,10 +41,10 @@ def connect(rest: str) -> GreatExpectationsGate:
 
 
 class GreatExpectationsGate:
-    """Judges the profile of a day, or of any frame of impressions.
+    """Validates the profile of a day, or of any frame of impressions.
 
     Args:
-        folder: Where ``gx`` is made, with the suite, the results and the Data Docs; None keeps nothing.
+        folder: Parent folder of ``gx`` with the suite, results and Data Docs; None keeps nothing.
         settings: The bounds.
 
     Raises:
@@ -63,7 +63,7 @@ class GreatExpectationsGate:
 
         Raises:
             UnknownNameError: If there are no checks of that name.
-            DataError: If the profile has not one row.
+            DataError: If the profile does not have exactly one row.
         """
         if name == _IMPRESSIONS:
             measured = DuckGate(self.settings).check(table, name=name)
@@ -97,7 +97,7 @@ class GreatExpectationsGate:
         return [_check_of(name, found[name]) for name in row.columns]
 
     def _suite(self, columns: Sequence[str]) -> Any:
-        """The suite of a profile: an expectation a number, with its bound."""
+        """The suite of a profile: one expectation per number, with its bound."""
         gx: Any = need("great_expectations", extra="gx")
         bounds = bounds_of(self.settings)
         expectations: list[Any] = []
@@ -116,7 +116,7 @@ class GreatExpectationsGate:
         return gx.ExpectationSuite(name=PROFILE, expectations=expectations)
 
     def _validated(self, frame: Any, suite: Any, day: date | None) -> Sequence[Any]:
-        """The results of a suite; of a day that is named they are kept, and its page is made."""
+        """The results of a suite; if a day is given, they are kept and its page is built."""
         gx: Any = need("great_expectations", extra="gx")
         context, batches = self._context()
         if self.folder is None or day is None:
@@ -139,7 +139,7 @@ class GreatExpectationsGate:
         return found.results
 
     def _context(self) -> tuple[Any, Any]:
-        """The context and the definition of its batches, made once."""
+        """The context and its batch definition, created once."""
         if self._opened is None:
             gx: Any = need("great_expectations", extra="gx")
             if self.folder is None:
@@ -159,7 +159,7 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def _measure(check: GateCheck) -> Measure:
-    """What a check of rows measured."""
+    """The measure of a row check."""
     if check.state == "errored":
         return Measure(check.code, check.column, check.problem or check.state)
     if check.state == "not_evaluated":
@@ -185,5 +185,5 @@ def _check_of(name: str, result: Any) -> GateCheck:
 
 
 def _exceptions(info: Any) -> list[Any]:
-    """What was raised: of the expectation itself, or of each metric behind it."""
+    """Exceptions of the expectation or of its metrics."""
     return [info] if "raised_exception" in info else list(info.values())

@@ -1,7 +1,7 @@
 """Vectors in LanceDB, a second embedded store: ``lance:FOLDER`` or ``lance:FOLDER#TABLE``.
 
 Needs the extra ``lance``. It keeps versions, and several processes may write; search is exact, and slower than that of
-the store that RecLens brings.
+the built-in store.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _IDS: Final = 2_000
 
 
 class LanceStore:
-    """A table of LanceDB; each attribute is a column ``attr_NAME``, and the card stands in the schema.
+    """A table of LanceDB; each attribute is a column ``attr_NAME``, and the card is in the schema.
 
     Args:
         folder: The folder of the database.
@@ -54,7 +54,7 @@ class LanceStore:
         self._database: Any = self._ask("be opened", lambda: self._lance.connect(folder))
 
     def create(self, card: StoreCard) -> None:
-        """Make the table; see :class:`~reclens.protocols.VectorStore`."""
+        """Create the table; see :class:`~reclens.protocols.VectorStore`."""
         there = self._card()
         if there is not None:
             check_same_card(there, card, self._service.place)
@@ -154,7 +154,7 @@ class LanceStore:
             yield self._ask("list", search.to_arrow)["id"].to_pylist()
 
     def describe(self) -> StoreDescription:
-        """What it is and holds."""
+        """Information about the store."""
         card = self._card()
         details = {} if card is None else {"table_version": int(self._opened().version)}
         return StoreDescription(
@@ -186,7 +186,7 @@ def _quoted(text: str) -> str:
 
 
 def _as_sql(condition: Condition) -> str:
-    """A condition as SQL of DataFusion, which binds no values: texts are quoted."""
+    """A condition as DataFusion SQL, without bound values: strings are quoted."""
     column = f"`attr_{condition.attribute}`"
     values = condition.value if condition.operator == "in" else [condition.value]
     written = [

@@ -12,7 +12,7 @@ def connect(rest: str) -> LocalStore:
     """The store in a folder.
 
     Raises:
-        UsageError: If no folder is named.
+        UsageError: If the folder is missing.
     """
     if not rest:
         raise UsageError("no folder is named. Expected local:FOLDER.")

@@ -52,14 +52,14 @@ def export_looker(
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         connection: Name of the database connection in Looker.
         schema: The schema that holds the tables; ``database.schema`` is possible without ``database``.
-        database: Write the tables into this DuckDB file; other tables of the file stay. None: into Parquet files.
+        database: Write the tables into this DuckDB file; other tables of the file are kept. None writes Parquet files.
         overwrite: Replace files and tables of the same names.
-        progress: Told of each run.
+        progress: Called for each run.
 
     Raises:
         UnknownNameError: If an evaluation or the comparison does not exist.
-        UsageError: If there is nothing to export, or a name is none.
-        WorkspaceError: If a file or table is in the way, or cannot be written.
+        UsageError: If there is nothing to export, or a name is invalid.
+        WorkspaceError: If a file or table exists, or cannot be written.
     """
     place, file = Path(out), None if database is None else Path(database)
     project = lookml_project(connection=connection, schema=schema)
@@ -87,10 +87,10 @@ def _write_tables(parts: Parts, folder: Path, file: Path | None, schema: str) ->
 
 
 def lookml_project(*, connection: str = "reclens", schema: str = "main", metric: str | None = None) -> dict[str, str]:
-    """The files of the project: path -> text. They hold no name of a run, system, segment or user.
+    """The files of the project: path -> text. They contain no names of runs, systems, segments or users.
 
     Raises:
-        UsageError: If a name is none.
+        UsageError: If a name is invalid.
     """
     if not _NAME.fullmatch(connection):
         raise ArgumentValueError(
@@ -129,13 +129,13 @@ def _model() -> str:
 
 
 def _join(name: str) -> list[str]:
-    """What holds over all users, beside each row of a segment or user."""
+    """Overall values, joined to each row of a segment or user."""
     same = " AND ".join(f"${{{name}.{key}}} = ${{{LEADERBOARD.name}.{key}}}" for key in LEADERBOARD.key)
     return block("join", LEADERBOARD.name, ["type: left_outer", "relationship: many_to_one", f"sql_on: {same} ;;"])
 
 
 def _dashboard(metric: str | None) -> str:
-    """The dashboard, filtered to one metric, in YAML; every string is quoted as in JSON, which YAML reads alike."""
+    """The dashboard, filtered to one metric, in YAML; every string is JSON-quoted, which is valid YAML."""
     lines = [
         "- dashboard: reclens",
         '  title: "Recommendation diagnostics"',
@@ -162,7 +162,7 @@ def _dashboard(metric: str | None) -> str:
 
 
 def _filter_of(text: str) -> str:
-    """A text as a filter expression that means it alone: in one, ``%`` and ``_`` stand for other characters."""
+    """A text as a literal filter expression, in which the wildcards ``%`` and ``_`` are escaped."""
     return re.sub(r"[\^\"%_]", r"^\g<0>", text)
 
 
@@ -183,7 +183,7 @@ def _tile(
     note: str,
     **more: Any,
 ) -> dict[str, Any]:
-    """A tile of the dashboard, over the whole width or one half of it (0 or 1)."""
+    """A tile of the dashboard, over the whole width or one half (0 or 1)."""
     width = _WIDTH if half is None else _WIDTH // 2
     listen = {} if table == "daily_health" else {"Metric": f"{table}.metric", "Run": f"{table}.run"}
     return {

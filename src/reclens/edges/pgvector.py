@@ -1,7 +1,7 @@
 """Vectors in PostgreSQL with the extension pgvector: ``pgvector:TABLE``.
 
-Needs the extra ``pgvector``. Where the server is stands in the environment variable ``PGVECTOR_URL``
-(``postgresql://user:password@host/database``), or in libpq's own (``PGHOST``, ``PGUSER``, ``PGPASSWORD`` …).
+Needs the extra ``pgvector``. The address of the server is read from the environment variable ``PGVECTOR_URL``
+(``postgresql://user:password@host/database``), or from those of libpq (``PGHOST``, ``PGUSER``, ``PGPASSWORD`` …).
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ _STATES: Final[dict[str, StoreProblem]] = {
 class PgVectorStore:
     """A table of PostgreSQL; each attribute is a column ``attr_NAME``, and the card is the comment of the table.
 
-    Search is exact, unless :meth:`build_index` was called; with a filter it always is.
+    Search is exact unless :meth:`build_index` was called; filtered search is always exact.
 
     Args:
-        table: The table; :meth:`create` makes it, and the extension where it may.
-        url: Where the server is; None for ``PGVECTOR_URL``, or libpq's own variables.
-        tries: How often a connection is tried.
+        table: The table; :meth:`create` creates it, and the extension if permitted.
+        url: Address of the server; None for ``PGVECTOR_URL`` or the variables of libpq.
+        tries: Number of connection attempts.
     """
 
     def __init__(self, table: str, *, url: str | None = None, tries: int = 5) -> None:
@@ -130,7 +130,7 @@ class PgVectorStore:
         given: list[Any] = []
         head = self._sql.SQL("")
         if asked or k > _WIDE:
-            # Set apart first: an index would stop before it has found k that match.
+            # Filter first, because an index could stop before it finds k matches.
             parts = [part for part, _ in asked] or [self._sql.SQL("true")]
             head = self._sql.SQL("WITH kept AS MATERIALIZED (SELECT id, embedding FROM {} WHERE {}) ").format(
                 self._table, self._sql.SQL(" AND ").join(parts)
@@ -193,7 +193,7 @@ class PgVectorStore:
             last = page[-1][0]
 
     def describe(self) -> StoreDescription:
-        """What it is and holds."""
+        """Information about the store."""
         asked = (
             "SELECT current_setting('server_version'), "
             "coalesce((SELECT extversion FROM pg_extension WHERE extname = 'vector'), 'none')"
@@ -212,7 +212,7 @@ class PgVectorStore:
         )
 
     def build_index(self) -> None:
-        """Build an HNSW index: searches without a filter become fast, and may miss some."""
+        """Build an HNSW index: unfiltered searches become fast but approximate."""
         known_card(self._card(), self._service.place)
         statement = self._sql.SQL("CREATE INDEX ON {} USING hnsw (embedding vector_ip_ops)").format(self._table)
         self._ask("build an index", lambda: self._connected().execute(statement))
@@ -223,7 +223,7 @@ class PgVectorStore:
         return self._sql.Identifier(f"attr_{name}")
 
     def _condition(self, condition: Condition) -> tuple[Any, Any]:
-        """A condition as SQL, and the value that is bound."""
+        """A condition as SQL, and its bound value."""
         column = self._column(condition.attribute)
         several = condition.operator == "in"
         if condition.kind == "texts":
@@ -235,13 +235,13 @@ class PgVectorStore:
         return self._sql.SQL("{} {} %s").format(column, self._sql.SQL(signs[condition.operator])), condition.value
 
     def _card(self) -> StoreCard | None:
-        """The card, from the comment of the table; None where there is no table."""
+        """The card, from the comment of the table; None if there is no table."""
         statement = "SELECT c.oid, obj_description(c.oid) FROM pg_class c WHERE c.oid = to_regclass(quote_ident(%s))"
         row = self._ask("be asked for its card", lambda: self._connected().execute(statement, [self._name]).fetchone())
         return None if row is None else card_from_json(row[1] or "", self._service.place)
 
     def _connected(self) -> Any:
-        """The connection; a new one where it was lost."""
+        """The connection; reconnects if it was lost."""
         if self._connection is None or self._connection.closed:
             self._connection = self._psycopg.connect(self._url, autocommit=True, connect_timeout=10)
             weakref.finalize(self, self._connection.close)
@@ -261,13 +261,13 @@ class PgVectorStore:
             if self._connection is not None:
                 with suppress(self._psycopg.Error):
                     self._connection.close()
-            # libpq gives no code for what happens before the server answers, but tells who refused the password.
+            # libpq gives no code for errors before the server answers, but its message names authentication failures.
             return "slow" if isinstance(error, self._psycopg.errors.ConnectionTimeout) else "down"
         return "refused"
 
 
 def _text(vector: np.ndarray) -> str:
-    """A vector as pgvector reads it: nine digits give back every float32."""
+    """A vector as pgvector text; nine digits preserve every float32."""
     return f"[{','.join(format(value, '.9g') for value in vector.tolist())}]"
 
 

@@ -1,6 +1,6 @@
 """Vectors in Pinecone: ``pinecone:INDEX`` or ``pinecone:INDEX/NAMESPACE``.
 
-Needs the extra ``pinecone``. The key stands in the environment variable ``PINECONE_API_KEY``; another address than that
+Needs the extra ``pinecone``. The key is in the environment variable ``PINECONE_API_KEY``; another address than that
 of the service in ``PINECONE_CONTROLLER_HOST``, and ``PINECONE_CLOUD`` and ``PINECONE_REGION`` say where a new index is
 made (the free starter plan has ``aws`` and ``us-east-1``). ``PINECONE_PLAN=standard`` leaves out the limits of the
 starter plan, which are checked before anything is written.
@@ -61,13 +61,13 @@ _QUERIES: Final = 8
 class PineconeStore:
     """A namespace of an index of Pinecone; each attribute is a field ``attr_NAME`` of the metadata.
 
-    Pinecone is eventually consistent: a write returns when it can be found. Ids that are not ASCII are percent-encoded.
+    Pinecone is eventually consistent: a write returns once it is visible. Ids that are not ASCII are percent-encoded.
 
     Args:
-        index: The index; :meth:`create` makes it.
+        index: The index; :meth:`create` creates it.
         namespace: The namespace in it.
         key: The key; None for ``PINECONE_API_KEY``.
-        tries: How often a request is tried that failed for a while; the newer clients try four times themselves.
+        tries: Number of tries of a request that failed temporarily; the newer clients try four times themselves.
         pause: Seconds before the second try.
     """
 
@@ -87,7 +87,7 @@ class PineconeStore:
         self._index: Any = None
 
     def create(self, card: StoreCard) -> None:
-        """Make the index where it is not there; see :class:`~reclens.protocols.VectorStore`."""
+        """Create the index if it does not exist; see :class:`~reclens.protocols.VectorStore`."""
         there = self._card()
         if there is not None:
             check_same_card(there, card, self._service.place)
@@ -219,7 +219,7 @@ class PineconeStore:
             yield [unquote(one) for one in found]
 
     def describe(self) -> StoreDescription:
-        """What it is and holds. Pinecone's index is approximate, and says nothing of how well it finds."""
+        """Information about the store. Pinecone's index is approximate, and reports no recall."""
         version = f"client {self._library.__version__}"
         details = {"namespace": self._namespace, "plan": "starter" if self._starter else "standard"}
         return StoreDescription(
@@ -239,7 +239,7 @@ class PineconeStore:
         return os.environ.get("PINECONE_PLAN", "starter") == "starter"
 
     def _opened(self) -> Any:
-        """The index; None where there is none."""
+        """The index, or None."""
         if self._index is None:
             about = self._unless_absent("be asked for the index", lambda: self._client.describe_index(self._name))
             if about is not None:
@@ -265,7 +265,7 @@ class PineconeStore:
             raise DataError(f"the id {long[:40]!r} … is longer than the {_ID} characters that Pinecone takes")
 
     def _check_sizes(self, ids: Sequence[str], about: Sequence[dict[str, Any]], dimension: int) -> None:
-        """Refuse what Pinecone, or its starter plan, would refuse in the middle."""
+        """Reject requests that Pinecone or its starter plan would reject halfway."""
         sizes = np.array([len(json.dumps(each, ensure_ascii=False).encode()) for each in about])
         if sizes.max() > _METADATA:
             one = ids[int(sizes.argmax())]
@@ -287,14 +287,14 @@ class PineconeStore:
         )
 
     def _ask(self, what: str, call: Callable[[], Any], *, quota: bool = False) -> Any:
-        # Who may do everything else and may not make an index, has as many as the plan allows.
+        # A key with all rights except creating an index has reached the limit of its plan.
         told: Callable[[BaseException], StoreProblem] = problem_of
         if quota:
             told = lambda error: "quota" if _status(error) == 403 else problem_of(error)  # noqa: E731
         return self._service.ask(what, call, problem=told)
 
     def _unless_absent(self, what: str, call: Callable[[], Any]) -> Any:
-        """The answer; None where there is no such index or namespace."""
+        """The response; None if the index or namespace does not exist."""
 
         def tried() -> Any:
             try:
@@ -313,12 +313,12 @@ def _status(error: BaseException) -> int | None:
 
 
 def _encoded(one: str) -> str:
-    """An id in ASCII; the percent sign too, so that every id comes back as it was."""
+    """An id in ASCII; percent signs are encoded too, so that ids round-trip."""
     return quote(one, safe=" !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~")
 
 
 def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Records in requests that Pinecone takes."""
+    """Batches of records within the request limits."""
     batch: list[dict[str, Any]] = []
     size = 0
     for record in records:
@@ -333,7 +333,7 @@ def _batches(records: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]
 
 
 def _addressed(names: Sequence[str]) -> Iterator[list[str]]:
-    """Ids in requests whose address stays short."""
+    """Batches of ids that keep the URL short."""
     batch: list[str] = []
     size = 0
     for name in names:
@@ -348,7 +348,7 @@ def _addressed(names: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _as_filter(condition: Condition) -> dict[str, Any]:
-    """A condition as Pinecone writes it; a field of several texts matches where one of them does."""
+    """A condition as Pinecone writes it; a multi-valued field matches if one of its values does."""
     return {f"attr_{condition.attribute}": {f"${condition.operator}": condition.value}}
 
 

@@ -23,7 +23,7 @@ AUDIT_GROUPS: Final = Advice(
 
 
 def responsible_ai_table(audit: Audit, metric: str | None = None) -> pl.DataFrame:
-    """One row a user: the groups as categorical features, and how far the list is from an ideal one.
+    """One row per user: the groups as categorical features, and how far the list is from an ideal one.
 
     The dashboard knows predictions and labels, not lists. The label is what an ideal list has, 1, and the prediction
     what the user's list has, so that its error is what the user misses: ``ErrorAnalysisDashboard(dataset=…, true_y=…,

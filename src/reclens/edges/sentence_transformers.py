@@ -1,7 +1,7 @@
 """Texts as vectors of a model of Hugging Face: ``sentence-transformers:NAME``, ``NAME@REVISION`` or a local folder.
 
-Needs the extra ``embed``. A model of the hub is taken from the cache of the hub where it is there, and downloaded
-where it is not; a folder is read, and nothing is asked. No code of a model is run (``trust_remote_code`` stays off).
+Needs the extra ``embed``. A model of the hub is loaded from its cache if present, and downloaded otherwise; a local
+folder needs no network. Code of a model is never run (``trust_remote_code`` stays off).
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class SentenceTransformers:
     Args:
         model: A name of the hub, with ``@`` and a revision if wanted, or a folder.
         batch_size: Texts that are encoded together.
-        device: Where: ``cpu``, ``cuda``, ``mps``; None for the fastest that there is.
+        device: Device: ``cpu``, ``cuda`` or ``mps``; None for the fastest available.
 
     Raises:
         MissingExtraError: If the library is not installed.
-        UsageError: If a folder is named that is not there or holds no model.
+        UsageError: If the folder does not exist or holds no model.
         UnknownNameError: If the hub has no model of that name.
         StoreError: If the hub cannot be reached and its cache does not have the model.
     """
@@ -63,7 +63,7 @@ class SentenceTransformers:
 
     @property
     def card(self) -> EncoderCard:
-        """What it is; the revision is that of the hub, or of a folder the SHA-256 of its weights."""
+        """Information about the model; the revision is that of the hub, or the SHA-256 of local weights."""
         size = int(self._model.get_embedding_dimension())
         pooling = next((str(part.pooling_mode) for part in self._model if hasattr(part, "pooling_mode")), "none")
         tokens = {"tokens": int(self._model.max_seq_length)}
@@ -77,7 +77,7 @@ class SentenceTransformers:
         )
 
     def encode(self, texts: Sequence[str], /) -> np.ndarray:
-        """Texts as vectors of length 1, float32; of each text the first tokens count that the model reads."""
+        """Texts as vectors of length 1, float32; texts are truncated to the maximum length of the model."""
         longest = _CHARACTERS * int(self._model.max_seq_length)
         found = self._model.encode(
             [text[:longest] for text in texts],
@@ -86,7 +86,7 @@ class SentenceTransformers:
             convert_to_numpy=True,
             show_progress_bar=False,
         )
-        # Weights of half precision give vectors of half precision, divided in half precision.
+        # Half-precision weights give vectors that are normalised in half precision.
         return unit_vectors(np.asarray(found, np.float32))
 
 
@@ -121,7 +121,7 @@ def _of_hub(library: Any, name: str, revision: str | None, device: str | None) -
         # The folder of a snapshot is named by its revision.
         found = Path(kept).parent
         return _opened(library, str(found), name, device), found.name
-    # One question first: the library would ask for each file again and again, for minutes.
+    # Check once first: the library would retry each file for minutes.
     try:
         pinned = str(hub.HfApi().model_info(name, revision=revision, timeout=_SECONDS).sha)
         return _opened(library, name, name, device, revision=pinned), pinned
@@ -129,7 +129,7 @@ def _of_hub(library: Any, name: str, revision: str | None, device: str | None) -
         raise UnknownNameError("model of the hub", name, [], advice=None) from error
     except UsageError:
         raise
-    # Which client raises what, has changed with every version of the hub's library.
+    # The exceptions differ between versions of the hub's library.
     except Exception as error:
         place = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
         raise StoreError(

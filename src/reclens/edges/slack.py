@@ -1,9 +1,9 @@
 """Messages to a channel of Slack by an incoming webhook: ``slack:`` or ``slack:VARIABLE``.
 
-The address of the webhook is a secret and stands in a variable of the environment, ``RECLENS_SLACK_WEBHOOK`` by
+The address of the webhook is a secret and is read from an environment variable, ``RECLENS_SLACK_WEBHOOK`` by
 default. A message is a header, its text, a table of its facts, and links to the page and to facts that are addresses,
 such as that of a runbook; a workspace that does not know tables gets plain sections. (Alert blocks are for modals
-alone.) Nothing in a text is markup: it is sent as plain text.
+only.) Texts are sent as plain text without markup.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def connect(rest: str) -> SlackNotifier:
     """The notifier of a webhook.
 
     Args:
-        rest: The variable of the environment that holds its address; empty for ``RECLENS_SLACK_WEBHOOK``.
+        rest: The environment variable with its address; empty for ``RECLENS_SLACK_WEBHOOK``.
 
     Raises:
         UsageError: If the variable is not set, or its value is no address.
@@ -54,13 +54,13 @@ def connect(rest: str) -> SlackNotifier:
 class SlackNotifier:
     """Posts messages to the channel of an incoming webhook.
 
-    Slack is asked again where it is busy (429, after the pause that it asks for), fails (5xx) or cannot be reached. A
-    webhook cannot edit or thread its messages, so that each one says what it is about.
+    Requests are retried if Slack is busy (429, after the requested pause), fails (5xx) or is unreachable. Webhooks
+    cannot edit or thread messages, so that each message names its subject.
 
     Args:
         address: Address of the webhook.
-        tries: How often a message is tried.
-        seconds: How long an answer is waited for.
+        tries: Number of tries per message.
+        seconds: Timeout of a request in seconds.
     """
 
     def __init__(self, address: str, *, tries: int = 3, seconds: float = 10.0) -> None:
@@ -100,7 +100,7 @@ class SlackNotifier:
         """Post a message; it returns when Slack has accepted it.
 
         Raises:
-            StoreError: If it did not, with its answer and without the path of the address.
+            StoreError: If it did not; the message has its answer, but not the path of the address.
         """
         # The title says how severe it is; a webhook has neither threads nor a way to tell a message that it has seen.
         del severity, key, message_id
@@ -137,13 +137,13 @@ def blocks_of(
     facts: Mapping[str, str],
     plain: bool = False,
 ) -> list[dict[str, Any]]:
-    """The blocks of a message, within the limits of Slack; what does not fit is cut, and the cut is shown.
+    """The blocks of a message, within the limits of Slack; longer content is truncated visibly.
 
     Args:
         title: One line.
         text: Lines of plain text.
         link: Address of the page that shows more.
-        facts: Short facts, label -> value; one whose value is an address is a link.
+        facts: Short facts, label -> value; addresses become links.
         plain: Whether only headers and sections are used.
     """
     blocks: list[dict[str, Any]] = [{"type": "header", "text": _plain(_cut(title, _TITLE))}]
@@ -172,7 +172,7 @@ def _is_address(value: str) -> bool:
 
 
 def _links(links: Sequence[tuple[str, str]]) -> str:
-    """Links of a section, as many as there is room for: half of one would lead elsewhere."""
+    """Links of a section, as many as fit without truncation."""
     found = ""
     for label, address in links:
         name = _escaped(label).replace("|", "/") or "link"
@@ -183,7 +183,7 @@ def _links(links: Sequence[tuple[str, str]]) -> str:
 
 
 def _sections(text: str, most: int) -> Iterator[str]:
-    """Pieces of at most 3,000 characters, cut between lines where that is possible."""
+    """Pieces of at most 3,000 characters, split between lines if possible."""
     text, piece = _cut(text, min(most, _SECTION * _SECTIONS)), ""
     for line in text.splitlines():
         for start in range(0, max(len(line), 1), _SECTION):

@@ -1,6 +1,6 @@
 """Messages by e-mail: ``smtp:HOST/TO`` or ``smtp:HOST:PORT/TO,TO``.
 
-The account stands in the environment: ``RECLENS_SMTP_USER`` and ``RECLENS_SMTP_PASSWORD``; without them nobody logs in.
+The account is read from ``RECLENS_SMTP_USER`` and ``RECLENS_SMTP_PASSWORD``; without them there is no login.
 ``RECLENS_SMTP_FROM`` is the sender, by default the user. ``RECLENS_SMTP_TLS`` is ``starttls`` (the default, port 587),
 ``ssl`` (port 465) or ``none`` (port 25), for a server on the same computer.
 """
@@ -30,10 +30,10 @@ _NO_ACCESS: Final = (530, 534, 535)
 
 
 def connect(rest: str) -> MailNotifier:
-    """The notifier of some addresses.
+    """The notifier of a list of addresses.
 
     Raises:
-        UsageError: If no server or no address is named, or a variable of the environment cannot be.
+        UsageError: If the server or the addresses are missing, or an environment variable is invalid.
     """
     found = _ADDRESS.fullmatch(rest)
     if found is None:
@@ -60,13 +60,13 @@ class MailNotifier:
 
     Args:
         host: The server.
-        to: Who gets it.
+        to: Recipients.
         port: Port of the server.
         tls: ``starttls``, ``ssl`` or ``none``.
         user: Account; empty for none.
         password: Its password.
         sender: Address of the sender; empty for the user, or ``reclens@`` the server.
-        tries: How often a message is tried while the server cannot take it.
+        tries: Number of tries while the server is unavailable.
         pause: Seconds before the second try.
     """
 
@@ -102,10 +102,10 @@ class MailNotifier:
         message_id: str | None = None,
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Send a message; it returns when the server has taken it for every address.
+        """Send a message; it returns once the server has accepted it for every address.
 
         Raises:
-            StoreError: If it has not, without the password.
+            StoreError: If it has not; the message omits the password.
         """
         mail = EmailMessage()
         mail["Subject"] = " ".join(title.split())
@@ -141,7 +141,7 @@ def _named(text: str) -> str:
 
 
 def _problem(error: BaseException) -> StoreProblem:
-    """What sort of problem an answer of a mail server is, by its code."""
+    """Classify a response of a mail server by its code."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = {code for code, _ in error.recipients.values()}
         return "down" if codes and all(code in _BUSY for code in codes) else "refused"

@@ -1,7 +1,7 @@
-"""Tableau: an extract (``.hyper``) and a data source (``.tds``) a table, and a workbook (``.twb``) over them.
+"""Tableau: an extract (``.hyper``) and a data source (``.tds``) per table, and a workbook (``.twb``) over them.
 
 Extracts are written by Tableau's own Hyper API (Apache-2.0), which brings the Hyper process as a binary and needs no
-other library: Hyper reads the staged Parquet files itself. Nothing is reported to Tableau.
+other library: Hyper reads the staged Parquet files itself. No data is sent to Tableau.
 
 References: Hyper API, https://tableau.github.io/hyper-db.
 """
@@ -45,7 +45,7 @@ def export_tableau(
     overwrite: bool = False,
     progress: Progress = quiet,
 ) -> Exported:
-    """Write an extract and a data source a table, and a workbook over them. Needs the extra ``tableau``.
+    """Write an extract and a data source per table, and a workbook over them. Needs the extra ``tableau``.
 
     Args:
         workspace: The workspace.
@@ -53,13 +53,13 @@ def export_tableau(
         evaluations: Names of evaluations; by default the newest that can be compared with each other.
         comparison: Take verdicts of this comparison alone; by default each run's newest.
         overwrite: Replace files of the same names.
-        progress: Told of each run.
+        progress: Called for each run.
 
     Raises:
         MissingExtraError: If the Hyper API is not installed.
         UnknownNameError: If an evaluation or the comparison does not exist.
         UsageError: If there is nothing to export.
-        WorkspaceError: If a file is in the way, or cannot be written.
+        WorkspaceError: If a file exists or cannot be written.
     """
     need("tableauhyperapi", extra="tableau")
     place = Path(out)

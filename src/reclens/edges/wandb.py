@@ -1,8 +1,8 @@
 """Runs at Weights & Biases: ``wandb:PROJECT`` or ``wandb:ENTITY/PROJECT``.
 
 Offline by default: a run is written to ``WANDB_DIR``, or to ``wandb`` in the working folder, and ``reclens track-sync``
-sends it later. ``WANDB_MODE=online`` sends it while it goes on, and writes it offline where W&B does not answer within
-twenty seconds. Whatever W&B answers, the run that is tracked goes on: what is kept there is a copy.
+sends it later. ``WANDB_MODE=online`` sends it live, and falls back to offline if W&B does not respond within twenty
+seconds. Errors of W&B never stop the tracked run, because W&B only holds a copy.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def connect(rest: str) -> WandbTracker:
         rest: ``PROJECT`` or ``ENTITY/PROJECT``; empty for ``reclens``.
 
     Raises:
-        UsageError: If it has another form.
+        UsageError: If the address has another form.
         MissingExtraError: If wandb is not installed.
     """
     entity, _, project = rest.rpartition("/")
@@ -75,7 +75,7 @@ class WandbTracker:
         wandb: Any = need("wandb", extra="wandb")
         folder = Path(os.environ.get("WANDB_DIR", "."))
         folder.mkdir(parents=True, exist_ok=True)
-        # Artefacts wait beside the runs until they are sent: by default they would wait in the home of the user.
+        # Keep artefacts with the runs until they are sent, not in the home folder of the user.
         os.environ.setdefault("WANDB_DATA_DIR", str(folder.resolve() / "wandb" / "data"))
         return wandb.init(
             project=self.project,
@@ -92,7 +92,7 @@ class WandbTracker:
 
     def log(self, values: Mapping[str, float], *, step: int | None = None) -> None:
         """As :meth:`reclens.protocols.Tracker.log`."""
-        # W&B keeps no NaN: what has no value has no entry.
+        # W&B does not store NaN: missing values have no entry.
         known = {name: float(value) for name, value in values.items() if not math.isnan(value)}
         if self._run is not None and known:
             self._tried(lambda: self._run.summary.update(known) if step is None else self._run.log(known, step=step))
@@ -103,7 +103,7 @@ class WandbTracker:
             self._tried(lambda: self._attached(path.resolve()))
 
     def _attached(self, path: Path) -> None:
-        # A copy in the folder of the run: it travels with it, and what was attached can change.
+        # Copy the file to the folder of the run, because the original can change.
         copy = Path(self._run.dir) / path.name
         shutil.copyfile(path, copy)
         self._run.save(str(copy), base_path=self._run.dir, policy="now")
@@ -122,7 +122,7 @@ class WandbTracker:
             self._tried(lambda: run.finish(exit_code=0 if status == "done" else 1))
 
     def _tried(self, call: Callable[[], Any]) -> Any:
-        """What a call gives; None, and one warning, if W&B fails: a copy fails no run."""
+        """The result of a call; None and one warning if W&B fails, because errors must not stop the run."""
         try:
             return call()
         except Exception as error:  # of any kind: the library hands on those of what it is made of
@@ -141,14 +141,14 @@ def _table(path: Path) -> Any:
 
 
 def sync(folders: Sequence[Path], *, seconds: float) -> None:
-    """Send runs that were written offline, with a time-out: without a network W&B waits without a word.
+    """Send runs that were written offline, with a timeout, because W&B blocks silently without a network.
 
     Args:
         folders: Folders of runs, ``offline-run-…``.
-        seconds: How long it may take.
+        seconds: Timeout in seconds.
 
     Raises:
-        WorkspaceError: If it takes longer, or W&B refuses. The runs stay, and are sent by another try.
+        WorkspaceError: If it takes longer, or W&B refuses. The runs are kept and can be sent later.
         MissingExtraError: If wandb is not installed.
     """
     need("wandb", extra="wandb")

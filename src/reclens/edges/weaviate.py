@@ -1,8 +1,8 @@
 """Vectors in Weaviate: ``weaviate:COLLECTION``.
 
-Needs the extra ``weaviate``. Where the server is stands in the environment: ``WEAVIATE_URL``
-(``http://localhost:8080``, ``https://NAME.weaviate.cloud``), ``WEAVIATE_GRPC`` (``host:port``) where gRPC is not at the
-usual place beside it, and ``WEAVIATE_API_KEY``.
+Needs the extra ``weaviate``. The server is configured by environment variables: ``WEAVIATE_URL``
+(``http://localhost:8080``, ``https://NAME.weaviate.cloud``), ``WEAVIATE_GRPC`` (``host:port``) if gRPC is not at the
+default port, and ``WEAVIATE_API_KEY``.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ _MOST: Final = 10_000
 class WeaviateStore:
     """A collection of Weaviate; the card is its description, and each attribute a property ``attrN_NAME``.
 
-    Weaviate names objects by UUIDs: the one of an id is made of it (UUID 5), and the id is a property.
+    Weaviate identifies objects by UUIDs: each is derived from the id (UUID 5), and the id is a property.
 
     Args:
-        collection: The collection, which begins with a capital letter; :meth:`create` makes it.
-        url: Where the server is; None for ``WEAVIATE_URL``.
+        collection: Name of the collection, which starts with a capital letter; :meth:`create` creates it.
+        url: Address of the server; None for ``WEAVIATE_URL``.
         key: The key; None for ``WEAVIATE_API_KEY``; empty for a server without keys.
-        tries: How often a request is tried that failed for a while.
+        tries: Number of tries of a request that failed temporarily.
         pause: Seconds before the second try.
     """
 
@@ -93,7 +93,7 @@ class WeaviateStore:
             "boolean": config.DataType.BOOL,
             "texts": config.DataType.TEXT_ARRAY,
         }
-        # Tokenised as a whole: by words, a filter for "Drama" would find "Drama queens" too.
+        # Not tokenised into words, because a filter for "Drama" would find "Drama queens" too.
         whole = {"tokenization": config.Tokenization.FIELD}
         properties = [config.Property(name=_ID, data_type=config.DataType.TEXT, **whole)]
         for name, kind in card.attributes.items():
@@ -201,7 +201,7 @@ class WeaviateStore:
             yield found
 
     def describe(self) -> StoreDescription:
-        """What it is and holds. Weaviate's index is approximate."""
+        """Information about the store. Weaviate's index is approximate."""
         server = str(self._ask("describe", lambda: self._connected().get_meta())["version"])
         return StoreDescription(
             backend="weaviate",
@@ -256,7 +256,7 @@ class WeaviateStore:
 
     @staticmethod
     def _condition(target: Any, condition: Condition) -> Any:
-        # A whole number would be compared with properties of whole numbers.
+        # An integer would only be compared with integer properties.
         number = condition.kind == "number"
         if condition.operator == "in" or condition.kind == "texts":
             values = condition.value if condition.operator == "in" else [condition.value]

@@ -1,6 +1,6 @@
-"""Messages to any address that takes JSON by POST: ``webhook:VARIABLE`` or ``webhook:https://…``.
+"""Messages to any address that accepts JSON by POST: ``webhook:VARIABLE`` or ``webhook:https://…``.
 
-Addresses of webhooks are often secret: then ``VARIABLE`` is the variable of the environment that holds it. With
+Addresses of webhooks are often secret: ``VARIABLE`` names an environment variable with the address. With
 ``RECLENS_WEBHOOK_SECRET`` each request is signed: ``X-RecLens-Signature`` is ``sha256=`` and the HMAC of its body.
 """
 
@@ -42,13 +42,13 @@ def connect(rest: str) -> WebhookNotifier:
 class WebhookNotifier:
     """Posts messages as JSON: ``title, text, severity, key, link, message_id, facts``.
 
-    ``Idempotency-Key`` tells the receiver which message it is, should it come again after a crash. Redirects are not
-    followed: they would carry the message to an address that nobody named.
+    ``Idempotency-Key`` identifies a message that is sent again after a crash. Redirects are not followed, because they
+    could send the message to an unknown address.
 
     Args:
-        address: Where to, by http or https.
+        address: Target address, http or https.
         secret: Key of the signature; empty for none.
-        tries: How often a message is tried while the receiver cannot take it.
+        tries: Number of tries while the receiver is unavailable.
         pause: Seconds before the second try.
     """
 
@@ -78,7 +78,7 @@ class WebhookNotifier:
         """Post a message; it returns when the receiver answered with success.
 
         Raises:
-            StoreError: If it did not, without the path of its address.
+            StoreError: If it did not; the message omits the path of the address.
         """
         content = {
             "title": title,
@@ -108,7 +108,7 @@ class WebhookNotifier:
 
 
 class _Stay(HTTPRedirectHandler):
-    """Follows no redirect: it is an answer like any other refusal."""
+    """Follows no redirects and treats them as errors."""
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
