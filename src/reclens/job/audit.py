@@ -36,14 +36,14 @@ __all__ = ["AuditJobResult", "plan_audit_job", "run_audit_job"]
 
 @dataclass(frozen=True, kw_only=True)
 class AuditJobResult(Tabular):
-    """What an audit leaves.
+    """The results of an audit job.
 
     Attributes:
         audit: The audit.
         files: The report by kind: ``html``, ``markdown``, ``csv``, ``trials`` where mitigations were tried, ``pdf``
-            where it could be printed, and ``responsible_ai``, a row a user, where there are groups of users.
-        printed: What became of the PDF; None where none was asked for.
-        gate: What ``[[gate]]`` came to; None where there is none.
+            where it could be printed, and ``responsible_ai``, one row per user, where there are groups of users.
+        printed: Status of the PDF; None if none was requested.
+        gate: Result of ``[[gate]]``; None if there is none.
         sensitivity: The same audit under other choices.
     """
 
@@ -54,7 +54,7 @@ class AuditJobResult(Tabular):
     sensitivity: Mapping[str, Audit] | None = None
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a number, the gravest first."""
+        """One row per number, the most severe first."""
         return self.audit.to_dicts()
 
 
@@ -74,17 +74,17 @@ def run_audit_job(
         settings: The audit.
         workspace: Where runs and splits are, and where the audit is kept: a workspace, or its folder.
         stem: Name of the report without an ending; by default ``reports/NAME`` of the workspace.
-        say: Called with a line for every step.
-        progress: Called as work goes on.
-        before_work: Called when everything that was asked for has been read.
-        command: How the report says that it is made again.
+        say: Called with one line of text per step.
+        progress: Called to report progress.
+        before_work: Called once all requested input has been read.
+        command: Command that the report gives to reproduce it.
 
     Returns:
-        The audit, its gate, and where its report lies.
+        The audit, its gate, and the location of its report.
 
     Raises:
-        UsageError: If something is asked for that the data do not have.
-        UnknownNameError: If there is no such attribute, metric, group, run or split.
+        UsageError: If a requested input is missing from the data.
+        UnknownNameError: If an attribute, metric, group, run or split does not exist.
     """
     place = workspace if isinstance(workspace, Workspace) else Workspace(workspace)
     place.expect_free("audit", settings.name, overwrite=True)
@@ -158,9 +158,9 @@ def _audited(settings: AuditJobSettings, inputs: AuditInputs, step: Callable[[st
 def plan_audit_job(
     settings: AuditJobSettings, *, workspace: Workspace, mean: float | None = None, spread: float | None = None
 ) -> tuple[AuditPlan, AuditJobSettings]:
-    """Declare the hypotheses of an audit where it has none yet, and say which gaps its users could show.
+    """Declare default hypotheses if an audit has none, and compute the detectable gaps.
 
-    The lists are read for their users alone.
+    The lists are used only for their users.
 
     Args:
         settings: The audit.
@@ -169,7 +169,7 @@ def plan_audit_job(
         spread: Its standard deviation over users.
 
     Returns:
-        The plan, and the audit with its hypotheses spelled out.
+        The plan, and the audit with explicit hypotheses.
 
     Raises:
         UsageError: If there are no training data, or no groups of users are named.
@@ -187,7 +187,7 @@ def plan_audit_job(
 
 
 def _declared(settings: AuditJobSettings, *, truth: bool) -> AuditJobSettings:
-    """With the usual hypotheses, spelled out."""
+    """The settings with explicit default hypotheses."""
     about = settings.settings()
     metrics = about.metrics_of(truth=truth)
     names = [" × ".join(by) if isinstance(by, tuple) else by for by in asked_segments(about.by)]

@@ -1,4 +1,4 @@
-"""The same audit under other choices: another k, other weights of ranks, groups, candidates, or another seed."""
+"""Sensitivity analysis of an audit: other k, rank weights, groups, candidates or seed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def variants_of(
     Args:
         settings: The audit.
         inputs: What it is made from.
-        position: What the log told of attention, where there was one.
+        position: Attention estimated from the log, if there is one.
 
     Raises:
         UsageError: If other groups or candidates are asked for that the data do not have.
@@ -63,7 +63,7 @@ def _audit(settings: AuditJobSettings, inputs: AuditInputs, changed: dict[str, A
 
 
 def _among(inputs: AuditInputs, kind: Candidates) -> Any:
-    """The lists without the items that are no candidates, closed up."""
+    """The lists restricted to the candidates, without gaps."""
     table = inputs.lists.table
     if kind == "unseen":
         if inputs.train is None:
@@ -80,5 +80,5 @@ def _among(inputs: AuditInputs, kind: Candidates) -> Any:
 
 
 def tells_all(found: PositionBias, k: int) -> bool:
-    """Whether every one of the first k places could be told."""
+    """Whether each of the first k positions could be estimated."""
     return found.unidentified is None and len(found.examination) >= k

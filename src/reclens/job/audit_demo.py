@@ -54,7 +54,7 @@ def keep_market(workspace: Workspace, *, seed: int = 0) -> Injected:
 
     Args:
         workspace: Where they are kept.
-        seed: Of everything that is drawn.
+        seed: Seed of the random numbers.
 
     Returns:
         The bias that its lists have.
@@ -78,7 +78,7 @@ def demo_job(data: str | None, *, seed: int = 0) -> JobSettings:
 
     Args:
         data: The data set; without it the split that :func:`keep_market` kept.
-        seed: Of everything that is drawn.
+        seed: Seed of the random numbers.
     """
     content: dict[str, Any] = {
         "name": _NAME,

@@ -1,4 +1,4 @@
-"""What an audit is made from: the lists, the truth, the training data, and what else an audit.toml names."""
+"""The inputs of an audit: lists, truth, training data, and other files of an audit.toml."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = ["AuditInputs", "read_inputs"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AuditInputs:
-    """What an audit is made from.
+    """The inputs of an audit.
 
     Attributes:
-        lists: The lists that are audited.
+        lists: The audited lists.
         truth: The held-out interactions, or None.
         train: The training data with its segmentations, or None.
         validation: The validation part of the split, where it has one.
-        candidates: Longer lists that mitigations choose from; the audited ones where none are named.
+        candidates: Longer lists that mitigations choose from; by default the audited lists.
         log: The impressions, or None.
         predictions: Predicted ratings, or None.
-        exclude_seen: Whether lists leave out what a user has.
+        exclude_seen: Whether lists exclude seen items of a user.
     """
 
     lists: Recommendations
@@ -51,11 +51,11 @@ class AuditInputs:
 
 
 def read_inputs(settings: AuditJobSettings, place: Workspace) -> AuditInputs:
-    """Read what an audit.toml names.
+    """Read the files of an audit.toml.
 
     Raises:
         UsageError: If files are named beside a split, or without what they describe.
-        DataError: If a file is not what it has to be.
+        DataError: If a file has the wrong content.
     """
     about = settings.data
     files = {side: getattr(about, side) for side in ("truth", "train", "users", "items")}

@@ -1,4 +1,4 @@
-"""The settings of an audit: what is audited, by which rules, what was declared, and what its author says."""
+"""The settings of an audit: data, rules, hypotheses, and notes of the author."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ unsure = "pass"
 
 
 class AuditDataSettings(Section):
-    """What the lists are held against: a split of the workspace, or files."""
+    """The reference data of the lists: a split of the workspace, or files."""
 
     split: str | None = None
     truth: str | None = None
@@ -105,7 +105,7 @@ class AuditDataSettings(Section):
 
 
 class RuleSettings(Section):
-    """What is looked at, and by which rules; see :class:`reclens.audit.AuditSettings`."""
+    """Measures and rules; see :class:`reclens.audit.AuditSettings`."""
 
     k: int = Field(default=10, ge=1)
     retrieved: int = Field(default=0, ge=0)
@@ -125,14 +125,14 @@ class RuleSettings(Section):
 
 
 class PositionSettings(Section):
-    """How attention by position is told from the log; see :func:`reclens.audit.position_bias`."""
+    """How attention by position is estimated from the log; see :func:`reclens.audit.position_bias`."""
 
     method: Literal["harvest", "em", "swap"] = "harvest"
     context: list[str] = Field(default_factory=lambda: [USER], min_length=1)
 
 
 class HypothesisSettings(Section):
-    """A comparison that is declared; see :class:`reclens.audit.Hypothesis`."""
+    """A declared comparison; see :class:`reclens.audit.Hypothesis`."""
 
     measure: str
     by: str = "overall"
@@ -168,7 +168,7 @@ class AuditGateSettings(Section):
 
 
 class ActionSettings(Section):
-    """What will be done, by whom, until when."""
+    """A planned action, with its owner and deadline."""
 
     what: str
     owner: str | None = None
@@ -176,7 +176,7 @@ class ActionSettings(Section):
 
 
 class ReportSettings(Section):
-    """What the report says in the words of its author."""
+    """Texts of the author for the report."""
 
     title: str | None = None
     auditor: str | None = None
@@ -188,7 +188,7 @@ class ReportSettings(Section):
 
 
 class ModelSettings(Section):
-    """The model behind the lists, where it is one of the library: what can be trained anew."""
+    """The model behind the lists, if the library has it and can retrain it."""
 
     name: str
     parameters: dict[str, Any] = Field(default_factory=dict)
@@ -200,7 +200,7 @@ class ModelSettings(Section):
 
 
 class MitigationSection(Section):
-    """What is tried against a gap, declared beforehand; see :class:`reclens.audit.mitigate.MitigationSettings`."""
+    """A mitigation of a gap, declared in advance; see :class:`reclens.audit.mitigate.MitigationSettings`."""
 
     attribute: str | None = None
     group: str | None = None
@@ -251,7 +251,7 @@ class LoopSection(Section):
 
 
 class SensitivitySettings(Section):
-    """Other choices under which the audit is made again."""
+    """Alternative settings for a sensitivity analysis."""
 
     k: list[int] = Field(default_factory=list)
     attention: list[str] = Field(default_factory=list)
@@ -315,11 +315,11 @@ class AuditJobSettings(Section):
         return AuditSettings(**fields)
 
     def with_weights(self, weights: list[float]) -> AuditJobSettings:
-        """The same audit with these weights of ranks."""
+        """The same audit with these rank weights."""
         return self.model_copy(update={"audit": self.audit.model_copy(update={"attention": weights})})
 
     def variants(self) -> dict[str, dict[str, Any]]:
-        """The other choices of ``[sensitivity]``, by what they are called."""
+        """The alternatives of ``[sensitivity]``, by name."""
         found: dict[str, dict[str, Any]] = {f"k = {k}": self._with_k(k) for k in self.sensitivity.k}
         found |= {f"{_ATTENTION.get(each, each)} attention": {"attention": each} for each in self.sensitivity.attention}
         found |= {f"seed {each}": {"seed": each} for each in self.sensitivity.seed}
@@ -360,7 +360,7 @@ def validate_audit_settings(content: dict[str, Any], *, source: str) -> AuditJob
 
 
 def _sound(make: Any) -> None:
-    """Let what the library refuses be a problem of the file."""
+    """Report errors of the library as errors of the file."""
     try:
         make()
     except RecLensError as error:

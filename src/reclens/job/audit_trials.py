@@ -25,7 +25,7 @@ __all__ = ["loop_of", "mitigation_of", "with_estimated"]
 
 
 def mitigation_of(settings: AuditJobSettings, inputs: AuditInputs, *, progress: Progress) -> Mitigation | None:
-    """What ``[mitigation]`` asks for; None where there is no such section.
+    """What ``[mitigation]`` asks for; None if there is no such section.
 
     Raises:
         UsageError: If the data do not have what it needs.
@@ -72,7 +72,7 @@ def with_estimated(settings: AuditJobSettings, log: pl.DataFrame | None) -> Audi
 
 
 def loop_of(settings: AuditJobSettings, train: Dataset | None, *, progress: Progress) -> FeedbackLoop | None:
-    """What ``[loop]`` asks for: the model, trained anew in a world that is fitted to the training data.
+    """What ``[loop]`` asks for: the model, retrained in a world that is fitted to the training data.
 
     Raises:
         UsageError: If there are no training data.

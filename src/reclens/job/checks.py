@@ -1,4 +1,4 @@
-"""What a job asks for, checked before its data are read, compiled for and learned from: a slip costs no time."""
+"""Validate a job before its data are read and models are fitted, so that mistakes are reported early."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CUT: Final = {"n", "ties", "test_share"}
 
 
 def check_job(settings: JobSettings, workspace: Workspace) -> None:
-    """Check every name of a job against what is known without its data.
+    """Check all names of a job that can be checked without its data.
 
     Raises:
         UnknownNameError: If there is no such model, metric, convention, baseline or segmentation.
@@ -54,7 +54,7 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
     _check_gate(settings, asked, systems)
     segmenters_of(settings)
     how = settings.split
-    # A file of resolved settings spells every default out, and has to run.
+    # A file of resolved settings contains all defaults and must run.
     changed = {key for key in how.model_fields_set if getattr(how, key) != type(how).model_fields[key].default}
     unused = sorted(changed & {"n", "ties", "test_share"} - _OF_METHODS.get(how.method, _CUT))
     if unused:
@@ -64,7 +64,7 @@ def check_job(settings: JobSettings, workspace: Workspace) -> None:
 
 
 def _check_gate(settings: JobSettings, asked: Mapping[str, Any], systems: Sequence[str]) -> None:
-    """Check the names of the gate: a slip would show after all the work."""
+    """Check the names of the gate, which would otherwise fail after all the work."""
     measured = {spec.text for spec in asked.values()} | set(asked)
     for row in settings.gate:
         if canonical(row.metric) not in measured and row.metric not in measured:
@@ -111,7 +111,7 @@ def check_job_data(settings: JobSettings, train: Dataset, metrics: list[str]) ->
 
 
 def segmenters_of(settings: JobSettings) -> dict[str, Segmenter] | None:
-    """The segmentations of ``[segments]``; None where the job names none.
+    """The segmentations of ``[segments]``; None if the job has none.
 
     Raises:
         UsageError: If one has no kind, or several, or an order that its kind does not take.

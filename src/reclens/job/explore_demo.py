@@ -1,6 +1,6 @@
-"""The demonstration of the explorer: a catalogue of texts as a space, lists of EASE on it, and what they never show.
+"""The demonstration of the explorer: a space of a text catalogue, lists of EASE, and the items that they never show.
 
-Without data it is made on a synthetic catalogue with titles and plots, and everything says so.
+Without data it uses a synthetic catalogue with titles and plots, which all outputs state.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Catalogue:
     """A catalogue of texts.
 
     Attributes:
-        table: One row an item.
+        table: One row per item.
         id_column: The column of ids.
         texts: Columns that are embedded: titles, and the longest texts.
         labels: Columns whose values name regions, such as genres.
-        synthetic: Whether it is made up.
+        synthetic: Whether it is synthetic.
     """
 
     table: pl.DataFrame
@@ -78,7 +78,7 @@ class ExploreDemo:
         written: Map and report.
         query: A text that was searched for: the first words of a plot.
         answers: Titles that the search returned, the nearest first.
-        synthetic: Whether the catalogue is made up.
+        synthetic: Whether the catalogue is synthetic.
     """
 
     found: Exploration
@@ -90,10 +90,10 @@ class ExploreDemo:
 
 
 def synthetic_catalogue(*, seed: int = 0, users: int = 943, items: int = 1_682) -> tuple[Catalogue, Dataset]:
-    """Films that nobody made, with titles and plots that follow their genres, and ratings that follow these too.
+    """Synthetic films with titles and plots that depend on their genres, and matching ratings.
 
     Args:
-        seed: Of everything.
+        seed: Seed of the random numbers.
         users: Users with ratings.
         items: Films.
     """
@@ -104,11 +104,11 @@ def synthetic_catalogue(*, seed: int = 0, users: int = 943, items: int = 1_682) 
 
 
 def read_catalogue(path: str | Path) -> Catalogue:
-    """A file of items with texts: which columns hold ids, titles, texts and labels is told by what is in them.
+    """A file of items with texts: columns of ids, titles, texts and labels are detected from their values.
 
     The first column whose values are all there and all different holds the ids; the text that is longest on average,
-    40 characters or more, is embedded, with the title where there is one. Genres that stand in one cell, a comma or a
-    bar between them, become lists.
+    40 characters or more, is embedded, with the title if there is one. Genres in one cell, separated by commas or
+    bars, become lists.
 
     Args:
         path: CSV, Parquet, JSON, also compressed.
@@ -150,7 +150,7 @@ def _is_json(values: pl.Series) -> bool:
 
 
 def _split(values: pl.Series) -> pl.Series:
-    """Lists of labels, where cells hold several."""
+    """Lists of labels, if cells hold several."""
     if values.dtype != pl.String or not values.str.contains(r",|\|").any():
         return values
     return values.str.replace_all(r"\s*[,|]\s*", "|").str.split("|")
@@ -173,9 +173,9 @@ def run_demo(
         catalogue: The items.
         ratings: Interactions with them; without any, nothing is known of what is shown and wanted.
         map_by: How the map is made.
-        seed: Of everything.
-        progress: Called as work goes on.
-        say: Called with a line for every step.
+        seed: Seed of the random numbers.
+        progress: Called to report progress.
+        say: Called with one line of text per step.
 
     Raises:
         DataError: If no text of the catalogue can be embedded, or no interaction is with an item of it.
@@ -234,7 +234,7 @@ def _embedded(catalogue: Catalogue, progress: Progress) -> EmbeddingSpace:
 def _lists(
     workspace: Workspace, space: EmbeddingSpace, ratings: Dataset, seed: int, say: Callable[[str], None]
 ) -> dict[str, Any]:
-    """Lists of EASE, what was held out of each user, and what it learned from."""
+    """Lists of EASE, the held-out interactions, and the training data."""
     inside = ratings.interactions.filter(pl.Series(space.rows(ratings.interactions[ITEM]) >= 0))
     if not inside.height:
         raise DataError(

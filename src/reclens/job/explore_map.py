@@ -1,4 +1,4 @@
-"""Maps of spaces: made once and kept in the workspace, and two of them arranged alike."""
+"""Maps of spaces, cached in the workspace, and the alignment of two maps."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def map_of(
 
     Args:
         space: The space.
-        method: Principal components, at once, or UMAP.
-        workspace: Where maps are kept.
-        seed: Of UMAP.
-        progress: Called as work goes on.
+        method: Principal components or UMAP.
+        workspace: Workspace that caches the maps.
+        seed: Seed of UMAP.
+        progress: Called to report progress.
 
     Raises:
-        MissingExtraError: If it is to be UMAP, and that is not installed.
+        MissingExtraError: If UMAP is requested and not installed.
     """
     if method == "pca":
         return pca_map(space)
@@ -59,15 +59,15 @@ def mapped(
     seed: int = 0,
     progress: Progress = quiet,
 ) -> Exploration:
-    """An exploration with a map: as it is where it has the one that is asked for, and else with another one.
+    """An exploration with the requested map, which is computed if it is missing.
 
     Args:
         space: The space.
         found: An exploration of it; None explores the space alone.
         method: How the map is made; None for that of the exploration, or principal components.
-        workspace: Where maps are kept.
-        seed: Of UMAP.
-        progress: Called as work goes on.
+        workspace: Workspace that caches the maps.
+        seed: Seed of UMAP.
+        progress: Called to report progress.
     """
     if found is not None and found.map is not None and method in (None, found.map.method):
         return found
@@ -81,7 +81,7 @@ def mapped(
 def arranged_like(first: PointMap, space: EmbeddingSpace, other: PointMap) -> tuple[PointMap, int]:
     """Another map of the items of a space, turned so that the items of both lie alike.
 
-    Distances and axes of a map mean nothing by themselves, so it may be turned and mirrored. Items that the other map
+    Axes of a map have no meaning, so that it may be rotated and mirrored. Items that the other map
     lacks are put beside their neighbours in the space.
 
     Args:

@@ -1,7 +1,7 @@
-"""The health monitor, joined: log, gate, indicators, detections, incidents, the kept day, the weekly report, notices.
+"""The complete health monitor: log, gate, indicators, detections, incidents, stored day, weekly report, notices.
 
-A run does one day; every step can be done again and gives the same. A run that is killed is run again: a day counts
-once it is whole, incidents are made from what the days found, and the outbox knows what was sent.
+A run processes one day, and every step is idempotent. A run that was killed can be repeated: a day counts once it is
+complete, incidents are derived from the findings of the days, and the outbox records sent messages.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _TRAFFIC: Final = 35
 
 @dataclass(frozen=True, kw_only=True)
 class MonitorRun(Tabular):
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         days: The days that were judged, the last one last.
-        notices: What there was to tell.
-        deliveries: What each receiver got.
+        notices: Notices of the run.
+        deliveries: Delivery status of each receiver.
         reports: The weekly reports that were written.
         seconds: Step -> seconds.
     """
@@ -55,7 +55,7 @@ class MonitorRun(Tabular):
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a day: series, alerts, incidents that are not resolved, and the data gate."""
+        """One row per day: series, alerts, incidents that are not resolved, and the data gate."""
         return [
             {
                 "day": each.day,
@@ -79,25 +79,25 @@ def run_monitor(
     synthetic: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> MonitorRun:
-    """Do one day: measure, judge, keep, report, and tell people.
+    """Run one day: measure, judge, store, report and notify.
 
-    Days after it that were run before are judged again, as they look back on it.
+    Later days that were already run are judged again, because they depend on it.
 
     Args:
         project: The monitor.
         day: The day, in the zone of its log.
-        workspace: Where days are kept.
-        dry_run: Send nothing: what would be sent is in the result, and is sent by the next run.
+        workspace: Workspace that stores the days.
+        dry_run: Do not send: pending messages are in the result, and are sent by the next run.
         wait: Seconds to wait for another run to end.
-        synthetic: Whether the log is made up.
-        say: Called with a line for every step.
+        synthetic: Whether the log is simulated.
+        say: Called with one line of text per step.
 
     Returns:
-        What was found, and what was sent.
+        The findings and the deliveries.
 
     Raises:
         NameTakenError: If another run does not end in time.
-        WorkspaceError: If something cannot be written, such as on a full disk.
+        WorkspaceError: If writing fails, for example on a full disk.
         UsageError: If the settings are wrong.
     """
     rules_of(project.settings)  # a wrong name is said before the work
@@ -143,20 +143,20 @@ def backfill(
     progress: Progress = quiet,
     say: Callable[[str], None] = lambda line: None,
 ) -> MonitorRun:
-    """Do many days of the past: as if they had been run one by one, without telling anybody.
+    """Backfill past days as if they had been run one by one, without sending notices.
 
     Args:
         project: The monitor.
         first: First day.
         last: Last day.
-        workspace: Where days are kept.
+        workspace: Workspace that stores the days.
         wait: Seconds to wait for another run to end.
-        synthetic: Whether the log is made up.
+        synthetic: Whether the log is simulated.
         progress: Called after each day.
-        say: Called with a line for every step.
+        say: Called with one line of text per step.
 
     Returns:
-        What was found; its notices are settled, and are never sent.
+        The findings; their notices are marked as settled and never sent.
 
     Raises:
         UsageError: If ``first`` is after ``last``, or the settings are wrong.
@@ -181,7 +181,7 @@ def backfill(
 
 
 def replay(project: Project, first: date, last: date, *, folder: Path) -> MonitorRun:
-    """Judge days that were measured by the settings of now, and change nothing: what would have been told, and when.
+    """Replay measured days with the current settings without changes: which notices would be sent, and when.
 
     Args:
         project: The monitor.
@@ -231,11 +231,11 @@ def judge(
         project: The monitor; hold its lock meanwhile.
         first: First day.
         last: Last day.
-        workspace: Where days are kept.
-        synthetic: Whether the log is made up.
+        workspace: Workspace that stores the days.
+        synthetic: Whether the log is simulated.
 
     Returns:
-        The days, and what there is to tell.
+        The days and their notices.
     """
     store = store_of(project)
     known = [day for day in project.days() if first <= day <= last]
@@ -307,7 +307,7 @@ def _health(
 
 
 def _publish(project: Project, days: Sequence[Health]) -> None:
-    """What other readers find: all days in one file each, replaced whole."""
+    """Publish tables for other readers, one file for all days, replaced atomically."""
     mine = {each.day for each in days}
     before = project.read_published("detections")
     kept = [] if before is None else [before.filter(~pl.col("day").is_in(mine)).select(list(DETECTIONS))]

@@ -1,8 +1,8 @@
-"""Faults that are put into simulated logs, and what the monitor finds of them: recall, delay, root slice, false alerts.
+"""Inject faults into simulated logs and measure the monitor: recall, delay, root slice, false alerts.
 
 A seed is a log of 105 clean days of about 20,000 impressions, and, from day 63 on, the same log with each kind of fault
 in each strength. Days are summarised by the group-bys of this file, by the definitions of the indicators, which takes a
-hundredth of a run of the day; detection, grouping, root slices and the life of incidents are those of the monitor. A
+hundredth of a run of the day; detection, grouping, root slices and incident lifecycle are those of the monitor. A
 14-day z-score above 3 in either direction, the default of Elementary, sees the same series.
 
 A fault is found if an incident opens within 3 days of its start, and for the slow drift, which grows for 14 days,
@@ -210,7 +210,7 @@ def run_seed(seed: int, kinds: Sequence[str] = (), strengths: Sequence[Strength]
         strengths: Strengths; all by default.
 
     Returns:
-        ``seed``, ``metric_days``, the false alerts of the clean days, ``cpu_s``, and a row a fault.
+        ``seed``, ``metric_days``, the false alerts of the clean days, ``cpu_s``, and one row per fault.
     """
     began = time.process_time()
     world = ChaosWorld(seed)

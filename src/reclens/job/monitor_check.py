@@ -1,6 +1,6 @@
-"""The dead man's switch: whether the run of a day happened, seen from outside of it.
+"""The dead man's switch: an external check whether the run of a day happened.
 
-It has a lock and an outbox of its own: a run that hangs holds those of the runs, and is what there is to tell.
+It has a separate lock and outbox, because a hanging run, which it must report, holds those of the runs.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class RunCheck:
 
     Attributes:
         day: The day.
-        ran: Whether it was.
-        words: What there is to say, a line each.
+        ran: Whether it was run.
+        words: Lines of text to report.
     """
 
     day: date
@@ -49,17 +49,17 @@ def yesterday(project: Project, now: datetime | None = None) -> date:
 def check_run(
     project: Project, day: date, *, failed: str | None = None, log: str | None = None, dry_run: bool = False
 ) -> RunCheck:
-    """See whether a day was run, and tell people if it was not, or that a step of a scheduler failed; once a day.
+    """Check whether a day was run, and notify people once a day if it was not or a scheduler step failed.
 
     Args:
         project: The monitor.
         day: The day.
         failed: The step that failed.
-        log: Where its log is.
+        log: Location of its log.
         dry_run: Send nothing.
 
     Returns:
-        What was seen.
+        The result of the check.
 
     Raises:
         WorkspaceError: If the state cannot be read or written.

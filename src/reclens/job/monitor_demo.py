@@ -1,4 +1,4 @@
-"""A monitor of sixty simulated days with incidents that were put in, from the log to the page."""
+"""Demonstration of the monitor: sixty simulated days with injected incidents, from the log to the page."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FEATURE: Final = "feature.item_age"
 
 @dataclass(frozen=True, kw_only=True)
 class Injected:
-    """An incident that was put into the log.
+    """An incident that was injected into the log.
 
     Attributes:
         code: What it is.
@@ -56,7 +56,7 @@ class DemoResult:
 
     Attributes:
         project: Its monitor.
-        injected: What was put in.
+        injected: The injected incidents.
         last: The run of the last day.
     """
 
@@ -77,21 +77,21 @@ def run_demo(
     progress: Progress = quiet,
     say: Callable[[str], None] = lambda line: None,
 ) -> DemoResult:
-    """Simulate sixty days, put incidents in, and monitor them; an older demonstration is replaced.
+    """Simulate sixty days, inject incidents, and monitor them; replaces an older demonstration.
 
     Args:
         workspace: Where it is kept.
         users: Users of the simulated world.
-        seed: Of everything.
-        progress: Called as work goes on.
-        say: Called with a line for every step.
+        seed: Seed of the random numbers.
+        progress: Called to report progress.
+        say: Called with one line of text per step.
 
     Returns:
-        The monitor, what was put in, and the last run.
+        The monitor, the injected incidents, and the last run.
 
     Raises:
         NameTakenError: If the folder of the demonstration holds something else.
-        WorkspaceError: If something cannot be written.
+        WorkspaceError: If writing fails.
     """
     folder = workspace.folder / DEMO
     if folder.exists():
@@ -113,7 +113,7 @@ def run_demo(
 
 
 def _inject(folder: Path) -> tuple[Injected, ...]:
-    """Put incidents into the last three weeks of a log."""
+    """Inject incidents into the last three weeks of a log."""
     plan: list[tuple[str, int, int, Callable[[pl.DataFrame], pl.DataFrame], tuple[SeriesKey, ...]]] = [
         ("stuck_candidates", 43, 45, _stuck, (SeriesKey("coverage"), SeriesKey("gini"), SeriesKey("top_share"))),
         ("late_partition", 48, 48, _partial, (SeriesKey("data_gate"),)),

@@ -142,7 +142,7 @@ def simulated_log(folder: Path, *, days: int, users: int, seed: int, start: date
         folder: Where; it must not exist.
         days: Number of days.
         users: Number of users; about three impressions a user and day.
-        seed: Of everything.
+        seed: Seed of the random numbers.
         start: The first day.
     """
     from reclens.world import Arm, Oracle, Policy, WorldSettings, draw_world, simulate

@@ -48,7 +48,7 @@ def project_folder(folder: Path | None, workspace: Path) -> Path:
 
 
 def place_of(project: str, workspace: Workspace) -> Path | None:
-    """The folder of a monitor as a kept day names it; None where it is not on this machine.
+    """The folder of a monitor as a kept day names it; None if it is not on this machine.
 
     Args:
         project: A path; a relative one starts at the workspace.
@@ -105,7 +105,7 @@ def gate_of(settings: MonitorSettings) -> Gate | None:
 
 
 class Tools(NamedTuple):
-    """What else works on a day; None where the monitor does it itself.
+    """What else works on a day; None if the monitor does it itself.
 
     Attributes:
         gate: A further gate.

@@ -1,4 +1,4 @@
-"""Notices of a monitor: put into words, into the outbox, and out to whoever is to be told."""
+"""Notices of a monitor: rendered as text, queued in the outbox, and sent to the receivers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FILE: Final = "file:"
 
 
 def words_of(project: Project, notice: Notice) -> NoticeWords:
-    """A notice in words, with what is known of its incident and of the data of its day."""
+    """A notice as text, with details of its incident and of the data of its day."""
     known = _incidents(project) if notice.incident is not None else {}
     gate = project.gates(notice.day, notice.day).get(notice.day)
     return notice_words(notice, system=project.settings.system, incident=known.get(notice.incident or ""), gate=gate)
@@ -47,12 +47,12 @@ def to_tell(project: Project, notices: Sequence[Notice]) -> list[Notice]:
 
 
 def tell(project: Project, notices: Sequence[Notice], *, outbox: str = "outbox") -> list[Delivery]:
-    """Put notices into the outbox, and send what waits there; a receiver that is down gets them by the next run.
+    """Queue notices in the outbox and send waiting ones; unavailable receivers get them in the next run.
 
     Args:
         project: The monitor; hold its lock meanwhile.
         notices: In order; one that was in the outbox before is not sent again.
-        outbox: Its name: that of the check is another one than that of the runs.
+        outbox: Name of the outbox; the check and the runs use different ones.
 
     Returns:
         What each receiver got.
@@ -74,7 +74,7 @@ def settle(project: Project, notices: Iterable[Notice]) -> None:
 
 
 def receivers_of(project: Project) -> dict[str, Notifier]:
-    """Whoever is told: the address of each, and the notifier.
+    """The receivers: address -> notifier.
 
     Raises:
         UsageError: If an address has no scheme, or is that of something else.

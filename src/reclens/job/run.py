@@ -52,13 +52,13 @@ __all__ = ["JobResult", "run_job"]
 
 @dataclass(frozen=True)
 class JobResult(Tabular):
-    """What a job leaves.
+    """The results of a job.
 
     Attributes:
         results: System -> evaluation.
-        comparison: With the baseline; None where the job has none.
-        report: Where the report lies.
-        gate: What ``[gate]`` came to; None where the job has none.
+        comparison: Comparison with the baseline; None if the job has none.
+        report: Location of the report.
+        gate: Result of ``[gate]``; None if the job has none.
     """
 
     results: dict[str, Evaluation]
@@ -165,7 +165,7 @@ def _report(
 
 
 def _checked(job: Any) -> JobSettings:
-    """The settings of a job, from whatever holds them."""
+    """The settings of a job from a file, mapping or settings."""
     if isinstance(job, JobSettings):
         return job
     if isinstance(job, Mapping):
@@ -268,7 +268,7 @@ def _recommend(
 ) -> tuple[Recommendations, ...]:
     """Lists for the test users, with the filter of seen items that belongs to the task; a pipeline has its own.
 
-    Those of a pipeline with a ranker are followed by what the ranker is held against: its own, and those of the fusion.
+    Those of a pipeline with a ranker are followed by the lists to compare the ranker with: its own and the fusion's.
     """
     if not isinstance(model, Pipeline):
         return (model.recommend(made.test_users, k=k, exclude_seen=made.exclude_seen, progress=progress),)
@@ -280,7 +280,7 @@ def _recommend(
 
 
 def _cut(lists: Recommendations) -> list[str]:
-    """In words, that a pipeline cannot give lists as long as the job asks for."""
+    """A message that a pipeline cannot return lists as long as requested."""
     return [pipeline_words.rule_detail(rule) for rule in lists.card.get("rules", ()) if rule["code"] == "keep_below_k"]
 
 

@@ -50,10 +50,10 @@ class DataSettings(Section):
 
 
 class SplitSettings(Section):
-    """How the data is split, and what counts: new items, or what a user takes again too.
+    """How the data is split, and whether repeated items count.
 
     ``given`` takes a split that was made elsewhere: ``[data] path`` is its training part, ``test`` its test part.
-    ``kept`` names a split of the workspace, which stands for the data too.
+    ``kept`` names a split of the workspace, which replaces the data.
     """
 
     kept: str | None = None
@@ -81,7 +81,7 @@ class SegmentSettings(Section):
 
 
 class EvaluateSettings(Section):
-    """What is measured."""
+    """The metrics."""
 
     metrics: list[str] = Field(default=list(SPLIT_METRICS))
     by: list[str] | None = None
@@ -92,7 +92,7 @@ class EvaluateSettings(Section):
 
 
 class CompareSettings(Section):
-    """What is held against what."""
+    """The comparison of systems."""
 
     baseline: str = "popular"
     correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
@@ -101,7 +101,7 @@ class CompareSettings(Section):
 
 
 class TuneSettings(Section):
-    """A search over hyper-parameters before the models are fitted: all of them, or those that are named."""
+    """A search over hyper-parameters before the models are fitted: all models, or the named ones."""
 
     models: list[str] | None = None
     metric: str = "ndcg@10"
@@ -122,7 +122,7 @@ class WeightsSettings(Section):
 
 
 class GateSettings(Section):
-    """A condition that systems have to meet; see :class:`reclens.evaluation.GateRule`."""
+    """A condition that systems must meet; see :class:`reclens.evaluation.GateRule`."""
 
     metric: str
     at_least: float | None = None

@@ -27,10 +27,10 @@ __all__ = ["check_searches", "run_searches"]
 
 
 def check_searches(settings: JobSettings) -> None:
-    """Look at what a job wants to search, before anything is read.
+    """Check the searches of a job before anything is read.
 
     Raises:
-        UsageError: If the split holds no validation part out, or what is named cannot be searched.
+        UsageError: If the split has no validation part, or a named model cannot be searched.
         UnknownNameError: If a model is named that the job does not have.
     """
     how = settings.split
@@ -66,12 +66,12 @@ def check_searches(settings: JobSettings) -> None:
 def run_searches(
     settings: JobSettings, made: Split, *, workspace: Workspace, step: Callable[[str], None], progress: Progress
 ) -> JobSettings:
-    """Search what a job wants searched, and keep the outcomes.
+    """Run the searches of a job and keep the results.
 
     Hyper-parameters come first; the models inside a hybrid keep those that the job gives them.
 
     Returns:
-        The job with what was found in ``[models]``, and nothing left to search. It is also written to
+        The job with the best parameters in ``[models]``, and no remaining searches. It is also written to
         ``reports/NAME-tuned.toml``.
     """
     found = {label: dict(parameters) for label, parameters in settings.models.items()}
