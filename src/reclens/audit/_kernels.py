@@ -1,4 +1,4 @@
-"""Adding up what items bring to the groups that they belong to, user by user: the compiled loops of the audit."""
+"""The compiled loops of the audit: sums over the groups of items, user by user."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["add_lists", "add_rows", "prefix_divergence"]
 
 @kernel("void(int32[:,::1], float64[:,::1], int64[::1], int32[::1], float64[::1], float64[:,::1])")
 def add_lists(items: Any, weights: Any, indptr: Any, groups: Any, shares: Any, out: Any) -> None:
-    """out[user, group] += weight of the rank × share of its item in the group; items below 0 add nothing."""
+    """out[user, group] += weight of the rank × share of its item in the group; negative codes add nothing."""
     for user in range(items.shape[0]):
         for rank in range(items.shape[1]):
             item, weight = items[user, rank], weights[user, rank]
@@ -27,7 +27,7 @@ def add_lists(items: Any, weights: Any, indptr: Any, groups: Any, shares: Any, o
 def add_rows(
     users: Any, begins: Any, items: Any, weights: Any, indptr: Any, groups: Any, shares: Any, out: Any
 ) -> None:
-    """out[i, group] += weight × share of each of the items of users[i], which stand compressed by rows."""
+    """out[i, group] += weight × share of each of the items of users[i], in compressed row format."""
     for i in range(len(users)):
         for row in range(begins[users[i]], begins[users[i] + 1]):
             item, weight = items[row], weights[row]

@@ -1,8 +1,8 @@
-"""How much of a gap between groups of users comes from what else sets them apart: activity and taste for the popular.
+"""Decompose a gap between groups of users by confounders: activity and taste for popular items.
 
-Users of both sides are compared within strata of equal activity, of equal popularity of the profile, and of both. What
-of the raw gap is left within strata of both is not explained by them. What each of the two explains is its Shapley
-value: its share of the change, averaged over the two orders in which they can be taken out, so that the parts add up.
+Users of both sides are compared within strata of equal activity, of equal popularity of the profile, and of both. The
+gap that remains within strata of both is unexplained. The part explained by each factor is its Shapley value: its
+share of the change, averaged over the two orders of removing the factors, so that the parts add up.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class AdjustedGap(Tabular):
     left_out: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a step of the waterfall, from the raw gap to what is left."""
+        """One row per step of the waterfall, from the raw gap to the remaining gap."""
         steps = {"raw": self.raw, **self.explained, "left": self.left}
         about = {"metric": self.metric, "by": self.by, "segment": self.segment}
         return [about | {"step": step} | asdict(each) for step, each in steps.items()]
@@ -127,7 +127,7 @@ class _Sums:
     sums: np.ndarray
 
     def side(self, at: int) -> _Sums:
-        """A group, and all others together."""
+        """A group, and all other groups combined."""
         arrays = (self.n, self.total, self.weights, self.sums)
         return _Sums(*(np.stack([each[at], each.sum(axis=0) - each[at]]) for each in arrays))
 
@@ -159,7 +159,7 @@ def _cells(measures: AuditMeasures, metric: str, by: str, labels: list[str]) -> 
 
 
 def _strata(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Stratify the users of the comparison into fifths; if there are few distinct values, each is a stratum."""
+    """Stratify the users of the comparison into fifths; few distinct values each form a stratum."""
     known = np.sort(values[counted])
     distinct = np.unique(known)
     if len(distinct) <= _STRATA:

@@ -1,4 +1,4 @@
-"""Exposure that a log adds up to over days: one unfair list may be made good by the next one."""
+"""Exposure accumulated over the days of a log: later lists can compensate for an unfair one."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class AmortisedExposure(Tabular):
     Attributes:
         attribute: The attribute of items.
         group: The group.
-        until: The last day that is counted, such as ``"2026-03-01"``; None where the log has no times.
+        until: The last included day, such as ``"2026-03-01"``; None if the log has no times.
         share: Share of the exposure so far.
-        reference: What it is held against: ``"merit"``, or ``"catalogue"`` without a truth.
+        reference: Reference of the share: ``"merit"``, or ``"catalogue"`` without a truth.
         ratio: The share ÷ that of the reference; 1 is parity.
     """
 
@@ -45,7 +45,7 @@ class AmortisedExposure(Tabular):
     ratio: Estimate
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         about = {key: each for key, each in asdict(self).items() if not isinstance(each, dict)}
         ends = {"low": self.ratio.low, "high": self.ratio.high}
         return [about | {"share": self.share.value, "ratio": self.ratio.value} | ends]
@@ -58,12 +58,12 @@ def amortised_exposure(measures: AuditMeasures, log: pl.DataFrame, attribute: st
     are those of the audit, and 0 beyond its k places. Users are resampled.
 
     Args:
-        measures: The sums of the audit, with the groups of items and what they are held against.
+        measures: The sums of the audit, with the groups of items and their reference.
         log: ``user_id, item_id, position`` from 1, and ``timestamp`` for the days.
         attribute: The attribute of items.
 
     Raises:
-        DataError: If a column is missing, or no impression stands in the first k places.
+        DataError: If a column is missing, or no impression is in the first k positions.
 
     References:
         Biega, Gummadi, Weikum (2018), Equity of attention: amortizing individual fairness in rankings.
@@ -89,7 +89,7 @@ def amortised_exposure(measures: AuditMeasures, log: pl.DataFrame, attribute: st
 
 
 def amortised_rows(measures: AuditMeasures, log: pl.DataFrame, attribute: str) -> list[AuditRow]:
-    """The share of exposure over the whole log beside merit, or the catalogue without a truth."""
+    """The share of exposure over the whole log compared with merit, or with the catalogue without a truth."""
     n, stages = _stages(measures, log, attribute, whole=True)
     reference, alike = _reference(measures, attribute)
     ((_, shares),), settings = stages, measures.settings
@@ -154,7 +154,7 @@ def _stages(
 
 
 def _impressions(measures: AuditMeasures, log: pl.DataFrame) -> pl.DataFrame:
-    """The impressions of the first k places."""
+    """The impressions of the first k positions."""
     missing = [column for column in (USER, ITEM, POSITION) if column not in log.columns]
     if missing:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Calibration: whether lists mirror the tastes of users, and scores the chances; and distance from parity."""
+"""Calibration of lists against the tastes of users, and of scores against probabilities; and distance from parity."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["distance_rows", "score_rows"]
 def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None) -> list[AuditRow]:
     """The distances of lists, over all users beside random lists, and of each group of users beside the others.
 
-    A list of k items is never exactly like a target, so that the distance of random lists of the same length is what a
-    distance is held against.
+    A list of k items never matches a target exactly, so that distances are compared with those of random lists of the
+    same length.
 
     Args:
         measures: The sums.
-        checked: The preflight, which has the distances of random lists; without it all users have no row.
+        checked: The preflight, which has the distances of random lists; without it there is no row for all users.
     """
     rows: list[AuditRow] = []
     for attribute in measures.groups:
@@ -58,7 +58,7 @@ def distance_rows(measures: AuditMeasures, *, checked: Preflight | None = None) 
 
 
 def _drawn(checked: Preflight, column: str, measures: AuditMeasures) -> Replicated:
-    """The mean of random lists, with replicates of the error that it has itself."""
+    """The mean of random lists, with replicates of its own error."""
     return Replicated.normal(
         checked.random[column],
         checked.random_error[column],
@@ -88,7 +88,7 @@ def _by_group(measures: AuditMeasures, column: str, about: dict[str, Any]) -> li
 def score_rows(measures: AuditMeasures) -> list[AuditRow]:
     """Scores that are probabilities beside the share of places that hold a relevant item.
 
-    Of all users and of each group, the share of relevant places is held against the mean score, and the ratio of the
+    Of all users and of each group, the share of relevant places is compared with the mean score, and the ratio of the
     two against that of the other groups; of all users also within each tenth of the scores, whose groups are named by
     their ends. Users without relevant items are left out, since the truth does not know them.
 
@@ -131,7 +131,7 @@ def _beside_scores(measures: AuditMeasures, name: str, cell: Cell, **about: Any)
 
 
 def _beside_others(measures: AuditMeasures, cell: Cell, others: list[Cell]) -> AuditRow:
-    """How many times what was promised each side gets."""
+    """Ratio of the actual to the predicted share for each side."""
     (found, expected), (theirs, promised) = (_rates(measures, "all", each) for each in (cell, others))
     return audit_row(
         found / expected,

@@ -1,4 +1,4 @@
-"""What the card of an audit holds."""
+"""The contents of the card of an audit."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ __all__ = ["AuditCard", "MeasuresCard"]
 
 
 class MeasuresCard(GroundCard):
-    """What the sums of an audit were measured on.
+    """The data behind the sums of an audit.
 
     Attributes:
         users: Users with a list or with relevant items.
         users_without_list: Users without a list.
-        id_problems: What is odd about ids.
-        recommendations: Rows of the lists that were looked at.
-        recommendations_outside_catalogue: Of items outside the catalogue.
-        rules: Rules that were applied to the lists.
+        id_problems: Problems of ids.
+        recommendations: Number of rows of the audited lists.
+        recommendations_outside_catalogue: Number of these rows with items outside the catalogue.
+        rules: Rules applied to the lists.
     """
 
     users: int
@@ -32,14 +32,14 @@ class MeasuresCard(GroundCard):
 
 
 class AuditCard(MeasuresCard):
-    """What an audit measured on what, how, and under which rules.
+    """The data, settings and rules of an audit.
 
     Attributes:
         settings: ``AuditSettings``, field -> value.
         system: Name of the system.
-        candidates: Which items could be shown to a user.
-        lists: Rows and fingerprint of the lists; of a job alone.
-        synthetic: True where the data is; of a job alone.
+        candidates: The candidate items of a user.
+        lists: Rows and fingerprint of the lists; only for jobs.
+        synthetic: True where the data is; only for jobs.
     """
 
     settings: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Two audits side by side: which ratios moved towards parity, and which away from it."""
+"""Compare two audits: which ratios moved towards parity, and which away from it."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class AuditChange(Tabular):
     """One number of two audits.
 
     Attributes:
-        section: What it tells of.
+        section: Section of the audit.
         measure: What is measured.
         attribute: The attribute of items, or None.
         subject: The group.
         by: The segmentation of users.
         segment: The group of users.
-        reference: What it is held against.
+        reference: Reference of the number.
         before: The impact ratio in the first audit.
         after: The impact ratio in the second.
         change: After ÷ before, with an interval for independent users; of the same users it is too wide.
-        p_adjusted: Corrected by Benjamini and Hochberg over all changes; None where there is no test.
-        severity_before: How grave it was.
-        severity_after: How grave it is.
+        p_adjusted: Corrected by Benjamini and Hochberg over all changes; None if there is no test.
+        severity_before: Severity in the first audit.
+        severity_after: Severity in the second audit.
         outcome: ``improved``: nearer to parity.
     """
 
@@ -58,7 +58,7 @@ class AuditChange(Tabular):
     outcome: Change
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         row = {key: each for key, each in asdict(self).items() if not isinstance(each, dict)}
         return [row | {name: getattr(self, name).value for name in ("before", "after", "change")}]
 
@@ -82,7 +82,7 @@ class AuditComparison(Tabular):
     only_after: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a change."""
+        """One row per change."""
         return [each.to_dicts()[0] for each in self.changes]
 
 
@@ -141,7 +141,7 @@ def _log(row: AuditRow) -> tuple[float, float] | None:
     if impact.low is None or impact.high is None or impact.low <= 0 or not impact.value > 0:
         return None
     error = (math.log(impact.high) - math.log(impact.low)) / (2 * normal_quantile(0.5 + impact.level / 2))
-    # With harm on either side, what counts is the distance from parity.
+    # For two-sided harm, the distance from parity counts.
     return math.log(impact.value), error
 
 
@@ -155,7 +155,7 @@ def _change(
         low, high = math.exp(value - reach), math.exp(value + reach)
     outcome: Change = "not_tested"
     if p_adjusted is not None:
-        # Beyond parity a rise is no improvement: what counts is the distance from 1.
+        # Beyond parity an increase is no improvement: the distance from 1 counts.
         nearer = abs(math.log(new.impact.value)) < abs(math.log(old.impact.value))
         outcome = "undecided" if p_adjusted > alpha else "improved" if nearer else "worse"
     change = Estimate(

@@ -1,4 +1,4 @@
-"""How much of the catalogue each group of users is shown, at equal numbers of users."""
+"""Catalogue coverage of each group of users, at equal numbers of users."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def coverage_rows(measures: AuditMeasures) -> list[AuditRow]:
     """The share of the catalogue that equally many users of each group are shown, beside the others.
 
     More users are shown more items, so that groups are compared at the same number of users: a quarter of the smallest
-    group that is tested. None where the lists were streamed, since whose lists share an item is not kept.
+    group that is tested. None for streamed lists, which do not keep the items of each user.
     """
     if measures.items is None:
         return []
@@ -68,9 +68,9 @@ def rarefied_coverage(items: np.ndarray, in_catalogue: np.ndarray, users: int) -
     it counts twice.
 
     Args:
-        items: Item codes of the lists, int32, shape (n, k); below 0 is none, and no list has an item twice.
+        items: Item codes of the lists, int32, shape (n, k); negative codes are padding, and lists have no duplicates.
         in_catalogue: Which items count, bool, shape (items,).
-        users: How many are drawn, m; at most n.
+        users: Number of drawn users m; at most n.
 
     Returns:
         The coverage and its standard error; NaN where there are not enough users.

@@ -1,4 +1,4 @@
-"""How far the groups of items in each user's list are from what they should be, in one number a user."""
+"""Distance of the item groups in each user's list from their target, one number per user."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def list_distances(groups: ItemGroups, items: np.ndarray, found: Mapping[Any, np
     Args:
         groups: The groups.
         items: Item codes, int32, shape (n, k); -1 past the end of a list.
-        found: What each list has of each group: ``shown`` and ``exposure``, shape (n, G), and ``profile`` where there
+        found: Amounts of each group in each list: ``shown`` and ``exposure``, shape (n, G), and ``profile`` where there
             are training data.
 
     References:
@@ -46,7 +46,7 @@ def list_distances(groups: ItemGroups, items: np.ndarray, found: Mapping[Any, np
 
 
 def shares(counts: np.ndarray) -> np.ndarray:
-    """Rows divided by their sums; NaN where there is nothing."""
+    """Rows divided by their sums; NaN for a sum of 0."""
     total = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, total, out=np.full_like(counts, np.nan), where=total > 0)
 

@@ -1,4 +1,4 @@
-"""Exposure of groups of items: how much attention each gets, beside what it would get if it were treated alike."""
+"""Exposure of groups of items: the attention each gets, compared with equal treatment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def exposure_shares(measures: AuditMeasures, attribute: str, cell: Cell = OVERAL
 
 
 def baseline_shares(measures: AuditMeasures, attribute: str, baseline: Baseline, cell: Cell = OVERALL) -> Replicated:
-    """The shares that the groups of items would get if they were treated alike, shape (G,)."""
+    """The shares of the groups of items under equal treatment, shape (G,)."""
     if baseline == "catalogue":
         sizes = measures.groups[attribute].sizes
         return Replicated(sizes / sizes.sum(), np.repeat(sizes[:, None] / sizes.sum(), measures.summary.replicates, 1))
@@ -39,7 +39,7 @@ def baseline_shares(measures: AuditMeasures, attribute: str, baseline: Baseline,
 
 
 def exposure_rows(measures: AuditMeasures, attribute: str, *, cells: Iterable[Cell] = (OVERALL,)) -> list[AuditRow]:
-    """The share of exposure of each group of items beside each baseline that the data give.
+    """The share of exposure of each group of items compared with each available baseline.
 
     A ratio of 1 is parity: demographic parity of exposure for the catalogue, equity of attention for merit, and no
     amplification for the profile.
@@ -47,7 +47,7 @@ def exposure_rows(measures: AuditMeasures, attribute: str, *, cells: Iterable[Ce
     Args:
         measures: The sums.
         attribute: The attribute of items.
-        cells: The groups of users whose lists are looked at.
+        cells: The groups of users whose lists are audited.
 
     References:
         Singh and Joachims (2018), Fairness of exposure in rankings; Biega, Gummadi, Weikum (2018), Equity of attention.
@@ -125,6 +125,6 @@ def parity_rows(measures: AuditMeasures, attribute: str, *, cell: Cell = OVERALL
 
 
 def _rest(sums: Replicated, sizes: np.ndarray | None = None) -> Replicated:
-    """What all other groups have together; a mean of their items where sizes are given."""
+    """The total of all other groups; a mean of their items where sizes are given."""
     rest = sums.sum() - sums
     return rest if sizes is None else rest / (sizes.sum() - sizes)

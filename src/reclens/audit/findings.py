@@ -1,4 +1,4 @@
-"""The findings of an audit: the rows that want a person to look at them."""
+"""The findings of an audit: the rows that need attention."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _ADVICE: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def by_gravity(rows: Sequence[AuditRow]) -> list[AuditRow]:
-    """The gravest first; of one level the declared ones first, then the largest ratio."""
+    """The most severe first; within a level declared rows first, then by the largest ratio."""
 
     def key(row: AuditRow) -> tuple[int, bool, float]:
         impact = row.impact.value
@@ -45,7 +45,7 @@ def by_gravity(rows: Sequence[AuditRow]) -> list[AuditRow]:
 
 
 def findings_of(system: str, rows: Sequence[AuditRow]) -> list[Finding]:
-    """A finding for each row that is critical, high, medium or low, the gravest first; one for each shown equality."""
+    """A finding for each row that is critical, high, medium or low, most severe first; one per shown equality."""
     found = [
         Finding(
             severity=_SEVERITY[row.severity],

@@ -1,4 +1,4 @@
-"""Hold the numbers of an audit to bounds, as the gate of evaluations does."""
+"""Check the numbers of an audit against bounds, like the gate of evaluations."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _about(rule: AuditGateRule, audit: Audit) -> list[AuditRow]:
         if wanted not in known:
             raise UnknownNameError(f"{name} of the gate among what was audited", wanted, known)
         rows = [row for row in rows if getattr(row, name) == wanted]
-    # Of two groups, each the rest of the other, both are held: a bound is no test.
+    # Both of two complementary groups are checked, because a bound is not a test.
     return rows
 
 

@@ -1,4 +1,4 @@
-"""A search for the groups of users that are served worst, over all products of the segmentations."""
+"""Search all products of the segmentations for the groups of users that are served worst."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Intersections(Tabular):
     users_in_small: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a group."""
+        """One row per group."""
         return [row.to_dicts()[0] for row in self.rows]
 
 

@@ -27,17 +27,17 @@ MOST_GROUPS: Final = 30
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ItemGroups:
-    """To which groups each item of the catalogue belongs. An item with several labels gives each an equal share.
+    """The groups of each item of the catalogue. An item with several labels gives each an equal share.
 
     Attributes:
         name: The attribute.
         labels: The groups, in the order shown; G of them.
         sizes: Items of each group, shares counted, float64, shape (G,); together they are the catalogue.
-        indptr: int64, shape (items + 1,): where the groups of each item code begin. Items outside the catalogue have
+        indptr: int64, shape (items + 1,): start of the groups of each item code. Items outside the catalogue have
             none.
         groups: Group codes, int32, shape (nnz,).
         shares: Share of the item in the group, float64, shape (nnz,); they add up to 1 for an item.
-        folded: Values that stand in ``(other)``.
+        folded: Values merged into ``(other)``.
     """
 
     name: str
@@ -71,7 +71,7 @@ class ItemGroups:
 
         Args:
             users: Rows to take, int64, shape (n,).
-            indptr: int64, shape (users + 1,): where the items of each row begin.
+            indptr: int64, shape (users + 1,): start of the items of each row.
             items: Item codes, int32.
 
         Returns:
@@ -92,10 +92,10 @@ def item_groups(
         table: Attributes of the items, with ``item_id``.
         items: The known items.
         in_catalogue: Which of them can be recommended, shape (items,).
-        most: Values with the most items that stand for themselves.
+        most: Number of most frequent values that are kept.
 
     Raises:
-        UnknownNameError: If there is no such attribute.
+        UnknownNameError: If the attribute does not exist.
         UsageError: If every item has a value of its own, or all have one: there are no groups to compare.
     """
     known = [] if table is None else [column for column in table.columns if column != ITEM]
@@ -173,7 +173,7 @@ def _largest(labels: pl.DataFrame, most: int) -> tuple[list[str], int]:
 
 
 def _compressed(name: str, labels: tuple[str, ...], pairs: pl.DataFrame, n_items: int, folded: int) -> ItemGroups:
-    """Groups from pairs in the order of their item codes; a pair that stands twice counts twice, within (other)."""
+    """Groups from pairs in the order of their item codes; duplicate pairs count twice, within (other)."""
     codes, groups = pairs["code"].to_numpy(), pairs["label"].to_numpy().astype(np.int32)
     sizes = np.bincount(codes, minlength=n_items)
     indptr = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)

@@ -1,8 +1,8 @@
 """The two-sided annex of an audit: joint measures of exposure, bias disparity, differential fairness, rating gaps.
 
-These are described and never graded: joint measures correlate weakly with each other, contradict each other and are
-compressed near their floor (arXiv 2405.18276). Beside each stands the part that is about fairness alone and the part
-that is about relevance alone.
+These are reported without a severity: joint measures correlate weakly with each other, contradict each other and are
+compressed near their floor (arXiv 2405.18276). Each comes with the part that concerns only fairness and the part
+that concerns only relevance.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def joint_rows(
         recommendations: The lists, as for the audit.
         measures: The sums of the audit, with a truth.
         engine: Where chunks are run.
-        progress: Called as work goes on.
+        progress: Called to report progress.
 
     References:
         Wu, Mitra, Ma, Diaz, Liu (2022), Joint multisided exposure fairness for recommendation.
@@ -84,7 +84,7 @@ def joint_rows(
 
 @dataclass(frozen=True, eq=False)
 class _JointPart:
-    """What a chunk gives: sums over its users; and sums by cell and item, shape (cells, 3, items)."""
+    """Results of a chunk: sums over its users; and sums by cell and item, shape (cells, 3, items)."""
 
     summary: Summary
     items: np.ndarray
@@ -92,7 +92,7 @@ class _JointPart:
 
 @dataclass(frozen=True, eq=False)
 class _JointPlan:
-    """What every chunk is measured with."""
+    """Shared input of all chunks."""
 
     measures: AuditMeasures
 
@@ -126,7 +126,7 @@ class _JointPlan:
         return _JointPart(summary, self._by_item(users, items, weights, first, other))
 
     def _target(self, users: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Exposure that a relevant item of each user should have, and any other; and how many are relevant."""
+        """Target exposure of relevant and of other items per user, and the number of relevant items."""
         context, weights = self.measures.context, self.measures.weights
         inside = context.catalogue.in_catalogue[context.relevant].astype(np.float64)
         owners = np.repeat(np.arange(len(context.users)), context.n_relevant)
@@ -238,7 +238,7 @@ def _split(own: np.ndarray, both: np.ndarray, target: np.ndarray, n: int) -> tup
 
 
 def _described(number: Replicated, n: int, level: float, *, reference: str = "parity", **about: Any) -> AuditRow:
-    """A number that is described; without an interval where resampling inflates it."""
+    """A descriptive number; without an interval if resampling inflates it."""
     found = number.estimate(n=n, level=level)
     centre = float(np.nanmean(number.draws)) if np.isfinite(number.draws).any() else math.nan
     honest = abs(centre - found.value) <= _INFLATED * abs(found.value)
@@ -344,7 +344,7 @@ def rating_rows(predictions: pl.DataFrame, train: Dataset, by: list[str], *, lev
     Args:
         predictions: ``user_id, item_id, rating, prediction``, one row a rating that was predicted.
         train: The training data, with the groups.
-        by: The segmentations and attributes of users; those that are no single column are left out.
+        by: The segmentations and attributes of users; combinations of columns are left out.
         level: Confidence level.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The feedback loop in an audit: how far each measure drifts over the rounds, and whether it does so for each group."""
+"""The feedback loop in an audit: the drift of each measure over the rounds, for all users and each group."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LoopPoint(Tabular):
     Attributes:
         by: The attribute of users; ``"overall"`` for all of them.
         segment: The group; ``"all"`` for all users.
-        measure: What is measured; see :data:`reclens.lab.feedback.Measure`.
+        measure: Name of the measure; see :data:`reclens.lab.feedback.Measure`.
         round: The round, from 0.
         value: Mean over the runs, with Student's interval; its ``n`` is the number of runs.
     """
@@ -51,7 +51,7 @@ class LoopPoint(Tabular):
     value: Estimate
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         about = {key: each for key, each in asdict(self).items() if key != "value"}
         return [{**about, "value": self.value.value, "low": self.value.low, "high": self.value.high}]
 
@@ -73,7 +73,7 @@ class LoopTrend(Tabular):
     slope: Estimate
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         slope = self.slope
         about = {"by": self.by, "segment": self.segment, "measure": self.measure}
         return [{**about, "slope": slope.value, "low": slope.low, "high": slope.high, "n": slope.n}]
@@ -84,11 +84,11 @@ class LoopCurve:
     """The rounds of a simulated feedback loop.
 
     Attributes:
-        recommender: What was retrained each round.
+        recommender: The recommender that is retrained each round.
         points: Every measure of every group in every round.
         trends: Their slopes.
-        rounds: How many rounds.
-        seeds: How many runs.
+        rounds: Number of rounds.
+        seeds: Number of runs.
     """
 
     recommender: str
@@ -134,12 +134,12 @@ def loop_curve(loop: FeedbackLoop, *, level: float = 0.95) -> LoopCurve:
 def loop_rows(loop: FeedbackLoop, *, level: float = 0.95, band: float = BAND) -> list[AuditRow]:
     """How far each measure has grown by the last round, and whether a group drifts more than all users together.
 
-    Over all users the last round is held against the first; a group's growth (last ÷ first) is held against that of all
+    For all users the last round is compared with the first; the growth (last ÷ first) of a group with that of all
     users, in the same runs. Growth is tested on its logarithm by Student's t over the runs. Slopes, and the shift of
     tastes, which begins at 0, are described and not tested.
 
     Args:
-        loop: The loop; its runs are what varies, so that ``n`` counts them.
+        loop: The loop; ``n`` is the number of its runs.
         level: Confidence level.
         band: A ratio between this and its inverse is no material difference.
     """

@@ -1,4 +1,4 @@
-"""One pass over lists: what every user was shown of every group of items, summed up for all numbers of an audit."""
+"""One pass over lists: amounts of each item group shown to each user, as sums for all numbers of an audit."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ class AuditMeasures:
 
     Attributes:
         system: Name of the system.
-        settings: What was looked at, and how.
+        settings: Settings of the audit.
         weights: Position weights, shape (k,).
         groups: Attribute -> groups of items.
         metrics: Metrics of users that were measured.
         summary: Sums over users; columns are metrics, and ``quantity|attribute|group``.
         per_user: ``user_id`` and one column a metric, in the order of ``context.users``; NaN is "not defined".
-        context: What the lists were held against.
+        context: Reference data of the lists.
         has_truth: Whether relevant items are known.
-        shown: How often each item code stands in the first k places, int64, shape (items,).
+        shown: Number of times each item code is in the first k positions, int64, shape (items,).
         has_chances: Whether the lists have scores that can be probabilities: all within 0 … 1.
         items: Item codes of the first k places, int32, shape (users, k), -1 past the end; None for lists that were
             streamed.
-        card: What was measured on what.
+        card: Card of the measured data.
     """
 
     system: str
@@ -110,7 +110,7 @@ class AuditMeasures:
         return self.n(cells, column_of(quantity, attribute, self.groups[attribute].labels[0]))
 
     def has(self, quantity: Quantity) -> bool:
-        """Whether the data have what a quantity is made of."""
+        """Whether the data suffice for a quantity."""
         if needs_truth(quantity):
             return self.has_truth
         if quantity == "retrieved":
@@ -125,7 +125,7 @@ class AuditMeasures:
         """The mean a user of a quantity in each group of items, shape (G,); of one cell, or of several together.
 
         Raises:
-            UsageError: If the data do not have what it is made of.
+            UsageError: If the data do not suffice for it.
             UnknownNameError: If there is no such attribute or cell.
         """
         if not self.has(quantity):
@@ -152,7 +152,7 @@ def measure_audit(
     engine: Engine | None = None,
     progress: Progress = quiet,
 ) -> AuditMeasures:
-    """Sum up what each user was shown of each group of items, in one pass over the lists.
+    """Sum the amounts of each item group shown to each user, in one pass over the lists.
 
     Users with a list or with relevant items count. Lists larger than memory are streamed, as for ``rl.evaluate``; of
     those, users without relevant items are left out.
@@ -160,17 +160,17 @@ def measure_audit(
     Args:
         recommendations: Lists of any system, as for ``rl.evaluate``.
         truth: Held-out interactions, or None.
-        settings: What is looked at.
+        settings: Settings of the audit.
         train: The training data, or None. Its items are the catalogue.
-        users: Attributes of users, where ``train`` has none.
-        items: Attributes of items, where ``train`` has none; without training data its items are the catalogue.
+        users: Attributes of users, if ``train`` has none.
+        items: Attributes of items, if ``train`` has none; without training data its items are the catalogue.
         name: Name of the system.
-        engine: Where chunks are run.
-        progress: Called as work goes on.
+        engine: Engine that runs the chunks.
+        progress: Called to report progress.
 
     Raises:
-        DataError: If a table is not what it has to be, or there is nothing to audit.
-        UsageError: If something is asked for that the data do not have.
+        DataError: If a table is invalid, or there is nothing to audit.
+        UsageError: If a requested input is missing from the data.
         UnknownNameError: If there is no such attribute, metric or group of users.
     """
     k, asked = settings.k, settings.metrics_of(truth=truth is not None)

@@ -1,4 +1,4 @@
-"""What every chunk of lists is measured with: the columns of an audit, one value a user."""
+"""Measure chunks of lists: the columns of an audit, one value per user."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ PROFILE_POPULARITY: Final = "profile_popularity"
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MeasuredPart:
-    """What a chunk gives."""
+    """The results of a chunk."""
 
     values: np.ndarray
     summary: Summary
@@ -72,7 +72,7 @@ class MeasuredPart:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MeasuringPlan:
-    """What every chunk is measured with."""
+    """The shared input of all chunks."""
 
     context: EvaluationContext
     specs: tuple[MetricSpec, ...]
@@ -127,7 +127,7 @@ class MeasuringPlan:
         )
 
     def _defined(self, values: np.ndarray, spec: MetricSpec, users: np.ndarray) -> np.ndarray:
-        """Set accuracy to NaN for users without relevant items, who are audited only for what they are shown."""
+        """Set accuracy to NaN for users without relevant items, who are audited only for their lists."""
         if "truth" not in spec.info.needs:
             return values
         return np.where(self.context.n_relevant[users] > 0, values, np.nan)
@@ -139,7 +139,7 @@ class MeasuringPlan:
             return {}
         count = np.append(np.where(catalogue.in_catalogue, catalogue.popularity, 0), 0).astype(np.float64)
         own, known = profiles.part(users), np.append(catalogue.in_catalogue, False)[items]
-        # A user is not one of the others: their own history makes what is in it more popular.
+        # Exclude the user, whose own history makes its items more popular.
         others = np.maximum(catalogue.n_users - (own.sizes > 0), 1)
         mine = match(items, users, profiles.indptr, profiles.items, np.ones(len(profiles.items)))
         total = np.bincount(own.owners, np.maximum(count[own.items] - 1, 0), minlength=len(users))
@@ -149,7 +149,7 @@ class MeasuringPlan:
         }
 
     def _reaches(self, users: np.ndarray, hits: np.ndarray) -> dict[str, np.ndarray]:
-        """How many of the relevant items of each user are left at each stage; NaN for users without any."""
+        """Number of relevant items of each user that remain at each stage; NaN for users without any."""
         if not (self.retrieved and self.has_truth):
             return {}
         context = self.context
@@ -198,17 +198,17 @@ class MeasuringPlan:
 
 
 def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Means; NaN where there is nothing."""
+    """Means; NaN for empty groups."""
     return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
 
 
 def needs_truth(quantity: Quantity) -> bool:
-    """Whether a quantity is made of relevant items."""
+    """Whether a quantity needs relevant items."""
     return quantity in ("hits", "attention", "relevant", "merit")
 
 
 def needs_history(quantity: Quantity) -> bool:
-    """Whether a quantity is made of training data."""
+    """Whether a quantity needs training data."""
     return quantity in ("owned", "profile", "candidates")
 
 

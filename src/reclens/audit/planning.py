@@ -1,4 +1,4 @@
-"""Planning an audit: which gaps the users that there are could show, before any list is looked at."""
+"""Plan an audit: the gaps that are detectable with the given users, computed without the lists."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class DetectableGap(Tabular):
     small: bool
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 
@@ -70,7 +70,7 @@ class AuditPlan(Tabular):
     gaps: tuple[DetectableGap, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a group."""
+        """One row per group."""
         return [asdict(each) for each in self.gaps]
 
 

@@ -49,7 +49,7 @@ class PopularityBias(Tabular):
     n: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         rates = dict(zip(("head", "middle", "tail"), (each.value for each in self.rates), strict=True))
         found = {key: each for key, each in asdict(self).items() if key not in ("value", "rates")}
         return [found | {"value": self.value.value, "low": self.value.low, "high": self.value.high} | rates]

@@ -1,7 +1,7 @@
-"""Position bias: how often each place of a list is looked at, told from clicks.
+"""Position bias: the examination of each place of a list, estimated from clicks.
 
-The position-based model: a user clicks where they look and what is relevant, P(click | place j) = θ_j · γ. What is told
-from a log is θ_j relative to the first place. Clicks by place alone do not tell it, because better items stand higher.
+Position-based model: a user clicks relevant items at examined places, P(click | place j) = θ_j · γ. A log identifies
+θ_j relative to the first place. Clicks by place alone do not, because better items are placed higher.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class PositionBias(Tabular):
         return found
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a place."""
+        """One row per place."""
         return [
             {"position": at} | asdict(each) | {"relative_clicks": clicks, "impressions": shown}
             for at, (each, clicks, shown) in enumerate(
@@ -218,7 +218,7 @@ def _harvested(
     ratio = ours.log() - theirs.log()
     error = ratio.standard_error()
     usable = np.isfinite(ratio.value) & np.isfinite(error)
-    # Contexts that are all alike have no error: their ratio is nearly exact, and not infinitely so.
+    # Identical contexts have no error: treat their ratio as nearly exact.
     logs, known = _fitted(ratio[usable], kinds[usable], np.maximum(error[usable], 1e-6), places)
     values = tuple(
         _relative(logs[place], len(present), level, first=place == 0)
@@ -276,7 +276,7 @@ def _swapped(
     replicates: int,
     rng: int,
 ) -> PositionBias:
-    """Clicks by place, where items were put to places at random; contexts are resampled."""
+    """Clicks by place, if items were assigned to places at random; contexts are resampled."""
     unit, place = counts["unit"].to_numpy(), counts["position"].to_numpy() - 1
     shown, clicked = (np.zeros((len(units), places)) for _ in range(2))
     np.add.at(shown, (unit, place), counts["n"].to_numpy())

@@ -1,9 +1,9 @@
-"""Proof that the audit measures what it should, on the data at hand: rankers whose numbers are known beforehand.
+"""Preflight checks of an audit on its own data, with rankers whose numbers are known in advance.
 
-Before any number is believed, three rankers are measured on the same users, truth and catalogue as the system: an
-oracle, which lists relevant items only, and has to reach the best value of every metric; a random one, whose hits and
-shares of exposure have to be those of chance; and the random one again with its users in another order, which has to
-give the same numbers. A failure means that ids, truth or catalogue are not what they seem, and stops the audit.
+Three rankers are measured on the same users, truth and catalogue as the system: an oracle, which lists only relevant
+items and must reach the best value of every metric; a random ranker, whose hits and exposure shares must match chance;
+and the random ranker with users in another order, which must give the same numbers. A failure means that ids, truth or
+catalogue are inconsistent, and stops the audit.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _ALL: Final = ("overall", "all")
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightCheck(Tabular):
-    """One number of a ranker that is known beforehand.
+    """A number of a ranker that is known in advance.
 
     Attributes:
         ranker: The ranker.
         measure: What was measured.
-        expected: What it has to be.
-        found: What it is.
-        tolerance: How far it may be from that: 0 but for rounding, or five standard errors of chance.
-        passed: Whether it is within.
+        expected: Expected value.
+        found: Measured value.
+        tolerance: Allowed difference: rounding error, or five standard errors of chance.
+        passed: Whether it is within the tolerance.
     """
 
     ranker: Ranker
@@ -54,19 +54,19 @@ class PreflightCheck(Tabular):
     passed: bool
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight(Tabular):
-    """The checks, and what random lists come to.
+    """The checks, and the distances of random lists.
 
     Attributes:
         checks: The checks.
         random: Column -> mean distance of random lists, such as ``"ndkl|brand"``.
         random_error: Column -> standard error of that mean, of the lists that were drawn and of the users that were.
-        users: Users that the rankers were measured on.
+        users: Number of users of the rankers.
     """
 
     checks: tuple[PreflightCheck, ...]
@@ -80,7 +80,7 @@ class Preflight(Tabular):
         return all(check.passed for check in self.checks)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a check."""
+        """One row per check."""
         return [asdict(check) for check in self.checks]
 
 
@@ -130,7 +130,7 @@ def _random_distances(
 
 
 def _without_repeats(n: int, size: int, length: int, drawn: np.random.Generator) -> np.ndarray:
-    """Ordered samples of ``length`` of ``size`` numbers, none twice in a row, shape (n, length)."""
+    """Ordered samples of ``length`` of ``size`` numbers, without repeats within a row, shape (n, length)."""
     if length**2 > size:  # most rows would have repeats
         blocks = []
         for at in range(0, n, _USERS):
@@ -161,7 +161,7 @@ def _error_of_mean(values: np.ndarray, population: int) -> float:
 
 
 def refuse_failed(found: Preflight, source: str) -> None:
-    """Stop the audit where a check failed.
+    """Stop the audit if a check failed.
 
     Raises:
         DataError: Naming the first check that failed.

@@ -1,4 +1,4 @@
-"""One audit: measure the lists, hold every group against its references, correct, judge."""
+"""One audit: measure the lists, compare every group with its references, correct, judge."""
 
 from __future__ import annotations
 
@@ -121,13 +121,13 @@ def audit_measures(
     loop: FeedbackLoop | None = None,
     annex: Sequence[AuditRow] = (),
 ) -> Audit:
-    """Hold every group against its references, correct for the number of tests, and judge.
+    """Compare every group with its references, correct for multiple tests, and judge.
 
     Args:
         measures: The sums.
         log: Impressions.
         loop: A feedback loop of the system.
-        annex: Rows that are described, and neither tested nor graded.
+        annex: Descriptive rows without tests or severity.
     """
     settings = measures.settings
     checked = preflight(measures, rng=settings.seed)
@@ -179,7 +179,7 @@ def audit_measures(
 
 
 def position_bias_of(log: pl.DataFrame, settings: AuditSettings) -> PositionBias:
-    """How often each place is looked at, told from a log as the settings of an audit say."""
+    """Examination of each place, estimated from a log by the settings of an audit."""
     return position_bias(
         log,
         method=settings.examination,
@@ -232,11 +232,11 @@ def _asked(rows: Sequence[AuditRow], settings: AuditSettings, *, truth: bool) ->
     for at, row in enumerate(rows):
         if row.reference == "rest" and row.family != "descriptive":
             sides.setdefault(_pair(row), []).append(at)
-    # Of two groups that are each other's rest the one that is worse off is judged: both are the same test.
+    # Of two complementary groups, the worse one is judged, because both are the same test.
     again = {max(pair, key=lambda at: (rows[at].impact.value, at)) for pair in sides.values() if len(pair) == 2}
     found = []
     for at, row in enumerate(rows):
-        # What the search looked at stays a search, whatever is declared.
+        # Groups of the search remain exploratory, whatever is declared.
         asked = row.family == "confirmatory" and any(_is(row, each) for each in declared)
         family = "confirmatory" if asked else "exploratory"
         described = row.family == "descriptive" or at in again or _circular(row)
@@ -254,7 +254,7 @@ def _circular(row: AuditRow) -> bool:
 
 
 def _refuse_idle(rows: Sequence[AuditRow], settings: AuditSettings) -> None:
-    """Refuse a declared comparison that nothing was measured of, or that has no test: it would never be tested.
+    """Reject declared comparisons that were not measured or have no test.
 
     Raises:
         UsageError: Naming it.
@@ -272,7 +272,7 @@ def _refuse_idle(rows: Sequence[AuditRow], settings: AuditSettings) -> None:
 
 
 def _pair(row: AuditRow) -> tuple[str, str, str | None, str]:
-    """Rows of two groups that are each other's rest are one test."""
+    """Rows of two complementary groups form one test."""
     return row.measure, row.by, row.attribute, row.segment if row.attribute else ""
 
 

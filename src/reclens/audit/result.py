@@ -63,7 +63,7 @@ class NotMeasured(Tabular):
     lacking: Lacking
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 
@@ -114,7 +114,7 @@ class Audit(Tabular):
         return f"Audit of '{self.system}'"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a number, the gravest first."""
+        """One row per number, the gravest first."""
         return [row.to_dicts()[0] for row in self.rows]
 
     def section(self, section: Section) -> list[AuditRow]:

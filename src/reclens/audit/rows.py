@@ -1,4 +1,4 @@
-"""One number of an audit: what a group gets, what it is held against, and how sure their ratio is."""
+"""One number of an audit: the value of a group, its reference, and their ratio with its uncertainty."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class AuditRow(Tabular):
 
     @property
     def subject(self) -> str:
-        """The group that it is about."""
+        """The group of the row."""
         return self.segment if self.group is None else self.group
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -137,7 +137,7 @@ def audit_row(
 
     Args:
         value: What the group gets, a single number.
-        against: What it is held against: a number with replicates of the same draws, or one that is known.
+        against: What it is compared with: a number with replicates of the same draws, or one that is known.
         n: Users behind the value.
         n_reference: Users behind the reference, where they are others.
         scale: Where the interval of the value is made.
@@ -177,7 +177,7 @@ def audit_row(
 
 
 def _never(row: AuditRow, alike: float, n: int, level: float) -> AuditRow:
-    """A share of which no user has any: bounds from the number of users alone.
+    """A share that is 0 for all users: bounds from the number of users.
 
     A user who has some has at most all of it, so that the share is at most the share of users who have some: its upper
     end is that of 0 of n users (Clopper and Pearson), and at parity no user has any with chance (1 - parity)^n at most;
@@ -189,7 +189,7 @@ def _never(row: AuditRow, alike: float, n: int, level: float) -> AuditRow:
 
 
 def _known(value: float, like: Replicated) -> Replicated:
-    """A number that does not vary."""
+    """A constant number."""
     return Replicated(np.asarray(float(value)), np.full(like.draws.shape[-1], float(value)))
 
 

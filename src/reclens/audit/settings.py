@@ -44,7 +44,7 @@ class Hypothesis(Tabular):
     reference: str | None = None
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 

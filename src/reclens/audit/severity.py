@@ -1,4 +1,4 @@
-"""How grave a number of an audit is, and what a whole criterion comes to: by ratio, interval and corrected test."""
+"""Severity of the numbers and criteria of an audit, from ratio, interval and corrected test."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def judged(
 def severity(
     row: AuditRow, *, protected: Collection[str] = (), share: float | None = None, alpha: float = 0.05
 ) -> Severity:
-    """How grave a row is whose p-value has been corrected.
+    """Severity of a row with a corrected p-value.
 
     ``critical``: the whole interval of the impact ratio lies below 0.8, and the attribute is protected or the group has
     more than 20 % of the users or items. ``high``: the ratio lies below 0.8 otherwise. ``medium``: it lies in 0.8 …
@@ -114,12 +114,12 @@ def severity(
 
 
 def opinion(found: Sequence[Severity]) -> Opinion:
-    """What a criterion comes to: negative where a row is critical or high, and not concluded where nothing is shown.
+    """Opinion on a criterion: negative if a row is critical or high, and not concluded if nothing is shown.
 
-    Comments are due where something is medium or low, or where some rows are inconclusive beside others that show no
+    Comments are required if a row is medium or low, or if some rows are inconclusive beside others that show no
     material difference.
     """
-    # Whoever is favoured is so beside others, who have rows of their own.
+    # A favoured group is reported through the rows of the other groups.
     kinds = {"none" if each == "favoured" else each for each in found} - {"descriptive"}
     if not kinds:
         return "described" if found else "not_measured"

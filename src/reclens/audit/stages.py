@@ -1,4 +1,4 @@
-"""Where a gap comes from: the same number in the data, among what the scores chose, and in the lists."""
+"""Locate the source of a gap: the same number in the data, in the retrieved items, and in the lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def stage_rows(measures: AuditMeasures) -> list[AuditRow]:
     """Each stage beside the one before it, for groups of items; and each beside the other groups, for groups of users.
 
     The ratios of the three stages of a group of items multiply to its share of exposure ÷ its share of the catalogue.
-    The rows are not tested: they say where what was tested comes from. None without ``retrieved`` in the settings.
+    The rows are not tested: they show the source of tested gaps. None without ``retrieved`` in the settings.
     """
     if not measures.settings.retrieved:
         return []

@@ -1,7 +1,7 @@
-"""Measures of users and items at once, for the annex: they contradict each other, and none decides.
+"""Joint measures of users and items, for the annex: they contradict each other, and none is decisive.
 
-Joint measures correlate weakly with each other and are compressed near their floor (arXiv 2405.18276), so that the part
-that is about fairness alone and the part that is about relevance alone stand beside each.
+Joint measures correlate weakly with each other and are compressed near their floor (arXiv 2405.18276), so that the
+parts that concern only fairness and only relevance are reported with each.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class JointExposure(Tabular):
     relevance: float
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 
@@ -102,7 +102,7 @@ def joint_exposure(
 
 
 def _means(groups: np.ndarray) -> np.ndarray:
-    """The matrix that averages within groups, shape (groups, units)."""
+    """Matrix that averages within groups, shape (groups, units)."""
     indicator = (np.arange(groups.max() + 1)[:, None] == groups).astype(np.float64)
     return indicator / indicator.sum(axis=1, keepdims=True)
 
@@ -135,7 +135,7 @@ class BiasDisparity(Tabular):
     disparity: Estimate
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         row = {key: each for key, each in asdict(self).items() if key != "disparity"}
         return [row | {"disparity": self.disparity.value, "low": self.disparity.low, "high": self.disparity.high}]
 
@@ -234,7 +234,7 @@ class RatingGap(Tabular):
     items: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 

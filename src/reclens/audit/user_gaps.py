@@ -1,4 +1,4 @@
-"""Groups of users: whether one is served worse than the others, or shown something else."""
+"""Gaps between groups of users, in accuracy and in what they are shown."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["gap_rows"]
 def gap_rows(measures: AuditMeasures, *, metrics: Iterable[str] | None = None) -> list[AuditRow]:
     """Each group of users beside the other groups of its segmentation, by each metric.
 
-    The reference is all other users whose group is known, so that no group is chosen by looking at the values. Users of
-    unknown group are a group of their own. The difference is tested, by the bootstrap over users; the ratio says how
+    The reference is all other users whose group is known, so that the choice does not depend on the values. Users of
+    unknown group form a separate group. The difference is tested, by the bootstrap over users; the ratio says how
     large it is.
 
     Args:
         measures: The sums, with metrics and groups of users.
-        metrics: Metrics to hold against each other; all that were measured by default.
+        metrics: Metrics to compare; by default all measured metrics.
     """
     wanted = [spec.text for spec in measures.metrics] if metrics is None else list(metrics)
     rows: list[AuditRow] = []

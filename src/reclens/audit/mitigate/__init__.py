@@ -1,4 +1,4 @@
-"""The mitigation lab: what a smaller gap costs, who pays, and which mitigation to take."""
+"""The mitigation lab: the cost of a smaller gap, who bears it, and the choice of a mitigation."""
 
 from __future__ import annotations
 

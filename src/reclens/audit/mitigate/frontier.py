@@ -1,4 +1,4 @@
-"""How far from what is achievable: the Pareto frontier of accuracy and exposure, computed from the truth (DPFR)."""
+"""Distance to the Pareto frontier of accuracy and exposure, computed from the truth (DPFR)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Frontier:
 
 @dataclass(frozen=True)
 class FrontierDistance:
-    """How far a system is from the frontier.
+    """The distance of a system to the frontier.
 
     Attributes:
         distance: Euclidean distance of (gap, accuracy) to the reference point of the frontier.
@@ -64,7 +64,7 @@ def achievable_frontier(measures: AuditMeasures, gap: ItemGap) -> Frontier:
     relevant items go first. Assumes that there are k items of either side that a user has not had.
 
     Args:
-        measures: Lists with their truth; only the truth is looked at. Its position weights have to be those of DCG.
+        measures: Lists with their truth; only the truth is used. The position weights must be those of DCG.
         gap: The group of items, with one group an item, and its target.
 
     Raises:
@@ -115,7 +115,7 @@ def _trade(own: np.ndarray, rest: np.ndarray, k: int, sums: np.ndarray) -> tuple
 def distance_to_frontier(
     measures: AuditMeasures, gap: ItemGap, metric: str, *, alpha: float = 0.5, level: float = 0.95
 ) -> FrontierDistance:
-    """How far lists are from what is achievable for their users.
+    """The distance of lists to what is achievable for their users.
 
     The frontier is that of the truth at hand, and the interval is that of the system's point alone.
 

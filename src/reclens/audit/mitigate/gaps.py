@@ -23,7 +23,7 @@ class ItemGap:
     Attributes:
         attribute: An attribute of the items; ``"popularity"`` is head, middle and tail.
         group: The group.
-        baseline: What its share is held against.
+        baseline: What its share is compared with.
     """
 
     attribute: str

@@ -105,7 +105,7 @@ class Mitigation(Tabular):
     Attributes:
         validation: All trials.
         choice: What was chosen by them.
-        test: The chosen one on test, which no trial was chosen by; None where none was chosen.
+        test: The chosen one on test, which no trial was chosen by; None if none was chosen.
         held_out: How validation and test were kept apart.
         left_out: Mitigations that could not be tried, and why.
         loop: The long run of the best strength of each mitigation beside that of the lists without.
@@ -119,7 +119,7 @@ class Mitigation(Tabular):
     loop: tuple[LongRun, ...] = ()
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a trial: on validation, then on test."""
+        """One row per trial: on validation, then on test."""
         rows = [{"part": "validation", **row} for row in self.validation.to_dicts()]
         return rows + ([] if self.test is None else [{"part": "test", **self.test.to_dicts()[0]}])
 

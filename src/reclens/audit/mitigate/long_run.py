@@ -59,7 +59,7 @@ class LongRun(Tabular):
     change: Estimate
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         about = {"mitigation": self.mitigation, "strength": self.strength, "measure": self.measure}
         numbers = {**columns_of("value", self.value), **columns_of("change", self.change), "runs": self.change.n}
         return [{**about, "without": self.without, **numbers}]

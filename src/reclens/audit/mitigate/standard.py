@@ -92,7 +92,7 @@ class Goal:
         group: The group of items that the gap is about; None for gaps of users.
         now: Group -> its share of the exposure without a mitigation.
         target: The share that the group should have; None for gaps of users.
-        by: The groups of users that training weights balance; None where there are none.
+        by: The groups of users that training weights balance; None if there are none.
         tail: Share of the interactions that the tail of popularity has.
         attention: The weight of each rank, as in the audit.
     """

@@ -99,7 +99,7 @@ class Sweep(Tabular):
         gap: What is to be closed.
         metric: The accuracy.
         trials: The trials; the first is the lists without a mitigation.
-        knee: Place of the knee of the Pareto front among the trials; None where it has none.
+        knee: Place of the knee of the Pareto front among the trials; None if it has none.
         n: Users.
     """
 
@@ -110,7 +110,7 @@ class Sweep(Tabular):
     n: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a trial."""
+        """One row per trial."""
         return [row for each in self.trials for row in each.to_dicts()]
 
     @property

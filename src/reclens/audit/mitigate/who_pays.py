@@ -51,7 +51,7 @@ class Payer(Tabular):
     code: Change
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         about = {"side": self.side, "by": self.by, "group": self.group, "before": self.before}
         return [{**about, **columns_of("change", self.change), "n": self.change.n, "code": self.code}]
 
