@@ -1,7 +1,7 @@
 """The approximate index of many vectors: FAISS' inverted lists with 8-bit scalar quantisation.
 
-With every list probed the search is exhaustive: nothing is unreachable, which cannot be said of a graph. How many lists
-are probed is chosen by measuring.
+If every list is probed, the search is exhaustive and nothing is unreachable, unlike in a graph. The number of probed
+lists is chosen by measurement.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _TRAINING: Final = 40
 
 @dataclass(frozen=True, kw_only=True)
 class IndexPlan:
-    """The parameters of an index, and what was measured with them.
+    """The parameters of an index, and its measured recall.
 
     Attributes:
-        lists: How many lists the vectors are in.
-        probes: How many of them a query looks at.
-        target: The recall that was asked for.
+        lists: Number of lists.
+        probes: Number of lists probed per query.
+        target: The required recall.
         recall: The recall on queries that the choice did not see, against exact search, with its 95 % interval.
-        k: At which it was measured.
-        rows: Vectors in it.
+        k: Cutoff of the recall.
+        rows: Number of vectors.
         library: Version of FAISS.
     """
 
@@ -50,12 +50,12 @@ class IndexPlan:
     library: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON values."""
+        """Convert to JSON values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, told: dict[str, Any]) -> IndexPlan:
-        """From what :meth:`to_dict` gave."""
+        """Create from the result of :meth:`to_dict`."""
         recall: dict[str, Any] = told["recall"]
         plain: dict[str, Any] = {name: value for name, value in told.items() if name != "recall"}
         return cls(recall=Estimate(**recall), **plain)
@@ -65,8 +65,8 @@ class ApproximateIndex:
     """An index of vectors of length 1, in a file.
 
     Args:
-        faiss_index: What FAISS built or read.
-        plan: Its parameters.
+        faiss_index: The FAISS index.
+        plan: Parameters of the index.
         vectors: The vectors themselves, shape (n, d), float32: the truth.
     """
 
@@ -93,7 +93,7 @@ class ApproximateIndex:
             queries: Queries of the kind that will be asked, shape (q, d); half of them choose, half of them measure.
                 None makes some: means of two near vectors, as the mean of a user's items is.
             seed: Seed of the sample.
-            progress: Called as the steps are done.
+            progress: Called to report progress.
 
         Raises:
             UsageError: If the target is not in (0, 1].
@@ -168,8 +168,8 @@ class ApproximateIndex:
 
         Args:
             queries: Shape (q, d), float32, of length 1.
-            k: How many.
-            keep: Which vectors may be found, bool, shape (n,); None for all. The fewer, the more lists are probed.
+            k: Number of neighbours.
+            keep: Which vectors may be found, bool, shape (n,); None for all. More lists are probed if few are kept.
             probes: Lists to probe; None for those of the plan.
 
         Returns:
@@ -214,14 +214,14 @@ class ApproximateIndex:
 
 
 def sample_queries(vectors: np.ndarray, n: int, *, k: int = 10, seed: int = 0) -> np.ndarray:
-    """Queries that are no vectors of the index: the mean of a vector and one of its neighbours.
+    """Synthetic queries outside the index: means of a vector and one of its neighbours.
 
-    An index finds its own vectors more easily than what it has never seen.
+    An index finds its own vectors more easily than unseen ones.
 
     Args:
         vectors: Shape (m, d), float32, of length 1.
         n: How many queries; no more than there are vectors.
-        k: Neighbours that one is drawn from.
+        k: Number of neighbours to draw from.
         seed: Seed of the draw.
 
     Returns:
@@ -236,7 +236,7 @@ def sample_queries(vectors: np.ndarray, n: int, *, k: int = 10, seed: int = 0) -
 
 
 def recalls(found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Which share of the true rows each query found.
+    """Share of the true rows that each query found.
 
     Args:
         found: Rows, shape (q, k), -1 for none.

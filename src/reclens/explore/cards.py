@@ -1,4 +1,4 @@
-"""What the card of an exploration holds."""
+"""The contents of the card of an exploration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is given to an exploration, held against each other before the work."""
+"""Consistency checks of the inputs of an exploration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["check_before", "check_columns", "check_users"]
 
 
 def check_columns(space: EmbeddingSpace, settings: ExploreSettings) -> None:
-    """Refuse settings that name an attribute which the space does not have, or a price that is no number."""
+    """Reject settings with an unknown attribute of the space or a non-numeric price."""
     table = space.attributes
     for name in (settings.text, settings.category, settings.price, *settings.labels):
         if name is not None and name not in table.columns:
@@ -33,7 +33,7 @@ def check_users(space: EmbeddingSpace, users: EmbeddingSpace) -> None:
 
 
 def check_before(space: EmbeddingSpace, before: EmbeddingSpace) -> None:
-    """Refuse an earlier version of another model: nearly every item would lie elsewhere, and nothing has drifted."""
+    """Reject an earlier version of another model, whose differences would not be drift."""
     ours, theirs = space.card, before.card
     if "file" not in (ours.source, theirs.source) and ours.model != theirs.model:
         raise IncomparableError(

@@ -26,15 +26,15 @@ _CLUSTERED: Final = 50_000
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Regions(Tabular):
-    """Which region each item is in.
+    """The region of each item.
 
     Attributes:
         fine: Region of each item, shape (n,), int64, from 0; the largest is 0.
-        coarse: Of each region the region of the coarser level that it belongs to.
+        coarse: Coarse region of each fine region.
         noise: Whether the clustering left an item out, shape (n,), bool; it belongs to the region of its neighbours.
         method: ``"map"``: HDBSCAN of the places on the map; ``"space"``: spherical k-means of the vectors.
-        names: Label of each region; empty until they are named.
-        coarse_names: Of the coarser level.
+        names: Label of each region; empty until named.
+        coarse_names: Label of each coarse region.
     """
 
     fine: np.ndarray
@@ -52,7 +52,7 @@ class Regions(Tabular):
         return self.names[region] if self.names else str(region)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a region."""
+        """One row per region."""
         sizes = np.bincount(self.fine, minlength=len(self))
         return [
             {"region": at, "name": self.name(at), "items": int(sizes[at]), "group": int(self.coarse[at])}
@@ -65,14 +65,14 @@ def cluster_map(
 ) -> Regions:
     """HDBSCAN of the places on a map. Items that it leaves out join the region of their nearest neighbours.
 
-    Of more than 50,000 items a sample of as many is clustered, drawn by a fixed seed; the others are taken for what the
-    nearest of the sample on the map is.
+    For more than 50,000 items, a sample of this size is clustered, drawn with a fixed seed; the others join the region
+    of the nearest sampled item on the map.
 
     Args:
         points: Places, shape (n, 2).
         space: The vectors.
         graph: Their neighbours.
-        min_size: Items that a cluster has at least; None for 0.4 % of all, and 5 or more.
+        min_size: Minimum number of items per cluster; None for 0.4 % of all, and 5 or more.
 
     Raises:
         MissingExtraError: If scikit-learn is not installed.
@@ -100,7 +100,7 @@ def cluster_map(
 
 
 def cluster_space(space: EmbeddingSpace, *, count: int | None = None, rng: int = 0) -> Regions:
-    """Spherical k-means of the vectors: regions of the space itself, which no map has bent.
+    """Spherical k-means of the vectors: regions of the space itself, without the distortion of a map.
 
     Args:
         space: The vectors.
@@ -138,7 +138,7 @@ def cluster_space(space: EmbeddingSpace, *, count: int | None = None, rng: int =
 
 
 def _start(sample: np.ndarray, count: int, draw: np.random.Generator) -> np.ndarray:
-    """Starts that lie apart: each is drawn with a chance that grows with its distance from those before."""
+    """Spread initial centres (k-means++): the probability of a draw grows with the distance from earlier ones."""
     chosen = [int(draw.integers(len(sample)))]
     apart = np.full(len(sample), np.inf)
     for _ in range(count - 1):
@@ -151,7 +151,7 @@ def _start(sample: np.ndarray, count: int, draw: np.random.Generator) -> np.ndar
 
 
 def _joined(labels: np.ndarray, graph: NeighbourGraph) -> np.ndarray:
-    """Items without a cluster take that of their nearest neighbour that has one, round by round."""
+    """Assign items without a cluster to that of their nearest clustered neighbour, round by round."""
     labels = labels.copy()
     while (labels < 0).any():
         before = labels.copy()
@@ -161,7 +161,7 @@ def _joined(labels: np.ndarray, graph: NeighbourGraph) -> np.ndarray:
             if len(known):
                 labels[row] = before[known[0]]
         if np.array_equal(labels, before):
-            # Their neighbours are without one as well: an island of its own.
+            # All their neighbours are unassigned too: form a separate cluster.
             labels[labels < 0] = labels.max() + 1
     return labels
 
@@ -177,7 +177,7 @@ def _regions(labels: np.ndarray, space: EmbeddingSpace, noise: np.ndarray, metho
 
 
 def _coarser(space: EmbeddingSpace, fine: np.ndarray, count: int) -> np.ndarray:
-    """Regions put together by how near their middles are (average linkage), to about the root of twice as many."""
+    """Merge regions by the distance of their centres (average linkage), to about sqrt(2n) regions."""
     from scipy.cluster.hierarchy import fcluster, linkage
 
     if count < 4:
@@ -194,11 +194,11 @@ def _coarser(space: EmbeddingSpace, fine: np.ndarray, count: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Purity(Tabular):
-    """How regions match categories.
+    """Agreement of regions with categories.
 
     Attributes:
         purity: Share of the items that have the most frequent category of their region.
-        expected: The same of one region with everything in it: what no clustering at all reaches.
+        expected: The same of one region with everything in it: the value without clustering.
         agreement: Normalised mutual information, 0 … 1.
         items: Items that have a category.
     """

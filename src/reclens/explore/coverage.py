@@ -1,4 +1,4 @@
-"""What the lists show and never show, region by region, held against what users want."""
+"""Compare what lists show with what users want, region by region."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ _MARKED: Final = 0.2
 
 @dataclass(frozen=True)
 class Suspect:
-    """Something in which the items of a region differ from the others.
+    """A difference between the items of a region and the others.
 
     Attributes:
-        code: What it is.
+        code: Code of the difference.
         here: Share of the region's items, or their median.
         elsewhere: The same of the other items.
-        strength: How marked the difference is, 0 … 1.
+        strength: Strength of the difference, 0 … 1.
     """
 
     code: SuspectCode
@@ -56,7 +56,7 @@ class Suspect:
 
 @dataclass(frozen=True, kw_only=True)
 class RegionCoverage:
-    """One region: how much is in it, shown of it and wanted from it.
+    """Supply, exposure and demand of one region.
 
     Attributes:
         region: Its number.
@@ -69,7 +69,7 @@ class RegionCoverage:
         unshown: Share of all held-out interactions that are with items of this region that are in no list at all.
         blind: Whether the region is a blind spot: wanted more than shown beyond chance, and shown at most half as much.
         examples: The most wanted items of it that are in no list.
-        suspects: What it may come from, the most marked first.
+        suspects: Possible causes, the strongest first.
     """
 
     region: int
@@ -87,7 +87,7 @@ class RegionCoverage:
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageCurve(Tabular):
-    """How many items are in the lists of so many users, and how many would be in those of more.
+    """Number of different items in the lists of n users, with an extrapolation to more users.
 
     Attributes:
         users: Numbers of users.
@@ -96,8 +96,8 @@ class CoverageCurve(Tabular):
         twice: Items in the lists of exactly two.
         expected: Items that would be shown with ever more users of this kind, at least (Chao's estimate); never more
             than there are.
-        shown: Items that are shown.
-        catalogue: Items that there are.
+        shown: Number of shown items.
+        catalogue: Number of items.
     """
 
     users: tuple[int, ...]
@@ -115,7 +115,7 @@ class CoverageCurve(Tabular):
         return (self.expected - self.shown) / unseen if unseen else 0.0
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a number of users."""
+        """One row per number of users."""
         return [{"users": n, "items": found} for n, found in zip(self.users, self.items, strict=True)]
 
 
@@ -148,18 +148,18 @@ class Coverage(Tabular):
 
     @property
     def blind_spots(self) -> list[RegionCoverage]:
-        """The regions that are blind spots, by the mass that is wanted and not shown."""
+        """The regions that are blind spots, by the demand that is not shown."""
         return [each for each in self.regions if each.blind]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a region."""
+        """One row per region."""
         return [asdict(each) for each in self.regions]
 
 
 def coverage_curve(exposures: np.ndarray, users: int, *, points: int = 20) -> CoverageCurve:
     """Items in the lists of n of the users, and how many more would be found with ever more of them.
 
-    With few users many items are in no list, although nothing keeps them out. The curve says whether it still rises.
+    With few users many items are in no list by chance. The curve shows whether coverage still rises.
 
     Args:
         exposures: Users that each item is shown to, shape (n,).
@@ -208,7 +208,7 @@ def measure_coverage(
     names: Sequence[str] | None = None,
     level: float = 0.95,
 ) -> Coverage:
-    """Hold what is shown of each region against what is wanted from it.
+    """Compare the exposure of each region with its demand.
 
     Intervals are over users, whose lists and held-out interactions vary together: the delta method on the difference of
     two ratios of sums, widened so that the intervals of all regions hold at once (Bonferroni).
@@ -217,7 +217,7 @@ def measure_coverage(
         space: The items.
         regions: Number of the region of each item, shape (n,); -1 for none.
         lists: ``user_id, item_id`` of what each user is shown.
-        truth: ``user_id, item_id`` of what users turned out to want, held out; None where it is not known.
+        truth: ``user_id, item_id`` of held-out interactions; None if unknown.
         names: Label of each region.
         level: Confidence level.
 
@@ -324,7 +324,7 @@ def suspects_of(
     texts: pl.Series | None = None,
     price: np.ndarray | None = None,
 ) -> tuple[Suspect, ...]:
-    """In what the items of a blind spot differ from the others, the most marked difference first.
+    """Differences of the items of a blind spot from the others, the strongest first.
 
     Args:
         here: Rows of its items.
@@ -332,7 +332,7 @@ def suspects_of(
         held: Whether the index holds each item.
         popularity: Training interactions of each item.
         texts: Text of each item.
-        price: Price of each item, NaN where it has none.
+        price: Price of each item, NaN if it has none.
     """
     found: list[Suspect] = []
     shares: dict[SuspectCode, np.ndarray | None] = {

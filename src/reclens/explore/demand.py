@@ -1,4 +1,4 @@
-"""Supply against demand: who looks where there is nothing, and what lies where nobody looks."""
+"""Supply and demand: queries without nearby items, and items without nearby queries."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _SPREADS: Final = 3.0
 
 @dataclass(frozen=True)
 class Hole:
-    """Queries or users that are far from every item and look the same way.
+    """Queries or users that are far from every item and point in the same direction.
 
     Attributes:
         queries: Their ids.
-        nearest: The items that come nearest all the same, the nearest first.
+        nearest: The nearest items, the nearest first.
         similarity: Cosine of the nearest one with the middle of the queries.
     """
 
@@ -43,7 +43,7 @@ class Hole:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SupplyDemand(Tabular):
-    """Items and queries by how far the other side is.
+    """Items and queries by their distance to the other side.
 
     Attributes:
         item_nearest: Cosine of each item with the nearest query, shape (n,), float32.
@@ -68,7 +68,7 @@ class SupplyDemand(Tabular):
     holes: tuple[Hole, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a hole."""
+        """One row per hole."""
         return [
             {"queries": len(hole.queries), "similarity": hole.similarity, "nearest": list(hole.nearest)}
             for hole in self.holes
@@ -76,9 +76,9 @@ class SupplyDemand(Tabular):
 
 
 def far_fence(nearness: np.ndarray, *, spreads: float = _SPREADS) -> float:
-    """The cosine below which something is far, beside others of its kind: an angle of more than Q3 + 3 (Q3 - Q1).
+    """The cosine below which a vector is an outlier: an angle of more than Q3 + 3 (Q3 - Q1).
 
-    Quartiles are not moved by a region that lies apart, which a mean and a standard deviation would be. Angles are less
+    Quartiles are robust to a separate region, unlike the mean and standard deviation. Angles are less
     skewed than cosines, which hardly change near 1.
 
     Args:
@@ -134,7 +134,7 @@ def supply_and_demand(
 ) -> SupplyDemand:
     """Find the queries that are far from every item, and the items that are far from every query.
 
-    Distances are by direction, also where the model compares by dot product: length is no taste.
+    Distances are by direction, also where the model compares by dot product: length does not express taste.
 
     Args:
         space: The items.
@@ -142,8 +142,8 @@ def supply_and_demand(
         graph: The neighbours of the items.
         k: A query is as near to the catalogue as its k-th nearest item.
         level: Confidence level of the shares.
-        threads: How many.
-        progress: Called as work goes on.
+        threads: Number of threads.
+        progress: Called to report progress.
 
     Raises:
         IncomparableError: If the dimensions differ.

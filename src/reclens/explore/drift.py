@@ -1,4 +1,4 @@
-"""Two versions of a space: how far each item moved once one is turned onto the other, and who lost its neighbours."""
+"""Two versions of a space: the distance that each item moved after alignment, and the neighbours that it lost."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _TRUSTED: Final = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class RegionDrift:
-    """How far the items of a region moved.
+    """Drift of the items of a region.
 
     Attributes:
         region: Its number.
         name: Its label.
-        items: Items of it that are in both versions.
+        items: Number of its items that are in both versions.
         moved: Mean distance that they moved.
         lost: Mean share of their neighbours that they lost.
         share_moved: Share of them that moved far.
@@ -76,13 +76,13 @@ class Drift(Tabular):
     k: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an item that moved far, the farthest first."""
+        """One row per item that moved far, the farthest first."""
         return [
             {"id": self.ids[int(at)], "moved": float(self.moved[at]), "lost": float(self.lost[at])} for at in self.far
         ]
 
     def region_dicts(self) -> list[dict[str, Any]]:
-        """One row a region."""
+        """One row per region."""
         return [asdict(each) for each in self.regions]
 
 

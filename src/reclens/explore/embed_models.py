@@ -1,4 +1,4 @@
-"""The vectors that a fitted recommender has of its items and users, in one space.
+"""Item and user vectors of a fitted recommender, in one space.
 
 The dot product of a user and an item is the score that the model gives, or comes nearest to it in the dimensions asked
 for: a model of item-item weights W scores by the history x as x W, and with W ≈ U S Vᵀ the user is x U √S and the item

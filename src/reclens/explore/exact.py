@@ -1,4 +1,4 @@
-"""The exact nearest vectors, in blocks: a matrix product that BLAS takes at its own speed, and the k best of each row.
+"""Exact nearest vectors in blocks: a BLAS matrix product, followed by the k best of each row.
 
 The block of products stays in the cache between the two. FAISS' flat index does the same; it is slower here because it
 merges a heap with every block.

@@ -1,4 +1,4 @@
-"""The findings of an exploration: what wants a person to look at it, with the rows behind it and what to do."""
+"""The findings of an exploration: results that need attention, with their rows and advice."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ _GRAVITY: Final[tuple[Severity, ...]] = ("critical", "warning", "note")
 
 
 def exploration_findings(found: Exploration, *, rare: float, recall: float) -> tuple[Finding, ...]:
-    """The findings of an exploration, the gravest first.
+    """The findings of an exploration, the most severe first.
 
     Args:
         found: The exploration, without findings.
-        rare: Share that has to be surely exceeded for a warning.
-        recall: Recall that an index should have.
+        rare: Share that must be significantly exceeded for a warning.
+        recall: Required recall of an index.
     """
     parts = (_coverage, _reach, _demand, _geometry, _drift, _map)
     listed = [each for part in parts for each in part(found, rare)]
@@ -97,7 +97,7 @@ def _finding(
 
 
 def _surely(found: Exploration, measure: MeasureName, rare: float) -> bool:
-    """Whether a share surely exceeds what is rare."""
+    """Whether a share significantly exceeds the threshold."""
     estimate = found[measure]
     return estimate.low is not None and estimate.low > rare
 

@@ -1,4 +1,4 @@
-"""Hold the numbers of an exploration to bounds, as the gates of evaluations and audits do."""
+"""Check the numbers of an exploration against bounds, like the gates of evaluations and audits."""
 
 from __future__ import annotations
 

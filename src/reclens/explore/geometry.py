@@ -1,4 +1,4 @@
-"""The shape of a space: near-duplicates, how evenly directions are used, dimension, and whether pairs lie close."""
+"""Geometry of a space: near-duplicates, uniformity, dimension, and alignment of pairs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Duplicates(Tabular):
         groups: The groups.
         threshold: Cosine from which two items are near-duplicates.
         items: Items in a group.
-        share: Share of the catalogue that stands in a group.
+        share: Share of the catalogue in a group.
     """
 
     groups: tuple[DuplicateGroup, ...]
@@ -59,7 +59,7 @@ class Duplicates(Tabular):
     share: float
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a group."""
+        """One row per group."""
         return [{"items": len(group.ids), "least": group.least, "ids": list(group.ids)} for group in self.groups]
 
 
@@ -85,7 +85,7 @@ def near_duplicates(
 
     if not 0 < threshold <= 1:
         raise ArgumentValueError("threshold", f"is {threshold:g}, expected a cosine in (0, 1]")
-    # Rounding of float32 must not part vectors that are equal.
+    # Equal vectors must not be separated by float32 rounding.
     row, place = np.nonzero(graph.similarities >= threshold - 1e-6)
     column = graph.rows[row, place]
     n = len(space)
@@ -108,7 +108,7 @@ def near_duplicates(
 
 @dataclass(frozen=True, kw_only=True)
 class SpaceShape(Tabular):
-    """Numbers of a whole space, of vectors of length 1.
+    """Global measures of a space of unit vectors.
 
     Attributes:
         uniformity: log E exp(-2 |x - y|²) over pairs: the lower, the more evenly directions are used.
@@ -220,7 +220,7 @@ def alignment(
 def intrinsic_dimension(graph: NeighbourGraph) -> float:
     """The maximum-likelihood dimension from the distances to neighbours, its inverse averaged over vectors.
 
-    Distances are the angles to the neighbours. Vectors that have a neighbour at no distance say nothing and are left
+    Distances are the angles to the neighbours. Vectors with a neighbour at distance 0 are uninformative and left
     out.
 
     Returns:

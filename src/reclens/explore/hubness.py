@@ -1,4 +1,4 @@
-"""Hubness: items that are a nearest neighbour of very many others, items that are one of none, and what helps."""
+"""Hubness: items that are nearest neighbours of very many others or of none, and remedies."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SAMPLE: Final = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Occurrence:
-    """How unevenly items occur as neighbours.
+    """Inequality of the occurrence of items as neighbours.
 
     Attributes:
         skewness: Of the k-occurrences, E[(N - μ)³] / σ³; 0 where all items occur alike.
@@ -58,8 +58,8 @@ class Hubness(Tabular):
 
     Attributes:
         k: Neighbours of each vector.
-        counts: Of how many vectors each is one of the k nearest, shape (n,), int64.
-        total: How uneven these are.
+        counts: Number of vectors of which each is one of the k nearest, shape (n,), int64.
+        total: Their inequality.
         hubs: Rows that are a neighbour of at least twice the average, the largest first.
         anti_hubs: Rows that are a neighbour of none.
         ids: Ids by row.
@@ -78,7 +78,7 @@ class Hubness(Tabular):
         return self.hubs[self.counts[self.hubs] >= _STRONG * self.counts.mean()]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a hub, the largest first."""
+        """One row per hub, the largest first."""
         return [{"id": self.ids[int(row)], "k_occurrence": int(self.counts[row])} for row in self.hubs]
 
     def _about(self) -> str:
@@ -86,7 +86,7 @@ class Hubness(Tabular):
 
 
 def occurrence(counts: np.ndarray) -> Occurrence:
-    """How unevenly counts of occurrences are spread.
+    """Inequality of counts of occurrences.
 
     Args:
         counts: Shape (n,): how often each of n items occurs among neighbours.
@@ -115,12 +115,12 @@ def occurrence(counts: np.ndarray) -> Occurrence:
 
 
 def hubness(space: EmbeddingSpace, graph: NeighbourGraph, *, k: int = 10) -> Hubness:
-    """How often each vector is one of the k nearest neighbours of another.
+    """Count how often each vector is among the k nearest neighbours of another.
 
     Args:
         space: The vectors.
         graph: Their neighbours, at least k of each.
-        k: Neighbours that count.
+        k: Number of neighbours.
 
     Raises:
         UsageError: If the graph has fewer neighbours, or belongs to another space.
@@ -139,14 +139,14 @@ def hubness(space: EmbeddingSpace, graph: NeighbourGraph, *, k: int = 10) -> Hub
 def remedies(
     space: EmbeddingSpace, graph: NeighbourGraph, *, k: int = 10, sample: int = _SAMPLE, rng: int = 0
 ) -> Mapping[Remedy, Occurrence]:
-    """What hubness would be under other similarities, of the same sample of queries.
+    """Hubness under other similarities, for the same sample of queries.
 
     Each query's 100 nearest items by cosine are ranked anew; the k first count.
 
     Args:
         space: The vectors.
         graph: Their neighbours: the distance to the last of them is what is usual around an item.
-        k: Neighbours that count.
+        k: Number of neighbours.
         sample: Items that ask for their neighbours, at most.
         rng: Seed of the sample.
 

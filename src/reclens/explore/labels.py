@@ -1,4 +1,4 @@
-"""Labels of regions: the words and attributes that set each apart from the others, by class-based tf-idf."""
+"""Labels of regions: the words and attributes that distinguish each from the others, by class-based tf-idf."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def top_terms(groups: np.ndarray, terms: pl.Series, *, most: int = _MOST) -> lis
     """The terms of each group with the largest class-based tf-idf, tf(t, c) · log(1 + A / tf(t)).
 
     tf(t, c) is the share of the group's terms that t is, tf(t) how often it occurs at all, and A the average number of
-    terms of a group. Terms that occur hardly more often in the group than in all of them, by less than a quarter, do
-    not set it apart and are left out. Equal weights stand in the order of the alphabet.
+    terms of a group. Terms that occur hardly more often in the group than in all of them, by less than a quarter, are
+    not distinctive and are left out. Equal weights are sorted alphabetically.
 
     Args:
         groups: Group of each item, shape (n,), from 0; -1 for none.
         terms: Lists of terms of each item.
-        most: Terms of a group, at most.
+        most: Maximum number of terms per group.
 
     Returns:
         By group the terms and their weights.
@@ -81,7 +81,7 @@ def top_terms(groups: np.ndarray, terms: pl.Series, *, most: int = _MOST) -> lis
 
 
 def label_groups(ranked: Sequence[Sequence[tuple[str, float]]], *, words: int = _WORDS) -> tuple[str, ...]:
-    """A label of each group: its first terms, and more of them where two labels would be the same.
+    """A label for each group: its first terms, with more terms if two labels would be equal.
 
     Example:
         >>> label_groups([[("sea", 1.0), ("ship", 0.5)], [("sea", 1.0), ("war", 0.5)], []], words=1)

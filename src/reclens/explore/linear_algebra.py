@@ -1,4 +1,4 @@
-"""A truncated singular value decomposition of a large matrix, the same on every machine with the same libraries."""
+"""A truncated singular value decomposition of a large matrix, reproducible on every machine with the same libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def truncated_svd(matrix: Any, k: int, *, seed: int = 0) -> tuple[np.ndarray, np
 
     Args:
         matrix: Shape (n, m), sparse or dense; anything with ``@`` and ``.T``.
-        k: How many, 1 or more; no more than there are come back, and none of a singular value of 0.
+        k: Number of values, at least 1; zero singular values are omitted.
         seed: Seed of the vectors that it starts from.
 
     Returns:
@@ -32,7 +32,7 @@ def truncated_svd(matrix: Any, k: int, *, seed: int = 0) -> tuple[np.ndarray, np
     References:
         Halko, Martinsson, Tropp (2011), Finding structure with randomness; SIAM Review 53(2), algorithm 4.4.
     """
-    # One thread: so that the number of threads never changes a result.
+    # Use one thread, so that results do not depend on the number of threads.
     left, values, right = next(LocalEngine(1).map(lambda k: _decompose(matrix, k, seed), [min(k, *matrix.shape)]))
     real = values > 1e-9 * max(float(values[0]) if len(values) else 0.0, np.finfo(np.float64).tiny)
     left, values, right = left[:, real], values[real], right[real]

@@ -1,4 +1,4 @@
-"""The embedded vector store: a folder with the vectors as they are, and an index over them."""
+"""The embedded vector store: a folder with the original vectors and an index over them."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class LocalStore:
         self._refresh()
 
     def create(self, card: StoreCard) -> None:
-        """Make the store; see :class:`~reclens.protocols.VectorStore`."""
+        """Create the store; see :class:`~reclens.protocols.VectorStore`."""
         self._refresh()
         if self._card is not None:
             check_same_card(self._card, card, str(self.folder))
@@ -142,7 +142,7 @@ class LocalStore:
                 yield segment.ids.gather(rows[part.start : part.stop]).to_list()
 
     def describe(self) -> StoreDescription:
-        """What it is and holds; ``details`` has the parameters of the index and the recall that was measured."""
+        """Information about the store; ``details`` has the parameters of the index and its measured recall."""
         count = self.count()
         plan = self._manifest.index if self._manifest else {}
         details = {"segments": len(self._segments), "index": plan or None}
@@ -165,16 +165,16 @@ class LocalStore:
         queries: np.ndarray | None = None,
         progress: Progress = quiet,
     ) -> IndexPlan | None:
-        """Bring everything into one segment, and build an index over it if there are more than 50,000 vectors.
+        """Merge everything into one segment, and build an index over it if there are more than 50,000 vectors.
 
         Args:
             target: The recall to reach; see :meth:`ApproximateIndex.build`.
-            k: At which.
+            k: Cutoff of the recall.
             queries: Queries of the kind that will be asked.
-            progress: Called as the steps are done.
+            progress: Called to report progress.
 
         Returns:
-            The parameters and the recall that was measured; None where search stays exact.
+            The parameters and the recall that was measured; None if search stays exact.
 
         Raises:
             MissingExtraError: If FAISS is not installed and there are more than 50,000 vectors.
@@ -189,7 +189,7 @@ class LocalStore:
     # ---------------------------------------------------------------------------------------------------- the inside
 
     def _refresh(self) -> None:
-        """Take over what another object or process wrote."""
+        """Reload the changes of other objects or processes."""
         manifest = self._files.manifest()
         if manifest == self._manifest:
             return
@@ -207,7 +207,7 @@ class LocalStore:
         self._manifest, self._card, self._segments = manifest, card, segments
 
     def _appended(self, manifest: Manifest | None) -> bool:
-        """Whether segments were only added: what was read stays true."""
+        """Whether segments were only added, so that loaded data remain valid."""
         old = () if self._manifest is None else self._manifest.segments
         return manifest is not None and manifest.segments[: len(old)] == old
 
@@ -240,7 +240,7 @@ class LocalStore:
                 pl.DataFrame([each.ids.gather(row)]).hstack(self._files.attributes(each, row))
                 for each, row in zip(parts, rows, strict=True)
             ]
-            # What they removed from those that stay, has to stay removed.
+            # Keep their deletions from the remaining segments.
             gone = [each.ids.filter(pl.Series(~each.alive)) for each in self._segments[:first]]
             deleted = pl.concat([pl.Series("id", [], dtype=pl.String), *gone])
             self._files.write_rows(draft, whole, pl.concat([_no_rows(card), *tables]), deleted)
@@ -308,7 +308,7 @@ class LocalStore:
 
 @cache
 def _duckdb() -> Any:
-    """A database in memory, which nothing is kept in: to make one takes longer than to ask it."""
+    """A shared in-memory database, because creating one is slower than a query."""
     import duckdb
 
     return duckdb.connect()
@@ -324,7 +324,7 @@ def _exact(queries: np.ndarray, k: int, vectors: np.ndarray, keep: np.ndarray) -
 
 
 def _as_sql(condition: Condition) -> tuple[str, Any]:
-    """A condition as SQL, and the value that is bound."""
+    """A condition as SQL, and its bound value."""
     name = '"' + condition.attribute.replace('"', '""') + '"'
     if condition.kind == "texts":
         return (f"list_has_any({name}, ?)", condition.value if condition.operator == "in" else [condition.value])

@@ -1,4 +1,4 @@
-"""The numbers of an exploration, in rows that a gate can hold to bounds."""
+"""The numbers of an exploration, as rows that a gate can check."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def measures_of(
     much a catalogue of that size varies: findings need more than that.
 
     Args:
-        found: What was found.
+        found: The exploration.
         space: The items.
         users: The users.
-        truth: What users turned out to want.
+        truth: Held-out interactions of users.
         level: Confidence level.
     """
     listed = [
@@ -107,7 +107,7 @@ def _plain(value: float, n: int, level: float) -> Estimate:
 
 
 def _aligned(space: EmbeddingSpace, users: EmbeddingSpace, truth: pl.DataFrame, level: float) -> Estimate:
-    """How near users are to what they turned out to want."""
+    """Distance of users to their held-out items."""
     items, people = space.rows(truth[ITEM]), _rows_as(users, truth[USER])
     both = (items >= 0) & (people >= 0)
     if not both.any():

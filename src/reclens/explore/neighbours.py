@@ -1,4 +1,4 @@
-"""The graph of nearest neighbours: computed once, and what hubs, duplicates, dimension and the map are made from."""
+"""The graph of nearest neighbours: computed once, and used for hubs, duplicates, dimension and the map."""
 
 from __future__ import annotations
 
@@ -59,11 +59,11 @@ class NeighbourGraph(Tabular):
         return NeighbourGraph(self.rows[:, :k], self.similarities[:, :k], self.exact, self.revision)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a pair."""
+        """One row per pair."""
         return self.to_frame().to_dicts()
 
     def to_frame(self) -> pl.DataFrame:
-        """One row a pair: ``row``, ``neighbour``, ``rank`` from 1 and ``similarity``."""
+        """One row per pair: ``row``, ``neighbour``, ``rank`` from 1 and ``similarity``."""
         row, place = np.nonzero(self.rows >= 0)
         return pl.DataFrame(
             {
@@ -125,7 +125,7 @@ def neighbour_graph(
 
 
 def rows_of_answers(space: EmbeddingSpace, answers: list[list[str]], k: int) -> np.ndarray:
-    """What a store answered as rows of a space, shape (q, k), int32: -1 where a list is shorter or an id is foreign."""
+    """Results of a store as rows of a space, shape (q, k), int32: -1 where a list is shorter or an id is foreign."""
     lengths = np.array([min(len(each), k) for each in answers], np.int64)
     flat = [name for each in answers for name in each[:k]]
     rows = np.full((len(answers), k), -1, np.int32)
@@ -140,7 +140,7 @@ def rows_of_answers(space: EmbeddingSpace, answers: list[list[str]], k: int) -> 
 
 
 def _asked(space: EmbeddingSpace, store: VectorStore, k: int, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-    """The graph as a store answers it; the vector itself is left out of its neighbours."""
+    """The graph from a store, without each vector itself."""
     rows = np.full((len(space), k), -1, np.int32)
     similarities = np.full((len(space), k), np.nan, np.float32)
     parts = chunk_ranges(len(space), _BATCH)

@@ -1,7 +1,7 @@
-"""A space in which it is known what is wrong: clusters of items, users among them, and one fault of a given size.
+"""A synthetic space with a known fault: clusters of items, users among them, and one fault of a given size.
 
-It is what the diagnostics are tested on: each has to find its fault, and to be silent where there is none. Nobody in it
-exists.
+It is used to test the diagnostics: each must find its fault, and report nothing without one. All data are
+synthetic.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ def planted_space(
 
 @dataclass(frozen=True, eq=False)
 class _Ground:
-    """Where clusters lie, and in which directions each is spread out."""
+    """Centres and directions of spread of the clusters."""
 
     middles: np.ndarray
     inner: np.ndarray
@@ -186,7 +186,7 @@ def _neighbourhood(vectors: np.ndarray, size: int, draw: np.random.Generator) ->
 
 
 def _later(items: EmbeddingSpace, moved: np.ndarray, draw: np.random.Generator) -> EmbeddingSpace:
-    """The next version: the same model trained again, which turns the space and shakes it a little."""
+    """The next version: the same model retrained, with a rotation and a little noise."""
     d = items.dimension
     vectors = items.vectors.astype(np.float64) + draw.normal(0, 0.1 / np.sqrt(d), items.vectors.shape)
     if len(moved):
@@ -220,7 +220,7 @@ def _space(vectors: np.ndarray, topics: np.ndarray, draw: np.random.Generator) -
 
 
 class HidingStore:
-    """A store that searches exactly and never returns some of the items that it holds. It cannot be written to.
+    """A store that searches exactly and never returns some of the items that it holds. It is read-only.
 
     Args:
         space: What it holds.
@@ -233,15 +233,15 @@ class HidingStore:
         self._names = space.ids.cast(pl.String).to_list()
 
     def create(self, card: StoreCard) -> None:
-        """Refuse: it is made of a space."""
+        """Raise an error, because the store is read-only."""
         raise UsageError("this store is made of a space, and cannot be created or written to.")
 
     def upsert(self, ids: Sequence[str], vectors: np.ndarray, attributes: pl.DataFrame | None = None) -> None:
-        """Refuse: it is made of a space."""
+        """Raise an error, because the store is read-only."""
         raise UsageError("this store is made of a space, and cannot be created or written to.")
 
     def delete(self, ids: Sequence[str]) -> None:
-        """Refuse: it is made of a space."""
+        """Raise an error, because the store is read-only."""
         raise UsageError("this store is made of a space, and cannot be created or written to.")
 
     def query(self, vectors: np.ndarray, k: int, *, where: Where | None = None) -> tuple[list[list[str]], np.ndarray]:
@@ -266,7 +266,7 @@ class HidingStore:
         yield list(self._names)
 
     def describe(self) -> StoreDescription:
-        """What it is and holds."""
+        """Information about the store."""
         card = self._space.card
         kept = StoreCard(model=card.model, revision=card.revision, dimension=card.dimension)
         return StoreDescription(

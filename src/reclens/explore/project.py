@@ -1,4 +1,4 @@
-"""The map: a space in two dimensions, at once by principal components, and by UMAP on the graph of neighbours."""
+"""The map: a space in two dimensions, by principal components or by UMAP on the graph of neighbours."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class PointMap(Tabular):
         return len(self.points)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a point."""
+        """One row per point."""
         return self.to_frame().to_dicts()
 
     def to_frame(self) -> pl.DataFrame:
@@ -160,7 +160,7 @@ def umap_map(
 
 
 def _with_itself(graph: NeighbourGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours and distances as UMAP wants them: each point first among its own, at no distance."""
+    """Neighbours and distances in the format of UMAP: each point comes first, at distance 0."""
     own = np.arange(len(graph), dtype=np.int32)[:, None]
     apart = np.where(graph.rows >= 0, 1 - np.nan_to_num(graph.similarities, nan=-1.0), np.inf)
     near = np.hstack([own, graph.rows]).astype(np.int32)

@@ -1,4 +1,4 @@
-"""How far a map can be trusted: whether map neighbours are neighbours, and whether neighbours stay together."""
+"""Quality of a map: trustworthiness and continuity of its neighbourhoods."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class MapQuality(Tabular):
     """How faithful a map is to the neighbourhoods of the space.
 
     Attributes:
-        k: Neighbours that count.
+        k: Number of neighbours.
         trustworthiness: 1 where what is near on the map is near in the space, lower the farther off intruders are.
         continuity: 1 where what is near in the space is near on the map.
         kept: Share of the k nearest neighbours in the space that are among the k nearest on the map.
-        rows: The points that were looked at, shape (m,).
+        rows: The examined points, shape (m,).
         trust: Trustworthiness of each of these, shape (m,): low where the map should not be believed.
         kept_of: Share of its neighbours that each keeps, shape (m,).
     """
@@ -95,7 +95,7 @@ def map_quality(
 
 
 def _ranks(distances: np.ndarray, row: int) -> np.ndarray:
-    """Ranks of all others from 1; points at one distance stand by row."""
+    """Ranks of all others from 1; ties are ordered by row."""
     distances[row] = -np.inf
     ranks = np.empty(len(distances), np.int64)
     ranks[np.argsort(distances, kind="stable")] = np.arange(len(distances))

@@ -1,4 +1,4 @@
-"""The encoder that a space of texts was made with, for queries."""
+"""Encode queries with the encoder of a text space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why nobody sees an item: a ladder of reasons, of which the first that holds is the reason.
+"""Why an item is in no list: the first applicable reason of an ordered set of reasons.
 
 An item that the store does not hold cannot be found, so its place in the space need not be looked at; one that the
 index cannot return need not be asked whether users are near to it; and so on to items that could be shown and are
@@ -64,7 +64,7 @@ class IndexProbe(Tabular):
         found: Those for which the index returned it.
         self_found: Whether the index returns it for its own vector; 1 and 0, -1 where it was not asked.
         unreachable: Rows that the index does not reach.
-        queries: Queries that were asked, by kind.
+        queries: Number of queries by kind.
     """
 
     recall: float
@@ -75,7 +75,7 @@ class IndexProbe(Tabular):
     queries: Mapping[str, int]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an item that is not reached."""
+        """One row per item that is not reached."""
         return [
             {"row": int(row), "expected": int(self.expected[row]), "found": int(self.found[row])}
             for row in self.unreachable
@@ -101,7 +101,7 @@ def probe_index(
     threads: int | None = None,
     progress: Progress = quiet,
 ) -> IndexProbe:
-    """Ask an index what exact search finds: for held-out queries and novel texts, and for items' own vectors.
+    """Compare an index with exact search for held-out queries, novel texts, and items' own vectors.
 
     An item's own vector is the easiest of all queries: an index may return an item to that and to nothing that people
     ask. So queries count first. An item is unreachable where none of the queries that should return it does, and this
@@ -114,8 +114,8 @@ def probe_index(
         probes: Kind of query -> vectors, shape (q, d): ``{"held_out": ..., "novel_texts": ...}``.
         rows: Items that are asked for by their own vector; None for all.
         depth: An item that exact search has among the first so many has to be found.
-        threads: How many.
-        progress: Called as work goes on.
+        threads: Number of threads.
+        progress: Called to report progress.
 
     Raises:
         UsageError: If there is no query.
@@ -194,11 +194,11 @@ class Reach(Tabular):
         return self.rows[np.array([each == reason for each in self.reasons], bool)]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an item."""
+        """One row per item."""
         return self.to_frame().to_dicts()
 
     def to_frame(self) -> pl.DataFrame:
-        """One row an item: ``id``, ``reason``, ``best_share``, ``best_rank``."""
+        """One row per item: ``id``, ``reason``, ``best_share``, ``best_rank``."""
         return pl.DataFrame(
             {
                 "id": self.ids.gather(self.rows),
@@ -226,7 +226,7 @@ def reach_ladder(
     rng: int = 0,
     progress: Progress = quiet,
 ) -> Reach:
-    """Give every item that nobody sees the first reason that holds.
+    """Assign the first applicable reason to every item that is in no list.
 
     Args:
         space: The items.
@@ -234,12 +234,12 @@ def reach_ladder(
         k: Length of the lists.
         users: Vectors of users; they are compared with items as the card of the items says.
         occurrences: Of how many items each is a near neighbour, from :func:`~reclens.explore.hubness.hubness`.
-        demand: How near users are.
+        demand: Distances to users.
         held: Whether a store holds each item, from :func:`stored_rows`.
         probe: What the index returns.
         most_exact: Items that are tested exactly for structural reachability, at most.
         rng: Seed of that sample.
-        progress: Called as work goes on.
+        progress: Called to report progress.
     """
     rows = np.flatnonzero(~np.asarray(shown, bool))
     reasons = np.full(len(rows), "outranked", object)
@@ -306,7 +306,7 @@ def _best_users(
 
 
 def _ranks(vectors: np.ndarray, people: np.ndarray, rows: np.ndarray, user: np.ndarray) -> np.ndarray:
-    """The place of each item for its best user: products alike stand by row, as in the lists of exact search."""
+    """The place of each item for its best user: ties are ordered by row, as in the lists of exact search."""
     rank = np.zeros(len(rows), np.int64)
     known = np.flatnonzero(user >= 0)
     for part in chunk_ranges(len(known), 512):

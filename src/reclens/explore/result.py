@@ -130,7 +130,7 @@ class Exploration(Tabular):
         return f"Exploration of '{self.name}'"
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a number."""
+        """One row per number."""
         return [{"measure": each.measure, "exact": each.exact, **asdict(each.estimate)} for each in self.measures]
 
     def save(self, folder: str | Path) -> None:

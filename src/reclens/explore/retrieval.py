@@ -1,4 +1,4 @@
-"""How much of what exact search finds a store finds too: by region, by filter, and with which parameters."""
+"""Recall of a store against exact search: by region, by filter, and by parameters."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class FilterRecall:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RetrievalRecall(Tabular):
-    """What a store finds of what exact search finds.
+    """Recall of a store against exact search.
 
     Attributes:
         k: Items of an answer.
@@ -83,7 +83,7 @@ class RetrievalRecall(Tabular):
     filters: tuple[FilterRecall, ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a region."""
+        """One row per region."""
         return [{"region": each.region, "name": each.name, **asdict(each.recall)} for each in self.regions]
 
 
@@ -92,7 +92,7 @@ class IndexChoice(Tabular):
     """The setting of an index that reaches a recall.
 
     Attributes:
-        setting: The first one whose whole interval reaches the target; None where none does.
+        setting: The first one whose whole interval reaches the target; None if none does.
         target: The recall.
         curve: Setting and recall, in the order given.
     """
@@ -102,7 +102,7 @@ class IndexChoice(Tabular):
     curve: tuple[tuple[Any, Estimate], ...]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a setting."""
+        """One row per setting."""
         return [{"setting": setting, **asdict(found)} for setting, found in self.curve]
 
 
@@ -277,7 +277,7 @@ def _lengths(store: VectorStore, queries: np.ndarray, part: range, depth: int, w
 
 
 def _passes(attributes: pl.DataFrame, where: Where) -> np.ndarray:
-    """The rows that a filter lets through, as :data:`~reclens.protocols.Where` defines it."""
+    """The rows that pass a filter, as :data:`~reclens.protocols.Where` defines it."""
     keep = np.ones(attributes.height, bool)
     for name, wanted in where.items():
         if name not in attributes.columns:

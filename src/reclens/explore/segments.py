@@ -1,6 +1,6 @@
-"""The files of an embedded store: segments, which are written once, and a manifest that names those that count.
+"""The files of an embedded store: immutable segments, and a manifest that lists the active ones.
 
-``manifest.json`` is replaced in one step, so that a store is as it was before a write or as after it, whenever the
+``manifest.json`` is replaced atomically, so that a store has the state before or after a write, even if the
 writer is killed. A segment holds what one call wrote (``vectors.npy``, ``rows.parquet``) and which ids it removed from
 earlier segments (``deleted.parquet``); later segments win. Readers keep the files open that they began with.
 """
@@ -30,13 +30,13 @@ _MANIFEST: Final = "manifest.json"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What counts in the folder of a store.
+    """The manifest of a store.
 
     Attributes:
         card: The card as JSON.
         segments: Folders of segments, the oldest first.
         next: Number of the next segment.
-        index: What the index of the first segment is: parameters and measured recall; empty without one.
+        index: Index of the first segment: parameters and measured recall; empty without one.
     """
 
     card: str
@@ -47,7 +47,7 @@ class Manifest:
 
 @dataclass(eq=False, kw_only=True)
 class Segment:
-    """What one call wrote.
+    """The data written by one call.
 
     Attributes:
         name: Its folder.
@@ -66,7 +66,7 @@ class Segment:
     alive: np.ndarray
 
     def bury(self, later: Segment) -> None:
-        """Take note of what a later segment replaces and deletes."""
+        """Mark rows that a later segment replaces or deletes."""
         for ids in (later.ids, later.deleted):
             if len(ids) and len(self.ids):
                 self.alive &= ~self.ids.is_in(ids.implode()).to_numpy()
@@ -76,14 +76,14 @@ class SegmentFiles:
     """The folder of a store.
 
     Args:
-        folder: The folder; it is made when something is written.
+        folder: The folder; created by the first write.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def manifest(self) -> Manifest | None:
-        """What counts; None where there is no store.
+        """The manifest; None if there is no store.
 
         Raises:
             DataError: If the manifest is broken.
@@ -101,7 +101,7 @@ class SegmentFiles:
             raise DataError(f"it cannot be read ({error})", source=str(path), fix="Make the store again.") from error
 
     def put(self, manifest: Manifest) -> None:
-        """Make a manifest the one that counts, and remove the segments that it does not name."""
+        """Activate a manifest, and remove the segments that it does not list."""
         made_folder(self.folder)
         told = {"card": manifest.card, "segments": manifest.segments, "next": manifest.next, "index": manifest.index}
         write_text(self.folder / _MANIFEST, json.dumps(told, indent=1))
@@ -121,14 +121,14 @@ class SegmentFiles:
             yield draft
 
     def write_rows(self, draft: Path, vectors: np.ndarray, table: pl.DataFrame, deleted: pl.Series) -> None:
-        """Write what a segment holds; see :class:`Segment`."""
+        """Write the data of a segment; see :class:`Segment`."""
         np.save(draft / "vectors.npy", vectors, allow_pickle=False)
         table.write_parquet(draft / "rows.parquet")
         if len(deleted):
             deleted.alias("id").to_frame().write_parquet(draft / "deleted.parquet")
 
     def settle(self, draft: Path, number: int) -> str:
-        """Give a draft the name of a segment, which counts once a manifest names it."""
+        """Rename a draft to a segment, which is active once a manifest lists it."""
         name = f"segment-{number:06d}"
         shutil.rmtree(self.folder / name, ignore_errors=True)  # of a run that was killed before its manifest
         draft.rename(self.folder / name)

@@ -242,7 +242,7 @@ class EmbeddingSpace(Tabular):
         )
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an id, without its vector, for tables."""
+        """One row per id, without its vector, for tables."""
         return self.to_frame().to_dicts()
 
     def to_frame(self) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What every vector store does alike: the card, what may be written, and filters taken apart."""
+"""Shared parts of vector stores: the card, validation of input, and parsing of filters."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Condition:
 
     Attributes:
         attribute: The attribute.
-        kind: What it holds.
+        kind: Type of its values.
         operator: ``eq``, ``in`` (equal to one of several), or a bound of a range.
         value: A text, a number, a truth value; for ``in`` a list of them.
     """
@@ -70,7 +70,7 @@ class Condition:
 
 
 def conditions(where: Where | None, card: StoreCard) -> list[Condition]:
-    """A filter taken apart; see :data:`reclens.protocols.Where`.
+    """A parsed filter; see :data:`reclens.protocols.Where`.
 
     Raises:
         UnknownNameError: If it names an attribute that the store does not have.
@@ -119,7 +119,7 @@ def _check_value(name: str, kind: AttributeKind, value: Any) -> None:
 
 
 def attribute_kind(dtype: Any) -> AttributeKind | None:
-    """What a column can be filtered as; None for what no store takes, such as vectors and structs."""
+    """Filter type of a column; None for unsupported types such as vectors and structs."""
     if isinstance(dtype, pl.List | pl.Array):
         inner = dtype.inner
         return "texts" if inner == pl.String or isinstance(inner, pl.Categorical | pl.Enum) else None
@@ -164,15 +164,15 @@ def card_of(space: EmbeddingSpace, *, attributes: Sequence[str] | None = None) -
 
 
 def card_to_json(card: StoreCard) -> str:
-    """A card as text, to be kept in a store."""
+    """A card as text, for storage."""
     return json.dumps(asdict(card), sort_keys=True)
 
 
 def card_from_json(text: str, place: str) -> StoreCard:
-    """A card that a store kept.
+    """Parse a stored card.
 
     Raises:
-        DataError: If it is none.
+        DataError: If it is invalid.
     """
     try:
         return StoreCard(**json.loads(text))
@@ -183,10 +183,10 @@ def card_from_json(text: str, place: str) -> StoreCard:
 
 
 def check_same_card(there: StoreCard, card: StoreCard, place: str) -> None:
-    """Refuse vectors of another model than those that are in a store.
+    """Reject vectors of another model than the stored ones.
 
     Raises:
-        IncomparableError: With what differs.
+        IncomparableError: With the differences.
     """
     unlike = [
         f"{name} {getattr(there, name)!r} and not {getattr(card, name)!r}"
@@ -213,7 +213,7 @@ def known_card(card: StoreCard | None, place: str) -> StoreCard:
 def rows_for_store(
     card: StoreCard, ids: Sequence[str], vectors: np.ndarray, attributes: pl.DataFrame | None
 ) -> tuple[list[str], np.ndarray, pl.DataFrame]:
-    """What is written: ids, vectors of length 1 and typed attributes.
+    """Validate input: ids, vectors of length 1 and typed attributes.
 
     Raises:
         DataError: If an id repeats or is empty, a vector is 0, not finite or of another dimension, or an attribute is
@@ -256,7 +256,7 @@ def typed_attributes(card: StoreCard, attributes: pl.DataFrame | None, n: int) -
 
 
 def queries_for_store(card: StoreCard, vectors: Any, k: int) -> np.ndarray:
-    """Queries at length 1.
+    """Queries scaled to length 1.
 
     Raises:
         UsageError: If k is below 1.

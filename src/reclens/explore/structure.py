@@ -34,15 +34,15 @@ _BLOCK: Final = 256
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StructuralReach(Tabular):
-    """What could be shown to some user, whether there is such a user or not.
+    """Items that some user vector, existing or not, could bring into a list.
 
     Attributes:
-        rows: The items that were asked about, shape (m,).
+        rows: The tested items, shape (m,).
         status: Of each, ``"reachable"``, ``"unreachable"`` or ``"not_decided"``.
         best_share: The best share of the k-th product that any direction that was tried gives it; 1 or more where one
             reaches it, NaN where products are not positive.
         k: Length of lists.
-        tested: How many went through the exact test.
+        tested: Number of items with the exact test.
     """
 
     rows: np.ndarray
@@ -56,11 +56,11 @@ class StructuralReach(Tabular):
         return sum(each == status for each in self.status)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an item."""
+        """One row per item."""
         return self.to_frame().to_dicts()
 
     def to_frame(self) -> pl.DataFrame:
-        """One row an item: ``row``, ``status``, ``best_share``."""
+        """One row per item: ``row``, ``status``, ``best_share``."""
         return pl.DataFrame({"row": self.rows, "status": list(self.status), "best_share": self.best_share})
 
 

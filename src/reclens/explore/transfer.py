@@ -47,7 +47,7 @@ class Moved(Tabular):
     left_out: int
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """As one row, for tables."""
+        """As one row of a table."""
         return [asdict(self)]
 
 

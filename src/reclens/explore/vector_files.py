@@ -194,7 +194,7 @@ def read_safetensors(path: str | Path, tensor: str | None = None) -> np.ndarray:
 
     Args:
         path: The file.
-        tensor: Its name; None where the file holds one table of numbers.
+        tensor: Its name; None if the file holds one table of numbers.
 
     Raises:
         DataError: If it is no such file, or states more than it holds.
