@@ -1,7 +1,7 @@
 """Offline against online: does a metric order strategies as their true lifts do?
 
 For each offline metric and segment, the rank correlation over a family of strategies between the metric and the lift,
-with its interval, and what it costs to trust it: the lift of the strategy that the metric puts first against the best.
+with its interval, and its regret: the lift of the strategy that the metric ranks first against the best one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Correlation:
         segment: Segmentation and segment; ``("all", "all")`` is everybody.
         spearman: Rank correlation with the true lift, with its interval over strategies.
         kendall: Kendall's τ-b, with its interval.
-        chosen: The strategy that the metric puts first.
+        chosen: The strategy that the metric ranks first.
         regret: Lift of the best strategy minus that of the chosen one.
     """
 
@@ -50,8 +50,8 @@ class OfflineOnline(Tabular):
 
     Attributes:
         correlations: By metric and segment, the best metric first within a segment.
-        points: One row a strategy, metric and segment: offline value, lift; for a scatter.
-        lifts: What they were held against.
+        points: One row per strategy, metric and segment: offline value, lift; for a scatter.
+        lifts: What they were compared with.
     """
 
     correlations: tuple[Correlation, ...]
@@ -59,7 +59,7 @@ class OfflineOnline(Tabular):
     lifts: StrategyEffects
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a metric and segment."""
+        """One row per metric and segment."""
         rows: list[dict[str, Any]] = []
         for each in self.correlations:
             rho, tau = asdict(each.spearman), asdict(each.kendall)

@@ -1,6 +1,6 @@
-"""The feedback loop: what a recommender that learns from what it showed does to a market over rounds.
+"""The feedback loop: the effect over rounds of a recommender that learns from its own lists.
 
-Lists are recommended, users of a simulated world choose, and the recommender is trained anew, round after round. The
+Lists are recommended, users of a simulated world choose, and the recommender is retrained, round after round. The
 popularity drift, the homogenisation of users and the shift of a group's taste are those of Mansoury et al. (2020),
 Feedback loop and bias amplification in recommender systems; the inter-user Jaccard index is that of Chaney, Stewart,
 Engelhardt (2018), How algorithmic confounding in recommendation systems increases homogeneity.
@@ -77,9 +77,9 @@ class LoopCard(TypedDict):
 
     Attributes:
         world: The card of the world.
-        rounds: Rounds of each seed.
-        days: Days of a round.
-        seeds: Worlds that were drawn.
+        rounds: Number of rounds per seed.
+        days: Number of days per round.
+        seeds: Number of drawn worlds.
         seed: The first of them.
         k: Length of the lists.
         category: Attribute of the items that variety is measured by.
@@ -124,7 +124,7 @@ class FeedbackLoop(Tabular):
         return found[measure, by, segment]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a group and measure."""
+        """One row per group and measure."""
         return [row for each in self.slopes for row in each.to_dicts()]
 
 
@@ -209,7 +209,7 @@ def feedback_loop(
 
 
 class _Observed:
-    """A strategy whose training data and lists of every round are kept."""
+    """A strategy that records its training data and lists of every round."""
 
     def __init__(self, strategy: Strategy, k: int) -> None:
         self.strategy, self.name, self.k = strategy, strategy.name, k
@@ -227,12 +227,12 @@ class _Observed:
 
 
 def _fitted(data: Dataset, seed: int) -> World:
-    """A world in which all users and items are there from the first day: drift is of the loop alone."""
+    """A world with all users and items from the first day, so that only the loop causes drift."""
     return fit_world(data, WorldSettings(users=data.matrix().n_rows, births=0.0, new_share=0.0), seed=seed)
 
 
 def _groups(world: World, names: Sequence[str]) -> dict[tuple[str, str], np.ndarray]:
-    """Which users are in each group."""
+    """The users of each group."""
     found = {("overall", "all"): np.ones(world.users.height, bool)}
     for name in names:
         if name not in world.users.columns:
@@ -272,7 +272,7 @@ def _measured(
             shown = shown[shown >= 0]
             exposure = np.bincount(shown, minlength=n_items)
             owned = consumed.items[members[consumed.users]]
-            # Half a count a category: a taste that nobody had yet is not infinitely far.
+            # Half a count per category avoids infinite distances for unseen tastes.
             taste = np.bincount(categories[owned], minlength=kinds) + 0.5
             taste = taste / taste.sum()
             first = taste if at == 0 else first
@@ -307,7 +307,7 @@ def _jaccard(lists: np.ndarray, pairs: np.ndarray) -> float:
 def _slopes(table: pl.DataFrame, level: float) -> list[LoopSlope]:
     found: list[LoopSlope] = []
     for (by, segment, measure), rows in table.group_by("by", "segment", "measure", maintain_order=True):
-        # Seeds lie one after another, each with its rounds in order.
+        # Rows are sorted by seed, then by round.
         values = rows["value"].to_numpy().reshape(rows["seed"].n_unique(), -1)
         if values.shape[1] < 2:  # consumption over two rounds: one number has no slope
             continue

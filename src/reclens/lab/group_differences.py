@@ -1,4 +1,4 @@
-"""What a simulated experiment says of each group of users."""
+"""Effects of a simulated experiment by group of users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["group_differences"]
 def group_differences(
     found: Simulation, *, by: str = "cohort", metric: str = "clicks"
 ) -> dict[tuple[str, str], Difference]:
-    """The A/B estimate of each arm in each group of users, with intervals that hold together (Bonferroni).
+    """The A/B estimate of each arm in each group of users, with simultaneous intervals (Bonferroni).
 
     Args:
         found: The simulated experiment.

@@ -136,7 +136,7 @@ class SurrogateStudy(Tabular):
     covers: bool
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an estimate."""
+        """One row per estimate."""
         rows = (
             ("surrogate index, short test", self.index),
             ("long test", self.long),
@@ -218,7 +218,7 @@ def surrogate_study(
         threads=threads,
     )
     progress("surrogate study", 5, 5)
-    # A short life is the beginning of a long one with the same seed: surrogates and outcome are of the same people.
+    # A short run is the beginning of a long run with the same seed: surrogates and outcome share users.
     history, known = _columns(lives[0], surrogates), lives[1].users[outcome].to_numpy().astype(np.float64)
     weights, covariance, r2 = _regress(history, known)
     tested, final = _columns(lives[2], surrogates), lives[3].users[outcome].to_numpy().astype(np.float64)
@@ -260,11 +260,11 @@ def effect_by_age(
         treatment: Name of the arm.
         control: Name of the arm.
         metric: A column.
-        most: Days to go.
-        level: Of the intervals.
+        most: Maximum number of days.
+        level: Confidence level of the intervals.
 
     Returns:
-        One row a day: age, users, mean in control and treatment, difference with its interval.
+        One row per day: age, users, mean in control and treatment, difference with its interval.
 
     Raises:
         DataError: If a column is missing.

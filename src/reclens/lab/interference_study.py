@@ -1,8 +1,8 @@
-"""How far an A/B test is bent by arms that learn from each other, design by design, where the truth is known.
+"""Bias of A/B tests whose arms learn from each other, by design, with known truth.
 
-Two recommenders that train on each other's logs share what they find out: one that explores pays for it alone, and the
-other harvests. So an A/B test may even get the sign wrong (Holtz, Brennan et al. 2023, arXiv 2309.07107, symbiosis
-bias; Si 2023, arXiv 2310.17496). Data-diverted arms and clusters of users make it smaller, for a price in precision.
+Recommenders that train on each other's logs share their discoveries: one that explores bears the cost alone, and the
+other benefits. An A/B test can even get the sign wrong (Holtz, Brennan et al. 2023, arXiv 2309.07107, symbiosis
+bias; Si 2023, arXiv 2310.17496). Data-diverted arms and clusters of users reduce the bias at the cost of precision.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Make = Callable[[int], tuple[World, Arm, Arm]]
 
 @dataclass(frozen=True, kw_only=True)
 class DesignResult:
-    """What tests of one design found, over seeds.
+    """Results of tests of one design, over seeds.
 
     Attributes:
         design: Its name.
@@ -49,7 +49,7 @@ class DesignResult:
         estimate: Mean estimate.
         bias: Mean of estimate minus truth, seed by seed; its interval is over seeds (Student's t).
         spread: Standard deviation of the estimates.
-        wrong_sign: Share of tests whose estimate has another sign than the mean truth (Wilson interval).
+        wrong_sign: Share of tests whose estimate has the wrong sign against the mean truth (Wilson interval).
         misled: Share of tests that are significant with the wrong sign.
         coverage: Share of tests whose interval holds the truth of their world, as its replicates find it.
     """
@@ -84,7 +84,7 @@ class Interference(Tabular):
         return next(each for each in self.designs if each.design == design)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a design."""
+        """One row per design."""
         rows: list[dict[str, Any]] = []
         for each in self.designs:
             row: dict[str, Any] = {"design": each.design}

@@ -56,7 +56,7 @@ class Sensitivity(Tabular):
     Attributes:
         methods: A/B first.
         power: Required power.
-        level: Of tests and intervals.
+        level: Confidence level of tests and intervals.
         lists: Lists that each user was shown, of each kind.
     """
 

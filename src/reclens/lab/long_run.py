@@ -27,7 +27,7 @@ class LongRun(Tabular):
     """What is known about a long test.
 
     Attributes:
-        power: A row a month, as of :func:`reclens.lab.holdout.holdout_power`; empty where no numbers were given.
+        power: One row per month, as of :func:`reclens.lab.holdout.holdout_power`; empty where no numbers were given.
         lift: The true lift that the power is for; None without it.
         goal: The power asked for.
         surrogate: The surrogate index against the truth; None without a world.
@@ -49,7 +49,7 @@ class LongRun(Tabular):
     fitted: bool = False
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a number: ``part, at, what, value, low, high, users``; at is a month or a day."""
+        """One row per number: ``part, at, what, value, low, high, users``; at is a month or a day."""
         names = ("part", "at", "what", "value", "low", "high", "users")
         rows: list[tuple[Any, ...]] = []
         for row in self.power:

@@ -228,7 +228,7 @@ def explored_log(
     """Show each user some lists that a policy draws from their candidates, and log them.
 
     Args:
-        world: Where.
+        world: The simulated world.
         candidates: Items of each user, best first, -1 fills up; shape (users, width).
         policy: ``epsilon`` or ``softmax``.
         lists: Lists a user.

@@ -1,4 +1,4 @@
-"""What one way to find out says of a change, beside the truth that it is about."""
+"""The verdict of one method on a change, compared with the truth."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ is over users like these."""
 
 @dataclass(frozen=True, kw_only=True)
 class MethodVerdict:
-    """What one way says of the change, beside the truth that it is about.
+    """The verdict of one method on a change, compared with the truth.
 
     Attributes:
-        verdict: The way: ``truth``, ``A/B``, ``A/B, lists alone``, ``interleaving`` or ``off-policy``.
+        verdict: Kind of method: ``truth``, ``A/B``, ``A/B, lists alone``, ``interleaving`` or ``off-policy``.
         method: The method or estimator.
-        measure: What the effect is on.
+        measure: Measure of the effect.
         found: The effect with its interval.
         truth: The true effect.
         says: ``treatment``, ``control``, ``undecided``, or ``none`` where it gives no verdict.
-        right: Whether that is right; None where it says nothing.
-        p_value: Its p-value, where it has one.
-        effective: Effective sample of a log.
+        right: Whether that is right; None without a verdict.
+        p_value: Its p-value, if any.
+        effective: Effective sample size of a log.
         users_needed: Users for 80 % power.
-        gain: Users of an A/B test over those.
-        caution: What to keep in mind.
+        gain: Users of an A/B test divided by these.
+        caution: Caveats.
         objections: Why the log cannot decide.
         value: The off-policy estimate.
     """
@@ -107,5 +107,5 @@ def _says(found: Estimate) -> Says:
 
 
 def is_right(says: Says, truth: Estimate) -> bool | None:
-    """Whether the side that is named is that of the truth; None where none is named."""
+    """Whether the named side is that of the truth; None if none is named."""
     return None if says not in ("treatment", "control") else (says == "treatment") == (truth.value > 0)

@@ -62,7 +62,7 @@ class ModelStrategy:
         self._popular = np.zeros(0, np.int32)
 
     def fit(self, consumed: Consumed, /) -> None:
-        """Train on who consumed what and when."""
+        """Train on the consumed items with their times."""
         self.model = self._build()
         self._popular = np.argsort(-np.bincount(consumed.items, minlength=consumed.n_items), kind="stable").astype(
             np.int32
@@ -72,7 +72,7 @@ class ModelStrategy:
         self.model.fit(data, threads=self.threads, **weights)
 
     def recommend(self, users: np.ndarray, k: int, /) -> np.ndarray:
-        """The model's k best for each user, then what is popular."""
+        """The k best items of the model for each user, then popular items."""
         lists = self.model.recommend(pl.Series(USER, users.astype(np.int64)), k=k, threads=self.threads).table
         found = np.full((len(users), k), -1, np.int32)
         place = np.full(int(users.max(initial=-1)) + 1, -1, np.int64)
@@ -112,7 +112,7 @@ class ModelStrategy:
 
 
 def _fill(found: np.ndarray, popular: np.ndarray) -> np.ndarray:
-    """Put popular items that a list does not hold where it ends."""
+    """Fill the end of a list with popular items that it does not contain."""
     short = np.flatnonzero((found < 0).any(axis=1))
     if not len(short):
         return found

@@ -46,7 +46,7 @@ class StrategyEffects(Tabular):
     """True lifts over one control, by strategy and segment.
 
     Attributes:
-        control: The strategy that the others are held against; its lift is 0.
+        control: The strategy that the others are compared with; its lift is 0.
         metric: What was measured, a user.
         values: Strategy -> segment -> lift with its Monte-Carlo interval.
     """
@@ -56,7 +56,7 @@ class StrategyEffects(Tabular):
     values: Mapping[str, Mapping[tuple[str, str], Estimate]]
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a strategy and segment."""
+        """One row per strategy and segment."""
         return [
             {
                 "strategy": name,
