@@ -1,4 +1,4 @@
-"""The compiled loop that answers given lists: one look and one choice each, and nothing changes."""
+"""The compiled loop that simulates choices from given lists without changing the state."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def answer(
     Args:
         users: User of each list.
         lists: Items, -1 ends a list; shape (lists, k).
-        requests: Number of each request of a user's day: other numbers, other luck.
+        requests: Number of each request of a user's day: different numbers give different draws.
         seed: Mixed with the key of a user and the day.
         day: Number of the day.
         logs: Logarithms of the places.
-        knobs: As in ``live``.
+        knobs: See ``live``.
         people: The users: stable key; ``TRAITS``, shape (users, 5); tastes, shape (users, d).
         catalogue: The items: vectors, shape (items, d); appeal of the day; topics.
-        answers: Written. Place that was chosen, from 0, -1 for nothing; probability that each place is examined, and
+        answers: Output. Place that was chosen, from 0, -1 for nothing; probability that each place is examined, and
             that it is chosen, shape (lists, k).
     """
     (keys, traits, tastes), (items, appeal, topics), (places, examined, clicked) = people, catalogue, answers

@@ -1,9 +1,9 @@
-"""Randomness by counters: a draw depends on what it is for, and on nothing that was drawn before it.
+"""Counter-based random numbers: a draw depends on its purpose, and not on earlier draws.
 
 The state of a user's day is the seed mixed with their key and the day; every draw is the finaliser of splitmix64 over
 that state and a number (Steele, Lea, Flood 2014; the idea of counters: Salmon et al. 2011, Parallel random numbers: as
-easy as 1, 2, 3). So users keep their randomness when they see other lists, threads change nothing, and the same world
-under two strategies differs by the strategies alone (common random numbers).
+easy as 1, 2, 3). Users keep their random numbers when they see other lists, threads do not matter, and one world
+under two strategies differs only by the strategies (common random numbers).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ meets the same luck in whatever list it stands."""
 
 @kernel("uint64(uint64, uint64)")
 def mix(state: Any, number: Any) -> Any:
-    """The word that belongs to a number under a state; also the state of what is nested below it."""
+    """The word that belongs to a number under a state; also the state of nested draws."""
     word = state + (number + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
     word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

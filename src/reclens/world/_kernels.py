@@ -1,4 +1,4 @@
-"""The compiled loops of a day: who visits, what they are shown, what they do, and what that changes."""
+"""The compiled loops of a day: visits, lists, choices, and updates of the state."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ _LOG: Final = "Tuple((int32[:,::1], float32[:,::1], float32[:,::1], int32[::1]))
 
 @kernel("int64(int32[::1], float32[::1], uint64[::1], boolean, int32[::1])")
 def _gather(candidates: Any, appeal: Any, consumed: Any, leave_out: Any, pool: Any) -> Any:
-    """The candidates that can be shown today; returns how many."""
+    """The candidates that can be shown today; returns their number."""
     n = 0
     for item in candidates:
         if item >= 0 and appeal[item] > -1e29 and not (leave_out and has(consumed, item)):
@@ -99,7 +99,7 @@ def weigh(
 
 @kernel("boolean(float64, uint64, float64[::1], float32[::1], float32[::1], float32[::1], float32[::1])")
 def _arrive(day: Any, state: Any, knobs: Any, trait: Any, mood: Any, taste: Any, bored: Any) -> Any:
-    """Whether a user visits today; if so, what happened to them since the last time is made up for."""
+    """Whether a user visits today; if so, the state is updated for the days since the last visit."""
     if day < trait[4]:
         return False
     logit = trait[0] + knobs[0] + knobs[1] * (mood[0] - knobs[2])
@@ -160,7 +160,7 @@ def live(
     catalogue: Any,
     log: Any,
 ) -> Any:
-    """Let the users ``first`` to ``stop`` live one day: visit or not, see lists, choose, and change by it.
+    """Simulate one day of the users ``first`` to ``stop``: visits, lists, choices, and state updates.
 
     Args:
         first: First user.
@@ -177,13 +177,13 @@ def live(
             bit an item, shape (users, words).
         catalogue: The items: vectors, shape (items, d); appeal of the day, shape (items,); topics; a table of 65,536
             items in proportion to exp(appeal).
-        log: Written. Rows, shape (7, rows): user, item, request × 256 + place from 0, clicked, second of the day, rank
+        log: Output. Rows, shape (7, rows): user, item, request × 256 + place from 0, clicked, second of the day, rank
             of the item in its pool from 0, size of the pool. Chances, shape (3, rows): propensity as :func:`place`
             writes it, examined, clicked. Totals of each of these users: visits, lists, impressions, clicks, expected
             clicks. What each found without help, -1 for nothing.
 
     Returns:
-        How many rows were written.
+        Number of written rows.
     """
     (lists, policies, ranks), (_, chances, totals, organic) = shows, log
     (keys, arms, traits, moods, tastes, boredom, consumed), (items, appeal, topics, table) = people, catalogue

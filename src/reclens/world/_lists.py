@@ -1,4 +1,4 @@
-"""The compiled loops of one list: which items it shows, and which one is chosen."""
+"""The compiled loops of one list: its items, and the chosen one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def place(
     shown: Any,
     propensity: Any,
 ) -> Any:
-    """Fill a list from a pool that is sorted best first, and say with what probability each place got its item.
+    """Fill a list from a pool that is sorted best first, and compute the propensity of each place.
 
     ``GREEDY`` shows the first ones. ``UNIFORM`` does so too, but with probability ``epsilon`` draws the whole list from
     the pool in random order; the propensity is that of the item at its place: (1 - ε) [the greedy item] + ε / n.
@@ -49,13 +49,13 @@ def place(
 
     Args:
         pool: Item codes, best first.
-        n: How many of them count.
+        n: Number of items in the pool.
         kind: One of the three.
         epsilon: Share of lists that explore.
         weights: Of each rank, for ``SOFTMAX``.
         state: Of the request.
-        order: Room for places in the pool.
-        race: Room for arrival times.
+        order: Buffer for places in the pool.
+        race: Buffer for arrival times.
         shown: The list, written here.
         propensity: Of each place, written here.
 
@@ -97,7 +97,7 @@ def place(
 def choose(
     shown: Any, weights: Any, n: Any, none: Any, exponent: Any, logs: Any, state: Any, examined: Any, clicked: Any
 ) -> Any:
-    """Look at a list down to some place, and choose at most one of what was seen.
+    """Examine a list down to some place, and choose at most one of the examined items.
 
     Place p is looked at with probability p^-exponent (they go down the list and stop somewhere); among the places
     1 … D that were seen item j is chosen with probability w_j / (w_0 + w_1 + … + w_D): multinomial logit with nothing

@@ -1,4 +1,4 @@
-"""The compiled loops of taste: how far it lies from an item, how it moves, and what a user finds without help."""
+"""The compiled loops of tastes: utility of an item, drift, and organic discovery."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def meet(table: Any, browse: Any, items: Any, taste: Any, consumed: Any, repeat:
 
 @kernel("void(int64, float32[::1], float32[:,::1], float64, int32[::1], float32[::1], uint64[::1], float64)")
 def consume(item: Any, taste: Any, items: Any, norm: Any, topics: Any, bored: Any, consumed: Any, drift: Any) -> None:
-    """What consuming an item does: it is known, its topic tires, and the taste moves towards it."""
+    """Update the state for a consumed item: mark it, satiate its topic, and move the taste towards it."""
     consumed[item >> 6] |= np.uint64(1) << np.uint64(item & 63)
     bored[topics[item]] += np.float32(1)
     if drift > 0:
@@ -108,7 +108,7 @@ def remember(
     consumed: Any,
     found: Any,
 ) -> None:
-    """What users found by themselves before the world begins, one thing after the other, nothing twice.
+    """The organic history of users before the first day, without repeated items.
 
     Args:
         first: First user.

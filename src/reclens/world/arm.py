@@ -1,4 +1,4 @@
-"""An arm of a simulated experiment: what recommends, and to how many of the users."""
+"""An arm of a simulated experiment: a strategy, and its share of the users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in which arm: users one by one, or clusters of like-minded users whole."""
+"""Assign users to arms: individually, or in clusters of similar users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the cards of worlds and of their runs hold."""
+"""The contents of the cards of worlds and of their runs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["ArmCard", "RunCard", "WorldCard"]
 
 
 class WorldCard(TypedDict, total=False):
-    """Where a world came from.
+    """The origin of a world.
 
     Attributes:
         kind: Whether it was drawn or fitted to data.
         seed: Seed of the random numbers.
         data: Name of the data that it was fitted to.
         hash: Fingerprint of that data.
-        scale: What utilities were multiplied by.
+        scale: Factor of the utilities.
         resampled: Whether its users were drawn from those of the data.
         settings: ``WorldSettings``, as JSON keeps them.
     """
@@ -34,7 +34,7 @@ class ArmCard(TypedDict):
 
     Attributes:
         name: Its name.
-        strategy: Name of what recommends.
+        strategy: Name of the strategy.
         policy: ``Policy``, field -> value.
         share: Its share of the users, against the shares of the other arms.
         changed: Whether it is new to the users.
@@ -48,18 +48,18 @@ class ArmCard(TypedDict):
 
 
 class RunCard(TypedDict):
-    """How a world was lived.
+    """Record of a simulation run.
 
     Attributes:
         synthetic: True: a simulation made the log.
         world: Card of the world.
-        days: Days that were lived.
-        training: What the strategies learn from: ``shared``, ``diverted`` or ``separate``.
+        days: Number of simulated days.
+        training: Training data of the strategies: ``shared``, ``diverted`` or ``separate``.
         retrain: Days between trainings; 0 trains once.
-        clusters: Clusters that were assigned; None where single users were.
+        clusters: Number of assigned clusters; None if users were assigned.
         seed: Seed of the random numbers.
         arms: The arms.
-        versions: Versions of RecLens and of what its numbers rest on; in the folder of the logs alone.
+        versions: Versions of RecLens and its numerical dependencies; only in the folder of the logs.
     """
 
     synthetic: Literal[True]

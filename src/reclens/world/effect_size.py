@@ -42,7 +42,7 @@ def auc(positive: np.ndarray, negative: np.ndarray) -> float:
 
 
 def held_out_auc(data: Dataset, *, cases: int = 4_000, seed: int = 0) -> float:
-    """How well item-kNN tells what a user had from items as popular that they had not.
+    """How well item-kNN separates held-out items of a user from equally popular other items.
 
     A tenth of the interactions is held out at random. Some of them are each compared with 20 items drawn in proportion
     to popularity, so that popularity alone scores about one half (a little more where users have had most of what is
@@ -51,8 +51,8 @@ def held_out_auc(data: Dataset, *, cases: int = 4_000, seed: int = 0) -> float:
 
     Args:
         data: Interactions; pairs count once.
-        cases: How many of them at most.
-        seed: Of the lots.
+        cases: Maximum number of compared interactions.
+        seed: Seed of the random numbers.
 
     Returns:
         Mean share of the drawn items that score lower, ties half.
@@ -235,7 +235,7 @@ def past_test(
 
 
 def _days(rows: pl.DataFrame) -> pl.DataFrame:
-    """The days on which each user was there, ascending."""
+    """The active days of each user, ascending."""
     day = pl.col(TIMESTAMP).dt.epoch("d").alias("day")
     return rows.select(USER, day).drop_nulls().unique().sort(USER, "day")
 
@@ -247,7 +247,7 @@ def _sparse(rows: np.ndarray, columns: np.ndarray, like: UserItemMatrix) -> Any:
 
 
 def _unit(matrix: Any) -> Any:
-    """Columns of length 1; the empty ones stay empty."""
+    """Columns scaled to length 1; empty columns are unchanged."""
     from scipy.sparse import diags
 
     lengths = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=0)).ravel())

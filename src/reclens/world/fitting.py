@@ -116,7 +116,7 @@ def _matched(
     """Appeal and scale with which the world has the popularity of the data and tells held-out items as well.
 
     Args:
-        data: What the world should be like.
+        data: The data to resemble.
         counts: Interactions of each item.
         parts: Of the world, without ``card``, ``appeal`` and ``scale``.
         appeal: To begin with, shape (items,).
@@ -152,7 +152,7 @@ def _embed(matrix: UserItemMatrix, kept: np.ndarray, d: int) -> tuple[np.ndarray
 
 
 def _shrunk(points: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Singular vectors as positions, nearer to the middle the less is known of a row; the longest are cut."""
+    """Singular vectors as positions, shrunk towards the centre for rows with little data; the longest are clipped."""
     places = points * (np.sqrt(counts) / (counts + _PRIOR))[:, None]
     lengths = np.linalg.norm(places, axis=1)
     places *= np.minimum(1, np.quantile(lengths, 0.98) / np.maximum(lengths, 1e-12))[:, None]

@@ -1,4 +1,4 @@
-"""The logs of a run: Parquet day by day, in a folder that is there whole or not at all."""
+"""The logs of a run: Parquet files by day, in a folder that is written atomically."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["Day", "DayLog"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Day:
-    """One day of everybody, as the kernel writes it: see ``reclens.world._kernels.live``."""
+    """One day of all users, as the kernel writes it: see ``reclens.world._kernels.live``."""
 
     day: int
     rows: np.ndarray
@@ -56,7 +56,7 @@ class Day:
 
 
 class DayLog:
-    """Writes days; the folder appears when all of them are written.
+    """Writes days; the folder appears once all of them are written.
 
     ``impressions/DAY.parquet``: the table of the schema (a score is 1 ÷ rank among the candidates, a version counts the
     trainings), with ``conditional_propensity``, the probability of the item
@@ -66,7 +66,7 @@ class DayLog:
     ``items.parquet``, ``history.parquet``, ``card.json``.
 
     Args:
-        folder: Where; None writes nothing.
+        folder: Output folder; None writes nothing.
         world: The world.
         arms: The arms.
         card: How the run was made.

@@ -24,8 +24,8 @@ def place_chances(sharpness: float, places: int, n: int) -> np.ndarray:
 
     Args:
         sharpness: How fast the weights fall with the rank.
-        places: How many places.
-        n: How many items; at least ``places``.
+        places: Number of places.
+        n: Number of items; at least ``places``.
 
     Returns:
         Shape (places, n), not writable; rows add up to 1.

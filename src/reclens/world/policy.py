@@ -1,4 +1,4 @@
-"""How a list is made of what a model recommends: with how much chance, and with what probability of each item."""
+"""How a list is made from the ranking of a model: exploration and propensities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A world at its first moment: users with tastes and habits, items with appeal, and what was consumed before."""
+"""The initial state of a world: users with tastes and habits, items with appeal, and the history."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class World:
         return np.array(values)
 
     def moods(self) -> np.ndarray:
-        """Everybody calm, and nobody has seen anything yet; float32, in the order of ``MOODS``."""
+        """The initial moods of all users; float32, in the order of ``MOODS``."""
         moods = np.zeros((self.users.height, len(MOODS)), np.float32)
         moods[:, 0], moods[:, 2] = self.settings.click_rate, -1
         return moods
@@ -164,10 +164,10 @@ def build_world(
     activity: np.ndarray | None = None,
     scale: float | None = None,
 ) -> World:
-    """Put a world together: cohorts and habits are drawn, utilities brought to scale, the history lived.
+    """Build a world: draw cohorts and habits, scale the utilities, and simulate the history.
 
     Args:
-        settings: What it is like.
+        settings: Settings of the world.
         users: ``user_id`` and attributes.
         items: ``item_id`` and attributes.
         tastes: Shape (users, d).
@@ -176,9 +176,9 @@ def build_world(
         topics: Shape (items,).
         born: Shape (items,).
         seed: Seed of the random numbers.
-        card: Where it came from.
+        card: Origin of the world.
         activity: Interactions of each user before the first day, shape (users,); drawn without.
-        scale: What vectors are multiplied by; brings utilities to ``taste_spread`` without.
+        scale: Factor of the vectors; by default utilities are scaled to ``taste_spread``.
     """
     rng = np.random.default_rng([seed, 2])
     n = users.height
@@ -228,7 +228,7 @@ def build_world(
 def organic_table(appeal: np.ndarray) -> np.ndarray:
     """65,536 items in proportion to exp(appeal): a table to draw from by 16 random bits; int32.
 
-    The unborn have no place; every item whose share is above half a place has one.
+    Unborn items have no entry; every item whose share is above half an entry has one.
     """
     weight = np.exp(np.float64(appeal) - appeal.max())
     edges = np.rint(np.cumsum(weight) / weight.sum() * _TABLE).astype(np.int64)
@@ -274,7 +274,7 @@ def _set_nothing(world: World, rng: np.random.Generator) -> None:
 
 
 def _live_before(world: World, activity: np.ndarray, *, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What each user found without help before the first day; marks it as consumed."""
+    """The organic history of each user before the first day; marks items as consumed."""
     ends = np.concatenate([[0], np.cumsum(activity)]).astype(np.int64)
     found = np.full(int(ends[-1]), -1, np.int32)
     table, keys = organic_table(world.appeal_on(0)), world.keys

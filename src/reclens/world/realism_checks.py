@@ -69,7 +69,7 @@ class Check:
         reference: Its value in the data; None for a distance between the two.
         low: Lower end of the band for ``simulated``.
         high: Upper end.
-        passed: Whether it lies inside; None where there is nothing to compare with.
+        passed: Whether it lies inside; None if there is nothing to compare with.
         note: What it means, or why it could not be measured, as a code.
         facts: Further numbers and names of the note.
     """

@@ -1,4 +1,4 @@
-"""Is a world like the data? Each measure with its value in both, a band that it should fall into, and whether it does.
+"""Whether a world resembles the data: each measure with its value in both, its band, and whether it passes.
 
 What is compared is what was consumed before the first day, which the users of the world chose, with the reference; and,
 where logs of lists are given, how clicks fall with the place. The bands are ours. Popularity, activity and
@@ -59,13 +59,13 @@ class Realism(Tabular):
         return all(check.passed is not False for check in self.checks)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row a measure."""
+        """One row per measure."""
         names = [each.name for each in fields(Check) if each.name != "facts"]
         return [{name: getattr(check, name) for name in names} for check in self.checks]
 
 
 def history_of(world: World) -> Dataset:
-    """What the users of a world consumed before the first day, as a data set like any other."""
+    """The history of the users of a world before the first day, as a data set."""
     users, items, days = world.history
     start = world.settings.start
     zero = int(datetime(start.year, start.month, start.day, tzinfo=UTC).timestamp() * 1e6)
@@ -80,12 +80,12 @@ def history_of(world: World) -> Dataset:
 def lists_of(
     world: World, *, days: int = 14, seed: int = 0, threads: int | None = None, progress: Progress = quiet
 ) -> pl.DataFrame:
-    """Lists of what is popular, and what the users of a world click in them: impressions to hold against real ones.
+    """Impressions of popular lists with the clicks of the users of a world, to compare with real ones.
 
     Args:
-        world: Where.
+        world: The simulated world.
         days: Number of days.
-        seed: Of the clicks.
+        seed: Seed of the clicks.
         threads: Threads to use; the result does not depend on it.
         progress: Callback for the progress, by day.
     """
@@ -162,7 +162,7 @@ def order_check(
         least: τ from which on the order counts as the same.
 
     Raises:
-        UsageError: If fewer than three algorithms stand on both sides.
+        UsageError: If fewer than three algorithms are on both sides.
     """
     from scipy.stats import kendalltau
 

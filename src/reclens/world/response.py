@@ -1,4 +1,4 @@
-"""One question to the world: what would these users choose from these lists?"""
+"""Query a world: what would these users choose from these lists?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Response", "respond"]
 
 @dataclass(frozen=True, eq=False)
 class Response:
-    """What was chosen from lists.
+    """The choices from lists.
 
     Attributes:
         place: Place that was chosen, from 0; -1 for nothing; int32, shape (lists,).
@@ -43,18 +43,18 @@ def respond(
     requests: np.ndarray | None = None,
     seed: int = 0,
 ) -> Response:
-    """Show lists to users as they are before the first day; nothing is changed by it.
+    """Show lists to users in their state before the first day, without changing the state.
 
     It is what interleaving needs, and what any policy's true value is the mean of. With the seed of a run, the first
     list of a user's first day meets the same luck as there.
 
     Args:
-        world: Where.
+        world: The simulated world.
         users: Code of the user of each list, shape (lists,).
         lists: Item codes, -1 where a list is shorter; shape (lists, k).
         day: The day: items that are not born then are never chosen.
         requests: Number of each list among those of its user; all 0 without.
-        seed: Of the luck.
+        seed: Seed of the random numbers.
 
     Raises:
         UsageError: If shapes or codes do not fit.

@@ -1,6 +1,6 @@
-"""What a production log records of a request beside the choice: surface, version, latency, arrival, features.
+"""Serving columns of a production log, beside the choice: surface, version, latency, arrival, features.
 
-None of it changes what users do. Every draw belongs to the seed, the request and its purpose, as the draws of the world
+They do not influence users. Every draw belongs to the seed, the request and its purpose, as the draws of the world
 do, so that threads change nothing.
 """
 
@@ -39,7 +39,7 @@ def served_columns(
     *,
     seed: int,
 ) -> dict[str, pl.Series]:
-    """The columns of one day's impressions that tell how they were served.
+    """The serving columns of one day's impressions.
 
     Args:
         world: The world.
@@ -85,7 +85,7 @@ def served_columns(
 
 
 def _named(shares: dict[str, float], draws: np.ndarray) -> pl.Series:
-    """The name whose share of 0 … 1 a draw falls into."""
+    """The name whose interval of 0 … 1 contains a draw."""
     names = list(shares)
     at = np.searchsorted(np.cumsum([shares[name] for name in names])[:-1], draws, side="right")
     return pl.Series(names, dtype=pl.Enum(names)).gather(at)

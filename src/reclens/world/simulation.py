@@ -56,7 +56,7 @@ class Run(Tabular):
     card: RunCard
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One row an arm: what its users did on average, how often lists were clicked, Gini of exposure."""
+        """One row per arm: what its users did on average, how often lists were clicked, Gini of exposure."""
         rows: list[dict[str, Any]] = []
         for at, name in enumerate(self.arms):
             own = self.users.filter(pl.col("variant") == name)
@@ -168,7 +168,7 @@ def simulate(
 
 
 class _State:
-    """What changes from day to day."""
+    """The mutable state of a simulation."""
 
     def __init__(
         self, world: World, arms: Sequence[Arm], arm_of: np.ndarray, training: str, seed: int, engine: LocalEngine
@@ -190,7 +190,7 @@ class _State:
         self.by_day: list[pl.DataFrame] = []
 
     def train(self, day: int, progress: Progress) -> None:
-        """Fit every strategy on what it may see, and ask it for candidates of its users."""
+        """Fit every strategy on its training data, and get candidates for its users."""
         users, items, days = np.concatenate(self.log, axis=1)
         n_users, n_items = self.world.users.height, self.world.items.height
         for at, arm in enumerate(self.arms):
@@ -221,7 +221,7 @@ class _State:
         progress("train", len(self.arms), len(self.arms))
 
     def live(self, day: int) -> Day:
-        """One day of everybody."""
+        """Simulate one day of all users."""
         world, s = self.world, self.world.settings
         appeal, knobs = world.appeal_on(day), world.knobs(day)
         table = organic_table(appeal)

@@ -1,4 +1,4 @@
-"""Recommendation strategies. The world has simple strategies of its own; an adapter in another package wraps models.
+"""Recommendation strategies. This module has simple strategies; an adapter in another package wraps models.
 
 A strategy is any object with ``name``, ``fit`` and ``recommend``. Its data are those of a production system: the
 consumed items of each user with their days, as codes.
@@ -70,7 +70,7 @@ class _Catalogue:
         self._n_items, self._day = 0, 0
 
     def fit(self, consumed: Consumed, /) -> None:
-        """Take up who has consumed what, and what day it is."""
+        """Store the consumed items and the current day."""
         order = np.argsort(consumed.users, kind="stable")
         self._order = consumed.items[order]
         self._begins = np.searchsorted(consumed.users[order], np.arange(consumed.n_users + 1))
@@ -104,7 +104,7 @@ class _Catalogue:
         return found
 
     def _values(self, users: np.ndarray) -> np.ndarray:
-        """The score of every item for some users; free to be changed."""
+        """The scores of all items for some users; the caller may modify them."""
         raise NotImplementedError
 
 
@@ -131,7 +131,7 @@ class Popular(_Catalogue):
         self._ranking = np.argsort(-counts, kind="stable").astype(np.int32)
 
     def recommend(self, users: np.ndarray, k: int, /) -> np.ndarray:
-        """Down one ranking, over what each user has: no scores have to be sorted."""
+        """Walk down one ranking and skip consumed items, without sorting scores."""
         found = np.full((len(users), min(k, self._n_items)), -1, np.int32)
         for at in range(0, len(users), _BLOCK):
             part = users[at : at + _BLOCK]

@@ -166,7 +166,7 @@ def _named(progress: Progress, world: str) -> Progress:
 
 
 def _effect(metric: str, lives: Sequence[tuple[Run, Run]], level: float, learned: bool) -> TrueEffect:
-    """One metric over all pairs of lives."""
+    """One metric over all pairs of simulations."""
     means = np.array([[_mean(run, metric) for run in pair] for pair in lives])
     control, treatment = (float(side) for side in means.mean(axis=0))
     difference = _over_pairs(treatment - control, means[:, 1] - means[:, 0], level, learned)
@@ -197,14 +197,14 @@ def lift_over_pairs(
 
 
 def _mean(run: Run, metric: str) -> float:
-    """A total a user, or clicks over lists."""
+    """A total per user, or clicks per list."""
     if metric == "clicks_per_list":
         return float(run.users["clicks"].sum()) / max(float(run.users["lists"].sum()), 1.0)
     return float(run.users[metric].to_numpy().mean())
 
 
 def _over_pairs(value: float, found: np.ndarray, level: float, learned: bool) -> Estimate:
-    """The mean over pairs of lives, with the interval of true_effect; of one pair without."""
+    """The mean over pairs of simulations, with the interval of true_effect; a single pair has none."""
     n = len(found)
     if n < 2:
         return Estimate(value, low=None, high=None, n=1, level=level, note="one_replicate")
