@@ -13,6 +13,7 @@ import sys
 import time
 import uuid
 from dataclasses import asdict
+from importlib.metadata import version
 
 import numpy as np
 import polars as pl
@@ -117,6 +118,8 @@ def test_what_stays_is_said_by_its_code(store, double, status, code) -> None:
     double.failing = [status] * 60
     with pytest.raises(StoreError) as failed:
         store.upsert(["a"], np.eye(4)[:1], pl.DataFrame({"year": [1.0]}))
+    if status == 504 and version("pinecone").startswith("7."):
+        code = "down"  # that client tries again by itself, and then tells no status
     assert failed.value.code == code and KEY not in str(failed.value)
     double.failing = []
     assert store.count() == 0  # nothing half written
