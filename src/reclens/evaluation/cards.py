@@ -83,7 +83,22 @@ class IdProblemRow(TypedDict):
     examples: list[list[Any]]
 
 
-class GroundCard(TypedDict):
+class _MeasuredOn(TypedDict):
+    """What an evaluation is measured on; the attributes are described where the cards are."""
+
+    truth: HashedRows
+    train: HashedRows | None
+    history: NotRequired[ToldHistory]
+    catalogue: str
+    n_users: int
+    n_items: int
+    relevance: str | None
+    users_without_history: NotRequired[int]
+    truth_duplicates: int
+    truth_pairs_in_training: int | None
+
+
+class GroundCard(_MeasuredOn):
     """What lists are held against.
 
     Attributes:
@@ -102,22 +117,12 @@ class GroundCard(TypedDict):
         truth_rules: Rules that were applied to the truth.
     """
 
-    truth: HashedRows
-    train: HashedRows | None
-    history: NotRequired[ToldHistory]
-    catalogue: str
-    n_users: int
-    n_items: int
-    relevance: str | None
-    users_without_history: NotRequired[int]
     users_without_relevant_items: NotRequired[int]
-    truth_duplicates: int
     truth_rows_without_relevance: NotRequired[int]
-    truth_pairs_in_training: int | None
     truth_rules: NotRequired[Sequence[AppliedRule]]
 
 
-class EvaluationCard(TypedDict):
+class EvaluationCard(_MeasuredOn):
     """What an evaluation measured on what, how, and under which rules.
 
     Attributes:
@@ -166,13 +171,6 @@ class EvaluationCard(TypedDict):
         means_over_requests: Metric -> its plain mean over requests.
     """
 
-    truth: HashedRows
-    train: HashedRows | None
-    history: NotRequired[ToldHistory]
-    catalogue: str
-    n_users: int
-    n_items: int
-    relevance: str | None
     metrics: list[str]
     metric_aliases: NotRequired[dict[str, str]]
     by: list[str]
@@ -199,11 +197,8 @@ class EvaluationCard(TypedDict):
     lists_of_users_without_truth: int
     users_without_list: int
     users_with_short_list: int
-    users_without_history: NotRequired[int]
     users_without_relevant_items: int
-    truth_duplicates: int
     truth_rows_without_relevance: int
-    truth_pairs_in_training: int | None
     unit: NotRequired[str]
     requests: NotRequired[int]
     requests_without_click: NotRequired[int]
