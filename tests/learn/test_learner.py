@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,8 +33,10 @@ def solved(learner: Learner) -> Learner:
     return learner
 
 
-def test_exercises_are_in_the_order_of_the_path() -> None:
-    assert [each.code for each in all_exercises()] == ["1.1", "1.2", "1.3", "2.2", "2.3"]
+def test_exercises_are_in_the_order_of_the_path_and_the_docs_list_each(repository: Path) -> None:
+    codes = [each.code for each in all_exercises()]
+    assert codes == sorted(codes)
+    assert codes == re.findall(r"^\| (\d\.\d) ", (repository / "docs" / "learn.md").read_text(), re.MULTILINE)
 
 
 def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:
