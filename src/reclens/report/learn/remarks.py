@@ -56,6 +56,28 @@ REMARKS: Final[Mapping[str, str]] = {
     "difference.",
     "unknown_verdict": "answer.toml: verdict is {seen!r}, expected one of {expected}.",
     "unsupported_verdict": "answer.toml: the verdict {seen} is not what the interval supports.",
+    "no_plan": "plan.toml is refused: {error}",
+    "no_hypothesis": "plan.toml has no hypothesis: what is expected, and why.",
+    "unit_of_plan": "plan.toml: unit is {unit} and cluster is {cluster}. The shop assigns users, so users are what is "
+    "compared: expected user_id, and no cluster.",
+    "days_of_plan": "plan.toml: days is {seen}, expected whole weeks, up to {most} days.",
+    "not_two_arms": "plan.toml: expected two arms, all users and one look at the end.",
+    "power_of_plan": "plan.toml: power is {seen}, expected at least {least}.",
+    "roles_of_plan": "plan.toml has {primary} primary metrics and {guardrails} guardrails, expected one and at least "
+    "one.",
+    "metric_of_plan": "plan.toml: the metric {metric} is to be of kind mean, better when higher, and to use these "
+    "columns alone: {columns}.",
+    "covariate_of_plan": "plan.toml: a covariate of {metric} is no column from before the test.",
+    "margin_of_plan": "plan.toml: the guardrail {metric} needs a relative margin, and no equivalence.",
+    "no_effect_of_plan": "plan.toml: the primary metric {metric} has no effect that is worth finding.",
+    "size_of_plan": "By its effect, baseline and power the plan calls for {needed} users, expected from 100 to "
+    "{users}.",
+    "ships_nothing": "With a change that does nothing for good, {seen} % of {runs} runs find that it is better; at "
+    "most {most} % may. Which days does the primary metric count?",
+    "finds_other_than_planned": "With a change that does what it promises, {seen} % of {runs} runs with {users} users "
+    "find it; the plan says {planned} %. Compare the baseline with what the test will see.",
+    "guardrail_stops": "The guardrails let {seen} % of the harmless runs through, expected at least {least} %.",
+    "guardrail_ships": "The guardrails stop {seen} % of the harmful runs, expected at least {least} %.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 
