@@ -78,6 +78,18 @@ REMARKS: Final[Mapping[str, str]] = {
     "find it; the plan says {planned} %. Compare the baseline with what the test will see.",
     "guardrail_stops": "The guardrails let {seen} % of the harmless runs through, expected at least {least} %.",
     "guardrail_ships": "The guardrails stop {seen} % of the harmful runs, expected at least {least} %.",
+    "no_front_matter": "{file} does not begin with front matter between two lines of +++.",
+    "no_entry_of_test": "readout.md: the front matter has no table [{test}].",
+    "unknown_decision": "readout.md: the decision on {test} is {seen!r}, expected one of {expected}.",
+    "wrong_decision": "readout.md: {seen} is not what follows from the log of {test}. Are its arms as planned, and what "
+    "is left of its lift after a user's first week?",
+    "unknown_reason": "readout.md: the reasons of {test} are {seen}, expected a list of {expected}.",
+    "wrong_reason": "readout.md: {seen} is not the reason that decides on {test}.",
+    "wrong_effect": "readout.md: {key} of {test} is {seen}, which is not what its log gives over all days, in %.",
+    "no_section": "readout.md has no heading with the name {test}.",
+    "no_interval_in_section": "readout.md: the text on {test} does not state both ends of the interval of its lift.",
+    "significant_without_interval": "readout.md says 'significant' without an interval in the same paragraph: {text}",
+    "number_without_source": "readout.md: these numbers stand in no readout of the tests: {numbers}.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 

@@ -1,0 +1,120 @@
+"""Exercise 2.4: lifts by hand, what a text may say, the right answer, and wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reclens.errors import DataError
+from reclens.learn.exercise import Draw
+from reclens.learn.exercises import read_and_decide
+from reclens.learn.exercises.read_and_decide import ReadAndDecide
+from reclens.learn.finished_tests import DAYS, finished_tests, lift_of
+
+EXERCISE = ReadAndDecide()
+DRAW = Draw(5 << 64, EXERCISE.code)
+WRONG = {
+    "ships what won": {"wrong_decision", "wrong_reason"},
+    "novelty not seen": {"wrong_decision", "wrong_reason"},
+    "assignment not looked at": {"wrong_decision", "wrong_reason"},
+    "nothing shipped": {"wrong_decision", "wrong_reason"},
+    "significant without interval": {"significant_without_interval"},
+    "effects of other days": {"wrong_effect", "no_interval_in_section", "significant_without_interval"},
+    "no text": {"no_section"},
+    "invented numbers": {"number_without_source"},
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_solution_passes_and_no_wrong_answer_does(seed: int, judged, tmp_path: Path) -> None:
+    draw = Draw(seed << 64, EXERCISE.code)
+    EXERCISE.write_data(draw, tmp_path)
+    assert judged(EXERCISE, draw, EXERCISE.solve) == []
+    assert set(EXERCISE.wrong) == set(WRONG)
+    for name in list(WRONG)[: None if seed == 0 else -1]:  # the last one reads the tests with the product
+        assert {each.code for each in judged(EXERCISE, draw, EXERCISE.wrong[name])} <= WRONG[name], name
+        assert judged(EXERCISE, draw, EXERCISE.wrong[name]), name
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = tmp_path_factory.mktemp("readout")
+    EXERCISE.write_data(DRAW, place)
+    EXERCISE.solve(DRAW, place)
+    return (place / "readout.md").read_text()
+
+
+def codes(text: str) -> list[str]:
+    return [each.code for each in EXERCISE.judge({"readout.md": text}, DRAW)]
+
+
+def test_what_is_no_readout_is_named(text: str) -> None:
+    assert codes(text.removeprefix("+++\n")) == ["no_front_matter"]
+    assert codes(text.replace("[test_2]", "[test_9]")) == ["no_entry_of_test"]
+    assert codes(text.replace('decision = "ship"', "decision = 3")) == ["unknown_decision"]
+    assert codes(text.replace('reasons = ["lasts"]', 'reasons = ["because"]')) == ["unknown_reason"]
+    assert codes(text.replace('reasons = ["lasts"]', 'reasons = ["lasts", "novelty"]')) == ["wrong_reason"]
+    assert codes(text.replace("low = ", "low = nan #", 1)) == ["wrong_effect"]
+    assert codes(text.replace("## test_3", "## The last one")) == ["no_section"]
+    with pytest.raises(DataError, match=r"front matter of readout\.md is no TOML"):
+        codes(text.replace("decision = ", "decision is ", 1))
+
+
+def test_what_the_readout_of_the_product_says_may_be_quoted(text: str) -> None:
+    import tomllib
+
+    from reclens.experiment import Plan, read
+    from reclens.learn.finished_tests import plan_text
+    from reclens.settings import validate
+
+    test = finished_tests(DRAW)["test_1"]
+    effect = read(validate(Plan, tomllib.loads(plan_text("test_1")), source="plan"), test.log, events=True).effects[0]
+    assert effect.lift is not None
+    # Another formula of the interval (Fieller's) than that of the check, within its room.
+    width = test.lift.high - test.lift.low
+    assert effect.lift.value == pytest.approx(test.lift.value)
+    assert (effect.lift.low, effect.lift.high) == pytest.approx((test.lift.low, test.lift.high), abs=0.05 * width)
+    quoted = f"\nThe lift is {effect.lift.value:.2%}, from {effect.lift.low:.2%} to {effect.lift.high:.2%}.\n"
+    assert codes(text + quoted) == []
+    assert codes(text + "\nIn 12 of 31 days.\n") == []
+    assert codes(text + "\nIn 3,211.5 of 9,121.5 days.\n") == ["number_without_source"]
+
+
+def test_numbers_are_read_as_they_are_written() -> None:
+    assert read_and_decide._numbers("test_2: −12.50 % [+1,204; 3e5], x2 at 2026-01-05") == [
+        "12.50",
+        "1204",
+        "2026",
+        "01",
+        "05",
+    ]
+    assert read_and_decide._known("12.5", frozenset({12.54})) and not read_and_decide._known("12.5", frozenset({12.56}))
+
+
+def test_a_lift_by_hand_and_by_simulation(rate_error) -> None:
+    # 1, 3 against 3, 5: 4/2 − 1; each variance of a mean is 1, so se = √(1 + 4) ÷ 2.
+    lift = lift_of(np.array([1.0, 3.0]), np.array([3.0, 5.0]))
+    assert (lift.value, lift.z) == pytest.approx((1.0, 2 / np.sqrt(5)))
+    rng = np.random.default_rng(0)
+    inside = []
+    for _ in range(1000):
+        found = lift_of(rng.negative_binomial(1, 0.1, 400), rng.negative_binomial(1, 1 / 11.8, 500))  # 9 and 10.8
+        inside.append(found.low < 0.2 < found.high)
+    assert np.mean(inside) == pytest.approx(0.95, abs=rate_error(0.95, 1000))
+
+
+def test_each_kind_of_test_is_there_once_and_shows_what_it_is() -> None:
+    orders = set()
+    for seed in range(5):
+        tests = finished_tests(Draw(seed << 64, EXERCISE.code))
+        orders.add(tuple(each.kind for each in tests.values()))
+        assert {each.kind for each in tests.values()} == {"broken", "novelty", "lasting"}
+        for each in tests.values():
+            assert each.lift.low > 0  # all of them won
+            assert (each.imbalance < -5) == (each.kind == "broken")
+            assert (each.late.low > 0) == (each.kind == "lasting") or each.kind == "broken"
+            assert each.log.select("user_id", "timestamp").n_unique() == each.log.height
+            assert each.log["timestamp"].dt.date().n_unique() == DAYS
+    assert len(orders) > 2
