@@ -81,8 +81,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_front_matter": "{file} does not begin with front matter between two lines of +++.",
     "no_entry_of_test": "readout.md: the front matter has no table [{test}].",
     "unknown_decision": "readout.md: the decision on {test} is {seen!r}, expected one of {expected}.",
-    "wrong_decision": "readout.md: {seen} is not what follows from the log of {test}. Are its arms as planned, and what "
-    "is left of its lift after a user's first week?",
+    "wrong_decision": "readout.md: {seen} does not follow from the log of {test}. Are its arms as planned, and what is "
+    "left of its lift after a user's first week?",
     "unknown_reason": "readout.md: the reasons of {test} are {seen}, expected a list of {expected}.",
     "wrong_reason": "readout.md: {seen} is not the reason that decides on {test}.",
     "wrong_effect": "readout.md: {key} of {test} is {seen}, which is not what its log gives over all days, in %.",
