@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -83,8 +84,25 @@ def test_what_home_opens_with_is_made_before_the_first_reader_comes(
     place: Workspace, open_page, monkeypatch, caplog
 ) -> None:
     monkeypatch.setattr(serve, "_PATIENCE", 0.0)
+    monkeypatch.setattr(serve, "_QUIET", 0.0)
     serve.warm_up(str(place.folder))
     assert not caplog.records, "it runs outside of a page, and Streamlit would say so many times"
     monkeypatch.setattr(store, "compare", refuse)
     assert "Use small-ease" in "".join(each.proto.body for each in open_page("home", folder=place.folder).get("html"))
     serve.warm_up(str(place.folder / "nothing here"))
+
+
+def test_the_server_answers_when_the_pages_are_loaded(monkeypatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(serve, "prepare", lambda: order.append("pages"))
+    monkeypatch.setattr(serve, "warm_up", lambda folder: order.append(f"scene of {folder}"))
+    monkeypatch.setattr(serve, "add_headers", lambda: order.append("headers"))
+    monkeypatch.setattr("streamlit.web.cli.main", lambda **_: order.append("listen"))
+    monkeypatch.setattr("sys.argv", ["serve", "run", "app.py", "--", "--workspace", "here"])
+    serve.main()
+    assert order.index("pages") < order.index("listen") and order.index("headers") < order.index("listen")
+    for _ in range(100):
+        if "scene of here" in order:
+            break
+        time.sleep(0.01)
+    assert "scene of here" in order

@@ -72,7 +72,7 @@ def test_the_run_table_pins_the_baseline_and_marks_the_best(open_page, workspace
     assert list(table["run"]) == ["small-popular", best, second]
     assert list(table["ndcg@10"]) == pytest.approx([means[name] for name in table["run"]])
     assert table[table[""] == "★ best"]["run"].tolist() == [max(means, key=means.get)]
-    assert all(each.startswith("data:image/svg+xml,") for each in table["ndcg@10 interval"])
+    assert all(each.startswith("data:image/svg+xml;base64,") for each in table["ndcg@10 interval"])
     assert "coverage@10 interval" not in table.columns, "a metric of all lists together has no interval"
 
 

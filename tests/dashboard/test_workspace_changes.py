@@ -66,3 +66,16 @@ def test_a_workspace_that_is_gone_is_an_empty_one(open_page, two: Workspace) -> 
     shutil.rmtree(two.folder)
     app = open_page("home", folder=two.folder)
     assert not app.error
+
+
+def test_a_page_reads_the_stamps_of_all_artefacts_once(open_page, two: Workspace, monkeypatch) -> None:
+    read: list[Path] = []
+    stamps = Workspace.stamps
+
+    def counted(workspace: Workspace) -> tuple:
+        read.append(workspace.folder)
+        return stamps(workspace)
+
+    monkeypatch.setattr(Workspace, "stamps", counted)
+    open_page("diagnostics", folder=two.folder)
+    assert len(read) <= 2, "when it begins, and for its first list"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,8 +24,10 @@ from reclens.report._toolkit.document import SYNTHETIC
 from reclens.report._toolkit.system_colours import share_colours
 from reclens.workspace import Workspace
 
-__all__ = ["draw_page", "main"]
+__all__ = ["DRAWN", "draw_page", "main"]
 
+DRAWN: Final = threading.Event()
+"""Set once this process has drawn a page."""
 
 _SIDEBAR: Final = 232
 """Width of the navigation in pixels: its names are short, and the room is better used by charts."""
@@ -78,6 +81,8 @@ def draw_page(page: Page, workspace: Workspace) -> None:
         store.end()
     except Exception as error:
         say_why(workspace, error)
+    finally:
+        DRAWN.set()
 
 
 def _drawer(page: Page, workspace: Workspace) -> Callable[[], None]:

@@ -1,6 +1,7 @@
-"""Start Streamlit, and preload what the pages need while the browser opens.
+"""Start Streamlit, with what the pages need loaded before the first reader comes.
 
-Streamlit runs the application on the first visit, which would otherwise wait for the imports and the compiled loops.
+Streamlit runs the application on the first visit, which would otherwise wait for the imports. The interpreter runs one
+thread at a time, so that imports beside a visit slow down both: they come before the server answers.
 """
 
 from __future__ import annotations
@@ -8,16 +9,18 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-import time
 from contextlib import suppress
 from typing import Final
 
 from reclens.dashboard.headers import add_headers
 
-__all__ = ["main", "warm_up"]
+__all__ = ["main", "prepare", "warm_up"]
 
-_PATIENCE: Final = 5.0
-"""Seconds that are left to a reader who is there at once."""
+_PATIENCE: Final = 10.0
+"""Seconds that the first reader has for the first page, before the charts of the other pages are prepared."""
+
+_QUIET: Final = 2.0
+"""Seconds without a page drawn, after which what fewer pages need is loaded."""
 
 
 def main() -> None:
@@ -28,31 +31,39 @@ def main() -> None:
     # On a request from another origin, Streamlit would query an external server for the public address of this network.
     net_util.get_external_ip = lambda: None
     add_headers()
+    prepare()
     folder = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("--workspace")
     threading.Thread(target=warm_up, args=(folder,), daemon=True).start()
     cli.main(prog_name="streamlit")
 
 
-def warm_up(folder: str | None = None) -> None:
-    """Import the pages and their libraries, load the compiled loops, and compute the initial scene of Home.
+def prepare() -> None:
+    """Import the pages and the libraries that each of them needs."""
+    from reclens.dashboard.navigation import pages
 
-    The needs of the first page come first. Those of the other pages follow some seconds later: the interpreter runs
-    one thread at a time, and an early reader would have to wait.
+    importlib.import_module("pandas")
+    pages()
+
+
+def warm_up(folder: str | None = None) -> None:
+    """Compute the initial scene of Home while the browser opens, then load the other pages' libraries in quiet moments.
 
     Args:
         folder: The workspace.
     """
     from reclens import kernels
-    from reclens.dashboard.navigation import pages
+    from reclens.dashboard.app import DRAWN
 
-    importlib.import_module("pandas")
-    pages()
-    kernels.warm_up(rooms=["stats", "metrics"])
     if folder is not None:
         _open(folder)
-        time.sleep(_PATIENCE)
-    for name in ("altair", "scipy.stats"):
-        importlib.import_module(name)
+        DRAWN.wait(_PATIENCE)
+    importlib.import_module("altair")
+    while DRAWN.is_set():
+        DRAWN.clear()
+        DRAWN.wait(_QUIET)
+    importlib.import_module("scipy.stats")
+    # On a new machine they are compiled now, which takes longer than a reader would wait for an address.
+    kernels.warm_up(rooms=["stats", "metrics"])
 
 
 def _open(folder: str) -> None:

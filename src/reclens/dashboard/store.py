@@ -13,6 +13,7 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from reclens.dashboard.kept_comparisons import kept_comparison
 from reclens.data.read.frames import read_parquet
@@ -23,7 +24,8 @@ from reclens.evaluation.results import OVERALL
 from reclens.evaluation.starting_points import hits_of_users, items_by_exposure
 from reclens.evaluation.views import crossed as crossed_by
 from reclens.schema import USER
-from reclens.workspace import Artefact, RunGroup, Workspace, run_groups
+from reclens.workspace import KINDS, Artefact, RunGroup, Workspace, run_groups
+from reclens.workspace.artefact import changed_in
 
 __all__ = [
     "MOST",
@@ -52,6 +54,7 @@ __all__ = [
 ]
 
 _BEGAN, _REDRAWN, _TURNS, _SYNTHETIC, _OLD = "_began_with", "_redrawn", 5, "_synthetic", "_outdated"
+_SEEN = "_state_seen"
 
 MOST = 8
 """Runs that are chosen to begin with."""
@@ -109,11 +112,13 @@ def begin(workspace: Workspace) -> None:
     """Record the state of the workspace when a page begins."""
     st.session_state[_BEGAN] = workspace.stamps()
     st.session_state[_SYNTHETIC], st.session_state[_OLD] = {}, {}
+    st.session_state[_SEEN] = {}
 
 
 def end() -> None:
     """Record that a page is drawn."""
     st.session_state[_REDRAWN] = 0
+    st.session_state[_SEEN] = None
 
 
 def redraw_if_changed(workspace: Workspace) -> None:
@@ -240,8 +245,17 @@ def fitting(workspace: Workspace, split: str) -> frozenset[str]:
 
 
 def _state(workspace: Workspace) -> str:
-    """Return the stamps of all artefacts as one text, because Streamlit hashes nested tuples slowly."""
-    return str(workspace.stamps())
+    """Return the stamps of all artefacts as one text, because Streamlit hashes nested tuples slowly.
+
+    While a page is drawn they are read again only if a folder has changed: hundreds of runs are many stamps.
+    """
+    seen = st.session_state.get(_SEEN) if get_script_run_ctx(suppress_warning=True) else None
+    if seen is None:
+        return str(workspace.stamps())
+    changed = (str(workspace.folder), *(changed_in(workspace.folder / kind) for kind in KINDS))
+    if changed not in seen:
+        seen[changed] = str(workspace.stamps())
+    return seen[changed]
 
 
 def _stamps(workspace: Workspace, split: str, runs: Sequence[str]) -> tuple[str, ...]:

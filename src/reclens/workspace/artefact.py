@@ -23,6 +23,7 @@ __all__ = [
     "Key",
     "Stamp",
     "cannot",
+    "changed_in",
     "entries",
     "head_of",
     "identity_of",
@@ -154,6 +155,14 @@ def stamps_in(folder: Path) -> list[tuple[str, int, int]]:
     except OSError as error:
         raise cannot(folder, "read", error) from error
     return found
+
+
+def changed_in(folder: Path) -> int:
+    """Return when an entry of a folder was last added, replaced or removed, in ns; 0 without such a folder."""
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - as above
+    except OSError:
+        return 0
 
 
 def entries(folder: Path, *, suffix: str | None = None) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import quote
+from base64 import b64encode
 
 __all__ = ["as_data_uri", "domain_of", "interval_svg", "share_svg"]
 
@@ -87,7 +87,7 @@ def share_svg(share: float, *, colour: str, ground: str, width: int = 120, heigh
 
 def as_data_uri(svg: str) -> str:
     """A picture as an address, for the cell of a table."""
-    return f"data:image/svg+xml,{quote(svg, safe='')}"
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"
 
 
 def _svg(width: int, height: int, parts: list[str]) -> str:
