@@ -28,6 +28,15 @@ def test_user_knn_folds_in_what_it_would_have_learned(similarity: str, weighting
     np.testing.assert_allclose(told["score"], learned["score"], rtol=1e-5)
 
 
+def test_a_history_without_rows_is_that_of_nobody() -> None:
+    """Replaced, it leaves a known user with nothing, as a stranger; added, it changes nothing."""
+    model = models.ItemKNN().fit(model_data())
+    empty, user = pairs([("x", "i1")]).clear(), [model.users_.ids[0]]
+    assert model.recommend(user, history=empty, history_mode="replace", cold_users="none").table.height == 0
+    added = model.recommend(user, history=empty).table
+    assert added.height and added.equals(model.recommend(user).table)
+
+
 def test_user_knn_finds_the_neighbours_of_a_newcomer(two_towns) -> None:
     """By hand: her cosine to user 1 is 2 ÷ √(2 · 3), to 2 and 5 it is 1 ÷ √(2 · 3) and 1 ÷ √(2 · 2)."""
     model = models.UserKNN(neighbors=2, shrinkage=0).fit(two_towns())

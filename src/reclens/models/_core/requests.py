@@ -177,7 +177,8 @@ class Histories:
             for the others.
         """
         rows = encode_where_possible(self.users, users).astype(np.int64)
-        rows[(rows >= 0) & ~self.changed[rows]] = -1
+        told = rows >= 0
+        rows[told] = np.where(self.changed[rows[told]], rows[told], -1)
         nothing = -np.ones_like(trained)
         return rows, np.where(rows >= 0, nothing, trained if self.mode == "add" else nothing)
 
