@@ -89,16 +89,16 @@ def novelty(bump: float) -> np.ndarray:
 def make_shop(draw: Draw) -> Shop:
     """The shop of a learner."""
     rng = draw.rng("shop")
-    spread = np.array([[rng.uniform(0.7, 0.9)], [rng.uniform(0.5, 0.7)]])
-    middle = np.array([[math.log(rng.uniform(0.06, 0.1))], [math.log(rng.uniform(1.5, 2.5))]])
+    spread = np.array([[rng.uniform(0.9, 1.0)], [rng.uniform(0.5, 0.7)]])
+    middle = np.array([[math.log(rng.uniform(0.04, 0.06))], [math.log(rng.uniform(1.5, 2.5))]])
     first = rng.normal(size=(2, _USERS))
     second = _drifted(first, rng)
     habits = middle[:, None] + spread[:, None] * np.stack([first, second], axis=1)
     return Shop(
         draw=draw,
-        effect=round(rng.uniform(0.09, 0.13), 3),
+        effect=round(rng.uniform(0.11, 0.14), 3),
         bump=rng.uniform(1.0, 1.4),
-        harm=0.2,
+        harm=0.25,
         chance=habits[0],
         rate=habits[1],
     )

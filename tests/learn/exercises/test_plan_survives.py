@@ -57,7 +57,7 @@ def text(tmp_path_factory: pytest.TempPathFactory) -> str:
         ('hypothesis = "The new list raises clicks per user for good."', 'hypothesis = " "', ["no_hypothesis"]),
         ('value = "clicks_after_week_1"', 'value = "likes"', ["metric_of_plan"]),
         ('covariates = ["clicks_before"]', 'covariates = ["clicks"]', ["covariate_of_plan"]),
-        ("margin = 0.09", "margin_absolute = 0.09", ["margin_of_plan"]),
+        ("margin = 0.12", "margin_absolute = 0.12", ["margin_of_plan"]),
         ('name = "visits per user"', 'name = "visits per user"\nbetter = "lower"', ["metric_of_plan"]),
     ],
 )
@@ -70,7 +70,7 @@ def test_what_is_no_plan_for_this_shop_is_named(text: str, old: str, new: str, c
 
 def test_more_users_than_there_are_cannot_be_planned(text: str) -> None:
     effect = tomllib.loads(text)["metrics"][0]["effect"]
-    changed = text.replace(f"effect = {effect}", "effect = 0.01")
+    changed = text.replace(f"effect = {effect}", "effect = 0.02")
     found = list(EXERCISE.judge({"plan.toml": changed}, Draw(7, EXERCISE.code)))
     assert [each.code for each in found] == ["size_of_plan"]
 
@@ -86,7 +86,7 @@ def test_the_change_does_what_the_shop_says(rate_error) -> None:
     assert late["null"] == 1  # the novelty is gone after seven days
     assert late["true"] == pytest.approx(1 + shop.effect, abs=0.01)
     for each in total.values():
-        assert each[1]["clicks"].sum() > each[0]["clicks"].sum() * (0.8 if each is total["harm"] else 1)
+        assert each[1]["clicks"].sum() > each[0]["clicks"].sum() * (0.75 if each is total["harm"] else 1)
     visits = [each["visits"].sum() for each in total["harm"]]
     assert 1 - visits[1] / visits[0] == pytest.approx(shop.harm, abs=rate_error(shop.harm, int(visits[0])))
     # Day by day: e-fold each two days, and nothing from the eighth day on.
@@ -108,7 +108,7 @@ def test_a_run_is_welchs_test() -> None:
     control, treated = rng.gamma(1, 2, 60), rng.gamma(1, 3, 60)
     arms = plan_survives._Arms(np.r_[np.ones(25), np.zeros(35)][None], np.r_[np.zeros(25), np.ones(35)][None])
     mean, error, other, other_error = (each[0] for each in arms.moments(control, treated))
-    expected = stats.ttest_ind(treated[25:], control[:25], equal_var=False).statistic
+    expected, _ = stats.ttest_ind(treated[25:], control[:25], equal_var=False)
     assert (other - mean) / np.sqrt(error + other_error) == pytest.approx(expected)
 
 

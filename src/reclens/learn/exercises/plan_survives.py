@@ -247,7 +247,7 @@ def _right(draw: Draw, past: pl.DataFrame) -> dict[str, Any]:
                 "value": "visits_after_week_1",
                 "covariates": ["visits_before"],
                 "role": "guardrail",
-                "margin": 0.09,
+                "margin": 0.12,
                 "baseline": visits,
             },
         ],
@@ -328,5 +328,5 @@ PlanThatSurvives.wrong = {
     "twice the effect": _but(lambda plan, past: plan["metrics"][0].update(effect=2 * plan["metrics"][0]["effect"])),
     "no guardrail": _but(lambda plan, past: plan["metrics"].pop()),
     "margin within the noise": _but(lambda plan, past: plan["metrics"][1].update(margin=0.01)),
-    "margin beyond the harm": _but(lambda plan, past: plan["metrics"][1].update(margin=0.3)),
+    "margin beyond the harm": _but(lambda plan, past: plan["metrics"][1].update(margin=0.35)),
 }

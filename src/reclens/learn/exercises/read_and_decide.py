@@ -104,10 +104,10 @@ def _entry(name: str, given: Mapping[str, Any], test: FinishedTest) -> Iterator[
         yield Remark("unknown_reason", {"test": name, "seen": str(reasons), "expected": list(_REASONS)})
     elif reasons != [why]:
         yield Remark("wrong_reason", {"test": name, "seen": str(reasons)})
+    room = 100 * _ROOM * (test.lift.high - test.lift.low)
     for key, expected in (("effect", test.lift.value), ("low", test.lift.low), ("high", test.lift.high)):
         value = given.get(key)
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or abs(value - 100 * expected) > 100 * _ROOM * (test.lift.high - test.lift.low):
+        if not isinstance(value, int | float) or not abs(value - 100 * expected) <= room:
             yield Remark("wrong_effect", {"test": name, "key": key, "seen": str(value)})
 
 
@@ -214,7 +214,7 @@ def _seen(log: pl.DataFrame) -> tuple[Kind, Lift]:
 
 def _entries(found: Mapping[str, tuple[Kind, Lift]]) -> dict[str, Entry]:
     return {
-        name: (_RIGHT[kind][0], *(100 * end for end in (lift.value, lift.low, lift.high)), (_RIGHT[kind][1],))
+        name: (_RIGHT[kind][0], 100 * lift.value, 100 * lift.low, 100 * lift.high, (_RIGHT[kind][1],))
         for name, (kind, lift) in found.items()
     }
 

@@ -90,6 +90,19 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_interval_in_section": "readout.md: the text on {test} does not state both ends of the interval of its lift.",
     "significant_without_interval": "readout.md says 'significant' without an interval in the same paragraph: {text}",
     "number_without_source": "readout.md: these numbers stand in no readout of the tests: {numbers}.",
+    "no_stages": "pipeline.toml: retrieve and rank are tables, and rerank is a list of tables.",
+    "too_few_retrievers": "pipeline.toml has {seen} retriever, expected at least two.",
+    "no_ranker": "pipeline.toml has no ranker.",
+    "no_reranker": "pipeline.toml has no re-ranker beside filters.",
+    "model_not_allowed": "pipeline.toml uses the model {seen}, expected one of {expected}.",
+    "over_budget": "The retrievers bring {seen} items for a request; at most {most} are allowed.",
+    "no_pipeline": "pipeline.toml is refused: {error}",
+    "pipeline_short_list": "The list of {kind}{down} has {seen} items, expected {k}.",
+    "pipeline_illegal_items": "The list of {kind}{down} holds items that it may not: {seen}, sold out, excluded, had "
+    "before or repeated.",
+    "no_diagram": "diagram.mmd has no edges. An edge is written A --> B.",
+    "diagram_differs": "diagram.mmd is not what ran: {missing} edges of the run are missing; drawn and not run: "
+    "{extra}.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 
@@ -112,6 +125,12 @@ _CODES: Final[Mapping[str, str]] = {
     "good": "that are good, stopped or not found",
     "harmful": "that are harmful, shipped",
     "null": "that change nothing, shipped",
+    "new_user": "a new user",
+    "new_items": "a user who browses new items",
+    "region": "a user in a region",
+    "empty_history": "a user with an empty history",
+    "heavy_user": "the heavy user",
+    "retriever_down": "a user",
 }
 _WORDED: Final = frozenset({"model", "when", "rule", "case", "kind"})
 """Facts whose values are codes; others stand as they are."""
@@ -135,8 +154,10 @@ def remark_sentence(code: str, facts: Mapping[str, Fact]) -> str:
 def _worded(name: str, value: Fact) -> Any:
     if name == "hidden":
         return " on data that you have not seen" if value else ""
+    if name == "down":
+        return f" while {value} is down" if value else ""
     if isinstance(value, list):
-        return listed([str(each) for each in value], 12)
+        return listed([str(each) for each in value], 12) if value else "nothing"
     if name in _WORDED:
         return _CODES[str(value)]
     if name == "repeats" and isinstance(value, int):
