@@ -104,8 +104,9 @@ def check(
 def _print(done: Checked) -> None:
     from reclens.report.learn.sentences import checked_sentences
 
-    remarks = [(each.code, each.facts) for each in done.remarks]
-    print("\n".join(checked_sentences(done.exercise.code, remarks, done.attempt)), flush=True)
+    said = [(each.code, each.facts) for each in (*done.remarks, *done.notes)]
+    lines = checked_sentences(done.exercise.code, said, done.attempt, passed=done.passed, redrawn=done.redrawn)
+    print("\n".join(lines), flush=True)
 
 
 @command("learn hint")

@@ -31,11 +31,13 @@ class Draw:
         seed: 128 bits, of the learner.
         exercise: Code of the exercise.
         number: 0 is what the learner sees; further ones are hidden.
+        failed: Attempts that failed before, where each has data of its own.
     """
 
     seed: int
     exercise: str
     number: int = 0
+    failed: int = 0
 
     def rng(self, what: str) -> np.random.Generator:
         """A generator of its own for each purpose, so that a change of one draw moves no other.
@@ -45,6 +47,7 @@ class Draw:
         True
         """
         keys = (crc32(self.exercise.encode()), self.number, crc32(what.encode()))
+        keys += (self.failed,) if self.failed else ()
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=keys))
 
     def hidden(self, count: int = HIDDEN) -> list[Draw]:
@@ -73,6 +76,7 @@ class Exercise(ABC):
         name: Name of its folder.
         files: The files of an answer, all of them text.
         minutes: How long it takes somebody who knows the phase.
+        redraws: Codes of remarks after which new data are drawn; none by default.
         wrong: Name of a wrong answer -> what writes it as :meth:`solve` does. The tests see each of them fail.
     """
 
@@ -80,12 +84,17 @@ class Exercise(ABC):
     name: ClassVar[str]
     files: ClassVar[tuple[str, ...]]
     minutes: ClassVar[int]
+    redraws: ClassVar[frozenset[str]] = frozenset()
     wrong: ClassVar[Mapping[str, Callable[[Draw, Path], None]]]
 
     @property
     def phase(self) -> int:
         """Number of its phase."""
         return int(self.code.partition(".")[0])
+
+    def draw(self, seed: int, failed: int) -> Draw:
+        """What the data of a learner are drawn from, after so many attempts that drew new ones."""
+        return Draw(seed, self.code, failed=failed)
 
     @abstractmethod
     def facts(self, draw: Draw) -> dict[str, Fact]:
@@ -107,6 +116,10 @@ class Exercise(ABC):
             answer: File -> its text.
             draw: The draw of the learner.
         """
+
+    def notes(self, answer: Mapping[str, str], draw: Draw) -> Iterator[Remark]:
+        """What is worth knowing about a right answer, such as how far it lies from the best one; nothing by default."""
+        yield from ()
 
     @abstractmethod
     def solve(self, draw: Draw, folder: Path) -> None:

@@ -39,7 +39,7 @@ class Started:
     written: Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Checked:
     """What a check found.
 
@@ -47,11 +47,15 @@ class Checked:
         exercise: The exercise.
         remarks: What is wrong; none if the answer is right.
         attempt: Number of the attempt at this exercise, from 1.
+        redrawn: Whether new data were written, since each attempt has its own.
+        notes: What is worth knowing about a right answer.
     """
 
     exercise: Exercise
     remarks: Sequence[Remark]
     attempt: int
+    redrawn: bool = False
+    notes: Sequence[Remark] = ()
 
     @property
     def passed(self) -> bool:
@@ -114,7 +118,7 @@ class Learner:
         Raises:
             UsageError: If nothing was started yet.
         """
-        return Draw(int(self._begun().seed, 16), exercise.code)
+        return _draw(exercise, self._begun())
 
     def start(self, name: str) -> Started:
         """Write the task, the data and the templates of an exercise; an answer that is there stays as it is.
@@ -130,16 +134,13 @@ class Learner:
 
         exercise = exercise_of(name)
         with self._changed() as progress:
-            draw = Draw(int(progress.seed, 16), exercise.code)
+            draw = _draw(exercise, progress)
             folder = made_folder(self.place(exercise))
             texts = {"README.md": task_text(exercise.code, exercise.facts(draw)), **exercise.templates(draw)}
             written = [file for file in texts if not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])
-            try:
-                exercise.write_data(draw, folder)
-            except OSError as error:
-                raise WorkspaceError(f"{folder} cannot be written: {error.strerror or error}.") from error
+            _write_data(exercise, draw, folder)
         return Started(exercise, folder, written)
 
     def check(self, name: str) -> Checked:
@@ -170,7 +171,11 @@ class Learner:
             )
             progress.attempts.append(attempt)
             tries = progress.tries(exercise.code)
-        return Checked(exercise, remarks, tries)
+            redrawn = _draw(exercise, progress) != draw
+            if redrawn:
+                _write_data(exercise, _draw(exercise, progress), folder)
+        notes = [] if remarks else list(exercise.notes(answer, draw))
+        return Checked(exercise=exercise, remarks=remarks, attempt=tries, redrawn=redrawn, notes=notes)
 
     def changes(self, name: str, *, pause: float = 0.5) -> Iterator[None]:
         """Come back at once, and then whenever a file of an answer has changed; without end.
@@ -201,7 +206,7 @@ class Learner:
         with self._changed() as progress:
             number = min(progress.hints.get(exercise.code, 0) + 1, HINTS)
             progress.hints[exercise.code] = number
-            facts = exercise.facts(Draw(int(progress.seed, 16), exercise.code))
+            facts = exercise.facts(_draw(exercise, progress))
         return number, hint_text(exercise.code, number, facts)
 
     def reset(self, name: str) -> Path | None:
@@ -285,3 +290,14 @@ class Learner:
         if not path.exists():
             write_text(path, text)
         return digest
+
+
+def _draw(exercise: Exercise, progress: Progress) -> Draw:
+    return exercise.draw(int(progress.seed, 16), progress.failed(exercise.code, exercise.redraws))
+
+
+def _write_data(exercise: Exercise, draw: Draw, folder: Path) -> None:
+    try:
+        exercise.write_data(draw, folder)
+    except OSError as error:
+        raise WorkspaceError(f"{folder} cannot be written: {error.strerror or error}.") from error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +65,12 @@ class Progress(BaseModel):
     def solved(self) -> set[str]:
         """Codes of the exercises that an attempt passed."""
         return {each.exercise for each in self.attempts if each.passed}
+
+    def failed(self, exercise: str, codes: Collection[str]) -> int:
+        """Attempts at an exercise with a remark of these codes, before the first that passed."""
+        attempts = [each for each in self.attempts if each.exercise == exercise]
+        before = itertools.takewhile(lambda each: not each.passed, attempts)
+        return sum(not set(codes).isdisjoint(each.remarks) for each in before)
 
     def tries(self, exercise: str) -> int:
         """Attempts at an exercise."""

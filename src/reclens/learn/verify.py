@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from reclens.engine import Progress as Reporter
 from reclens.engine import quiet
-from reclens.errors import DataError, RecLensError
+from reclens.errors import DataError, RecLensError, UnknownNameError
 from reclens.learn.answers import MOST_BYTES, check_texts
 from reclens.learn.exercise import Draw, exercise_of
 from reclens.learn.learner import EXPORT_KIND
@@ -87,24 +87,35 @@ def verify(path: str | Path, *, progress: Reporter = quiet) -> Verified:
         DataError: If the file is not such an export, or an answer is not the one whose hash stands beside it.
     """
     held, answers = _read(Path(path))
-    seed = int(held.seed, 16)
     replayed: list[Replayed] = []
-    known: dict[tuple[str, tuple[str, ...]], tuple[bool | None, str]] = {}
+    known: dict[tuple[str, Draw | None], tuple[bool | None, str]] = {}
     for number, attempt in enumerate(held.attempts, 1):
-        key = attempt.exercise, tuple(sorted(attempt.answer.values()))
+        earlier = held.model_copy(update={"attempts": held.attempts[: number - 1]})
+        draw = _draw(attempt, earlier)
+        key = json.dumps(attempt.answer, sort_keys=True), draw
         if key not in known:
-            known[key] = _judged(attempt, seed, answers)
+            known[key] = _judged(attempt, draw, answers)
         replayed.append(Replayed(attempt, *known[key]))
         progress("replay the attempts", number, len(held.attempts))
     solved = sorted({each.attempt.exercise for each in replayed if each.passed})
     return Verified(replayed, solved)
 
 
-def _judged(attempt: Attempt, seed: int, answers: dict[str, str]) -> tuple[bool | None, str]:
+def _draw(attempt: Attempt, earlier: Progress) -> Draw | None:
+    """What the data of an attempt were drawn from; None if there is no such exercise."""
+    try:
+        exercise = exercise_of(attempt.exercise)
+    except UnknownNameError:
+        return None
+    return exercise.draw(int(earlier.seed, 16), earlier.failed(exercise.code, exercise.redraws))
+
+
+def _judged(attempt: Attempt, draw: Draw | None, answers: dict[str, str]) -> tuple[bool | None, str]:
+    if draw is None:
+        return None, f"there is no exercise {attempt.exercise}"
     try:
         exercise = exercise_of(attempt.exercise)
         texts = {file: answers[digest] for file, digest in attempt.answer.items()}
-        draw = Draw(seed, exercise.code)
         check_texts(exercise, texts, draw)
         return next(iter(exercise.judge(texts, draw)), None) is None, ""
     except KeyError:

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from reclens.cards import Fact
 from reclens.report._toolkit.format import count_of, listed
+from reclens.report.learn.remarks_audit import OF_AUDITS
 
 __all__ = ["REMARKS", "remark_sentence"]
 
 REMARKS: Final[Mapping[str, str]] = {
+    **OF_AUDITS,
     "no_header": "{file} has no header line. It begins with 'user' and the names of the items.",
     "wrong_size": "The matrix has {rows} rows and {columns} columns; from 3 to {most} of each are taken.",
     "repeated_name": "{file} names a row or a column twice.",
@@ -107,6 +109,8 @@ REMARKS: Final[Mapping[str, str]] = {
 """Code of a remark -> its sentence, with its facts in braces."""
 
 _CODES: Final[Mapping[str, str]] = {
+    "test": "On users whom you have not seen",
+    "other_world": "In a shop that you have not seen",
     "user_knn": "user-kNN",
     "item_knn": "item-kNN",
     "both": "each model",
@@ -132,7 +136,7 @@ _CODES: Final[Mapping[str, str]] = {
     "heavy_user": "the heavy user",
     "retriever_down": "a user",
 }
-_WORDED: Final = frozenset({"model", "when", "rule", "case", "kind"})
+_WORDED: Final = frozenset({"model", "when", "rule", "case", "kind", "where"})
 """Facts whose values are codes; others stand as they are."""
 
 

@@ -40,22 +40,32 @@ def started_sentences(code: str, folder: Path, written: Sequence[str]) -> list[s
     ]
 
 
-def checked_sentences(code: str, remarks: Sequence[tuple[str, Mapping[str, Fact]]], attempt: int) -> list[str]:
+def checked_sentences(
+    code: str,
+    remarks: Sequence[tuple[str, Mapping[str, Fact]]],
+    attempt: int,
+    *,
+    passed: bool = False,
+    redrawn: bool = False,
+) -> list[str]:
     """What a check found.
 
     Args:
         code: Code of the exercise.
-        remarks: Code and facts of each remark.
+        remarks: Code and facts of each remark, of a right answer of each note.
         attempt: Number of the attempt.
+        passed: Whether the answer is right.
+        redrawn: Whether new data were written.
     """
-    if not remarks:
-        after = count_of(attempt, "attempt")
-        return [
-            f"{code} · {title_of(code)}: solved, after {after}. 'reclens learn solution {code}' shows another answer."
-        ]
     lines = [f"- {remark_sentence(each, facts)}" for each, facts in remarks[:_MOST]]
     more = [f"- and {len(remarks) - _MOST} more"] if len(remarks) > _MOST else []
-    return [f"{code} · {title_of(code)}: not yet (attempt {attempt})", *lines, *more]
+    if passed:
+        after = count_of(attempt, "attempt")
+        head = f"solved, after {after}. 'reclens learn solution {code}' shows another answer."
+    else:
+        head = f"not yet (attempt {attempt})"
+    new = ["Each attempt has data of its own: new ones were written for the next."] if redrawn else []
+    return [f"{code} · {title_of(code)}: {head}", *lines, *more, *new]
 
 
 def reset_sentence(code: str, aside: Path | None) -> str:
