@@ -105,6 +105,16 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_diagram": "diagram.mmd has no edges. An edge is written A --> B.",
     "diagram_differs": "diagram.mmd is not what ran: {missing} edges of the run are missing; drawn and not run: "
     "{extra}.",
+    "pipelines_right": "{seen} of {of} pipelines are right in all parts, expected at least {least}. Of each other one, "
+    "the first thing that is not right:",
+    "unknown_fault": "answer.toml: the fault of {pipeline} is {seen!r}, expected one of {expected}.",
+    "wrong_fault": "answer.toml: the reports of {pipeline} do not show {seen}.",
+    "no_evidence": "answer.toml: {measure!r} of {segment!r} is no number that the ill stage of {pipeline} reports.",
+    "evidence_within_noise": "answer.toml: {measure} of {segment} differs between {pipeline} and last month by no more "
+    "than its noise.",
+    "no_repair": "answer.toml: {pipeline} has no setting {key!r} that can be {seen}.",
+    "repair_too_weak": "answer.toml: the change of {pipeline} wins back {seen} % of what was lost, expected at least "
+    "{least} %.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 
