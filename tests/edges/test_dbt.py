@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -89,14 +92,34 @@ def day_log(day: date, seed: int, *, unclicked: float = 0.1) -> pl.DataFrame:
     )
 
 
+EVERYTHING = SETTINGS.replace("cutoff = 3", 'cutoff = 3\nclicks = "clicks"').replace(
+    "[tables]", '[tables]\nstages = "stages"'
+)
+"""With the two tables that the others lack: a log of stages, and clicks apart from the impressions."""
+
+
+def write_clicks_and_stages(folder: Path, log: pl.DataFrame, day: date) -> None:
+    """Clicks of which a few belong to no impression; of the first day there are no stages."""
+    clicks = log.filter(pl.col("clicked"), pl.col("item_id").is_not_null())
+    clicks = clicks.select("request_id", "item_id", timestamp=pl.col("timestamp") + pl.duration(seconds=1))
+    lost = pl.int_range(pl.len()) % 10 == 0
+    clicks = clicks.with_columns(pl.when(lost).then(pl.lit("nowhere")).otherwise("request_id").alias("request_id"))
+    clicks.write_parquet(folder / "clicks" / f"{day}.parquet")
+    if day != FIRST:
+        relevant = log.select("timestamp", "request_id", stage=pl.lit("rank"), relevant=pl.lit(3), lost="position")
+        relevant.write_parquet(folder / "stages" / f"{day}.parquet")
+
+
 def make_monitor(folder: Path, settings: str = SETTINGS) -> Project:
-    (folder / "log").mkdir(parents=True)
+    for name in ("log", "clicks", "stages"):
+        (folder / name).mkdir(parents=True)
     (folder / "retrievers").mkdir()
     (folder / "monitor.toml").write_text(settings, encoding="utf-8")
     for seed, day in enumerate(DAYS):
         # The second day fails its gate: it is no past of the third one.
         log = day_log(day, seed, unclicked=0.5 if seed == 1 else 0.1)
         log.write_parquet(folder / "log" / f"{day}.parquet")
+        write_clicks_and_stages(folder, log, day)
         brought = log.select("timestamp", "request_id", "retriever", candidates=pl.col("position") * 7)
         brought.write_parquet(folder / "retrievers" / f"{day}.parquet")
     pl.DataFrame({"user_id": range(40), "segment": ["light", "heavy", None, "new"] * 10}).write_parquet(
@@ -194,6 +217,68 @@ def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_d
         assert_frame_equal(mine, state(embedded, day)["pipeline"].select("name", "n", "total"))
 
 
+BY_HAND = """
+import json, sys
+from dbt.cli.main import dbtRunner
+
+for words in json.loads(sys.argv[1]):
+    found = dbtRunner().invoke(words)
+    assert found.success, (words, found.exception, found.result)
+"""
+
+
+class ByHand(DbtMarts):
+    """Marts by the lines of the page, typed in the folder of the project; one process spares the second import."""
+
+    def build(self, project: Project, days: Sequence[date]) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "monitor-dbt.md").read_text(encoding="utf-8")
+        lines = [shlex.split(line) for line in page.replace("\\\n", " ").splitlines() if line.startswith("dbt ")]
+        assert [words[1] for words in lines] == ["build", "docs"]
+        typed = json.dumps([words[1:] for words in lines])
+        around = {**os.environ, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"}
+        command = [sys.executable, "-c", BY_HAND, typed]
+        done = subprocess.run(command, cwd=self.folder, env=around, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
+
+
+def test_the_lines_of_the_page_make_every_mart_and_their_documentation(tmp_path: Path) -> None:
+    pytest.importorskip("dbt.version", reason="dbt is not installed: pip install 'reclens[dbt]'")
+    alone, project = (make_monitor(tmp_path / name, EVERYTHING) for name in ("alone", "by_hand"))
+    for day in DAYS:
+        run_day(alone, day)
+    folder = write_project(project, today=FIRST)
+    run_days(project, DAYS, marts=ByHand(project))
+    assert_same_state(project, alone, [gate.state for gate in alone.gates().values()])
+    connection = duckdb.connect(folder / "warehouse.duckdb", read_only=True)
+    for day in DAYS:
+        made = [
+            frame(connection, f"SELECT * EXCLUDE (day) FROM {name} WHERE day = DATE '{day}'")
+            for name in ("retrievers", "stages", "joins")
+        ]
+        mine = pl.concat(made, how="vertical_relaxed").sort("what", "name")
+        kinds = ["join", "retriever", "stage"] if day != FIRST else ["join", "retriever"]
+        assert mine["what"].unique().sort().to_list() == kinds
+        assert_frame_equal(mine, state(alone, day)["pipeline"].select(mine.columns), check_dtypes=False)
+        [row] = mine.filter(pl.col("what") == "join").to_dicts()
+        clicks = pl.read_parquet(project.folder / "clicks" / f"{day}.parquet")
+        # Those of the first hours may belong to the day before.
+        since = pl.lit(day).cast(pl.Datetime("us", "UTC")) + pl.duration(hours=project.settings.log.click_hours)
+        mine = clicks.filter(pl.col("timestamp") >= since)["request_id"]
+        assert row["n"] == len(mine) and row["total"] == (mine != "nowhere").sum() < len(mine)
+    connection.close()
+    about = json.loads((folder / "target" / "manifest.json").read_text())
+    marts = {f"model.reclens_monitor.{name}" for name in names()}
+    assert (
+        marts
+        == set(json.loads((folder / "target" / "catalog.json").read_text())["nodes"])
+        == {name for name, node in about["nodes"].items() if node["resource_type"] == "model"}
+    )
+    assert all(about["nodes"][name]["description"] for name in marts)
+    ctr = about["exposures"]["exposure.reclens_monitor.indicator_ctr"]
+    assert ctr["owner"]["name"] == "ranking team" and ctr["depends_on"]["nodes"]
+    assert (folder / "target" / "index.html").stat().st_size > 10_000
+
+
 def test_a_build_that_fails_leaves_the_days_as_they_were(embedded: Project, with_dbt: Project) -> None:
     broken = commanded(with_dbt, sys.executable, "-c", "print('00:00:01  no disk'); raise SystemExit(2)")
     with pytest.raises(WorkspaceError, match=r"status 2, and the days count as not run.*It said: no disk"):
@@ -247,11 +332,7 @@ def test_the_project_says_who_looks_after_what(with_dbt: Project) -> None:
 
 @pytest.mark.parametrize("name", names())
 def test_a_model_is_its_query_with_references(name: str, tmp_path: Path) -> None:
-    project = make_monitor(
-        tmp_path / "m",
-        SETTINGS.replace("[tables]", '[tables]\nstages = "s"').replace("\n[gate]", '\nclicks = "c"\n[gate]'),
-    )
-    folder = write_project(project, today=FIRST)
+    folder = write_project(make_monitor(tmp_path / "m", EVERYTHING), today=FIRST)
     [place] = folder.glob(f"models/*/{name}.sql")
     text = place.read_text().split("}}\n\n", 1)[1]
     assert "{{" in text and "$" not in "\n".join(line for line in text.splitlines() if not line.startswith("--"))

@@ -1,4 +1,4 @@
-"""The workbook against Tableau's own schema: the order of its elements always, the whole file where there is the schema.
+"""The workbook against Tableau's own schema: the order of elements always, the whole file where the schema is at hand.
 
 The schemas are in https://github.com/tableau/tableau-document-schemas; ``TABLEAU_XSD`` names the file of one.
 """

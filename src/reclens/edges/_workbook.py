@@ -3,7 +3,8 @@
 A sheet defines its rows, columns, marks and filters. It shows all keys of its numbers, so that a mean of values is a
 single value; on the sheet of users it is the mean over users of one metric.
 
-References: Tableau document schemas, https://github.com/tableau/tableau-document-schemas (written as 2022.1; fits 2026.1 and 2026.2).
+References: Tableau document schemas, https://github.com/tableau/tableau-document-schemas; the file fits those of 2026.1
+and 2026.2.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Make the marts of the monitor with dbt, in a separate project and process.
 
 The monitor reads, checks and lands the days; ``dbt build`` over their range makes the marts, in a DuckDB file or on
-PostgreSQL; the monitor reads them back. A build replaces the rows of each day in one transaction,
-so that a build that was killed can be repeated.
+PostgreSQL; the monitor reads them back. A build replaces the rows of each day in one transaction, so that a build that
+was killed can be repeated. A build ends with the monitor that started it, even if that is killed.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ import polars as pl
 from reclens.data.quoting import constant
 from reclens.edges._dbt_postgres import load_days, read_mart
 from reclens.edges._dbt_project import dbt_files
+from reclens.edges._guarded import CANNOT_START, run_guarded
 from reclens.engine import need
-from reclens.errors import MissingExtraError, WorkspaceError, first_line
+from reclens.errors import MissingExtraError, WorkspaceError
 from reclens.files import made_folder, write_text
 from reclens.monitor.duck import frame, opened, run
 from reclens.monitor.landing import landed_folder
@@ -113,26 +114,16 @@ class DbtMarts:
         command += ["--no-use-colors", "--log-level-file", "info"]
         around = {**os.environ, **_QUIET, "RECLENS_LANDED": str(landed.absolute()), "RECLENS_WAREHOUSE": _WAREHOUSE}
         try:
-            done = subprocess.run(  # noqa: S603 - what the settings name
-                command,
-                cwd=self.folder,
-                env=around,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=60 * self.settings.minutes,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
+            done = run_guarded(command, cwd=self.folder, env=around, seconds=60 * self.settings.minutes)
         except subprocess.TimeoutExpired:
             raise WorkspaceError(
                 f"dbt did not end within {self.settings.minutes:g} minutes. Run the days again; [marts] minutes sets "
                 "how long it may take."
             ) from None
-        except OSError as error:
+        if done.returncode == CANNOT_START:
             raise MissingExtraError(
-                f"{command[0]} cannot be started: {first_line(error)}. [marts] command names what starts dbt."
-            ) from None
+                f"{command[0]} cannot be started: {done.stderr.strip()}. [marts] command names what starts dbt."
+            )
         if done.returncode:
             said = _TAGS.sub("", (done.stdout + done.stderr).strip())[-_SAID:]
             raise WorkspaceError(

@@ -58,6 +58,10 @@ def _open(connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay, 
     name, columns = _COLUMNS[table]
     view = f"{name}_log"
     if open_table(connection, project, path, log.bounds, view=f"{view}_read") is None:
+        # Without rows it is landed all the same: another engine reads a table that is there.
+        nothing = ", ".join(f"NULL::{kind} AS {column}" for column, kind in columns.items())
+        empty = f"SELECT DATE '{log.bounds.day}' AS day, NULL::VARCHAR AS {quoted(name)}, {nothing} WHERE false"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {view} AS {empty}").fetchall()
         return False
     known = columns_of(connection, f"SELECT * FROM {view}_read")
     listed = [f"DATE '{log.bounds.day}' AS day", quoted(name)] + [
