@@ -15,11 +15,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
+from reclens.job import monitor_init
+from reclens.job.monitor_demo import run_demo
+from reclens.job.monitor_inputs import store_of
+from reclens.job.monitor_week import read_week
 from reclens.metrics import registry
+from reclens.monitor.project import Project
+from reclens.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -110,13 +118,53 @@ def check_alert(names: dict) -> None:
     assert (Path("tableau") / "reclens.twb").exists() and list(Path("wandb").glob("offline-run-*"))
 
 
-CHECKED = {"shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}
+def check_demo(names: dict) -> None:
+    """The demonstration of the page about the monitor: what is put in first is found, and weeks are sums of days."""
+    del names
+    project = Project("workspace/monitor-demo")
+    days = project.days()
+    assert len(days) == (days[-1] - days[0]).days + 1 == DEMO["days"]
+    found = {each.first_day: each for each in store_of(project).list()}
+    stuck, late = (found[days[at]] for at in (-17, -12))
+    moved = {each.indicator for each in (stuck.root, *stuck.symptoms)}
+    assert {"coverage", "gini", "top_share", "duplicates"} & moved and stuck.status == "resolved"
+    assert late.kind == "gate"
+    assert [day for day, gate in project.gates().items() if gate.state != "passed"] == [days[-12]]
+    reports = sorted((project.folder / "reports").glob("*.html"))
+    assert len(reports) == 5 and all(each.stat().st_size < 1_000_000 for each in reports)
+    # The coverage of a week is of all that it showed.
+    sunday = days[-1]
+    week = [project.folder / "log" / "impressions" / f"{sunday - timedelta(days=at)}.parquet" for at in range(7)]
+    log, items = pl.read_parquet(week), pl.read_parquet(project.folder / "log" / "items.parquet")
+    numbers = read_week(project, sunday, workspace=Workspace("workspace")).numbers
+    row = numbers.row(by_predicate=whole("coverage"), named=True)
+    assert row["value"] == pytest.approx(log["item_id"].n_unique() / items["item_id"].n_unique())
+    daily = project.series(sunday - timedelta(days=6), sunday).filter(whole("coverage"))["value"]
+    assert row["value"] > max(daily)
+    traffic = numbers.row(by_predicate=whole("traffic"), named=True)
+    assert traffic["value"] == pytest.approx(log.height / 7)
+
+
+def whole(indicator: str) -> pl.Expr:
+    return (pl.col("indicator") == indicator) & (pl.col("dimension") == "overall")
+
+
+DEMO = {"days": 32, "users": 1_500}
+"""Fewer days than the page says, so that the first two weeks have to do; ``reclens monitor demo`` has sixty."""
+CHECKED = {"monitor.md": check_demo, "shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reclens.cli.dashboard._serve", lambda command: 0)  # it would serve until it is stopped
+    # Fewer days, and fewer people in the example log, by the same code.
+    for name, value in DEMO.items():
+        monkeypatch.setitem(run_demo.__kwdefaults__, name, value)
+    if page.name == "monitor.md":
+        short = monitor_init._TEMPLATE.replace("warm_up = 3", "warm_up = 1")
+        monkeypatch.setattr(monitor_init, "_TEMPLATE", short)
+    monkeypatch.setattr(monitor_init, "_USERS", 1_500)
     registry.names()  # all that are built in
     monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))  # what a page adds
     names: dict = {"__name__": "__page__"}

@@ -27,8 +27,10 @@ def today(monitored: ModuleType) -> date:
 
 
 @pytest.fixture
-def shop(_shop: Path, tmp_path: Path) -> Path:
-    """A copy of the monitor, in a workspace of its own."""
+def shop(_shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the monitor, in a workspace of its own; charts of its reports are drawn in tests/report/monitor."""
+    for name in ("history_chart", "contribution_chart", "incidents_chart"):
+        monkeypatch.setattr(f"reclens.report.monitor.charts.{name}", lambda *_, **__: None)
     shutil.copytree(_shop, tmp_path / "workspace" / "monitor")
     return tmp_path / "workspace" / "monitor"
 

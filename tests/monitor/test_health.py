@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -69,6 +70,27 @@ def test_a_week_is_the_sum_of_its_days(watched: ModuleType) -> None:
     assert {each.id for each in week.incidents} == {"ctr-home-0305"}
     assert [each.id for each in week.annotations] == ["1"] and len(week.gates) == 7
     assert week.detections["day"].n_unique() == 56
+
+
+def test_a_week_takes_what_its_sums_say(watched: ModuleType) -> None:
+    asked: list[list[date]] = []
+
+    def measured(days: Sequence[date]) -> pl.DataFrame | None:
+        asked.append(list(days))
+        rows = {"indicator": ["coverage"], "dimension": ["overall"], "slice": ["all"]}
+        return pl.DataFrame({**rows, "value": [0.9]}) if days[-1] == watched.LAST else None
+
+    days = watched.days()
+    (row,) = (
+        row for row in week_of(days, watched.LAST, measured=measured).to_dicts() if row["indicator"] == "coverage"
+    )
+    before = sum(each.detections.filter(indicator="coverage")["value"].item() for each in days[-14:-7]) / 7
+    assert row["value"] == 0.9 and row["before"] == pytest.approx(before)
+    assert row["change"] == pytest.approx(0.9 - before) == pytest.approx((row["low"] + row["high"]) / 2)
+    assert [(each[0], each[-1], len(each)) for each in asked] == [
+        (date(2026, 3, 2), date(2026, 3, 8), 7),
+        (date(2026, 2, 23), date(2026, 3, 1), 7),
+    ]
 
 
 def test_a_week_names_the_days_that_were_not_run(watched: ModuleType) -> None:

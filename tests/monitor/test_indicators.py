@@ -13,7 +13,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 
 from reclens.errors import UnknownNameError, UsageError
-from reclens.monitor.day import read_summary, run_day
+from reclens.monitor.day import read_summary, read_week_series, run_day
 from reclens.monitor.indicators.registry import compute, describe, indicator, names
 from reclens.monitor.measures import Measured, write_measures
 from reclens.monitor.project import Project
@@ -223,6 +223,11 @@ def test_weeks_are_sums_of_days(
     assert one is not None and other is not None
     assert compute(one + other).equals(series)
     assert read_summary(hand_project, [date(2020, 1, 1)]) is None
+    # As a week, amounts are those of a mean day; a day without data leaves no week.
+    week = read_week_series(hand_project, [FIRST, second])
+    assert week is not None and value(week, "traffic") == 8 and value(week, "coverage") == 4 / 8
+    assert value(week, "list_length") == 16 / 8
+    assert read_week_series(hand_project, [FIRST, second, date(2020, 1, 1)]) is None
 
 
 def test_the_registry_says_what_an_indicator_is() -> None:

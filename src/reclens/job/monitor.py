@@ -19,7 +19,7 @@ from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.job.monitor_inputs import Tools, annotations_of, named_in, options_of, rules_of, store_of, tools_of
 from reclens.job.monitor_tell import settle, tell, to_tell
-from reclens.job.monitor_week import is_last_of_week, write_week
+from reclens.job.monitor_week import is_last_of_week, write_week, write_weeks
 from reclens.monitor.day import DayRun, run_day, run_days
 from reclens.monitor.detect import detect
 from reclens.monitor.health import Health, health_name, stands
@@ -170,11 +170,7 @@ def backfill(
         _measured(project, days, tools, progress)
         progress("backfill", len(days), len(days))
         found, notices = judge(project, first, project.days()[-1], workspace=workspace, synthetic=synthetic)
-        reports: list[Path] = []
-        for day in days:
-            if is_last_of_week(project, day):
-                pages, _ = write_week(project, day, workspace=workspace)
-                reports += pages
+        reports = write_weeks(project, [each for each in found if each.day <= last], workspace=workspace)
         settle(project, notices)
         say(f"{len(days):,} days; notices of the past are not sent: {len(notices):,}")
     return MonitorRun(days=tuple(found), notices=tuple(notices), reports=tuple(reports))

@@ -26,7 +26,6 @@ __all__ = ["DEMO", "DemoResult", "Injected", "run_demo"]
 DEMO: Final = "monitor-demo"
 """Folder of the demonstration in the workspace, and name of its system."""
 _START: Final = date(2026, 1, 8)
-_DAYS: Final = 60
 _TOLD: Final = 3
 """Last days that are run one by one, with notices; those before are done as the past."""
 _SURFACE: Final = "item_page"
@@ -72,15 +71,17 @@ class DemoResult:
 def run_demo(
     workspace: Workspace,
     *,
+    days: int = 60,
     users: int = 6_000,
     seed: int = 0,
     progress: Progress = quiet,
     say: Callable[[str], None] = lambda line: None,
 ) -> DemoResult:
-    """Simulate sixty days, inject incidents, and monitor them; replaces an older demonstration.
+    """Simulate days, inject incidents into the last ones, and monitor them; replaces an older demonstration.
 
     Args:
         workspace: Where it is kept.
+        days: Days of the log, at least twenty-one; incidents are in the last seventeen.
         users: Users of the simulated world.
         seed: Seed of the random numbers.
         progress: Called to report progress.
@@ -98,35 +99,34 @@ def run_demo(
         if not (folder / SYNTHETIC).is_file():
             raise NameTakenError(f"{folder} holds something else than a demonstration. Move it, or name a workspace.")
         shutil.rmtree(folder)
-    progress("simulate sixty days", 0, 1)
-    simulated_log(folder / "log", days=_DAYS, users=users, seed=seed, start=_START)
-    progress("simulate sixty days", 1, 1)
-    injected = _inject(folder / "log" / "impressions")
+    span = [_START + timedelta(days=at) for at in range(days)]
+    progress(f"simulate {days} days", 0, 1)
+    simulated_log(folder / "log", days=days, users=users, seed=seed, start=_START)
+    progress(f"simulate {days} days", 1, 1)
+    injected = _inject(folder / "log" / "impressions", span)
     for each in injected:
         say(f"put in: {each.code.replace('_', ' ')}, {each.first} to {each.last}")
     project = init_project(folder, system=DEMO, made=True).project
-    _note_deploy(project)
-    days = [_START + timedelta(days=at) for at in range(_DAYS)]
-    backfill(project, days[0], days[-_TOLD - 1], workspace=workspace, synthetic=True, progress=progress, say=say)
-    runs = [run_monitor(project, day, workspace=workspace, synthetic=True, say=say) for day in days[-_TOLD:]]
+    _note_deploy(project, span[-2])
+    backfill(project, span[0], span[-_TOLD - 1], workspace=workspace, synthetic=True, progress=progress, say=say)
+    runs = [run_monitor(project, day, workspace=workspace, synthetic=True, say=say) for day in span[-_TOLD:]]
     return DemoResult(project=project, injected=injected, last=runs[-1])
 
 
-def _inject(folder: Path) -> tuple[Injected, ...]:
+def _inject(folder: Path, days: Sequence[date]) -> tuple[Injected, ...]:
     """Inject incidents into the last three weeks of a log."""
     plan: list[tuple[str, int, int, Callable[[pl.DataFrame], pl.DataFrame], tuple[SeriesKey, ...]]] = [
-        ("stuck_candidates", 43, 45, _stuck, (SeriesKey("coverage"), SeriesKey("gini"), SeriesKey("top_share"))),
-        ("late_partition", 48, 48, _partial, (SeriesKey("data_gate"),)),
-        ("null_feature", 51, 53, _nulls, (SeriesKey("feature_nulls", "feature", "item_age"),)),
-        ("slice_down", 58, 59, _down, (SeriesKey("ctr", SURFACE, _SURFACE),)),
+        ("stuck_candidates", -17, -15, _stuck, (SeriesKey("coverage"), SeriesKey("gini"), SeriesKey("top_share"))),
+        ("late_partition", -12, -12, _partial, (SeriesKey("data_gate"),)),
+        ("null_feature", -9, -7, _nulls, (SeriesKey("feature_nulls", "feature", "item_age"),)),
+        ("slice_down", -2, -1, _down, (SeriesKey("ctr", SURFACE, _SURFACE),)),
     ]
     found = []
     for code, first, last, change, roots in plan:
         for at in range(first, last + 1):
-            file = folder / f"{_START + timedelta(days=at)}.parquet"
+            file = folder / f"{days[at]}.parquet"
             change(pl.read_parquet(file)).write_parquet(file)
-        days = (_START + timedelta(days=at) for at in (first, last))
-        found.append(Injected(code=code, first=next(days), last=next(days), roots=roots))
+        found.append(Injected(code=code, first=days[first], last=days[last], roots=roots))
     return tuple(found)
 
 
@@ -155,9 +155,8 @@ def _down(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.with_columns(pl.when(lost).then(0).otherwise(pl.col(CLICKED)).cast(rows.schema[CLICKED]).alias(CLICKED))
 
 
-def _note_deploy(project: Project) -> None:
+def _note_deploy(project: Project, day: date) -> None:
     text = "new layout of the item page"
-    day = _START + timedelta(days=58)
     notes_of(project).add("deploy", day, text, by="demo", dimension=SURFACE, slice=_SURFACE)
 
 

@@ -41,7 +41,7 @@ names = ["surface", "model_version", "variant", "position"]
 {marts}
 [detect]
 budget = 1.0                     # false alerts that an indicator may cost a year, its slices together
-warm_up = 3                      # weeks before the first judgement
+warm_up = 3                      # weeks that teach a forecast; as many again teach its spread before it judges
 cool_down = 7                    # days in which an incident that comes back is the same one
 
 [indicators.ctr]

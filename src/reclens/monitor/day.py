@@ -16,7 +16,7 @@ from reclens.monitor.duck import frame, opened
 from reclens.monitor.duck import rows as rows_of
 from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
 from reclens.monitor.gate_profile import judged_by
-from reclens.monitor.indicators.registry import compute
+from reclens.monitor.indicators.registry import compute, describe
 from reclens.monitor.landing import Marts, clear_day
 from reclens.monitor.log import open_log
 from reclens.monitor.marts import in_order, make_marts, read_staging, reference_days
@@ -28,7 +28,7 @@ from reclens.monitor.summary import TABLES, Past, Summary
 from reclens.protocols import Gate
 from reclens.schema import versions
 
-__all__ = ["DayRun", "read_summary", "run_day", "run_days"]
+__all__ = ["DayRun", "read_summary", "read_week_series", "run_day", "run_days"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -233,6 +233,22 @@ def read_summary(project: Project, days: Sequence[date]) -> Summary | None:
     parts = [_stored(project, day) for day in days]
     found = [each for each in parts if each is not None]
     return Summary.sum(found) if found else None
+
+
+def read_week_series(project: Project, days: Sequence[date]) -> pl.DataFrame | None:
+    """The series of several days as one: what all of them showed is covered, not what one of them did in the mean.
+
+    Returns:
+        The columns of :data:`~reclens.monitor.records.SERIES`, where amounts are those of a mean day; None unless each
+        day has data.
+    """
+    summary = read_summary(project, days)
+    if summary is None or len(summary.days) < len(days):
+        return None
+    series = compute(summary)
+    counted = [name for name in series["indicator"].unique() if describe(name).unit == "count"]
+    amount = pl.col("indicator").is_in(counted) & pl.col("denominator").is_null()
+    return series.with_columns(value=pl.when(amount).then(pl.col("value") / len(days)).otherwise("value"))
 
 
 def _stored(project: Project, day: date) -> Summary | None:

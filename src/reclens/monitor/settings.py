@@ -234,7 +234,7 @@ class DetectSettings(Section):
     Attributes:
         budget: False alerts that an indicator may cost a year, all its slices together.
         cool_down: Days after an alert within which a series raises none.
-        warm_up: Weeks that a forecast needs.
+        warm_up: Weeks that a forecast needs; its spread needs as many forecasts before the first judgement.
         memory: Weeks in a forecast.
         least_rows: Slices with less traffic a day are not judged.
         resolve_days: Calm days after which an incident is resolved.

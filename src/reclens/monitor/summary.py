@@ -82,7 +82,8 @@ class Summary:
         """Combine several days by adding counts and sums.
 
         Args:
-            parts: At least one; the dimensions and the past are those of the last.
+            parts: At least one, in order; the dimensions are those of the last, and the past is that of the first: it
+                has none of the others in it.
         """
         tables: dict[str, pl.DataFrame] = {}
         for name, keys in KEYS.items():
@@ -90,7 +91,7 @@ class Summary:
             if found:
                 tables[name] = _added(pl.concat(found, how="diagonal_relaxed"), keys)
         days = tuple(sorted({day for each in parts for day in each.days}))
-        return replace(parts[-1], days=days, tables=tables)
+        return replace(parts[-1], days=days, tables=tables, past=parts[0].past)
 
     def table(self, name: str) -> pl.DataFrame | None:
         """A table; None if it is missing or empty."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -15,12 +15,15 @@ from reclens.monitor.health import Health, stands
 from reclens.monitor.records import Annotation, GateResult, Incident
 from reclens.tabular import Tabular
 
-__all__ = ["DAYS", "HISTORY", "Week", "week_of"]
+__all__ = ["DAYS", "HISTORY", "Measured", "Week", "week_of"]
 
 DAYS: Final = 7
 
 HISTORY: Final = 8
 """Weeks of days that a report draws."""
+
+Measured = Callable[[Sequence[date]], pl.DataFrame | None]
+"""Gives the series of days as one."""
 
 _KEY: Final = ["indicator", "dimension", "slice"]
 _LEAST: Final = 3
@@ -67,18 +70,21 @@ def week_of(
     *,
     incidents: Sequence[Incident] | None = None,
     annotations: Sequence[Annotation] = (),
+    measured: Measured | None = None,
 ) -> Week:
     """Aggregate the days of a week, and compare it with the previous week.
 
-    A ratio is the sum of its numerators by that of its denominators; other indicators are averaged by traffic. The
-    interval of a change is that of Student's t of the differences of like weekdays: it holds the noise from day to
-    day as well as that of sampling.
+    The value of a week is measured from the sums of its days, so that the coverage of a week is of all that it showed.
+    Without these sums a ratio is the sum of its numerators by that of its denominators, and other indicators are
+    averaged by traffic. The half-width of the interval of a change is that of Student's t of the differences of like
+    weekdays: it holds the noise from day to day as well as that of sampling.
 
     Args:
         days: The days, of one system, in any order; those of the seven weeks before are drawn.
         last: The last day of the week.
         incidents: Those of the system as they stand now; by default as the last day knew them.
         annotations: Those that touch the week; those of the days come beside them.
+        measured: Gives the series of days as one, from their sums, or None if it cannot.
 
     Returns:
         The week; days that were not run are named, and no values are imputed.
@@ -101,7 +107,7 @@ def week_of(
         system=week[-1].system,
         first=first,
         last=last,
-        numbers=_numbers(detections, first, last),
+        numbers=_numbers(detections, first, last, measured or (lambda _: None)),
         detections=detections,
         gates=tuple(each.gate for each in week),
         incidents=tuple(
@@ -118,7 +124,7 @@ def _last_seen(each: Incident) -> date:
     return each.last_day if each.status == "resolved" else date.max
 
 
-def _numbers(detections: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
+def _numbers(detections: pl.DataFrame, first: date, last: date, measured: Measured) -> pl.DataFrame:
     """Both weeks of each series, and the change with its interval."""
     week = pl.duration(days=DAYS)
     now = detections.filter(pl.col("day").is_between(first, last))
@@ -131,8 +137,8 @@ def _numbers(detections: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
         .agg(pairs=pl.len(), spread=pl.col("gap").std())
     )
     found = (
-        _pooled(now)
-        .join(_pooled(before).select(*_KEY, before="value"), on=_KEY, how="left", maintain_order="left")
+        _whole(now, measured)
+        .join(_whole(before, measured).select(*_KEY, before="value"), on=_KEY, how="left", maintain_order="left")
         .join(spread, on=_KEY, how="left", maintain_order="left")
         .with_columns(change=pl.col("value") - pl.col("before"), pairs=pl.col("pairs").fill_null(0))
     )
@@ -147,6 +153,16 @@ def _numbers(detections: pl.DataFrame, first: date, last: date) -> pl.DataFrame:
         pairs="pairs",
         n="n",
     )
+
+
+def _whole(days: pl.DataFrame, measured: Measured) -> pl.DataFrame:
+    """The value of each series of the days, from their sums where there are these."""
+    pooled = _pooled(days)
+    summed = measured(days["day"].unique().sort().to_list()) if days.height else None
+    if summed is None:
+        return pooled
+    found = pooled.join(summed.select(*_KEY, summed="value"), on=_KEY, how="left", maintain_order="left")
+    return found.with_columns(value=pl.coalesce("summed", "value")).drop("summed")
 
 
 def _pooled(days: pl.DataFrame) -> pl.DataFrame:

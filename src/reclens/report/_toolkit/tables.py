@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from reclens.metrics import is_count
@@ -52,7 +53,7 @@ class Table:
     notes: tuple[str, ...] = ()
     footnotes: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def numeric(self) -> tuple[bool, ...]:
         """Whether each column holds numbers, which are read from the right; words are read from the left."""
         columns = ([row[at] for row in self.rows] for at in range(len(self.columns)))
