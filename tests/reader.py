@@ -22,6 +22,7 @@ CODE = {
         r"\b(?:new_items|with_repeats|last_n|by_time|by_user|not_tested|no_users|seen_items|truth_in_training|"
         r"hold_back|do_not_ship|keep_below_k|not_concluded|single_value|below_popular|OVERALL)\b"
     ),
+    "a time for machines": re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d"),
     "a gendered reader": re.compile(r"\b(?:[Ss]he|[Hh]ers?|[Hh]is|[Hh]im)\b"),
 }
 

@@ -213,6 +213,24 @@ def test_files_are_uploaded_measured_kept_and_taken_back(
 
 def test_a_query_is_asked_and_its_rows_are_saved(browser_page, address: str, workspace: Workspace) -> None:
     opened(browser_page, f"{address}/data?view=SQL&sql=SELECT+*+FROM+split_small_test")
+    coloured = "pre.sql-colours span"
+    assert browser_page.locator(coloured).all_inner_texts() == ["SELECT", "FROM"]
+    field, typed = browser_page.locator(".st-key-sql textarea"), "SELECT 'a''b' AS \"from\", 2.5 -- why <b>"
+    field.fill(typed)
+    browser_page.locator(coloured, has_text="why").wait_for()
+    kinds = browser_page.locator(coloured).evaluate_all("all => all.map(each => [each.dataset.kind, each.textContent])")
+    assert kinds == [
+        ["keyword", "SELECT"],
+        ["text", "'a''b'"],
+        ["keyword", "AS"],
+        ["number", "2.5"],
+        ["note", "-- why <b>"],
+    ]
+    layer = browser_page.locator("pre.sql-colours")
+    assert layer.text_content() == f"{typed}\n", "what is typed is text"
+    over = "(each, other) => ['font', 'padding', 'lineHeight'].map(name => getComputedStyle(each)[name])"
+    assert layer.evaluate(over) == field.evaluate(over), "its letters lie on those of the field"
+    opened(browser_page, f"{address}/data?view=SQL&sql=SELECT+*+FROM+split_small_test")
     browser_page.get_by_role("button", name="Run").click()
     browser_page.get_by_text("rows, ").last.wait_for()
     settled(browser_page)

@@ -162,7 +162,9 @@ def test_a_reader_of_a_document_sees_words(documents: dict[str, str], reader, ki
     assert len(said) > 100 and any("Synthetic data." in each for each in said)
 
 
-@pytest.mark.parametrize("what", ["reStructuredText", "a hash", "Python", "a code", "a gendered reader"])
+@pytest.mark.parametrize(
+    "what", ["reStructuredText", "a hash", "Python", "a code", "a time for machines", "a gendered reader"]
+)
 def test_what_is_no_word_is_found(reader, what: str) -> None:
     """One of each, as a reader was once shown it, so that a pattern that finds nothing is seen."""
     shown = {
@@ -170,6 +172,7 @@ def test_what_is_no_word_is_found(reader, what: str) -> None:
         "a hash": "measured on 3f9c0a1b2c3d4e5f",
         "Python": "by=['age'], seed None",
         "a code": "decision do_not_ship",
+        "a time for machines": "test: from 2024-03-01T00:00:00+00:00",
         "a gendered reader": "what she had before",
     }
     document = f"<p>fine</p><p>{shown[what]}</p><pre>True she</pre><script>None</script>"

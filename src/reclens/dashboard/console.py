@@ -8,6 +8,7 @@ import streamlit as st
 
 from reclens.dashboard import store
 from reclens.dashboard.data_summary import tables_of
+from reclens.dashboard.sql_colours import colour_sql
 from reclens.dashboard.widgets import download, empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
@@ -66,6 +67,7 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
     _starter(tables, log, items)
     first = log if log in tables else next(iter(tables))
     query = st.text_area("Query", f'SELECT * FROM "{first}" LIMIT 100', height=240, key="sql", bind="query-params")
+    colour_sql("sql")
     if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not query.strip()):
         _run(workspace, query)
     _answer(workspace)

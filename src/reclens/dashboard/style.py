@@ -41,6 +41,7 @@ ul.stamps strong, ul.stamps small { display: block; } ul.stamps small { opacity:
   font-size: .9rem; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
+[data-testid="stTextArea"] textarea:focus-visible { outline: none !important; }
 button[aria-label="Download as CSV"] { display: none; }
 @media (min-width: 641px) { [data-testid="stElementContainer"]:has(ul.cards) { display: none; } }
 @media (max-width: 640px) {

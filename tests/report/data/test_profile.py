@@ -31,6 +31,8 @@ def test_the_profile_as_a_table(small_data) -> None:
     cells = {(row[0], row[1]): row[2] for row in profile_table(found).rows}
     assert cells["size", "interactions"] == f"{found.n_interactions:,}" == "6,000"
     assert cells["items", "Gini"] == f"{found.items.gini:.4f}"
+    assert cells["time", "first"] == f"{found.first:%Y-%m-%d %H:%M:%S} UTC"
+    assert cells["users", "max"] == f"{int(found.users.quantiles['max']):,}", "a count has no decimals"
     assert not {row[0] for row in profile_table(found).rows} & {"problems", "rules applied"}
 
 

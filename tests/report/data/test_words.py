@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import get_args
 
 import polars as pl
@@ -72,6 +73,11 @@ def test_sentences_of_notes_splits_and_pipelines() -> None:
     split = rl.split.last_n(rl.read(pl.DataFrame(log)), n=1, validation_n=1)
     said = "test: the last 1 of each user's events; validation: the 1 before; training: the rest"
     assert words.split_text(split.card) == said
+    cut = rl.split.by_time(rl.read(pl.DataFrame(log)), at=datetime(1970, 1, 1, 0, 0, 2, tzinfo=UTC))
+    said = "test: events at or after 1970-01-01 00:00:02 UTC, for all users alike; training: events before"
+    assert words.split_text(cut.card) == said
+    window = {"method": "rolling", "cut": "2024-03-01T01:00:00+01:00", "until": "2024-03-08T00:00:00+00:00"}
+    assert words.split_text(window) == "test: from 2024-03-01 00:00 UTC to 2024-03-08 00:00 UTC; training: before"
     assert words.ties_text(split.card["ties"]["rule"]).startswith("hash: rows of one user and moment")
     cut = {"code": "keep_below_k", "count": 4, "facts": {"label": "ease", "keep": 3, "k": 5}}
     assert pipeline_words.rule_line(cut) == (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from reclens.report._toolkit.tables import NOTHING, format_estimate
@@ -87,6 +88,21 @@ _NAMES: Final = frozenset(
         "item product article movie film book song track artist video ad store shop seller basket transaction"
     )
 )
+
+
+def moment(when: datetime | str) -> str:
+    """A moment as a reader says it, in UTC; seconds only where there are some.
+
+    Args:
+        when: A time, taken as UTC where it has no zone, or its ISO 8601 text.
+
+    Example:
+        >>> moment("2000-04-25T23:05:32+00:00"), moment("2024-01-07T02:00:00+02:00")
+        ('2000-04-25 23:05:32 UTC', '2024-01-07 00:00 UTC')
+    """
+    time = datetime.fromisoformat(when) if isinstance(when, str) else when
+    time = time.astimezone(UTC) if time.tzinfo is not None else time
+    return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time.second else f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def p_in_words(p: float | None) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 from reclens.data.problems import Problem
 from reclens.data.profile import Profile
 from reclens.report._toolkit.charts import base_of, colour_of
-from reclens.report._toolkit.format import is_identifier, percent
+from reclens.report._toolkit.format import is_identifier, moment, percent
 from reclens.report._toolkit.tables import Table, format_number
 from reclens.report.data.profile_words import problem_detail, problem_name, profile_rows
 from reclens.report.data.words import rule_detail, rule_name
@@ -30,7 +30,7 @@ __all__ = [
 def profile_table(profile: Profile) -> Table:
     """Every measure of a profile but its problems and rules, with what it means."""
     records = [row for row in profile_rows(profile) if row["section"] not in ("problems", "rules applied")]
-    rows = tuple((row["section"], row["measure"], _cell(row["value"]), row["detail"]) for row in records)
+    rows = tuple((row["section"], row["measure"], _value(row), row["detail"]) for row in records)
     heads = ("of", "measure", "value", "what it is")
     return Table(title=f"Profile of {profile.name}", columns=heads, rows=rows, records=tuple(records))
 
@@ -186,6 +186,14 @@ def _tip(row: Mapping[str, Any], step: str) -> str:
         f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
         f"{percent(row['share'], 1)} of the part"
     )
+
+
+def _value(row: Mapping[str, Any]) -> str:
+    """The value of a measure: the first and the last time as moments, and counts without decimals."""
+    value = row["value"]
+    if row["section"] == "time" and isinstance(value, str):
+        return moment(value)
+    return _cell(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 def _cell(value: Any) -> str:

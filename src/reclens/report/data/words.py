@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import moment, percent
 from reclens.workspace.query import Answer
 from reclens.workspace.sandbox import MOST_BYTES
 
@@ -305,9 +305,14 @@ _NOTES: Final[dict[str, Callable[[Facts], str]]] = {
 
 
 def _by_time(card: Facts) -> str:
-    said = f"test: events at or after {card['cut']}, for all users alike; training: events before"
+    said = f"test: events at or after {moment(card['cut'])}, for all users alike; training: events before"
     inner = card.get("validation_cut")
-    return said + (f"; validation: training events at or after {inner}" if inner else "")
+    return said + (f"; validation: training events at or after {moment(inner)}" if inner else "")
+
+
+def _rolling(card: Facts) -> str:
+    until = moment(card["until"]) if card.get("until") else "the end"
+    return f"test: from {moment(card['cut'])} to {until}; training: before"
 
 
 def _last_n(card: Facts) -> str:
@@ -319,7 +324,7 @@ def _last_n(card: Facts) -> str:
 
 _SPLITS: Final[dict[str, Callable[[Facts], str]]] = {
     "by_time": _by_time,
-    "rolling": lambda card: f"test: from {card['cut']} to {card.get('until') or 'the end'}; training: before",
+    "rolling": _rolling,
     "last_n": _last_n,
     "random": _is(
         "each user's rows are ordered by a hash of (seed, user, item); of them the share is held out, rounded down, "
