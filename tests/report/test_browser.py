@@ -17,6 +17,17 @@ def page_file(measured, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page.save(tmp_path_factory.mktemp("report") / "report.html")
 
 
+# Of each chart, pairs of labels in it that lie on each other.
+OVERPRINTED = """charts => charts.flatMap(chart => {
+    const labels = [...chart.querySelectorAll("g.mark-text text")]
+        .filter(each => each.textContent.trim() && getComputedStyle(each).opacity > 0)
+        .map(each => [each.textContent, each.getBoundingClientRect()]);
+    return labels.flatMap(([one, a], at) => labels.slice(at + 1).filter(([, b]) =>
+        a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+        .map(([other]) => [one, other]));
+})"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_in_a_browser(
@@ -36,6 +47,7 @@ def test_the_report_in_a_browser(
     for at in range(count):
         marks = charts.nth(at).locator("g.mark-symbol path, g.mark-rule line, g.mark-line path")
         assert marks.count() > 0, f"chart {at} is empty"
+    assert charts.evaluate_all(OVERPRINTED) == []
     assert browser_page.console_errors == []
     assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= width

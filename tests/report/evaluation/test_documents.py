@@ -96,17 +96,23 @@ PLACES = {  # where a label begins and ends beside its dot, in widths of the lab
     ),
     st.sampled_from([250, 420, 700, 1100]),
     st.integers(0, 9),
+    st.integers(0, 20),
 )
-@example([("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250, 0)  # one dot where a label would be
-@example([("ease", 0, 30), ("knn", 15, 20), ("popular", 30, 0)], 1100, 3)  # a label above the second is on the line
+@example(
+    [("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250, 0, 0
+)  # one dot where a label would be
+@example([("ease", 0, 30), ("knn", 15, 20), ("popular", 30, 0)], 1100, 3, 0)  # a label above the second is on the line
 def test_no_label_touches_another_label_another_dot_or_the_front(
-    dots: list[tuple[str, int, int]], width: int, joined: int
+    dots: list[tuple[str, int, int]], width: int, joined: int, reach: int
 ) -> None:
     named = [(f"{label}{at}", float(x), float(y)) for at, (label, x, y) in enumerate(dots)]
     line = sorted(named[:joined], key=lambda dot: dot[1:])
-    sides = label_sides(named, [label for label, _, _ in line])
-    spans = [(max(each) - min(each)) or 1 for each in ([x for _, x, _ in dots], [y for _, _, y in dots])]
-    lows = [min(x for _, x, _ in dots), min(y for _, _, y in dots)]
+    # Intervals draw the dots together: the axes reach beyond the outermost of them.
+    lows, highs = ([ends(dot[axis] for dot in dots) for axis in (1, 2)] for ends in (min, max))
+    lows, highs = [low - reach for low in lows], [high + reach for high in highs]
+    intervals = ([lows[0], highs[0]], [lows[1], highs[1]])
+    sides = label_sides(named, [label for label, _, _ in line], intervals=intervals)
+    spans = [(high - low) or 1 for low, high in zip(lows, highs, strict=True)]
     at = [(width * (x - lows[0]) / spans[0], 240 * (y - lows[1]) / spans[1]) for _, x, y in dots]
     boxes = {}
     for number, ((label, _, _), (x, y), side) in enumerate(zip(dots, at, sides, strict=True)):

@@ -73,7 +73,9 @@ def _pick(rows: pl.DataFrame, lists: str, *, key: str) -> None:
     columns = {
         # The names are short so that all columns fit beside another table.
         "title": st.column_config.TextColumn("title", width=190),
-        "lists": st.column_config.ProgressColumn(lists, format="%d", min_value=0, max_value=max(most, 1), width=150),
+        "lists": st.column_config.ProgressColumn(
+            lists, format="localized", min_value=0, max_value=max(most, 1), width=150
+        ),
         "users": st.column_config.NumberColumn("have it", help="Users who have the item", format="localized", width=80),
     }
 

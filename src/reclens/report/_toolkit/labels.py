@@ -24,7 +24,7 @@ SIDES: Final[Mapping[str, Mapping[str, Any]]] = {
 """Where a label may stand beside its dot, by preference."""
 
 _PHONE: Final = (250.0, 240.0)
-"""Pixels between the outermost dots of a chart on a phone, across and up: wider charts only draw dots apart."""
+"""Pixels that the axes of a chart span on a phone, without their edges: wider charts only draw dots apart."""
 
 _WIDTHS: Final = (250.0, 320.0, 400.0, 520.0, 700.0, 1000.0, 1500.0)
 """Pixels across at which a label is held against a line: it gets flatter where the chart is wider."""
@@ -33,7 +33,12 @@ Box = tuple[float, float, float, float]
 """Left, right, bottom and top, in pixels."""
 
 
-def label_sides(dots: Sequence[tuple[str, float, float]], line: Sequence[str] = ()) -> list[str | None]:
+def label_sides(
+    dots: Sequence[tuple[str, float, float]],
+    line: Sequence[str] = (),
+    *,
+    intervals: tuple[Sequence[float], Sequence[float]] = ((), ()),
+) -> list[str | None]:
     """A side for the label of each dot; None where any would touch another dot, another label or the line.
 
     Dots keep their order when a chart gets wider, and the height of a chart is fixed: boxes that are apart on a phone,
@@ -43,11 +48,14 @@ def label_sides(dots: Sequence[tuple[str, float, float]], line: Sequence[str] = 
     Args:
         dots: Label, x and y of each.
         line: Labels of the dots that a line joins, in its order.
+        intervals: Ends of intervals that the axes span too, across and up.
 
     Returns:
         Names among :data:`SIDES`.
     """
-    across, up = _pixels([dot[1] for dot in dots], _PHONE[0]), _pixels([dot[2] for dot in dots], _PHONE[1])
+    across, up = (
+        _pixels([dot[axis + 1] for dot in dots], _PHONE[axis], intervals[axis]) for axis in range(len(_PHONE))
+    )
     spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in zip(across, up, strict=True)]
     at_name = {label: at for at, (label, _, _) in enumerate(dots)}
     joined = [(at_name[one], at_name[other]) for one, other in pairwise(line)]
@@ -90,9 +98,9 @@ def _box(label: str, x: float, y: float, side: str) -> Box:
     return (left, left + width, y - place["dy"] - 8, y - place["dy"] + 8)
 
 
-def _pixels(values: Sequence[float], size: float) -> list[float]:
-    span = (max(values) - min(values)) or 1
-    return [size * (value - min(values)) / span for value in values]
+def _pixels(values: Sequence[float], size: float, more: Sequence[float]) -> list[float]:
+    low, high = min(*values, *more, values[0]), max(*values, *more, values[0])
+    return [size * (value - low) / ((high - low) or 1) for value in values]
 
 
 def _overlap(one: Box, other: Box) -> bool:

@@ -155,7 +155,13 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
 
     found = trade_off(results, x, y)
     rows = [_trade_row(system, results[system], found) for system in results]
-    sides = label_sides([(row["system"], row["x"], row["y"]) for row in rows], found.front)
+    intervals = tuple(
+        [row[name] for row in rows for name in (f"{axis}_low", f"{axis}_high") if row[name] is not None]
+        for axis in "xy"
+    )
+    sides = label_sides(
+        [(row["system"], row["x"], row["y"]) for row in rows], found.front, intervals=(intervals[0], intervals[1])
+    )
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=_TRADE_HEIGHT)
     colour = system_colour(list(results))
@@ -195,7 +201,8 @@ def _trade_axis(channel: Any, field: str, metric: str) -> Any:
     import altair as alt
 
     share = metric.startswith("coverage")
-    scale = alt.Scale(zero=False, padding=EDGE)
+    # Rounded ends of an axis would draw the dots nearer together than their labels are placed for.
+    scale = alt.Scale(zero=False, nice=False, padding=EDGE)
     return channel(
         f"{field}:Q", title=title_of(metric), scale=scale, axis=alt.Axis(format="%") if share else alt.Axis()
     )
