@@ -18,6 +18,7 @@ __all__ = [
     "in_words",
     "is_identifier",
     "listed",
+    "moment",
     "p_in_words",
     "p_text",
     "p_value",
