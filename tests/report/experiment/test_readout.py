@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,9 +16,10 @@ from reclens.experiment import Plan
 from reclens.experiment.aggregate.gather import gather
 from reclens.experiment.analysis.readout import Readout, read_experiment, read_sums
 from reclens.report._toolkit.document import RenderedDocument
+from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.readout import build_readout, check_number_tables
 from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
-from reclens.report.experiment.readout_tables import effect_table
+from reclens.report.experiment.readout_tables import decision_table, effect_table
 
 
 def experiment(name: str = "carousel", *, metrics: int = 0) -> Readout:
@@ -163,6 +165,31 @@ def test_a_method_is_named_once_for_all_its_metrics() -> None:
 def test_counts_of_a_guard_are_whole_and_codes_are_words() -> None:
     cells = {cell for table in check_number_tables(repeated()) for row in table.rows for cell in row}
     assert {"duplicate rows", "400"} <= cells and not any(re.search(r"\.0+$|_", cell) for cell in cells)
+
+
+@pytest.mark.parametrize(
+    ("unmeasured", "said", "cell"),
+    [
+        ((), "latency and gini could still lose more than allowed", "latency, gini"),
+        (
+            ("gini",),
+            "latency could still lose more than allowed, and gini was not measured",
+            "latency, gini (not measured)",
+        ),
+        (
+            ("latency", "gini"),
+            "latency and gini were not measured",
+            "latency (not measured), gini (not measured)",
+        ),
+    ],
+)
+def test_a_guardrail_without_a_measurement_is_named_once_as_such(
+    readout: Readout, unmeasured: tuple[str, ...], said: str, cell: str
+) -> None:
+    undecided: dict[str, Any] = {"code": "undecided", "metrics": ("clicks",), "open_guardrails": ("latency", "gini")}
+    decision = replace(readout.decisions[0], **undecided, unmeasured=unmeasured)
+    assert decision_sentences(readout, decision)[0] == f"Nothing is decided on new: it improves clicks, but {said}."
+    assert decision_table(replace(readout, decisions=(decision,))).rows[0][3] == cell
 
 
 def test_no_sentence_of_a_decision_is_set_small(written: RenderedDocument) -> None:

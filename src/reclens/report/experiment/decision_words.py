@@ -72,10 +72,18 @@ def _head(readout: Readout, decision: Decision) -> str:
         case "undecided":
             pass
     if decision.metrics:
-        could = ", ".join(decision.open_guardrails)
-        return f"Nothing is decided on {arm}: it improves {names}, but {could} could still lose more than allowed."
+        return f"Nothing is decided on {arm}: it improves {names}, but {_open(decision)}."
     goes_on = " The experiment goes on." if decision.early else ""
     return f"Nothing is decided on {arm}: no primary metric is shown to be better.{goes_on}"
+
+
+def _open(decision: Decision) -> str:
+    """What stands against an arm that improves: guardrails that could still lose, and those without a measurement."""
+    could = [name for name in decision.open_guardrails if name not in decision.unmeasured]
+    said = [f"{listed(could)} could still lose more than allowed"] if could else []
+    if decision.unmeasured:
+        said.append(f"{listed(decision.unmeasured)} {'was' if len(decision.unmeasured) == 1 else 'were'} not measured")
+    return ", and ".join(said)
 
 
 def _rivals(readout: Readout, decision: Decision) -> list[str]:

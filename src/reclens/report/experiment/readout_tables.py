@@ -85,7 +85,7 @@ def decision_table(readout: Readout) -> Table:
             each.arm,
             in_words(each.code),
             ", ".join(each.metrics) or NOTHING,
-            ", ".join([*each.open_guardrails, *each.unmeasured]) or NOTHING,
+            ", ".join(name + " (not measured)" * (name in each.unmeasured) for name in each.open_guardrails) or NOTHING,
             ", ".join(CHECK_NAMES[code] for code in each.failed_checks) or NOTHING,
         )
         for each in readout.decisions
