@@ -37,9 +37,10 @@ test: $(VENV)/.test browser  ## install, then run every test in two processes (A
 test-spark:
 	@echo "make $@: no tests yet"
 
-test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM
+test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM; the deep models
 	@$(MAKE) --no-print-directory env ENV=torch
 	PYTHONPATH=src .venv-torch/bin/python -m pytest tests/edges/test_sentence_transformers.py $(ARGS)
+	PYTHONPATH=src .venv-torch/bin/python -m pytest -m deep $(addprefix tests/models/,_deep test_contract.py test_kept.py) $(ARGS)
 
 # The older clients are put before the newest one, in the environment of the tests.
 test-stores: $(VENV)/.test  ## tests of Pinecone's clients of two older APIs, and of dbt on PostgreSQL
@@ -102,7 +103,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	cuda-nvrtc cuda-runtime cudnn-cu13 cufft cufile curand cusolver cusparse cusparselt-cu13 nccl-cu13 nvjitlink \
 	nvshmem-cu13 nvtx)
 
-# The extras of the tests' environment: all but the one that brings torch, which `make test-torch` has.
+# The extras of the tests' environment: all but those that bring torch, which `make test-torch` has.
 EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack tableau wandb weaviate
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.

@@ -48,13 +48,29 @@ def top_imports(tree: ast.Module) -> Iterator[tuple[ast.stmt, str]]:
             waiting += ast.iter_child_nodes(node)
 
 
+def is_network(module: str) -> bool:
+    """Whether a module holds networks, which are nothing without PyTorch; functions alone import it."""
+    return ".models._deep" in module
+
+
+def test_networks_are_imported_in_functions_and_import_no_other_room(sources) -> None:
+    """They are trained on machines that have PyTorch and NumPy alone."""
+    for s in sources:
+        found = {node.module or "" for node, _ in top_imports(s.tree) if isinstance(node, ast.ImportFrom)}
+        if is_network(s.module):
+            ours = {name for name in found if name.startswith("reclens")}
+            assert all(is_network(name) for name in ours), f"{s.module} imports {ours}"
+        else:
+            assert not any(map(is_network, found)), f"{s.module} imports a network at its top"
+
+
 def test_no_heavy_import_at_the_top_of_a_module(sources) -> None:
     # Streamlit runs the dashboard's files: they are nothing without it, and nothing else imports them.
     heavy = [
         f"{s.at(node)}: {name}"
         for s in sources
         for node, name in top_imports(s.tree)
-        if name in HEAVY and (s.room, name) != ("dashboard", "streamlit")
+        if name in HEAVY and (s.room, name) != ("dashboard", "streamlit") and not is_network(s.module)
     ]
     assert not heavy, f"import these inside the function that needs them: {heavy}"
 
@@ -81,6 +97,7 @@ def test_importing_every_module_loads_nothing_heavy() -> None:
     modules = [m.name for m in pkgutil.walk_packages(reclens.__path__, "reclens.") if not m.name.endswith("__main__")]
     # reclens.testing is a kit for test suites, and may bring their tools.
     modules = [name for name in modules if ".testing" not in name and ".dashboard." not in name]
+    modules = [name for name in modules if not is_network(name)]
     code = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
     assert not imported_after(code) & HEAVY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date
 
 import numpy as np
@@ -14,6 +14,17 @@ from reclens import models
 from reclens.data.dataset import Dataset
 from reclens.models import Recommender
 from reclens.models._core.form import Form, numbers
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs PyTorch, so that `make test-torch` finds it: the networks, and their models in other tests."""
+    needing = {name for name in models.names() if models.get(name).extra}
+    for item in items:
+        given = getattr(item, "callspec", None)
+        if "_deep" in item.path.parts or (
+            given is not None and needing & {str(each) for each in given.params.values()}
+        ):
+            item.add_marker("deep")
 
 
 @dataclass(kw_only=True)
@@ -58,6 +69,22 @@ class Fixed(Recommender):
 
     def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
         self.row_ = np.where(arrays["row"] < -2e38, np.float32(-np.inf), arrays["row"])
+
+
+@pytest.fixture(scope="session")
+def small_options() -> Callable[[str], dict]:
+    """Hyper-parameters of a model that is fitted in a moment; skips the test where its extra is not installed."""
+
+    def options(name: str) -> dict:
+        kind = models.get(name)
+        if kind.extra is None:
+            return {}
+        pytest.importorskip("torch", reason="PyTorch is not installed: run make test-torch")
+        known = {each.name for each in fields(kind)}
+        small = {"factors": 8, "epochs": 2, "max_length": 10, "batch_size": 32, "device": "cpu"}
+        return {name: value for name, value in small.items() if name in known}
+
+    return options
 
 
 @pytest.fixture

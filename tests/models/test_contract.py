@@ -12,8 +12,8 @@ from reclens.testing.models import check_model, model_data
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_the_contract(name: str, tmp_path: Path) -> None:
-    check_model(models.get(name)(), tmp_path)
+def test_the_contract(name: str, tmp_path: Path, small_options) -> None:
+    check_model(models.get(name)(**small_options(name)), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["item_knn", "user_knn"])
@@ -57,6 +57,7 @@ def test_the_folder_is_the_registry() -> None:
         "random",
         "recent_popular",
         "rp3beta",
+        "sasrec",
         "slim",
         "switching_hybrid",
         "user_knn",

@@ -48,13 +48,16 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Recommender, Path]]:
+def kept(
+    tmp_path_factory: pytest.TempPathFactory, small_options: Callable[[str], dict]
+) -> Callable[[str], tuple[Recommender, Path]]:
     """A fitted model and the folder it is kept in, by label."""
     train, made = data(), {}
 
     def of(label: str) -> tuple[Recommender, Path]:
         if label not in made:
-            model = models.build(label, ALL[label]).fit(train, threads=1)
+            options = small_options(label) if label in models.names() else {}
+            model = models.build(label, options | ALL[label]).fit(train, threads=1)
             folder = tmp_path_factory.mktemp("kept")
             model.save(folder)
             made[label] = model, folder

@@ -142,7 +142,8 @@ class _Lines(_Steps):
         self.step = what
         with self.lock:
             over = bool(total) and done >= total
-            if over or what != self.what:
+            # The text after the dot changes during a step.
+            if over or what.partition(" · ")[0] != self.what.partition(" · ")[0]:
                 self._stop()
             if over and self.between:
                 what, done, total, over = self.between, 0, 0, False

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from reclens.models.random import Random as Random
     from reclens.models.recent_popular import RecentPopular as RecentPopular
     from reclens.models.rp3beta import RP3beta as RP3beta
+    from reclens.models.sasrec import SASRec as SASRec
     from reclens.models.slim import SLIM as SLIM
     from reclens.models.switching_hybrid import SwitchingHybrid as SwitchingHybrid
     from reclens.models.user_knn import UserKNN as UserKNN

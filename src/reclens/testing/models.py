@@ -20,7 +20,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.synthetic import synthetic_movielens
 from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import Recommender
-from reclens.schema import ITEM, RANK, RATING, SCORE, USER
+from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, USER
 
 __all__ = ["check_model", "model_data"]
 
@@ -144,7 +144,8 @@ def _check_scores(model: Recommender, table: pl.DataFrame) -> None:
 
 def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
     """Histories in a request, of new users and of known ones."""
-    renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM)
+    # With their times: models of sequences look at the order.
+    renamed = data.interactions.select(pl.format("new-{}", USER).alias(USER), ITEM, TIMESTAMP)
     if model.is_personalized and not model.supports_fold_in:
         _raises(UsageError, lambda: model.recommend(history=renamed), "a history that cannot be used")
         return
@@ -155,7 +156,7 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
         assert np.allclose(same[SCORE], same[f"{SCORE}_right"], rtol=1e-3, atol=1e-5), "equal histories, equal scores"
     seen = found.join(renamed, on=[USER, ITEM], how="semi").height
     assert not seen, "an item of the given history is recommended"
-    outside = pl.concat([renamed, pl.DataFrame({USER: ["new-u1"], ITEM: ["no such item"]})])
+    outside = pl.concat([renamed, pl.DataFrame({USER: ["new-u1"], ITEM: ["no such item"]})], how="diagonal")
     card = model.recommend(history=outside, k=7).card
     counted = {rule["code"]: rule["count"] for rule in card.get("rules", ())}
     assert counted["unknown_history_items"] == 1, "unknown items are counted"
@@ -170,9 +171,10 @@ def _check_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> 
 
 def _check_added_histories(model: Recommender, table: pl.DataFrame, data: Dataset) -> None:
     """The history of a known user is added to their training data, or replaces it."""
-    mine = data.interactions.filter(pl.col(USER) == "u1").select(USER, ITEM)
+    mine = data.interactions.filter(pl.col(USER) == "u1").select(USER, ITEM, TIMESTAMP)
     other = table.filter(pl.col(USER) == "u1")[ITEM][0]
-    one = pl.DataFrame({USER: ["u1"], ITEM: [other]})
+    later = pl.col(TIMESTAMP).max() + pl.duration(days=1)
+    one = mine.select(pl.lit("u1").alias(USER), pl.lit(other).alias(ITEM), later)
     asked = ["u3", "u1", "u2"]
     added = model.recommend(asked, history=one, k=7)
     assert added.table[USER].unique(maintain_order=True).to_list() == asked, "users in the order asked for"

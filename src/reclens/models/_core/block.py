@@ -9,6 +9,7 @@ import polars as pl
 
 from reclens.data.dataset import UserItemMatrix
 from reclens.models._core.kernels import top_of_dense
+from reclens.models._core.sequences import Sequences
 from reclens.schema import Vocabulary
 
 __all__ = ["Block", "encode_where_possible", "popular_scores", "rows_of", "top_of_scores"]
@@ -27,6 +28,8 @@ class Block:
         exclude_seen: Whether items of the history are left out.
         trained: Code of each user in the training data, -1 for one who came later; int64, shape (n,). The same as
             ``users`` unless ``from_history``.
+        sequences: The histories of the request in the order of time, with the rows of ``seen``; None unless
+            ``from_history`` and the model asks for the order.
     """
 
     users: np.ndarray
@@ -36,6 +39,7 @@ class Block:
     k: int
     exclude_seen: bool
     trained: np.ndarray
+    sequences: Sequences | None = None
 
     @classmethod
     def of_training(

@@ -49,6 +49,8 @@ class Recommender(Serving):
     """Whether :meth:`similar_items` is supported."""
     takes_weights: ClassVar[bool] = False
     """Whether :meth:`fit` takes weights of interactions and users."""
+    extra: ClassVar[str | None] = None
+    """The extra of RecLens that :meth:`fit` needs, such as ``"deep"``; None for the core."""
 
     @property
     def cold_items(self) -> bool:

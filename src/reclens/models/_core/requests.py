@@ -16,6 +16,7 @@ from reclens.data.dataset import UserItemMatrix
 from reclens.data.rules import rule
 from reclens.errors import ArgumentTypeError, ArgumentValueError, DataError, UnknownNameError, UsageError, expect_type
 from reclens.models._core.block import encode_where_possible, rows_of
+from reclens.models._core.sequences import Sequences
 from reclens.schema import ITEM, USER, Vocabulary, fingerprint
 
 __all__ = [
@@ -121,6 +122,7 @@ class Histories:
         changed: Whether the history differs from the training data; bool, shape (users,).
         unknown: Number of rows with items that the model does not know.
         mode: ``add`` or ``replace``.
+        sequences: The same histories in the order of time; None where the model does not ask for it.
     """
 
     users: Vocabulary
@@ -129,10 +131,18 @@ class Histories:
     changed: np.ndarray
     unknown: int
     mode: HistoryMode
+    sequences: Sequences | None = None
 
     @classmethod
     def of(
-        cls, history: pl.DataFrame, *, users: Vocabulary, items: Vocabulary, seen: UserItemMatrix, mode: HistoryMode
+        cls,
+        history: pl.DataFrame,
+        *,
+        users: Vocabulary,
+        items: Vocabulary,
+        seen: UserItemMatrix,
+        mode: HistoryMode,
+        sequences: Sequences | None = None,
     ) -> Histories:
         """Encode a history by the users and items of a model.
 
@@ -142,6 +152,7 @@ class Histories:
             items: The catalogue.
             seen: The training data.
             mode: Whether the rows are added to the training data of a known user, or replace it.
+            sequences: The training data in the order of time, for models that ask for the order of the history.
 
         Raises:
             DataError: If a column is absent, or ids are of another kind than those of the model.
@@ -163,7 +174,25 @@ class Histories:
             changed = (np.bincount(cells // width, minlength=len(own)) > lengths) | (trained < 0)
         indptr = np.concatenate([[0], np.cumsum(np.bincount(cells // width, minlength=len(own)))]).astype(np.int64)
         matrix = UserItemMatrix(indptr, (cells % width).astype(np.int32), np.ones(len(cells), np.float32), len(items))
-        return cls(users=own, matrix=matrix, trained=trained, changed=changed, unknown=int((~known).sum()), mode=mode)
+        ordered = None
+        if sequences is not None:
+            ordered = Sequences.of_history(
+                history.filter(pl.Series(known, dtype=pl.Boolean)),
+                rows[known].astype(np.int64),
+                columns[known].astype(np.int64),
+                n_rows=len(own),
+                n_items=width,
+                before=(sequences, trained) if mode == "add" else None,
+            )
+        return cls(
+            users=own,
+            matrix=matrix,
+            trained=trained,
+            changed=changed,
+            unknown=int((~known).sum()),
+            mode=mode,
+            sequences=ordered,
+        )
 
     def places(self, users: pl.Series, trained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The source of each user's history.

@@ -21,6 +21,7 @@ from reclens.models._core.requests import (
     HistoryMode,
     check_choice,
 )
+from reclens.models._core.sequences import Sequences
 from reclens.schema import Vocabulary
 
 __all__ = ["Group", "Scoring", "part_of"]
@@ -78,7 +79,14 @@ class Scoring(Automatic, ABC):
                 "than their items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
                 "models list."
             )
-        return Histories.of(history, users=self.users_, items=self.items_, seen=self.seen_, mode=mode)
+        return Histories.of(
+            history,
+            users=self.users_,
+            items=self.items_,
+            seen=self.seen_,
+            mode=mode,
+            sequences=self._training_sequences(),
+        )
 
     def _groups(self, users: pl.Series, told: Histories | None, *, k: int, exclude_seen: bool) -> list[Group]:
         """Split users into those of the training data (or unknown ones) and those with a history in the request."""
@@ -89,7 +97,14 @@ class Scoring(Automatic, ABC):
             return [(everybody, Block.of_training(trained, self.seen_, keys, k=k, exclude_seen=exclude_seen))]
         rows, own = told.places(users, trained)
         block = Block(
-            users=rows, seen=told.matrix, from_history=True, keys=keys, k=k, exclude_seen=exclude_seen, trained=trained
+            users=rows,
+            seen=told.matrix,
+            from_history=True,
+            keys=keys,
+            k=k,
+            exclude_seen=exclude_seen,
+            trained=trained,
+            sequences=told.sequences,
         )
         left = Block.of_training(own, self.seen_, keys, k=k, exclude_seen=exclude_seen)
         return [part_of((everybody, left), rows < 0), part_of((everybody, block), rows >= 0)]
@@ -117,6 +132,10 @@ class Scoring(Automatic, ABC):
     def _keys(self, users: pl.Series) -> np.ndarray:
         """Stable keys of users; only models with random draws need them."""
         return np.zeros(len(users), np.uint64)
+
+    def _training_sequences(self) -> Sequences | None:
+        """The training data in the order of time, for models that ask for the order of histories."""
+        return None
 
     def _block_size(self) -> int:
         """Number of users per block: at most 8 MB of dense scores, and at least one block per thread."""

@@ -21,6 +21,7 @@ from reclens.models._core.block import Block
 from reclens.models._core.build import build_all
 from reclens.models._core.kernels import top_of_dense
 from reclens.models._core.recommender import Recommender
+from reclens.models._core.sequences import Sequences
 from reclens.schema import Vocabulary, stable_hash
 
 __all__ = ["Hybrid", "list_ranks", "seen_cells", "serves"]
@@ -88,6 +89,14 @@ class Hybrid(Recommender):
         """Codes of each model's items in the catalogue, -1 if missing; both are sorted, so that codes ascend."""
         self.places_ = {label: self.items_.encode(part.items_.ids) for label, part in self.parts_.items()}
 
+    def _training_sequences(self) -> Sequences | None:
+        """Those of the first model that asks for the order of histories, in the codes of the catalogue."""
+        for label, part in self.parts_.items():
+            own = part._training_sequences()
+            if own is not None:
+                return replace(own, items=self.places_[label][own.items].astype(np.int32))
+        return None
+
     def _rules(self, blocks: Sequence[Block]) -> list[AppliedRule]:
         parts = self._components().items()
         silent = {label: sum(int((~serves(part, block)).sum()) for block in blocks) for label, part in parts}
@@ -143,10 +152,14 @@ class Hybrid(Recommender):
 def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Row in the block and code of every item in the histories of its users, int64 and int32."""
     lengths = block.lengths()
-    owners = np.repeat(np.arange(len(lengths)), lengths)
+    return np.repeat(np.arange(len(lengths)), lengths), block.seen.indices[seen_places(block)]
+
+
+def seen_places(block: Block) -> np.ndarray:
+    """Place in ``block.seen`` of every item in the histories of its users, int64."""
+    lengths = block.lengths()
     starts = block.seen.indptr[np.maximum(block.users, 0)]
-    at = np.arange(len(owners)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    return owners, block.seen.indices[at]
+    return np.arange(lengths.sum()) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
 
 
 def serves(part: Recommender, block: Block) -> np.ndarray:
@@ -206,4 +219,10 @@ def _recode(block: Block, codes: np.ndarray, items: Vocabulary) -> Block:
     ones = np.ones(int(known.sum()), np.float32)
     users = np.where(block.users >= 0, np.arange(len(block.users)), -1)
     seen = UserItemMatrix(indptr, codes[cells[known]], ones, len(items))
-    return replace(block, users=users, seen=seen, k=min(block.k, len(items)))
+    ordered = block.sequences
+    if ordered is not None:  # in the rows of the block, as ``seen`` now is
+        places = seen_places(block)
+        own = codes[ordered.items[places]]
+        times = None if ordered.times is None else ordered.times[places][own >= 0]
+        ordered = Sequences(indptr=indptr, items=own[own >= 0], times=times)
+    return replace(block, users=users, seen=seen, k=min(block.k, len(items)), sequences=ordered)
