@@ -201,6 +201,7 @@ class TrainCard(TypedDict):
         fit_weights: Weights of the fit.
         features: Features of the items.
         vectors: Items ``without`` a vector, of a model that retrieves by vectors of a store.
+        context: What a model is told of a request beside the history, such as ``target timestamp``.
     """
 
     name: str
@@ -212,6 +213,7 @@ class TrainCard(TypedDict):
     fit_weights: NotRequired[FitWeightsCard]
     features: NotRequired[FeaturesCard]
     vectors: NotRequired[dict[str, int]]
+    context: NotRequired[str]
 
 
 class CandidatesCard(TypedDict):

@@ -168,7 +168,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "report": ({"evaluations": ["e1", "e2"]}, {"--title": FREE}),
     "fit": (
         {"model": "popular", **_DATA, "--name": "new"},
-        {**NEW, **_TRACK, "--split": Wrong(("nosuch",), {"--data": ...})},
+        {**NEW, **_TRACK, "--checkpoint": Wrong(("folder",)), "--split": Wrong(("nosuch",), {"--data": ...})},
     ),
     "recommend": (
         {"model": "m"},

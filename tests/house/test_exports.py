@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 
 import pytest
 
@@ -44,7 +45,10 @@ def test_exports_exist(sources) -> None:
     missing = []
     for source in sources:
         names = exports(source.tree)
-        if names:
+        if names and ".models._deep." in source.module:  # they import PyTorch at their top
+            written = ast.unparse(source.tree)
+            missing += [name for name in names if not re.search(rf"^(class |def |){name}\b", written, re.M)]
+        elif names:
             module = importlib.import_module(source.module)
             missing += [f"{source.module}.{name}" for name in names if not hasattr(module, name)]
     assert not missing, f"named in __all__ but not there: {missing}"

@@ -27,6 +27,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("deep")
 
 
+@pytest.fixture(autouse=True)
+def one_core(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks this small are slower on two threads than on one."""
+    if request.node.get_closest_marker("deep"):
+        monkeypatch.setattr("reclens.engine._usable_cores", lambda: 1)
+
+
 @dataclass(kw_only=True)
 class Fixed(Recommender):
     """The same scores for everybody, by item in the order of the ids; None is no score."""

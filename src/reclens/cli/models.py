@@ -74,6 +74,10 @@ def fit(
     config: Annotated[
         Path | None, typer.Option("--config", help="TOML file with hyper-parameters, and model = NAME.")
     ] = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Folder for the epochs of a deep model; a killed fit goes on from it."),
+    ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing model of that name.")] = False,
@@ -109,6 +113,9 @@ def fit(
         raise UsageError(f"{config} describes a '{named}', not a '{model}'. Name one of them only.")
     parameters |= {key: _value(value) for key, value in pairs(param, option="--param").items()}
     made = models.build(str(named), parameters)
+    if made.extra is None:
+        refuse_unused(ctx, f"with '{made.name}', which is not trained in epochs", "checkpoint")
+    more = {} if checkpoint is None else {"checkpoint": checkpoint}
     place = Workspace(workspace)
     place.expect_free("model", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
@@ -120,7 +127,7 @@ def fit(
         started = monotonic()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", models.FitWarning)  # said below
-            fitted = made.fit(train, progress=progress)
+            fitted = made.fit(train, progress=progress, **more)
         seconds = monotonic() - started
         if held is not None:
             hold_against_popular(fitted, held)

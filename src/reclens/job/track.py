@@ -101,8 +101,9 @@ def tracked_numbers(result: Trackable) -> Iterator[tuple[int | None, dict[str, f
     """The numbers of a result, as a tracker takes them: step, and name -> value.
 
     Names are ``metric`` or ``metric/segmentation/segment``, after the system where there are several; trials of a
-    search are steps, ``model/metric``; effects are ``arm/metric/lift`` with ``lift_low``, ``lift_high`` and
-    ``p_adjusted``; indicators are ``indicator`` or ``indicator/dimension/slice``.
+    search are steps, ``model/metric``, and so are the epochs of a deep model, ``epoch/loss``; effects are
+    ``arm/metric/lift`` with ``lift_low``, ``lift_high`` and ``p_adjusted``; indicators are ``indicator`` or
+    ``indicator/dimension/slice``.
     """
     match result:
         case Evaluation():
@@ -117,6 +118,9 @@ def tracked_numbers(result: Trackable) -> Iterator[tuple[int | None, dict[str, f
                 {f"{name}/{key}": float(row[key]) for name, row in rows for key in shown if row[key] is not None},
             )
         case Training():
+            curves: pl.DataFrame | None = getattr(result.model, "curves_", None)  # of deep models
+            for row in [] if curves is None else curves.iter_rows(named=True):
+                yield row.pop("epoch"), {f"epoch/{key}": value for key, value in row.items()}
             yield None, _of_training(result)
         case Health():
             counts = {"alerts": result.alerts.height, "gate/passed": result.gate.state == "passed"}

@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from reclens.models._core.search_space import Choice, Float, Whole
     from reclens.models.als import ALS as ALS
     from reclens.models.augmented_hybrid import AugmentedHybrid as AugmentedHybrid
+    from reclens.models.bert4rec import BERT4Rec as BERT4Rec
     from reclens.models.bpr import BPR as BPR
     from reclens.models.cascade_hybrid import CascadeHybrid as CascadeHybrid
     from reclens.models.content import Content as Content
     from reclens.models.ease import EASE as EASE
+    from reclens.models.esasrec import ESASRec as ESASRec
     from reclens.models.fusion_hybrid import FusionHybrid as FusionHybrid
+    from reclens.models.gru4rec import GRU4Rec as GRU4Rec
+    from reclens.models.hstu import HSTU as HSTU
     from reclens.models.item_knn import ItemKNN as ItemKNN
     from reclens.models.knowledge import Knowledge as Knowledge
     from reclens.models.popular import Popular as Popular

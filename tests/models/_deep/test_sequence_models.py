@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import reclens as rl
 from reclens import models
-from reclens.errors import NotEnoughMemoryError, UnknownNameError, UsageError
-from reclens.models._core.sequence_model import SequenceModel
+from reclens.errors import DataError, NotEnoughMemoryError, UnknownNameError, UsageError
+from reclens.models._core.sequence_model import SequenceModel, histories_of
 
 SMALL = {"factors": 16, "max_length": 12, "device": "cpu", "batch_size": 32}
 OF_SEQUENCES = [name for name in models.names() if issubclass(models.get(name), SequenceModel)]
@@ -24,7 +24,7 @@ CAUSAL = [name for name in OF_SEQUENCES if name != "bert4rec"]
 def fitted(request: pytest.FixtureRequest, cycle):
     """Each model, fitted on the ring."""
     pytest.importorskip("torch", reason="PyTorch is not installed: run make test-torch")
-    options = {"epochs": 80, "patience": 10, "learning_rate": 0.01, "dropout": 0.1, "batch_size": 16}
+    options = {"epochs": 80, "patience": 10, "learning_rate": 0.01, "dropout": 0.1, "batch_size": 16, "negatives": 8}
     return models.get(request.param)(**(SMALL | options)).fit(cycle, threads=1)
 
 
@@ -81,7 +81,9 @@ def test_the_order_of_a_history_counts(fitted) -> None:
     walk = pl.DataFrame({"user_id": ["new"] * 3, "item_id": [6, 4, 5]})
     dated = walk.with_columns(timestamp=pl.Series([3, 1, 2]))
     assert fitted.recommend(history=dated, k=1).table["item_id"].to_list() == [7]
-    if "timestamp" in getattr(fitted, "needs_of_history", ()):
+    if fitted.name == "hstu":
+        with pytest.raises(DataError, match="looks at times, and the history lacks timestamp"):
+            fitted.recommend(history=walk, k=1)
         return
     in_order = walk[[1, 2, 0]]
     assert fitted.recommend(history=in_order, k=1).table["item_id"].to_list() == [7]
@@ -95,7 +97,21 @@ def test_an_explanation_names_the_last_item_and_adds_up(fitted) -> None:
     item, score = fitted.recommend([user], k=1).table.row(0)[1::2]
     why = fitted.explain(user, item, n=99)
     assert sum(part for _, part in why.reasons) + why.rest == pytest.approx(score, rel=1e-4)
-    assert why.reasons[0][0] == (item - 1) % 20 or fitted.name == "bert4rec"
+    if fitted.name in ("sasrec", "gru4rec"):
+        assert why.reasons[0][0] == (item - 1) % 20
+    # What is left without the items is the score of a history whose items have the vector 0.
+    import torch
+
+    from reclens.models._deep.batches import group_of
+    from reclens.models._deep.reading import last_states
+
+    whole = fitted.sequences_
+    n = min(int(whole.indptr[1]), 12)
+    group = group_of(histories_of(whole), whole.indptr[[1]], np.array([n]))
+    with torch.inference_mode():
+        state = last_states(fitted._restored(), group, torch.zeros(1, n, 16)).numpy()[0]
+    nothing = dict(why.reasons)["any history"]
+    assert nothing == pytest.approx(float(state @ fitted.item_factors_[fitted._code(item, fitted.items_)]), abs=0.03)
 
 
 def test_equal_seeds_give_equal_models(cycle) -> None:
@@ -164,6 +180,69 @@ def test_users_with_one_event_are_served_and_not_learned_from(timed) -> None:
     walks = {user: [user % 5, (user + 1) % 5, (user + 2) % 5] for user in range(20)} | {99: [3]}
     model = models.SASRec(**SMALL, epochs=2, patience=0).fit(timed(walks), threads=1)
     assert model.recommend([99], k=2).table.height == 2
+
+
+def test_hstu_is_told_the_time_of_the_target(timed) -> None:
+    """After a day comes the item after the next one, else the next one: who knows the time knows the item."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(120):
+        item, at = int(rng.integers(30)), 0
+        for _ in range(10):
+            rows.append((user, item, at))
+            late = rng.random() < 0.5
+            item, at = (item + (2 if late else 1)) % 30, at + (86_400 if late else 60)
+    table = pl.DataFrame(rows, ["user_id", "item_id", "timestamp"], orient="row")
+    data = rl.read(table.with_columns(pl.from_epoch("timestamp")), duplicates="last")
+    split = rl.split.last_n(data, n=1)
+    options = SMALL | {
+        "epochs": 30,
+        "patience": 0,
+        "learning_rate": 0.01,
+        "dropout": 0.0,
+        "negatives": 7,
+        "batch_size": 16,
+    }
+    hits = {}
+    for bias in ("none", "target"):
+        model = models.HSTU(**options, time_bias=bias).fit(split.train, threads=1)
+        if bias == "target":
+            assert model.train_["context"] == "time of the last training event"
+            model = model.at(split.test.select("user_id", "timestamp"))
+        lists = model.recommend(split.test_users, k=1, exclude_seen=False)
+        hits[bias] = lists.table.join(split.test, on=["user_id", "item_id"], how="semi").height / len(split.test_users)
+    assert lists.card["train"]["context"] == "target timestamp"
+    assert hits["target"] > hits["none"] + 0.2
+    with pytest.raises(UsageError, match="do not depend on when"):
+        models.HSTU(**SMALL, epochs=1).fit(split.train, threads=1).at(split.test)
+
+
+def test_bert4rec_sees_both_sides_of_a_mask_and_not_what_it_hides() -> None:
+    import torch
+
+    from reclens.models._deep.batches import Group
+    from reclens.models._deep.bert4rec import drawn_masks
+
+    network = models.BERT4Rec(**(SMALL | {"dropout": 0.0}))._network(30).eval()
+    items = torch.tensor([[1, 2, 3, 4, 5]])
+    masked = torch.tensor([[False, False, True, False, False]])
+
+    def state(changed: int, value: int) -> torch.Tensor:
+        other = items.clone()
+        other[0, changed] = value
+        with torch.inference_mode():
+            return network(Group(items=other, lengths=torch.tensor([5])), masked=masked)[0, 2]
+
+    assert torch.equal(state(2, 3), state(2, 9)), "the hidden item itself"
+    assert not torch.allclose(state(1, 2), state(1, 9)) and not torch.allclose(state(3, 4), state(3, 9))
+    torch.manual_seed(0)
+    group = Group(items=torch.zeros(4_000, 6, dtype=torch.long), lengths=torch.tensor([6, 1, 3, 4] * 1_000))
+    drawn = drawn_masks(group, 0.2)
+    assert drawn.any(1).all() and not (drawn & ~group.mask()).any()
+    of_six = drawn[::4].float().mean(0)
+    # A place is masked alone with 1/11, and at random with 0.2; nothing at all with 0.8^6, and then the last one is.
+    assert of_six[0].item() == pytest.approx(10 / 11 * 0.2, abs=0.04)
+    assert of_six[5].item() == pytest.approx(1 / 11 + 10 / 11 * (0.2 + 0.8**6), abs=0.05)
 
 
 def test_attention_adds_up_to_one_in_every_block(cycle) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -17,12 +17,13 @@ from reclens.models._core.block import Block, top_of_scores
 from reclens.models._core.deep import DeepModel, check_share
 from reclens.models._core.factors import FactorModel, check_whole
 from reclens.models._core.form import Form, codes, numbers
+from reclens.models._core.search_space import Choice, Float, Space, Whole
 from reclens.models._core.sequences import Sequences
 
 if TYPE_CHECKING:
     from reclens.models._deep.batches import Histories
 
-__all__ = ["LOSSES", "SHARED_BY", "SequenceModel"]
+__all__ = ["LOSSES", "SHARED_BY", "AttentionModel", "SequenceModel", "attention", "histories_of", "linear", "norm"]
 
 LOSSES = ("cross_entropy", "sampled_softmax", "bce", "gbce")
 SHARED_BY = ("batch", "sequence", "position")
@@ -93,6 +94,12 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
     def _network(self, items: int) -> Any:
         """The network, untrained, for so many items."""
 
+    def _batches(self, learned: Sequences, rng: np.random.Generator) -> Iterable[Any]:
+        """The batches of an epoch."""
+        from reclens.models._deep.batches import batches_of
+
+        return batches_of(histories_of(learned), rng, batch_size=self.batch_size, max_length=self.max_length)
+
     def _loss_of(self, network: Any, batch: Any) -> Any:
         """The mean loss of a batch."""
         from reclens.models._deep.reading import next_item_loss
@@ -108,7 +115,6 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         return Loss(kind=kind, negatives=self.negatives, shared_by=shared, calibration=self.calibration)
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        from reclens.models._deep.batches import batches_of
         from reclens.models._deep.train import TrainingError, device_of, isolated
 
         self._require(train)
@@ -129,9 +135,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
             )
             self._train(
                 network,
-                lambda rng: batches_of(
-                    _histories(learned), rng, batch_size=self.batch_size, max_length=self.max_length
-                ),
+                lambda rng: self._batches(learned, rng),
                 lambda batch: self._loss_of(network, batch),
                 (lambda: self._ndcg(network, learned, held, block, goals)) if len(held) else None,
                 progress,
@@ -195,7 +199,18 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         """The states of users after their last event; those without an event have 0."""
         from reclens.models._deep.reading import read
 
-        return read(network, _histories(sequences), rows, max_length=self.max_length, factors=self.factors)
+        return read(
+            network,
+            histories_of(sequences),
+            rows,
+            max_length=self.max_length,
+            factors=self.factors,
+            until=self._until(sequences, rows),
+        )
+
+    def _until(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray | None:
+        """Seconds at which the next event of some users happens, for networks that are told."""
+        return None
 
     def _check_spread(self) -> None:
         """Refuse a network that answers everybody alike: its lists would be those of a model that is not personal."""
@@ -232,8 +247,15 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         network = self._restored()
         from reclens.models._deep.reading import attributions
 
-        sequences = _histories(block.sequences or self.sequences_)
-        own, parts = attributions(network, sequences, int(block.users[0]), item, max_length=self.max_length)
+        sequences = block.sequences or self.sequences_
+        own, parts = attributions(
+            network,
+            histories_of(sequences),
+            int(block.users[0]),
+            item,
+            max_length=self.max_length,
+            until=self._until(sequences, block.users[:1]),
+        )
         whole = float(self._scores(block)[0, item])
         ids: list[Any] = self.items_.decode(own).to_list()
         return "item", [*ids, "any history"], np.append(parts, whole - parts.sum())
@@ -259,7 +281,57 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         self.sequences_ = Sequences(indptr=self.seen_.indptr, items=arrays["order"], times=arrays["times"])
 
 
-def _histories(sequences: Sequences) -> Histories:
+@dataclass(kw_only=True)
+class AttentionModel(SequenceModel):
+    """A model of sequences whose network consists of blocks of attention.
+
+    Attributes:
+        blocks: Blocks of the network.
+        heads: Heads of attention; a divisor of ``factors``.
+    """
+
+    space: ClassVar[Mapping[str, Space]] = {
+        "factors": Whole(16, 256),
+        "learning_rate": Float(1e-4, 5e-3),
+        "dropout": Float(0.05, 0.5, log=False),
+        "blocks": Choice((1, 2, 3)),
+    }
+
+    blocks: int = 2
+    heads: int = 1
+
+    def _check(self) -> None:
+        super()._check()
+        check_whole("blocks", self.blocks, 1, 64)
+        check_whole("heads", self.heads, 1)
+        if self.factors % self.heads:
+            raise ArgumentValueError(
+                "heads", f"is {self.heads}, expected a divisor of factors = {self.factors}", of="model"
+            )
+
+    def _sizes(self, items: int) -> dict[str, Any]:
+        """The arguments of the network."""
+        own = {name: getattr(self, name) for name in ("factors", "blocks", "heads", "max_length", "dropout")}
+        return {"items": items, **own}
+
+
+def linear(name: str, width: int | str, height: int | str, *, bias: bool = True) -> dict[str, tuple[int | str, ...]]:
+    """Shapes of the parameters of a linear layer, from ``width`` to ``height`` values."""
+    return {f"{name}.weight": (height, width)} | ({f"{name}.bias": (height,)} if bias else {})
+
+
+def norm(name: str) -> dict[str, tuple[int | str, ...]]:
+    """Shapes of the parameters of a layer norm."""
+    return {f"{name}.weight": ("factors",), f"{name}.bias": ("factors",)}
+
+
+def attention(name: str) -> dict[str, tuple[int | str, ...]]:
+    """Shapes of the parameters of attention."""
+    parts = ("query", "key", "value", "out")
+    return {key: each for part in parts for key, each in linear(f"{name}.{part}", "factors", "factors").items()}
+
+
+def histories_of(sequences: Sequences) -> Histories:
     """Sequences as networks read them."""
     from reclens.models._deep.batches import Histories
 

@@ -11,7 +11,7 @@ from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.errors import DataError
 from reclens.schema import ITEM, TIMESTAMP, USER, Vocabulary
 
-__all__ = ["Sequences"]
+__all__ = ["Sequences", "seconds_of"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -34,7 +34,7 @@ class Sequences:
     def of_training(cls, train: Dataset, users: Vocabulary, items: Vocabulary) -> Sequences:
         """The sequences of the training data, which has timestamps."""
         table = train.interactions
-        times = _seconds(table[TIMESTAMP], "the interactions")
+        times = seconds_of(table[TIMESTAMP], "the interactions")
         return cls._sorted(users.encode(table[USER]), items.encode(table[ITEM]), times, len(users), len(items))
 
     @classmethod
@@ -59,7 +59,7 @@ class Sequences:
             before: The sequences of the training data, and the row of each user there, -1 for none. Items that are in
                 them stay where they are, and what is new follows.
         """
-        times = _seconds(history[TIMESTAMP], "history") if TIMESTAMP in history.columns else None
+        times = seconds_of(history[TIMESTAMP], "history") if TIMESTAMP in history.columns else None
         fresh = cls._sorted(rows, columns, times, n_rows, n_items)
         if before is None:
             return fresh
@@ -121,7 +121,7 @@ class Sequences:
         return UserItemMatrix(indptr, indices.astype(np.int32), np.ones(len(indices), np.float32), n_items)
 
 
-def _seconds(times: pl.Series, source: str) -> np.ndarray:
+def seconds_of(times: pl.Series, source: str) -> np.ndarray:
     """Times as seconds since 1970, float64; where one is missing, the earliest of all."""
     if times.dtype == pl.Datetime or times.dtype == pl.Date:
         times = times.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6

@@ -83,7 +83,9 @@ class Batch:
         )
 
 
-def batches_of(histories: Histories, rng: np.random.Generator, *, batch_size: int, max_length: int) -> Iterator[Batch]:
+def batches_of(
+    histories: Histories, rng: np.random.Generator, *, batch_size: int, max_length: int, shifted: bool = True
+) -> Iterator[Batch]:
     """One epoch: every user with two events or more, once, in random order.
 
     Args:
@@ -91,20 +93,22 @@ def batches_of(histories: Histories, rng: np.random.Generator, *, batch_size: in
         rng: Draws the order.
         batch_size: Users of a batch.
         max_length: Events of a sequence that are used: the last ones, and one more as the last target.
+        shifted: Whether events 1 … m - 1 of a user are the input, and events 2 … m the targets; else all of them are
+            both.
 
     Yields:
-        The batches: events 1 … m - 1 of a user are the input, and events 2 … m the targets.
+        The batches.
     """
-    lengths = np.minimum(np.diff(histories.indptr) - 1, max_length)
-    able = rng.permutation(np.flatnonzero(lengths > 0))
+    step = int(shifted)
+    lengths = np.minimum(np.diff(histories.indptr) - step, max_length)
+    able = rng.permutation(np.flatnonzero(np.diff(histories.indptr) > 1))
     for start in range(0, len(able), batch_size):
         users = able[start : start + batch_size]
         users = users[np.argsort(lengths[users], kind="stable")]
         groups, targets, rows = [], [], []
         for part in np.array_split(np.arange(len(users)), min(_GROUPS, len(users))):
             own = users[part]
-            # The last event of a user is a target alone.
-            groups.append(group_of(histories, histories.indptr[own + 1] - 1, lengths[own]))
+            groups.append(group_of(histories, histories.indptr[own + 1] - step, lengths[own]))
             places = _places(histories.indptr[own + 1], lengths[own])
             real = places >= 0
             targets.append(histories.items[places[real]])

@@ -67,11 +67,11 @@ class Loss:
         if self.shared_by == "batch":
             drawn = torch.randint(len(items), (n,), device=device)
             return (hidden @ items[drawn].T).masked_fill(drawn == targets[:, None], -torch.inf)
-        sequences = int(rows.max()) + 1
         if self.shared_by == "sequence":
-            drawn = torch.randint(len(items), (sequences, n), device=device)[rows]
-        else:
-            drawn = torch.randint(len(items), (len(targets), n), device=device)
+            drawn = torch.randint(len(items), (int(rows.max()) + 1, n), device=device)
+            logits = _shared_logits(hidden, items[drawn], rows)
+            return logits.masked_fill(drawn[rows] == targets[:, None], -torch.inf)
+        drawn = torch.randint(len(items), (len(targets), n), device=device)
         size = max(1, _CHUNK // (n * hidden.shape[1]))
         parts = [
             # The vectors of drawn items would fill memory: they are gathered again in the backward pass.
@@ -79,6 +79,16 @@ class Loss:
             for at in (slice(start, start + size) for start in range(0, len(targets), size))
         ]
         return torch.cat(parts).masked_fill(drawn == targets[:, None], -torch.inf)
+
+
+def _shared_logits(hidden: torch.Tensor, negatives: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Products of the states of each sequence with its own negatives, shape (sequences, n, d): one product each."""
+    counts = torch.bincount(rows, minlength=len(negatives))
+    order = torch.argsort(rows, stable=True)
+    places = torch.empty_like(rows)
+    places[order] = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows[order]]
+    padded = hidden.new_zeros(len(negatives), int(counts.max()), hidden.shape[1]).index_put((rows, places), hidden)
+    return torch.bmm(padded, negatives.transpose(1, 2))[rows, places]
 
 
 def _own_logits(hidden: torch.Tensor, items: torch.Tensor, drawn: torch.Tensor) -> torch.Tensor:

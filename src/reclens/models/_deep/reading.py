@@ -27,7 +27,12 @@ def next_item_loss(network: nn.Module, batch: Batch, criterion: Callable[..., to
 
 
 def last_states(network: nn.Module, group: Group, embedded: torch.Tensor | None = None) -> torch.Tensor:
-    """The state after the last event of each sequence, shape (n, d)."""
+    """The state from which the next item of each sequence is predicted, shape (n, d).
+
+    It is the one after the last event, unless the network has ``next_states``, as BERT4Rec does.
+    """
+    if hasattr(network, "next_states"):
+        return network.next_states(group, embedded)
     states = network(group) if embedded is None else network(group, embedded)
     return states[torch.arange(len(group.lengths), device=group.lengths.device), group.lengths - 1]
 
@@ -39,7 +44,6 @@ def read(
     *,
     max_length: int,
     factors: int,
-    state: Callable[[nn.Module, Group], torch.Tensor] = last_states,
     until: np.ndarray | None = None,
 ) -> np.ndarray:
     """States of some users after their last event, float32, shape (n, d); 0 for those without an event.
@@ -50,7 +54,6 @@ def read(
         rows: The users.
         max_length: Events that are read: the last ones.
         factors: The d of the states.
-        state: Gives the states of a group.
         until: Seconds at which the next event of each of them happens; None where the network does not ask.
     """
     lengths = np.minimum(np.diff(histories.indptr)[rows], max_length)
@@ -64,7 +67,7 @@ def read(
             some = order[start : start + size]
             later = None if until is None else until[some]
             group = group_of(histories, histories.indptr[rows[some] + 1], lengths[some], later)
-            vectors[some] = state(network, group.to(device)).float().cpu().numpy()
+            vectors[some] = last_states(network, group.to(device)).float().cpu().numpy()
     return vectors
 
 
@@ -75,7 +78,6 @@ def attributions(
     item: int,
     *,
     max_length: int,
-    state: Callable[..., torch.Tensor] = last_states,
     until: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What each event of a user adds to the score of an item, by integrated gradients.
@@ -91,13 +93,16 @@ def attributions(
     lengths, ends = np.full(_STEPS, n), np.full(_STEPS, end)
     group = group_of(histories, ends, lengths, None if until is None else np.full(_STEPS, until[0]))
     points, weights = np.polynomial.legendre.leggauss(_STEPS)
+    # Norms turn states quickly where the vectors are near 0: more points are taken there, at squares.
+    roots = (points + 1) / 2
+    points, weights = roots**2, weights * roots
     table = network.items.weight.detach()
     vectors = table[torch.from_numpy(own.astype(np.int64))]
-    steps = torch.from_numpy(((points + 1) / 2).astype(np.float32))
+    steps = torch.from_numpy(points.astype(np.float32))
     embedded = (steps[:, None, None] * vectors).requires_grad_()  # (steps, n, d)
-    scores = state(network, group, embedded) @ table[item]
+    scores = last_states(network, group, embedded) @ table[item]
     slopes = torch.autograd.grad(scores.sum(), embedded)[0]
-    mean = torch.einsum("s,snd->nd", torch.from_numpy((weights / 2).astype(np.float32)), slopes)
+    mean = torch.einsum("s,snd->nd", torch.from_numpy(weights.astype(np.float32)), slopes)
     return own, (mean * vectors).sum(1).numpy().astype(np.float64)
 
 

@@ -152,10 +152,10 @@ class Hybrid(Recommender):
 def seen_cells(block: Block) -> tuple[np.ndarray, np.ndarray]:
     """Row in the block and code of every item in the histories of its users, int64 and int32."""
     lengths = block.lengths()
-    return np.repeat(np.arange(len(lengths)), lengths), block.seen.indices[seen_places(block)]
+    return np.repeat(np.arange(len(lengths)), lengths), block.seen.indices[_seen_places(block)]
 
 
-def seen_places(block: Block) -> np.ndarray:
+def _seen_places(block: Block) -> np.ndarray:
     """Place in ``block.seen`` of every item in the histories of its users, int64."""
     lengths = block.lengths()
     starts = block.seen.indptr[np.maximum(block.users, 0)]
@@ -221,7 +221,7 @@ def _recode(block: Block, codes: np.ndarray, items: Vocabulary) -> Block:
     seen = UserItemMatrix(indptr, codes[cells[known]], ones, len(items))
     ordered = block.sequences
     if ordered is not None:  # in the rows of the block, as ``seen`` now is
-        places = seen_places(block)
+        places = _seen_places(block)
         own = codes[ordered.items[places]]
         times = None if ordered.times is None else ordered.times[places][own >= 0]
         ordered = Sequences(indptr=indptr, items=own[own >= 0], times=times)
