@@ -128,7 +128,7 @@ class HSTU(_Moments, AttentionModel):
         finally:
             self._learned = self._goal_times = None
         if self.time_bias == "target":
-            self.train_ = {**self.train_, "context": "time of the last training event"}
+            self.train_ = {**self.train_, "context": "last training timestamp"}
 
     def _vectors(self, block: Block) -> np.ndarray:
         if block.from_history and self.time_bias != "none":

@@ -207,7 +207,7 @@ def test_hstu_is_told_the_time_of_the_target(timed) -> None:
     for bias in ("none", "target"):
         model = models.HSTU(**options, time_bias=bias).fit(split.train, threads=1)
         if bias == "target":
-            assert model.train_["context"] == "time of the last training event"
+            assert model.train_["context"] == "last training timestamp"
             model = model.at(split.test.select("user_id", "timestamp"))
         lists = model.recommend(split.test_users, k=1, exclude_seen=False)
         hits[bias] = lists.table.join(split.test, on=["user_id", "item_id"], how="semi").height / len(split.test_users)
