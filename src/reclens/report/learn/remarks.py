@@ -115,6 +115,26 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_repair": "answer.toml: {pipeline} has no setting {key!r} that can be {seen}.",
     "repair_too_weak": "answer.toml: the change of {pipeline} wins back {seen} % of what was lost, expected at least "
     "{least} %.",
+    "no_models": "answer.toml has no tables [models.NAME] with the parameters of each model.",
+    "too_few_models": "answer.toml has the models {seen}, expected at least {least}, and {baseline} among them.",
+    "architecture_not_allowed": "answer.toml: the model {seen} is not one of {expected}.",
+    "parameter_not_allowed": "answer.toml: {key} of {model} is {seen}, expected a text, or a number up to {most}.",
+    "no_model": "A model cannot be fitted: {error}",
+    "no_lists": "lists.csv has the columns {seen}, expected model, user_id, rank and item_id.",
+    "no_place": "lists.csv, line {line}: {seen} is no place in the list of a model of answer.toml.",
+    "lists_of_another": "lists.csv: fitted again with its parameters, {model} shares {seen} % of the places, expected "
+    "at least {least} %; {repeated} items are there twice.",
+    "no_row": "answer.toml: [table.{model}] has {seen} for {metric}, expected a difference and two ends.",
+    "wrong_difference": "answer.toml: {metric} of {model} differs by {seen}, which is not what its lists give.",
+    "wrong_paired_interval": "answer.toml: from {low} to {high} is not the 95 % interval of the paired difference of "
+    "{model} in {metric}.",
+    "wrong_front": "answer.toml: pareto is {seen}. A model is on the front if no other one is as good in both metrics, "
+    "and better in one.",
+    "no_claims": "answer.toml: expected {claims} claims, each with two models of yours, one of {relations}, one of "
+    "{metrics}, and a segment.",
+    "claims_alike": "answer.toml: two claims are about the same, or one of {metrics} is in none.",
+    "no_doubt": "answer.toml: no claim says {expected}, and there is a pair of which that is so.",
+    "claim_fails": "answer.toml: the claim that {claim} does not hold{hidden}.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 
