@@ -133,10 +133,10 @@ def fitted_lists(split: Split, model: str, parameters: Mapping[str, Any]) -> dic
         warnings.simplefilter("ignore")  # short lists are lists too
         fitted = build(model, {"model": model, **parameters}).fit(split.train)
         found = fitted.recommend(split.users["user_id"], k=LENGTH).table
-    return in_order(found)
+    return _in_order(found)
 
 
-def in_order(rows: pl.DataFrame) -> dict[int, list[int]]:
+def _in_order(rows: pl.DataFrame) -> dict[int, list[int]]:
     """User -> items by rank."""
     lists: dict[int, list[int]] = {}
     for user, item in rows.sort("user_id", "rank").select("user_id", "item_id").iter_rows():
