@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:
 
 
 def test_home_says_what_the_newest_exploration_found(open_page: Any, tmp_path: Path) -> None:
-    world = planted_space("hole", strength=0.05, n_items=300, n_users=100, clusters=4)
+    world = planted_space("duplicates", strength=0.05, n_items=300, n_users=100, clusters=4)
     found = run(world.items, world.lists, world.truth, users=world.users, store=world.store, remedies=False)
     place = Workspace(tmp_path)
     place.save(found, "mine")
@@ -77,6 +78,10 @@ def test_home_says_what_the_newest_exploration_found(open_page: Any, tmp_path: P
     assert overall_sentence(found) in shown
     grave = [finding_sentence(found, each) for each in found.findings if each.severity != "note"]
     assert grave and all(each in shown for each in grave[:3])
+    titled = replace(world.items, attributes=pl.DataFrame({"title": [f"Film {each}" for each in world.items.ids]}))
+    place.save(titled, found.card["space"])
+    example = next(each for each in found.findings if each.severity != "note" and each.examples).examples[0]
+    assert f"Film {example}" in words(open_page("home", folder=tmp_path)), "items are called by their titles"
     place.save(found, "newer")
     (tmp_path / "exploration" / "newer" / "exploration.npz").write_bytes(b"cut off")
     assert "Left out" in words(open_page("home", folder=tmp_path))

@@ -16,7 +16,8 @@ from reclens.evaluation import Evaluation
 from reclens.explore.result import Exploration
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
-from reclens.report.explore.sentences import finding_sentence, overall_sentence
+from reclens.report.explore.map_page import titles_by_id
+from reclens.report.explore.sentences import NO_TITLES, finding_sentence, overall_sentence
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
@@ -82,11 +83,12 @@ def _explored(workspace: Workspace, newest: str | None) -> None:
     found: Exploration = store.load(workspace, "exploration", newest)
     st.subheader("Explored")
     st.markdown(f"**{plain(overall_sentence(found))}**")
-    grave = [finding_sentence(found, each) for each in found.findings if each.severity != "note"]
+    spaces = [name for name in store.names(workspace, "space") if name == found.card["space"]]
+    kept = next(iter(readable(workspace, "space", spaces)), None)
+    titles = NO_TITLES if kept is None else titles_by_id(store.load(workspace, "space", kept))
+    grave = [finding_sentence(found, each, titles) for each in found.findings if each.severity != "note"]
     bullets(grave[:_EXPLORED])
     more(grave[_EXPLORED:], label=f"{len(grave) - _EXPLORED:,} more findings", key="explored")
-    space = found.card["space"]
-    kept = space if space in store.names(workspace, "space") else None
     lead("See them on the map", "explore", {"space": kept}, icon=":material/map:", key="explored")
 
 

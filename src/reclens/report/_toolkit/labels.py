@@ -38,17 +38,19 @@ def label_sides(
     line: Sequence[str] = (),
     *,
     intervals: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    first: Sequence[float] | None = None,
 ) -> list[str | None]:
     """A side for the label of each dot; None where any would touch another dot, another label or the line.
 
     Dots keep their order when a chart gets wider, and the height of a chart is fixed: boxes that are apart on a phone,
     the left one belonging to the left dot, stay apart. Where there is no room for all, dots on the right have theirs:
-    they have the most of what the chart is about.
+    they have the most of what the chart is about, unless told otherwise.
 
     Args:
         dots: Label, x and y of each.
         line: Labels of the dots that a line joins, in its order.
         intervals: Ends of intervals that the axes span too, across and up.
+        first: How much the label of each dot is wanted, where that is not the place to the right.
 
     Returns:
         Names among :data:`SIDES`.
@@ -61,7 +63,8 @@ def label_sides(
     joined = [(at_name[one], at_name[other]) for one, other in pairwise(line)]
     labels: list[Box] = []
     sides: list[str | None] = [None] * len(dots)
-    for at in sorted(range(len(dots)), key=lambda at: -across[at]):
+    wanted = across if first is None else first
+    for at in sorted(range(len(dots)), key=lambda at: -wanted[at]):
         label = dots[at][0]
         others = [*labels, *(spot for number, spot in enumerate(spots) if number != at)]
         side = next((name for name in SIDES if _stands(at, label, name, (across, up), others, joined)), None)

@@ -10,6 +10,7 @@ from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
 from reclens.report._toolkit.format import percent, sentence
+from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_colour, severity_marks
 from reclens.report.audit.sentences import claim, ratio_text, verdict_text
@@ -28,10 +29,6 @@ __all__ = [
     "stage_rows",
 ]
 
-_NAMED: Final = 8
-"""Groups that are named beside their dots: those farthest from parity."""
-_APART: Final = (0.16, 0.05)
-"""How far apart two names have to be, across and up, as a share of the axes: nearer ones would lie on each other."""
 _CURVES: Final = {"shown": "lists", "owned": "what users had"}
 STAGES: Final = {
     "catalogue": "catalogue",
@@ -96,8 +93,9 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
         return None
     most = max(max(row["merit"], row["high"] or row["value"]) for row in rows)
     axis = alt.Axis(format="%")
-    x = alt.X("merit:Q", title=f"share of the {STAGES[against]}", axis=axis, scale=alt.Scale(domain=[0, most]))
-    y = alt.Y("value:Q", title="share of the exposure", axis=axis, scale=alt.Scale(domain=[0, most]))
+    scale = alt.Scale(domain=[0, most], nice=False, padding=EDGE)
+    x = alt.X("merit:Q", title=f"share of the {STAGES[against]}", axis=axis, scale=scale)
+    y = alt.Y("value:Q", title="share of the exposure", axis=axis, scale=scale)
     line = alt.Chart(alt.Data(values=[{"merit": 0, "value": 0}, {"merit": most, "value": most}]))  # type: ignore[arg-type]
     _name(rows, most)
     base = base_of(rows, height=300)
@@ -106,11 +104,10 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
         line.mark_line(strokeWidth=1, color="var(--ink)", strokeDash=[4, 3]).encode(x=x, y=y),
         base.mark_point(size=80, filled=True, opacity=1).encode(x=x, y=y, tooltip="tip:N", **marks),
     ]
-    for side, align, shift in (("right", "left", 9), ("left", "right", -9)):
-        if any(row["named"] == side for row in rows):
-            named = base.transform_filter(alt.datum.named == side)
-            text = named.mark_text(align=align, dx=shift, fontSize=12, color="var(--ink)")
-            layers.append(text.encode(x=x, y=y, text="group:N"))
+    for side in dict.fromkeys(row["named"] for row in rows if row["named"]):
+        named = base.transform_filter(alt.datum.named == side)
+        text = named.mark_text(fontSize=12, color="var(--ink)", **SIDES[side])
+        layers.append(text.encode(x=x, y=y, text="group:N"))
     if any(row["low"] is not None for row in rows):
         layers.insert(1, base.mark_rule(strokeWidth=2).encode(x=x, y="low:Q", y2="high:Q", color=marks["color"]))
     return alt.layer(*layers)
@@ -118,16 +115,11 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
 
 def _name(rows: Sequence[dict[str, Any]], most: float) -> None:
     """Choose the side of its point for the name of each group, the farthest from parity first, without overlaps."""
-    taken: list[tuple[float, float, str]] = []
-    for row in rows:
-        row["named"] = ""
-    for row in sorted(rows, key=lambda row: -abs(row["value"] - row["merit"]))[:_NAMED]:
-        across, up = row["merit"] / most, row["value"] / most
-        for side in ("left", "right") if across > 0.75 else ("right", "left"):
-            if not any(on == side and abs(across - x) < _APART[0] and abs(up - y) < _APART[1] for x, y, on in taken):
-                row["named"] = side
-                taken.append((across, up, side))
-                break
+    dots = [(row["group"], row["merit"], row["value"]) for row in rows]
+    far = [abs(row["value"] - row["merit"]) for row in rows]
+    sides = label_sides(dots, intervals=((0.0, most), (0.0, most)), first=far)
+    for row, side in zip(rows, sides, strict=True):
+        row["named"] = side
 
 
 def stage_rows(audit: Audit, attribute: str) -> list[dict[str, Any]]:

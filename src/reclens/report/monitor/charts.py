@@ -37,6 +37,8 @@ _HALF: Final = 0.26
 _WIDEST: Final = 1.7
 """Half-widths of the band at which a line is cut off."""
 _DAYS: Final = 28
+_LABEL: Final = 32
+"""Letters of a label that have room beside a row: a longer name is cut, and its value is not."""
 _SMALL, _TINY = 0.05, 0.005
 """Shares below which an axis has one decimal, and two."""
 _TONES: Final[Mapping[str, str]] = {
@@ -129,7 +131,9 @@ def _distance(row: Mapping[str, Any]) -> float | None:
 
 def _row_label(key: SeriesKey, now: Mapping[str, Any] | None) -> str:
     name = indicator_name(key.indicator) if key.slice == "all" else slice_text(key)
-    return f"{name}  {value_text(key.indicator, now['value'])}" if now is not None else name
+    value = "" if now is None else f"  {value_text(key.indicator, now['value'])}"
+    room = _LABEL - len(value)
+    return f"{name if len(name) <= room else f'{name[: room - 1].rstrip()}…'}{value}"
 
 
 def _today(day: Health, key: SeriesKey, now: Mapping[str, Any] | None, at: int) -> dict[str, Any]:
