@@ -116,7 +116,17 @@ def stores(rows: int, dimension: int, queries: int) -> list[dict[str, Any]]:
         found.append(row("LanceDB, flat", kept("lance", index=False), ask))
     if importlib.util.find_spec("chromadb"):
         found.append(row("Chroma, HNSW", lambda: chroma(ids, vectors), lambda each: of_chroma(each, asked)))
-    return [{"rows": rows, "dimension": dimension, **each} for each in found]
+    ours = found[2]
+    return [
+        {
+            "rows": rows,
+            "dimension": dimension,
+            **each,
+            "query_cpu_of_ours": round(each["query_cpu_ms"] / ours["query_cpu_ms"], 1),
+            "build_cpu_of_ours": round(each["build_cpu_s"] / ours["build_cpu_s"], 2),
+        }
+        for each in found
+    ]
 
 
 def chroma(ids: list[str], vectors: np.ndarray) -> Any:

@@ -21,14 +21,8 @@ pytest.importorskip("sklearn", reason="needs scikit-learn: pip install 'reclens[
 
 
 @pytest.fixture(scope="session")
-def umap():
-    """The library, where the extra is installed."""
-    return pytest.importorskip("umap", reason="needs umap-learn: pip install 'reclens[explore]'")
-
-
-@pytest.fixture(scope="session")
-def drawn(umap, planted, clean_graph):
-    """The one map that is drawn by UMAP."""
+def drawn(planted, clean_graph):
+    """A map by UMAP."""
     return umap_map(planted().items, clean_graph, seed=3)
 
 
@@ -194,10 +188,10 @@ def test_labels_of_attributes_and_of_nothing(planted, space_of) -> None:
     assert set(name_regions(cluster_space(listed, count=1), listed, attributes=["genres"]).names) == {"a · b · c"}
 
 
-def test_a_map_without_the_library_says_what_to_install(monkeypatch, planted, clean_graph) -> None:
-    monkeypatch.setitem(sys.modules, "umap", None)
+def test_clusters_without_the_library_say_what_to_install(monkeypatch, planted, clean_graph, drawn) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.cluster", None)
     with pytest.raises(MissingExtraError, match=r"reclens\[explore\]"):
-        umap_map(planted().items, clean_graph)
+        cluster_map(drawn.points, planted().items, clean_graph)
 
 
 def test_a_grown_catalogue_keeps_its_old_points(planted, space_of) -> None:
@@ -221,12 +215,13 @@ def test_a_copy_of_an_old_item_lands_on_it(space_of) -> None:
     assert np.allclose(extend_map(known, grown).points[50], known.points[7], atol=0.1)
 
 
-def test_umap_is_as_good_as_the_librarys_own(umap, drawn, planted, clean_graph) -> None:
+def test_umap_is_as_good_as_the_librarys_own(drawn, planted, clean_graph) -> None:
+    """``UMAP(metric="cosine")`` of umap-learn 0.5.12 on this space, as the mean of six seeds: a trustworthiness of
+    0.9834, a continuity of 0.9878, and 0.417 of the neighbours kept. Ours differs by 0.0005 between seeds."""
     space = planted().items
-    ours = map_quality(space, drawn.points, sample=500)
-    first = map_quality(space, pca_map(space).points, sample=500)
-    assert ours.trustworthiness > 0.93 > first.trustworthiness and ours.kept > 2 * first.kept
-    assert drawn.settings == {"seed": 3, "neighbours": 15, "epochs": 500, "min_distance": 0.1}
+    ours = map_quality(space, drawn.points)
+    assert ours.trustworthiness > 0.9834 - 3 * 0.0005 and ours.kept > 0.417 and ours.continuity > 0.9878 - 3 * 0.0005
+    assert drawn.settings == {"seed": 3, "neighbours": 15, "epochs": 300, "min_distance": 0.1}
     regions = name_regions(cluster_map(drawn.points, space, clean_graph), space)
     assert purity(regions.fine, space.attributes["topic"]).purity > 0.9
     topics = [
@@ -234,11 +229,36 @@ def test_umap_is_as_good_as_the_librarys_own(umap, drawn, planted, clean_graph) 
     ]
     named = [topic in name for topic, name in zip(topics, regions.names, strict=True)]
     assert np.mean(named) >= 0.9
+
+
+def test_umap_says_what_is_out_of_range(planted, clean_graph) -> None:
+    space = planted().items
     with pytest.raises(UsageError, match="another space"):
         umap_map(space.take(np.arange(100)), clean_graph)
+    with pytest.raises(UsageError, match=r"shape \(5, 2\), expected \(1,500, 2\)"):
+        umap_map(space, clean_graph, start=np.zeros((5, 2)))
+    for name, value in (("min_distance", 1.5), ("min_distance", -0.1), ("epochs", 0)):
+        with pytest.raises(UsageError, match=f"{name}.*is {value}"):
+            umap_map(space, clean_graph, **{name: value})
 
 
-def test_a_map_is_made_once(umap, drawn, planted, clean_graph, tmp_path, monkeypatch) -> None:
+def test_umap_leaves_a_line(space_of) -> None:
+    """Vectors of one dimension start on a line, and the map has two."""
+    space = space_of(np.array([[1.0], [-1.0]] * 20))
+    points = umap_map(space, neighbour_graph(space, k=3)).points
+    assert (points.std(axis=0) > 0.1).all()
+
+
+def test_umap_resembles_the_start(planted, clean_graph) -> None:
+    """A map that starts from another one keeps its sides: up stays up, left stays left."""
+    space = planted().items
+    first = umap_map(space, clean_graph, seed=1).points
+    mirrored = np.column_stack([-first[:, 0], first[:, 1]])
+    again = umap_map(space, clean_graph, seed=2, start=mirrored).points
+    assert all(np.corrcoef(mirrored[:, at], again[:, at])[0, 1] > 0.9 for at in range(2))
+
+
+def test_a_map_is_made_once(drawn, planted, clean_graph, tmp_path, monkeypatch) -> None:
     from reclens.explore import project
 
     calls = []

@@ -40,11 +40,7 @@ def space_of(workspace: Workspace, name: str, split: str) -> EmbeddingSpace:
 
 
 def placed(space: EmbeddingSpace, method: MapMethod) -> PointMap:
-    """Return the positions of a space's items on a map.
-
-    Raises:
-        MissingExtraError: If the method is UMAP and it is not installed.
-    """
+    """Return the positions of a space's items on a map."""
     return _placed(space, method, space.revision)
 
 

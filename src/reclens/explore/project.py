@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
-from reclens.engine import Progress, need, quiet
-from reclens.errors import DataError, UsageError
+from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.explore.exact import top_k
+from reclens.explore.layout import lay_out, pair_weights
 from reclens.explore.neighbours import NeighbourGraph
 from reclens.explore.space import EmbeddingSpace
 from reclens.files import write_bytes
@@ -26,11 +26,11 @@ __all__ = ["Method", "PointMap", "extend_map", "kept_map", "pca_map", "umap_map"
 
 Method = Literal["pca", "umap", "extended"]
 
-_FEW: Final = 10_000
-_EPOCHS: Final = (500, 200)
-"""Rounds of the layout of up to so many points, and of more: what UMAP takes by itself."""
-_WIDTH: Final = 10.0
-"""Largest coordinate of the start, which is what UMAP gives its own starts."""
+_ROWS: Final = 4_096
+_WIDTH, _NOISE = 10.0, 1e-4
+"""Largest coordinate of the start, and the noise that is added to it: those that umap-learn takes."""
+_LAYOUT: Final = 2
+"""Version of the layout, which is part of the name of a kept map."""
 _NEIGHBOURS: Final = 5
 
 
@@ -43,8 +43,7 @@ class PointMap(Tabular):
         points: Shape (n, 2), float32. Distances across the map, and the axes, mean nothing by themselves.
         method: How it was made: principal components, UMAP, or an older map with new points put in.
         revision: Of the space.
-        settings: What the method was told: ``seed`` (None: fast, over all cores, and another map each time),
-            ``neighbours``, ``epochs``.
+        settings: Arguments of the method: ``seed``, ``neighbours``, ``epochs``, ``min_distance``.
     """
 
     ids: pl.Series
@@ -76,12 +75,15 @@ def pca_map(space: EmbeddingSpace) -> PointMap:
     References:
         Pearson (1901), On lines and planes of closest fit to systems of points in space.
     """
-    unit = space.unit
+    from scipy.linalg import eigh
+
+    unit, d = space.unit, space.dimension
     mean = unit.mean(axis=0, dtype=np.float64)
-    total = unit.T.astype(np.float64) @ unit if unit.shape[1] else np.zeros((0, 0))
-    values, directions = np.linalg.eigh(total / len(unit) - np.outer(mean, mean))
-    chosen = directions[:, np.argsort(-values, kind="stable")[:2]]
-    points = unit @ chosen - mean @ chosen
+    parts = (unit[part.start : part.stop] for part in chunk_ranges(len(unit), _ROWS))
+    total = sum(LocalEngine().map(lambda part: (part.T @ part).astype(np.float64), parts), np.zeros((d, d)))
+    _, directions = eigh(total / len(unit) - np.outer(mean, mean), subset_by_index=[max(d - 2, 0), d - 1])
+    chosen = directions[:, ::-1]
+    points = unit @ chosen.astype(np.float32) - (mean @ chosen)
     if points.shape[1] < 2:
         points = np.column_stack([points, np.zeros(len(points))])
     signs = np.sign(points[np.abs(points).argmax(axis=0), [0, 1]])
@@ -97,74 +99,59 @@ def umap_map(
     space: EmbeddingSpace,
     graph: NeighbourGraph,
     *,
-    seed: int | None = 0,
+    seed: int = 0,
     min_distance: float = 0.1,
-    epochs: int | None = None,
+    epochs: int = 300,
     start: np.ndarray | None = None,
+    threads: int | None = None,
     progress: Progress = quiet,
 ) -> PointMap:
     """UMAP of the graph of neighbours, from a start of principal components.
 
+    The layout is compiled here and runs on all cores; umap-learn is not needed. It differs from umap-learn in two ways.
+    A point sees the others where they were before the round, so that the result is the same for any number of threads.
+    And it moves only in its own turn: in umap-learn both ends of a pair move in each turn of either, which attracts
+    twice as much, and takes more rounds to keep as many neighbours.
+
     Args:
         space: The vectors.
         graph: Their neighbours: computed once, and not again here.
-        seed: Of the layout, which then runs on one core and is the same each time on one machine; None is fast: it runs
-            on all cores, and is another map each time.
-        min_distance: How near points may come on the map.
-        epochs: Rounds of the layout; None for 500 up to 10,000 points, and 200 beyond.
+        seed: Of the draws. The same seed gives the same map on one machine.
+        min_distance: How near points may come on the map, from 0 to 1.
+        epochs: Rounds of the layout, 1 or more.
         start: Shape (n, 2), such as an older map that this one should resemble; None for principal components.
-        progress: Called before and after: UMAP does not say how far it is.
+        threads: How many; None for one a core. The result is the same.
+        progress: Called as rounds are done.
 
     Raises:
-        MissingExtraError: If umap-learn is not installed.
-        UsageError: If the graph belongs to another space, or the start has another shape.
+        UsageError: If the graph belongs to another space, the start has another shape, or a number is out of range.
 
     References:
         McInnes, Healy and Melville (2018), UMAP: uniform manifold approximation and projection.
     """
-    umap = need("umap", extra="explore")
     if graph.revision != space.revision:
         raise UsageError("the graph belongs to another space: make it of this one.")
     if start is not None and start.shape != (len(space), 2):
         raise UsageError(f"the start has the shape {start.shape}, expected ({len(space):,}, 2).")
+    if not 0 <= min_distance <= 1:
+        raise ArgumentValueError("min_distance", f"is {min_distance}, expected 0 to 1")
+    if epochs < 1:
+        raise ArgumentValueError("epochs", f"is {epochs}, expected 1 or more")
     first = pca_map(space).points if start is None else start
     first = first * (_WIDTH / max(float(np.abs(first).max()), 1e-12))
-    near, apart = _with_itself(graph)
-    epochs = epochs or _EPOCHS[len(space) > _FEW]
-    progress("UMAP", 0, 1)
-    with warnings.catch_warnings():
-        # It says of a graph without an index that new points cannot be put in: they are, by `extend_map`.
-        warnings.simplefilter("ignore", UserWarning)
-        model = umap.UMAP(
-            n_neighbors=near.shape[1],
-            min_dist=min_distance,
-            n_epochs=epochs,
-            init=first.astype(np.float32),
-            precomputed_knn=(near, apart, None),
-            force_approximation_algorithm=True,
-            metric="cosine",
-            random_state=seed,
-            n_jobs=1 if seed is not None else -1,
-            low_memory=True,
-        )
-        points = model.fit_transform(space.unit)
-    progress("UMAP", 1, 1)
-    settings = {"seed": seed, "neighbours": graph.k, "epochs": epochs, "min_distance": min_distance}
-    return PointMap(
-        ids=space.ids,
-        points=np.ascontiguousarray(points, np.float32),
-        method="umap",
-        revision=space.revision,
-        settings=settings,
+    # Points that start on one line would have no force away from it.
+    first = first + np.random.default_rng(seed).normal(0, _NOISE, first.shape)
+    points = lay_out(
+        pair_weights(graph),
+        first,
+        min_distance=min_distance,
+        epochs=epochs,
+        seed=seed,
+        threads=threads,
+        progress=progress,
     )
-
-
-def _with_itself(graph: NeighbourGraph) -> tuple[np.ndarray, np.ndarray]:
-    """Neighbours and distances in the format of UMAP: each point comes first, at distance 0."""
-    own = np.arange(len(graph), dtype=np.int32)[:, None]
-    apart = np.where(graph.rows >= 0, 1 - np.nan_to_num(graph.similarities, nan=-1.0), np.inf)
-    near = np.hstack([own, graph.rows]).astype(np.int32)
-    return near, np.hstack([np.zeros((len(own), 1)), np.maximum(apart, 0)]).astype(np.float32)
+    settings = {"seed": seed, "neighbours": graph.k, "epochs": epochs, "min_distance": min_distance}
+    return PointMap(ids=space.ids, points=points, method="umap", revision=space.revision, settings=settings)
 
 
 def extend_map(known: PointMap, space: EmbeddingSpace, *, neighbours: int = _NEIGHBOURS) -> PointMap:
@@ -210,8 +197,8 @@ def kept_map(
         progress: Called as work goes on.
         options: As for :func:`umap_map`, but ``start``.
     """
-    told = json.dumps({"revision": space.revision, "k": graph.k, "exact": graph.exact, **options}, sort_keys=True)
-    key = hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+    told = {"revision": space.revision, "k": graph.k, "exact": graph.exact, "layout": _LAYOUT, **options}
+    key = hashlib.blake2b(json.dumps(told, sort_keys=True).encode(), digest_size=8).hexdigest()
     path = Path(folder) / f"map-{key}.npz"
     if path.exists():
         try:

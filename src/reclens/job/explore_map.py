@@ -40,9 +40,6 @@ def map_of(
         workspace: Workspace that caches the maps.
         seed: Seed of UMAP.
         progress: Called to report progress.
-
-    Raises:
-        MissingExtraError: If UMAP is requested and not installed.
     """
     if method == "pca":
         return pca_map(space)

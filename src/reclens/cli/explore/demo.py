@@ -29,7 +29,7 @@ def demo(
     ] = None,
     reading: Reading = NOTHING,
     map_by: Annotated[
-        str | None, typer.Option("--map", help="pca or umap; umap if it is installed and this is omitted.")
+        str | None, typer.Option("--map", help="pca or umap; umap if scikit-learn is installed and this is omitted.")
     ] = None,
     workspace: WorkspaceOption = Path("workspace"),
     seed: SeedOption = 0,
@@ -62,7 +62,7 @@ def demo(
         raise UsageError("--ratings is given without --data: name the catalogue that they are about.")
     if ratings is None:
         reading.refuse_all("no --ratings are read")
-    chosen = map_by or ("umap" if find_spec("umap") else "pca")
+    chosen = map_by or ("umap" if find_spec("sklearn") else "pca")
     if chosen not in MAPS:
         raise UnknownNameError("--map", chosen, MAPS)
     place = Workspace(workspace)
