@@ -1,6 +1,6 @@
 """How often a check of the learning path lets an answer pass: the right one, and each wrong one that is shipped.
 
-python benchmarks/rates_learn.py --seeds 1000:1100
+python benchmarks/rates_learn.py --seeds 1000:1100 --processes 1
 """
 
 from __future__ import annotations
@@ -19,15 +19,23 @@ RIGHT = "right"
 
 def passes(code: str, name: str, seed: int) -> dict[str, float]:
     """Whether the check finds nothing wrong with an answer of a learner, the right one or a wrong one by its name."""
+    return {"passes": _all_answers(code, seed)[name]}
+
+
+@cache
+def _all_answers(code: str, seed: int) -> dict[str, float]:
+    """Each answer of an exercise for a learner: with one process, what was drawn for the learner is drawn once."""
     exercise = _exercise(code)
-    write = exercise.solve if name == RIGHT else exercise.wrong[name]
     draw = Draw(seed << 64, code)
+    found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         exercise.write_data(draw, folder)
-        write(draw, folder)
-        answer = {file: (folder / file).read_text(encoding="utf-8") for file in exercise.files}
-    return {"passes": float(next(iter(exercise.judge(answer, draw)), None) is None)}
+        for name, write in {RIGHT: exercise.solve, **exercise.wrong}.items():
+            write(draw, folder)
+            answer = {file: (folder / file).read_text(encoding="utf-8") for file in exercise.files}
+            found[name] = float(next(iter(exercise.judge(answer, draw)), None) is None)
+    return found
 
 
 @cache

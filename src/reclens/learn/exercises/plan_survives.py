@@ -119,7 +119,7 @@ def _unfit(plan: Plan) -> Iterator[Remark]:
     if not plan.hypothesis.strip():
         yield Remark("no_hypothesis")
     if plan.unit != "user_id" or plan.cluster is not None:
-        yield Remark("unit_of_plan", {"unit": plan.unit, "cluster": plan.cluster or "none"})
+        yield Remark("unit_of_plan", {"unit": plan.unit, "cluster": plan.cluster or ""})
     if plan.days is None or plan.days % WEEK or not WEEK <= plan.days <= BLOCK:
         yield Remark("days_of_plan", {"seen": str(plan.days), "most": BLOCK})
     if plan.sequential is not None or len(plan.arms) != 2 or plan.triggered is not None:

@@ -171,11 +171,8 @@ def _numbers_of_readouts(draw: Draw) -> frozenset[float]:
     found: set[float] = set()
     for name, test in finished_tests(draw).items():
         record = read_experiment(load_plan(tomllib.loads(plan_text(name))), test.log, events=True).record()
-        found |= {abs(each) for part in _QUOTED for each in _values(record[part])}
+        found |= {abs(each) for each in _values(record)}
     return frozenset(found | {100 * each for each in found})
-
-
-_QUOTED: Final = ("units", "decisions", "effects", "trust_checks", "adjustments", "caveats", "novelty", "cumulative")
 
 
 def _values(held: Any) -> Iterator[float]:

@@ -60,13 +60,13 @@ REMARKS: Final[Mapping[str, str]] = {
     "unsupported_verdict": "answer.toml: the verdict {seen} is not what the interval supports.",
     "no_plan": "plan.toml is refused: {error}",
     "no_hypothesis": "plan.toml has no hypothesis: what is expected, and why.",
-    "unit_of_plan": "plan.toml: unit is {unit} and cluster is {cluster}. The shop assigns users, so users are what is "
-    "compared: expected user_id, and no cluster.",
+    "unit_of_plan": "plan.toml: unit is {unit!r} and cluster is {cluster!r}. The shop assigns users, so users are "
+    "what is compared: expected user_id, and no cluster.",
     "days_of_plan": "plan.toml: days is {seen}, expected whole weeks, up to {most} days.",
     "not_two_arms": "plan.toml: expected two arms, all users and one look at the end.",
     "power_of_plan": "plan.toml: power is {seen}, expected at least {least}.",
-    "roles_of_plan": "plan.toml has {primary} primary metrics and {guardrails} guardrails, expected one and at least "
-    "one.",
+    "roles_of_plan": "plan.toml: expected one primary metric and at least one guardrail, seen {primary} and "
+    "{guardrails}.",
     "metric_of_plan": "plan.toml: the metric {metric} is to be of kind mean, better when higher, and to use these "
     "columns alone: {columns}.",
     "covariate_of_plan": "plan.toml: a covariate of {metric} is no column from before the test.",
@@ -116,7 +116,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "repair_too_weak": "answer.toml: the change of {pipeline} wins back {seen} % of what was lost, expected at least "
     "{least} %.",
     "no_models": "answer.toml has no tables [models.NAME] with the parameters of each model.",
-    "too_few_models": "answer.toml has the models {seen}, expected at least {least}, and {baseline} among them.",
+    "too_few_models": "answer.toml has tables [models.NAME] of {seen}, expected at least {least}, one of them "
+    "{baseline}.",
     "architecture_not_allowed": "answer.toml: the model {seen} is not one of {expected}.",
     "parameter_not_allowed": "answer.toml: {key} of {model} is {seen}, expected a text, or a number up to {most}.",
     "no_model": "A model cannot be fitted: {error}",
