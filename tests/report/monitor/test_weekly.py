@@ -242,7 +242,7 @@ def test_the_overview_puts_every_series_into_its_band(watched: ModuleType) -> No
 
 def test_the_value_of_a_series_with_a_long_name_is_not_cut() -> None:
     label = charts._row_label(SeriesKey("mrr"), {"value": 0.4171})
-    assert label.startswith("Reciprocal rank of") and label.endswith("…  0.4171") and len(label) <= 32
+    assert label.startswith("Reciprocal rank of") and label.endswith("…  41.71%") and len(label) <= 32
 
 
 def test_a_series_without_values_has_no_chart(watched: ModuleType) -> None:
