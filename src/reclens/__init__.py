@@ -21,6 +21,7 @@ Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_pred
 Experiment                ``experiment`` (plan, size, assign, read), ``world`` (users whose behaviour is known),
                           ``lab`` (studies in it)
 Audit                     ``audit`` (who and what is treated worse, by how much, and how sure that is)
+Watch                     ``monitor`` (every day: is the recommender well, and if not, where and why)
 Explore                   ``explore`` (vectors of items and users: what a recommender reaches, and what it never finds)
 Learn                     ``learn`` (exercises on data of one's own that the machine checks)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         learn,
         metrics,
         models,
+        monitor,
         pipeline,
         report,
         stats,
@@ -111,6 +113,7 @@ __all__ = [
     "metric",
     "metrics",
     "models",
+    "monitor",
     "pipeline",
     "profile",
     "read",
@@ -170,6 +173,7 @@ _HOMES: Final = {
     "metric": "reclens.metrics.registry:metric",
     "metrics": "reclens.metrics:",
     "models": "reclens.models:",
+    "monitor": "reclens.monitor:",
     "profile": "reclens.data.profile:profile",
     "read": "reclens.data.read.tables:read",
     "read_complete_journey": "reclens.data.read.complete_journey:read_complete_journey",

@@ -103,11 +103,13 @@ def test_days_after_a_corrected_one_are_judged_again(shop: Path, today: date, im
     later = today + timedelta(days=1)
     written(shop, today, impressions(today, rate=0.02))
     written(shop, later, impressions(later))
-    run(shop, today)
-    run(shop, later)
+    assert run(shop, today).again == run(shop, later).again == ()
+    assert run(shop, today).again == ()  # nothing changed
     written(shop, today, impressions(today))
-    done = run(shop, today)
+    said: list[str] = []
+    done = run(shop, today, say=said.append)
     assert [each.day for each in done.days] == [today, later]
+    assert done.again == (later,) and f"reclens monitor backfill --from {later} --to {later}" in said[-1]
     # As if the log had been right from the start; what is held against clicks of the past was measured before.
     other = shop.parent.parent / "other" / "monitor"
     shutil.copytree(shop, other, ignore=shutil.ignore_patterns("incidents", "published", str(today), str(later)))
@@ -115,6 +117,58 @@ def test_days_after_a_corrected_one_are_judged_again(shop: Path, today: date, im
     for mine, theirs in zip(done.days, clean.days, strict=True):
         same = pl.col("indicator") != "novelty"
         assert_frame_equal(mine.detections.filter(same), theirs.detections.filter(same))
+    # With the days that the run named, everything is.
+    (mine,) = backfill(Project(shop), *done.again * 2, workspace=Workspace(shop.parent)).days
+    assert_frame_equal(mine.detections, clean.days[1].detections)
+
+
+FAULTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str, set[str]]] = {
+    "a new column": (lambda log: log.with_columns(note=pl.lit("x")), "passed", set()),
+    "a new feature": (lambda log: log.with_columns(pl.lit(1.5).alias("feature.price")), "passed", set()),
+    "a column is gone": (lambda log: log.drop("surface"), "passed", set()),
+    "a column that is needed is gone": (lambda log: log.drop("position"), "errored", {"readable"}),
+    "another type": (
+        lambda log: log.with_columns(position=pl.lit("first")),
+        "failed",
+        {"types", "in_range", "not_null"},
+    ),
+    "a type that says the same": (lambda log: log.with_columns(pl.col("position").cast(pl.String)), "passed", set()),
+    "ten times the traffic": (lambda log: pl.concat([log] * 10), "passed", set()),
+    "a tenth of the traffic": (lambda log: log[::10], "failed", {"volume_low"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_log_that_changes_its_shape(fault: str, shop: Path, today: date, impressions: Impressions) -> None:
+    change, state, blocking = FAULTS[fault]
+    written(shop, today, change(impressions(today)))
+    (day,) = run(shop, today).days
+    assert day.gate.state == state
+    failed = {each.code for each in day.gate.checks if each.blocking and each.state in ("failed", "errored")}
+    assert blocking <= failed and bool(failed) == (state != "passed")
+    kinds = {each.kind for each in store_of(Project(shop)).list()}
+    assert ("gate" in kinds) == (state != "passed")
+    if state == "passed":
+        return
+    # A day that cannot be trusted is not judged, and the one after it is as usual.
+    assert set(day.detections["state"]) <= {"silenced", "no_value", "warming_up"}
+    later = today + timedelta(days=1)
+    written(shop, later, impressions(later))
+    (after,) = run(shop, later).days
+    assert after.gate.state == "passed" and after.alerts.filter(indicator="ctr").is_empty()
+
+
+def test_a_calendar_of_holidays(shop: Path, today: date, impressions: Impressions) -> None:
+    settings = shop / "monitor.toml"
+    settings.write_text(settings.read_text().replace('system = "shop"', 'system = "shop"\ncalendar = "days.ics"'))
+    written(shop, today, impressions(today, rate=0.02))
+    with pytest.raises(UsageError, match="cannot be read"):
+        run(shop, today)
+    assert today not in Project(shop).days()
+    event = f"BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:{today:%Y%m%d}\nEND:VEVENT\nEND:VCALENDAR\n"
+    (shop / "days.ics").write_text(event)
+    (day,) = run(shop, today).days
+    assert set(day.detections["state"]) <= {"excluded", "no_value"} and day.incidents == ()
 
 
 def test_a_day_without_data_silences_its_symptoms(shop: Path, today: date, impressions: Impressions) -> None:
@@ -186,19 +240,21 @@ def test_of_two_runs_at_once_one_waits_or_says_so(shop: Path, today: date, impre
     assert released.is_set() and Workspace(shop.parent).load("health", f"shop-{today}").gate.state == "passed"
 
 
-def test_a_full_disk_leaves_the_day_as_it_was(
-    shop: Path, today: date, impressions: Impressions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of the size of files")
+@pytest.mark.parametrize("size", [1, 3_000, 12_000])
+def test_a_disk_that_is_full_at_any_file(size: int, shop: Path, today: date, impressions: Impressions) -> None:
+    """No file can grow beyond a size: the smaller it is, the earlier a run ends."""
+    import resource
+
     written(shop, today, impressions(today))
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("reclens.files.os.fsync", full)
-        with pytest.raises(WorkspaceError, match="No space left"):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        with pytest.raises(WorkspaceError, match=r"cannot be written|File too large"):
             run(shop, today)
-    assert today not in Project(shop).days() and not Workspace(shop.parent).list("health") and told(shop) == []
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert told(shop) == [] and not [*shop.rglob(".writing-*")]
     assert run(shop, today).days[0].gate.state == "passed" and len(told(shop)) == 1
 
 

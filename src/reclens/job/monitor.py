@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from reclens.job.monitor_tell import settle, tell, to_tell
 from reclens.job.monitor_week import is_last_of_week, write_week, write_weeks
 from reclens.monitor.day import DayRun, run_day, run_days
 from reclens.monitor.detect import detect
+from reclens.monitor.gate import HISTORY
 from reclens.monitor.health import Health, health_name, stands
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.outbox import Delivery
@@ -45,6 +47,7 @@ class MonitorRun(Tabular):
         notices: Notices of the run.
         deliveries: Delivery status of each receiver.
         reports: The weekly reports that were written.
+        again: Later days that were measured beside what the day was before; run them again, by a backfill.
         seconds: Step -> seconds.
     """
 
@@ -52,6 +55,7 @@ class MonitorRun(Tabular):
     notices: tuple[Notice, ...] = ()
     deliveries: tuple[Delivery, ...] = ()
     reports: tuple[Path, ...] = ()
+    again: tuple[date, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -81,7 +85,8 @@ def run_monitor(
 ) -> MonitorRun:
     """Run one day: measure, judge, store, report and notify.
 
-    Later days that were already run are judged again, because they depend on it.
+    Later days that were already run are judged again, because they depend on it. If the data of the day changed, those
+    that were measured beside it are named: their distributions, new users and items, and gates knew the old data.
 
     Args:
         project: The monitor.
@@ -101,6 +106,7 @@ def run_monitor(
         UsageError: If the settings are wrong.
     """
     rules_of(project.settings)  # a wrong name is said before the work
+    project.holidays  # noqa: B018 - and so is a calendar that cannot be read
     tools = tools_of(project)
     started = time.monotonic()
 
@@ -108,6 +114,7 @@ def run_monitor(
         say(f"[{time.monotonic() - started:5.1f} s] {text}")
 
     with project.lock(wait=wait):
+        old = _left(project, day)
         [ran] = _measured(project, [day], tools)
         step(f"{day}: {ran.series.height:,} values, data gate {ran.gate.state.replace('_', ' ')}")
         days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
@@ -123,11 +130,18 @@ def run_monitor(
             if each.sent or each.problem:
                 step(_delivered(each))
         notices = to_tell(project, notices)
+        again = () if _left(project, day) == old else _beside(project, day)
+        if again:
+            step(
+                f"the data of {day} changed: run the days that were measured beside it again, by "
+                f"reclens monitor backfill --from {again[0]} --to {again[-1]}"
+            )
     return MonitorRun(
         days=tuple(days),
         notices=tuple(notices),
         deliveries=tuple(told),
         reports=tuple(reports),
+        again=again,
         seconds=dict(ran.seconds),
     )
 
@@ -218,6 +232,25 @@ def _measured(project: Project, days: Sequence[date], tools: Tools, progress: Pr
     return found
 
 
+def _left(project: Project, day: date) -> dict[str, str]:
+    """What a day leaves to later ones: a hash of each file that they read, which a repeated run writes to the byte."""
+    found: dict[str, str] = {}
+    for name in ("bins.parquet", "cells.parquet", "items.parquet", "users.parquet", "gate.json"):
+        place = project.day_folder(day) / name
+        if place.is_file():
+            found[name] = sha256(place.read_bytes()).hexdigest()
+    return found
+
+
+def _beside(project: Project, day: date) -> tuple[date, ...]:
+    """The later days that were run and look at this one."""
+    about = project.settings
+    reach = day + timedelta(days=max(about.reference.days, about.log.cold_days, HISTORY))
+    start, end = about.reference.start, about.reference.end
+    fixed = start is not None and end is not None and start <= day <= end
+    return tuple(each for each in project.days() if day < each and (fixed or each <= reach))
+
+
 def judge(
     project: Project, first: date, last: date, *, workspace: Workspace, synthetic: bool = False
 ) -> tuple[list[Health], list[Notice]]:
@@ -259,7 +292,7 @@ def _judged(project: Project, store: IncidentStore, days: Sequence[date]) -> tup
         start=days[0],
         end=days[-1],
         annotations=notes,
-        holidays=settings.holidays,
+        holidays=project.holidays,
         failed=failed,
         options=options_of(settings),
     )

@@ -27,7 +27,7 @@ from reclens.schema import ITEM, RECEIVED, REQUEST, TIMESTAMP, USER
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["CHECKS", "check_day", "checks_of_gate", "state_of", "unreadable"]
+__all__ = ["CHECKS", "HISTORY", "check_day", "checks_of_gate", "state_of", "unreadable"]
 
 CHECKS: Final = (
     "readable",
@@ -46,7 +46,7 @@ CHECKS: Final = (
 )
 """Codes of the checks, in the order in which they run."""
 
-_HISTORY: Final = 28
+HISTORY: Final = 28
 _LEAST_HOURLY: Final = 50
 """Rows an hour from which an hour without any is strange."""
 
@@ -304,7 +304,7 @@ def _kept(code: str, step: Callable[[], Iterator[DataCheck]], settings: GateSett
 
 def _cards(project: Project, day: date) -> list[DayCard]:
     """Cards of previous days with rows, the latest first."""
-    first = day - timedelta(days=_HISTORY)
+    first = day - timedelta(days=HISTORY)
     cards = [project.card(each) for each in reversed(project.days()) if first <= each < day]
     return [each for each in cards if each is not None and each["rows"]]
 

@@ -267,7 +267,7 @@ def reference_days(project: Project, day: date) -> list[date]:
 
 def _unusual_days(project: Project) -> set[date]:
     """Exceptional days for the whole log: holidays, annotated incidents, and suppressed days."""
-    found = set(project.settings.holidays)
+    found = set(project.holidays)
     for each in Annotations(project.notes).list():
         if each.dimension is None and (each.suppress or each.kind in ("holiday", "incident")):
             found |= {each.start + timedelta(days=at) for at in range((each.end - each.start).days + 1)}

@@ -36,6 +36,7 @@ from reclens.drafts import sweep
 from reclens.errors import NameTakenError, WorkspaceError
 from reclens.files import made_folder, write_bytes, write_text
 from reclens.monitor.cards import DayCard
+from reclens.monitor.holidays import read_calendar
 from reclens.monitor.records import SERIES, GateResult
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings, load_monitor_settings
 
@@ -74,6 +75,16 @@ class Project:
     def settings(self) -> MonitorSettings:
         """The settings in ``monitor.toml``."""
         return load_monitor_settings(self.folder)
+
+    @cached_property
+    def holidays(self) -> frozenset[date]:
+        """The exceptional days: those of the settings, and of the calendar that they name.
+
+        Raises:
+            UsageError: If the calendar cannot be read.
+        """
+        calendar = self.settings.calendar
+        return frozenset(self.settings.holidays) | (read_calendar(self.place(calendar)) if calendar else frozenset())
 
     def place(self, path: str | Path) -> Path:
         """Resolve a path of the settings relative to the folder."""

@@ -293,7 +293,8 @@ class MonitorSettings(Checked, Section):
         marts: What makes the marts.
         indicators: Name of an indicator -> its settings.
         detect: Detection.
-        holidays: Exceptional days.
+        holidays: Exceptional days, which are neither judged nor learned from.
+        calendar: Path of a calendar of more of them (``.ics``), such as the public holidays of a country.
         notify: Notices.
         report: The weekly report.
     """
@@ -308,6 +309,7 @@ class MonitorSettings(Checked, Section):
     indicators: Mapping[str, IndicatorSettings] = Field(default_factory=dict)
     detect: DetectSettings = DetectSettings()
     holidays: tuple[date, ...] = ()
+    calendar: str | None = None
     notify: NotifySettings = NotifySettings()
     report: ReportSettings = ReportSettings()
 
