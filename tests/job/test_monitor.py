@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -19,31 +16,17 @@ from polars.testing import assert_frame_equal
 from reclens.errors import NameTakenError, UnknownNameError, UsageError, WorkspaceError
 from reclens.export.rows import health_rows
 from reclens.export.schema import DAILY_HEALTH
-from reclens.job.monitor import MonitorRun, backfill, replay, run_monitor
+from reclens.job.monitor import backfill, replay, run_monitor
 from reclens.job.monitor_check import check_run, yesterday
 from reclens.job.monitor_inputs import notes_of, place_of, rules_of, store_of
 from reclens.job.monitor_people import act
 from reclens.job.monitor_tell import to_tell, words_of
-from reclens.job.monitor_week import last_of_week, weekly_reports
+from reclens.job.monitor_week import last_of_week
 from reclens.monitor.project import Project
 from reclens.workspace import Workspace
+from shop_runs import run, told, written
 
 Impressions = Callable[..., pl.DataFrame]
-
-
-def written(shop: Path, day: date, log: pl.DataFrame) -> Path:
-    place = shop / "log" / f"{day}.parquet"
-    log.write_parquet(place)
-    return place
-
-
-def run(shop: Path, day: date, **how: Any) -> MonitorRun:
-    return run_monitor(Project(shop), day, workspace=Workspace(shop.parent), **how)
-
-
-def told(shop: Path) -> list[dict[str, Any]]:
-    place = shop / "notices.jsonl"
-    return [json.loads(line) for line in place.read_text().splitlines()] if place.exists() else []
 
 
 def test_a_day_that_went_well(shop: Path, today: date, impressions: Impressions) -> None:
@@ -122,42 +105,6 @@ def test_days_after_a_corrected_one_are_judged_again(shop: Path, today: date, im
     assert_frame_equal(mine.detections, clean.days[1].detections)
 
 
-FAULTS: dict[str, tuple[Callable[[pl.DataFrame], pl.DataFrame], str, set[str]]] = {
-    "a new column": (lambda log: log.with_columns(note=pl.lit("x")), "passed", set()),
-    "a new feature": (lambda log: log.with_columns(pl.lit(1.5).alias("feature.price")), "passed", set()),
-    "a column is gone": (lambda log: log.drop("surface"), "passed", set()),
-    "a column that is needed is gone": (lambda log: log.drop("position"), "errored", {"readable"}),
-    "another type": (
-        lambda log: log.with_columns(position=pl.lit("first")),
-        "failed",
-        {"types", "in_range", "not_null"},
-    ),
-    "a type that says the same": (lambda log: log.with_columns(pl.col("position").cast(pl.String)), "passed", set()),
-    "ten times the traffic": (lambda log: pl.concat([log] * 10), "passed", set()),
-    "a tenth of the traffic": (lambda log: log[::10], "failed", {"volume_low"}),
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_log_that_changes_its_shape(fault: str, shop: Path, today: date, impressions: Impressions) -> None:
-    change, state, blocking = FAULTS[fault]
-    written(shop, today, change(impressions(today)))
-    (day,) = run(shop, today).days
-    assert day.gate.state == state
-    failed = {each.code for each in day.gate.checks if each.blocking and each.state in ("failed", "errored")}
-    assert blocking <= failed and bool(failed) == (state != "passed")
-    kinds = {each.kind for each in store_of(Project(shop)).list()}
-    assert ("gate" in kinds) == (state != "passed")
-    if state == "passed":
-        return
-    # A day that cannot be trusted is not judged, and the one after it is as usual.
-    assert set(day.detections["state"]) <= {"silenced", "no_value", "warming_up"}
-    later = today + timedelta(days=1)
-    written(shop, later, impressions(later))
-    (after,) = run(shop, later).days
-    assert after.gate.state == "passed" and after.alerts.filter(indicator="ctr").is_empty()
-
-
 def test_a_calendar_of_holidays(shop: Path, today: date, impressions: Impressions) -> None:
     settings = shop / "monitor.toml"
     settings.write_text(settings.read_text().replace('system = "shop"', 'system = "shop"\ncalendar = "days.ics"'))
@@ -184,47 +131,6 @@ def test_a_day_without_data_silences_its_symptoms(shop: Path, today: date, impre
     assert store_of(Project(shop)).list()[0].status == "resolved"
 
 
-def test_a_half_written_file_is_a_gate_that_did_not_pass(shop: Path, today: date, impressions: Impressions) -> None:
-    place = written(shop, today, impressions(today))
-    place.write_bytes(place.read_bytes()[:-200])
-    (day,) = run(shop, today).days
-    assert day.gate.state == "errored" and day.detections.is_empty()
-
-
-STEPS = ("measured", "judged", "incidents", "kept", "published", "week", "queued", "accepted", "sent")
-"""Where ``kill_steps.py`` kills a run."""
-
-
-def test_a_run_that_is_killed_anywhere_and_run_again_is_the_same(
-    shop: Path, today: date, impressions: Impressions, tmp_path: Path, repository: Path
-) -> None:
-    written(shop, today, impressions(today, rate=0.02))
-    folders = {step: tmp_path / step for step in (*STEPS, "whole")}
-    for folder in folders.values():
-        shutil.copytree(shop.parent, folder / "workspace")
-    script = repository / "tests" / "job" / "kill_steps.py"
-    command = [sys.executable, str(script), str(tmp_path), today.isoformat(), *STEPS]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert killed.stdout.split() == list(STEPS), killed.stderr
-    found = {}
-    for step, folder in folders.items():
-        place = folder / "workspace" / "monitor"
-        run(place, today)
-        lines = [{name: line[name] for name in ("title", "text", "message_id")} for line in told(place)]
-        incidents = [(each.id, each.status, each.days, each.effect) for each in store_of(Project(place)).list()]
-        kept = Workspace(folder / "workspace").load("health", f"shop-{today}")
-        text = json.dumps(lines).replace(str(folder), "")
-        found[step] = (
-            text,
-            incidents,
-            kept.detections.to_dicts(),
-            [page.name for page in weekly_reports(Project(place))],
-        )
-        assert not [*folder.rglob(".writing-*")] and len({line["message_id"] for line in lines}) == len(lines) == 2
-    for step in STEPS:
-        assert found[step] == found["whole"], step
-
-
 def test_of_two_runs_at_once_one_waits_or_says_so(shop: Path, today: date, impressions: Impressions) -> None:
     written(shop, today, impressions(today))
     project, released = Project(shop), threading.Event()
@@ -238,24 +144,6 @@ def test_of_two_runs_at_once_one_waits_or_says_so(shop: Path, today: date, impre
         assert not released.wait(0.2)
     waiting.join(30)
     assert released.is_set() and Workspace(shop.parent).load("health", f"shop-{today}").gate.state == "passed"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of the size of files")
-@pytest.mark.parametrize("size", [1, 3_000, 12_000])
-def test_a_disk_that_is_full_at_any_file(size: int, shop: Path, today: date, impressions: Impressions) -> None:
-    """No file can grow beyond a size: the smaller it is, the earlier a run ends."""
-    import resource
-
-    written(shop, today, impressions(today))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-        with pytest.raises(WorkspaceError, match=r"cannot be written|File too large"):
-            run(shop, today)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert told(shop) == [] and not [*shop.rglob(".writing-*")]
-    assert run(shop, today).days[0].gate.state == "passed" and len(told(shop)) == 1
 
 
 def test_a_receiver_that_is_down_gets_everything_once_and_in_order(
@@ -403,27 +291,3 @@ def test_a_kept_day_leads_to_its_monitor(shop: Path, today: date, impressions: I
     run_monitor(Project(shop), today, workspace=Workspace(tmp_path / "other"))
     other = Workspace(tmp_path / "other")
     assert place_of(other.load("health", f"shop-{today}").project, other) == shop.resolve()
-
-
-def test_readers_find_whole_tables_while_a_run_writes(shop: Path, today: date, impressions: Impressions) -> None:
-    written(shop, today, impressions(today))
-    run(shop, today)
-    stop, broken = threading.Event(), list[BaseException]()
-
-    def read() -> None:
-        while not stop.is_set():
-            try:
-                frame = pl.read_parquet(shop / "published" / "detections.parquet")
-                assert frame["day"].to_list() == [today] * frame.height and frame.height
-                assert Workspace(shop.parent).load("health", f"shop-{today}").day == today
-            except BaseException as error:
-                broken.append(error)
-                return
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    for _ in range(2):
-        run(shop, today)
-    stop.set()
-    reader.join()
-    assert not broken

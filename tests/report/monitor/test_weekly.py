@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
 import pytest
 
 from reclens.monitor.health import History
@@ -72,6 +73,14 @@ def test_the_report_is_small_opens_offline_and_escapes_what_people_wrote(report:
     assert r"\<b\>on home" in report.markdown
     assert "Synthetic data." in page
     assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
+
+
+def test_the_report_counts_the_rows_of_the_log(week: Week) -> None:
+    rows = week.numbers.head(2).with_columns(
+        indicator=pl.Series(["traffic", "feature_nulls"]), n=pl.Series([140_000, 560_000])
+    )
+    text = build_weekly_report(replace(week, numbers=rows)).markdown
+    assert "7 days · 2 indicators · 140,000 impressions" in text and "560,000 impressions" not in text
 
 
 @pytest.mark.browser
@@ -156,7 +165,10 @@ def test_incidents_in_words(watched: ModuleType) -> None:
     snoozed = replace(drop, snoozed_until=date(2026, 3, 12))
     assert status_sentence(snoozed) == "Open; no notices until 12 Mar 2026."
     assert why_sentences(drop) == [
-        "Home (surface) makes 97% of the change over all: -1.31% by its own value, +0.04% by its share of the traffic.",
+        (
+            "97% of the change over all came from home (surface): -1.31% by its own value, "
+            "+0.04% by its share of the traffic."
+        ),
         "With it moved Click-through rate and NDCG of clicked lists.",
         "First suspects: a deploy on those days and another version of the model.",
     ]

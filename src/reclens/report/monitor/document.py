@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from reclens.monitor.records import Incident, SeriesKey
+from reclens.monitor.records import OVERALL, Incident, SeriesKey
 from reclens.monitor.week import HISTORY, Week
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
 from reclens.report._toolkit.format import count_of
@@ -52,11 +52,12 @@ def build_weekly_report(week: Week) -> RenderedDocument:
         DocumentPart(title="What to look at next", points=tuple(next_steps(week)), ordered=True),
         _slices(week),
     ]
-    traffic = week.numbers["n"].max()
+    counted = (count_of(len(week.gates), "day"), count_of(week.numbers["indicator"].n_unique(), "indicator"))
+    # Other indicators may count a row of the log more than once, or leave it out.
+    rows = week.numbers.filter((pl.col("indicator") == "traffic") & (pl.col("dimension") == OVERALL))["n"]
     return write_document(
         title=f"Health of {week.system}, {days_text(week.first, week.last)}",
-        subject=f"{count_of(len(week.gates), 'day')} · {count_of(week.numbers['indicator'].n_unique(), 'indicator')} · "
-        f"{traffic or 0:,} impressions",
+        subject=" · ".join([*counted, *(f"{n:,} impressions" for n in rows)]),
         heading="What happened",
         summary=week_sentences(week),
         parts=[each for each in parts if each is not None],

@@ -168,7 +168,7 @@ def why_sentences(incident: Incident) -> list[str]:
     for row in incident.contributions[:1]:
         where = slice_text(SeriesKey(name, row["dimension"], row["slice"]))
         found.append(
-            f"{sentence(where)} makes {percent(row['share'], 0)} of the change over all: "
+            f"{percent(row['share'], 0)} of the change over all came from {where}: "
             f"{value_text(name, row['rate'], signed=True)} by its own value, "
             f"{value_text(name, row['mix'], signed=True)} by its share of the traffic."
         )

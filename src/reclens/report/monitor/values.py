@@ -96,15 +96,16 @@ def value_text(indicator: str, value: float | None, *, signed: bool = False) -> 
     """A value with its unit.
 
     Example:
-        >>> value_text("moons", 3.14159), value_text("moons", None)
-        ('3.142', '–')
+        >>> value_text("moons", 3.14159), value_text("moons", None), value_text("list_length", 7.9999)
+        ('3.142', '–', '8')
     """
     if value is None or value != value:
         return NOTHING
     if is_share(indicator):
         return percent(value, 2, signed=signed)
     if is_count(indicator):
-        return f"{value:{'+' if signed else ''},.{0 if abs(value) >= _WHOLE or value.is_integer() else 1}f}"
+        shown = round(value, 0 if abs(value) >= _WHOLE else 1) + 0.0  # never -0
+        return f"{shown:{'+' if signed else ''},.{0 if shown.is_integer() else 1}f}"
     unit = unit_of(indicator)
     return f"{format_number(value, signed=signed)}{f' {unit}' if unit else ''}"
 
@@ -121,12 +122,12 @@ def change_text(value: float | None, before: float | None) -> str:
 
     Example:
         >>> change_text(0.04, 0.05), change_text(0.04, 0.0), change_text(None, 1.0), change_text(0.2, 0.001)
-        ('-20.0%', '–', '–', '> +999%')
+        ('-20.0%', '–', '–', '>+999%')
     """
     if value is None or not before:
         return NOTHING
     change = value / before - 1
-    return f"> {percent(_MOST, 0, signed=True)}" if change > _MOST else percent(change, 1, signed=True)
+    return f">{percent(_MOST, 0, signed=True)}" if change > _MOST else percent(change, 1, signed=True)
 
 
 def day_text(day: date) -> str:
