@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import tomllib
@@ -214,3 +215,28 @@ def test_every_download_is_named_by_one_function() -> None:
     """What draws a button of its own would not say that its data are synthetic."""
     sources = {each.name: each.read_text(encoding="utf-8") for each in Path(widgets.__file__).parent.rglob("*.py")}
     assert [name for name, text in sources.items() if "st.download_button(" in text] == ["widgets.py"]
+
+
+MESSAGES = {"caption", "error", "info", "markdown", "subheader", "success", "title", "toast", "warning", "write"}
+
+
+def _bare(node: ast.AST) -> Iterator[ast.AST]:
+    """The calls of ``str`` in an argument that are in no call of ``plain``."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        if node.func.id == "plain":
+            return
+        if node.func.id == "str":
+            yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _bare(child)
+
+
+def test_the_text_of_an_error_is_no_markdown() -> None:
+    """It quotes what was asked for: an address typed as the id of a user was a live link."""
+    found = []
+    for file in sorted(Path(widgets.__file__).parent.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            shown = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in MESSAGES
+            if shown and any(True for each in node.args for _ in _bare(each)):
+                found.append(f"{file.name}:{node.lineno}")
+    assert not found, f"put the text into plain(): {found}"

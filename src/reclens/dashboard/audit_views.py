@@ -98,7 +98,7 @@ def _strength(name: str, strengths: list[float], chosen: float) -> float:
 
 def _price(trial: Trial, metric: str, where: str) -> None:
     """Draw three numbers: the cost, the gap that is closed, and whether closing it harms both sides."""
-    st.caption(f"{charts_trials.trial_name(trial)}, {where}")
+    st.caption(plain(f"{charts_trials.trial_name(trial)}, {where}"))
     cells = (
         (f"{metric} lost", f"{trial.accuracy_lost.value:+.4f}", between(trial.accuracy_lost)),
         ("Gap closed", percent(trial.share_closed, 0), between(trial.gap_closed)),

@@ -10,7 +10,7 @@ import streamlit as st
 from reclens.dashboard import seen, store
 from reclens.dashboard.colours import system_colours, theme
 from reclens.dashboard.phone import draw_cards, wide
-from reclens.dashboard.widgets import choose, choose_many, empty
+from reclens.dashboard.widgets import choose, choose_many, empty, plain
 from reclens.errors import WorkspaceError
 from reclens.report import Table
 from reclens.report._toolkit.static_theme import PAPER
@@ -137,7 +137,7 @@ def _annotate(notes: Notes, runs: list[str], written: dict[str, Note]) -> None:
             try:
                 notes.write("evaluation", run, tags=tags, text=text)
             except WorkspaceError as error:
-                st.error(str(error), icon=":material/error:")
+                st.error(plain(str(error)), icon=":material/error:")
             else:
                 st.rerun()
 

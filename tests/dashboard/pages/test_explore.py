@@ -66,6 +66,9 @@ def test_what_a_user_has_and_is_shown(workspace: Workspace, space: str) -> None:
 def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:
     app = open_page("explore", space=space, lists="small-ease", user="nobody")
     assert "user nobody has no history and no list" in words(app)
+    hostile = open_page("explore", space=space, lists="small-ease", user="http://evil.example/x")
+    (said,) = (each.value for each in hostile.warning)
+    assert "evil" in said and "://" not in said.replace("\\", ""), "what is typed stays text"
 
 
 def test_home_says_what_the_newest_exploration_found(open_page: Any, tmp_path: Path) -> None:

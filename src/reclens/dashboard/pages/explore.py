@@ -117,7 +117,7 @@ def _map(
             try:
                 user = spaces.user_columns(workspace, space, chosen["split"], chosen["system"], asked)
             except DataError as error:
-                st.warning(str(error), icon=":material/person_off:")
+                st.warning(plain(str(error)), icon=":material/person_off:")
     key = (space.revision, *map(str, chosen.values()), *user)
     rows = show_map(spaces.packed(found, space, beside, user, key), key="map-of-points")
     if rows:
