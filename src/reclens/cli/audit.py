@@ -13,6 +13,7 @@ from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption, writable, writable_pair
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import significant, whole
 
 if TYPE_CHECKING:
     from reclens.job.audit import AuditJobResult
@@ -104,10 +105,12 @@ def plan(
     output.emit(plan_table(found))
     small = sum(each.small for each in found.gaps)
     if small:
-        output.say(f"{small:,} of {len(found.gaps):,} groups have too few users to be tested: they are inconclusive.")
+        output.say(
+            f"{whole(small)} of {whole(len(found.gaps))} groups have too few users to be tested: they are inconclusive."
+        )
     if declared is not None:
         write_text(declared, to_toml(made))
-        output.say(f"declared: {len(made.hypotheses or ()):,} hypotheses in {declared}")
+        output.say(f"declared: {whole(len(made.hypotheses or ()))} hypotheses in {declared}")
 
 
 @command("audit compare")
@@ -197,7 +200,9 @@ def demo(
         output.say("the marketplace's own lists:")
         _say_findings(audited["marketplace"], output)
         for name, (put, found) in found_of_injected(injected, audited["marketplace"].audit).items():
-            output.say(f"- {INJECTED[name]}: {put:.3g} was put in, {between(found, signed=False)} is measured")
+            output.say(
+                f"- {INJECTED[name]}: {significant(put, 3)} was put in, {between(found, signed=False)} is measured"
+            )
     found = hold(first, last)
     page = build_audit_comparison(found, synthetic=bool(last.card.get("synthetic")))
     written = page.save(place.folder / "reports" / "audit-demo-comparison")

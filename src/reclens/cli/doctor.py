@@ -10,6 +10,7 @@ import typer
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, WorkspaceOption
 from reclens.cli.unused_options import expect_workspace
+from reclens.report._toolkit.format import decimal, whole
 
 __all__ = ["doctor"]
 
@@ -36,7 +37,7 @@ def doctor(workspace: WorkspaceOption = Path("workspace"), format: FormatOption 
     started = time.monotonic()
     with progress_of(quiet=False) as progress:
         compiled = kernels.warm_up(progress)
-    took = f"{time.monotonic() - started:.1f} s"
+    took = f"{decimal(time.monotonic() - started, 1)} s"
     rows.append(
         {"check": "compiled loops", "result": f"{compiled} compiled now, the rest cached; {took}", "well": True}
     )
@@ -66,6 +67,10 @@ def _tidied(folder: Path) -> list[dict[str, Any]]:
         return [{"check": what, "result": str(error), "well": False}]
     size = sum(each.bytes for each in lying)
     return [
-        {"check": what, "result": f"{drafts.count:,} found and removed, {drafts.bytes:,} bytes", "well": True},
-        {"check": "trash", "result": f"{len(lying):,} copies, {size:,} bytes", "well": True},
+        {
+            "check": what,
+            "result": f"{whole(drafts.count)} found and removed, {whole(drafts.bytes)} bytes",
+            "well": True,
+        },
+        {"check": "trash", "result": f"{whole(len(lying))} copies, {whole(size)} bytes", "well": True},
     ]

@@ -9,6 +9,7 @@ import typer
 
 from reclens.cli.registry import command
 from reclens.cli.shared import QuietOption, WorkspaceOption
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.edges import Exported
@@ -103,7 +104,7 @@ def _say(found: Exported, *, quiet: bool) -> None:
     from reclens.cli.shared import say
 
     for row in found.to_dicts():
-        what = f"{row['rows']:,} rows" if row["rows"] else f"no rows: {row['why']}"
+        what = f"{whole(row['rows'])} rows" if row["rows"] else f"no rows: {row['why']}"
         say(f"{row['table']}: {what}", quiet=quiet)
     for file in found.files:
         say(f"written: {file}", quiet=quiet)

@@ -14,6 +14,7 @@ from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.cli.unused_options import known_id, refuse_unused
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.models import Knowledge
@@ -77,7 +78,7 @@ def ask(
         output.say(rule_line(note))
     rows = _described(asked, asked.best(user=_user(user, asked), k=k).to_dicts())
     rows = [row | {"why": explanation_text(asked.explain(None, row["item_id"]))} for row in rows]
-    shown = table_of(f"{len(rows)} of {int((asked.scores_ > 0).sum()):,} items", rows)
+    shown = table_of(f"{len(rows)} of {whole(int((asked.scores_ > 0).sum()))} items", rows)
     output.emit(shown, synthetic=asked.train_["synthetic"])
 
 
@@ -102,7 +103,7 @@ def relax(
     asked = _knowledge(ctx, data, reading, source, require, None, output.quiet)
     found = asked.relaxations(user=_user(user, asked))
     if found.n_fit:
-        output.say(f"{found.n_fit:,} items meet all requirements: nothing has to be dropped.")
+        output.say(f"{whole(found.n_fit)} items meet all requirements: nothing has to be dropped.")
     for conflict in found.conflicts:
         output.say(f"no item meets together: {'; '.join(conflict)}")
     heads = ["rank", "drop", "items", "instead", "for example"]
@@ -146,7 +147,7 @@ def critique(
         output.emit(shown, synthetic=asked.train_["synthetic"])
         return
     found = asked.critique(known, critique, user=who, k=k)
-    output.say(f"{found.n_items:,} items meet: {'; '.join(found.require)}")
+    output.say(f"{whole(found.n_items)} items meet: {'; '.join(found.require)}")
     shown = table_of(f"{critique} than {item}", _described(asked, found.to_dicts()))
     output.emit(shown, synthetic=asked.train_["synthetic"])
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from reclens.data.read.request import ADVICE_TEXTS, named_by
 from reclens.errors import Setting
+from reclens.report._toolkit.format import typed
 
 __all__ = ["as_option", "runs", "texts"]
 
@@ -135,7 +136,7 @@ def _typed(value: Any) -> str:
 def _ranges(spaces: Mapping[str, Mapping[str, Any]] | None) -> list[str]:
     """Format ranges of hyper-parameters as on the command line: ``ease.l2=1:1000``."""
     return [
-        f"{model}.{name}={each.low:g}:{each.high:g}{'' if each.log else ':linear'}"
+        f"{model}.{name}={typed(each.low)}:{typed(each.high)}{'' if each.log else ':linear'}"
         for model, parameters in (spaces or {}).items()
         for name, each in parameters.items()
     ]

@@ -13,6 +13,7 @@ from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import whole
 
 __all__ = ["evaluate_predictions", "predict"]
 
@@ -62,7 +63,7 @@ def predict(
         prepare(progress, "models", quiet=output.quiet)
         found = fitted.predict(asked, fallback=fallback, clip=clip, progress=progress)
     for reason, count in found["fallback"].drop_nulls().value_counts(sort=True).iter_rows():
-        output.say(f"{reason}: {count:,} of {found.height:,} pairs")
+        output.say(f"{reason}: {whole(count)} of {whole(found.height)} pairs")
     columns = ["user_id", "item_id", *(["rating"] if "rating" in found.columns else []), "prediction", "neighbors"]
     rows = found.select(*columns, "fallback").to_dicts()
     shown = table_of(f"Predictions of {model}", rows, columns=[*columns, "fallback"])
@@ -129,7 +130,7 @@ def evaluate_predictions(
     )
     left_out = found.card["ratings_without_prediction"]
     if left_out:
-        output.say(f"ratings without a prediction, left out: {left_out:,}")
+        output.say(f"ratings without a prediction, left out: {whole(left_out)}")
     for reason, count in found.card.get("fallbacks", {}).items():
-        output.say(f"predicted by {reason}: {count:,} of {found.card['n_ratings']:,}")
+        output.say(f"predicted by {reason}: {whole(count)} of {whole(found.card['n_ratings'])}")
     output.emit(table_of(found.system, found.to_dicts()), synthetic=bool(found.card.get("synthetic")))

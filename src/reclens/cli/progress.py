@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from reclens.cli.ending import out_of_memory
 from reclens.errors import RecLensError, UsageError
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.engine import Progress
@@ -174,7 +175,7 @@ class _Lines(_Steps):
             # A step with progress is reported every two seconds, one without after 2, 4, 8 … seconds.
             self.pause = _PATIENCE if self.done != self.said else 2 * self.pause
             self.said = self.done
-            how_far = f": {self.done:,} of {self.total:,}" if self.total > 1 else ""
-            since = f" ({time.monotonic() - self.begun:.0f} s)"
+            how_far = f": {whole(self.done)} of {whole(self.total)}" if self.total > 1 else ""
+            since = f" ({whole(time.monotonic() - self.begun)} s)"
             print(f"  {self.what}{how_far}{since}", file=sys.stderr, flush=True)
             self._wait()

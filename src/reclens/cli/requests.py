@@ -13,6 +13,7 @@ from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,7 +88,10 @@ def evaluate_requests(
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
     card = result.card
-    output.say(f"{card.get('requests', 0):,} requests of {card['n_users']:,} users: means by user of means by request")
+    output.say(
+        f"{whole(card.get('requests', 0))} requests of {whole(card['n_users'])} users: means by user of means by "
+        "request"
+    )
     for metric_name, value in card.get("means_over_requests", {}).items():
         output.say(f"plain mean over requests: {metric_name} {format_number(value)}")
     left = {
@@ -95,7 +99,7 @@ def evaluate_requests(
         "requests with all candidates clicked, without AUC": card.get("requests_all_clicked", 0),
     }
     for line in (
-        *(f"{what}: {count:,}" for what, count in left.items() if count),
+        *(f"{what}: {whole(count)}" for what, count in left.items() if count),
         *oddities(card, as_option, texts()),
         *other_names(card),
     ):

@@ -16,6 +16,7 @@ import typer
 
 from reclens.cli.progress import progress_of, working
 from reclens.errors import RecLensError, UsageError, WorkspaceError
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.engine import Progress
@@ -178,11 +179,11 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
         if value is None:
             return "–"
         if head == "value" and isinstance(value, float) and is_count(str(row.get("metric"))):
-            return f"{value:,.0f}"
+            return whole(value)
         if isinstance(value, float):  # a store keeps every number as a float
-            return f"{value:.0f}" if is_identifier(head) and value.is_integer() else format_number(value)
+            return whole(value) if is_identifier(head) and value.is_integer() else format_number(value)
         counts = isinstance(value, int) and not isinstance(value, bool) and not is_identifier(head)
-        return f"{value:,}" if counts else str(value)
+        return whole(value) if counts else str(value)
 
     cells = tuple(tuple(cell(head, row) for head in heads) for row in rows)
     return Table(title=title, columns=tuple(heads), rows=cells, records=tuple(rows))

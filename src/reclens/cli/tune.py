@@ -13,6 +13,7 @@ from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, Wo
 from reclens.cli.track import TrackOption
 from reclens.cli.track import track as copy
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import significant
 
 if TYPE_CHECKING:
     from reclens.data.split import Split
@@ -157,7 +158,7 @@ def _run(place: Workspace, search: Search, name: str, *, overwrite: bool, progre
 
 
 def _best_in_words(row: dict[str, Any]) -> dict[str, Any]:
-    from reclens.report._toolkit.tables import format_estimate
+    from reclens.report._toolkit.format import format_estimate
 
     gain = {"gain": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}
     return {
@@ -181,7 +182,8 @@ def _trial_in_words(row: dict[str, Any]) -> dict[str, Any]:
 def _in_words(parameters: dict[str, Any]) -> str:
     return (
         ", ".join(
-            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}" for name, value in parameters.items()
+            f"{name}={significant(value)}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in parameters.items()
         )
         or "–"
     )

@@ -11,6 +11,7 @@ from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption
 from reclens.errors import UsageError
+from reclens.report._toolkit.format import significant
 
 __all__ = ["tune_weights"]
 
@@ -66,7 +67,7 @@ def tune_weights(
         found = choose(
             hybrid.models, made.train, made.validation, scale=hybrid.scale, rng=seed, progress=progress, **how
         )
-    shares = ", ".join(f"{part} {share:g}" for part, share in found.weights.items())
+    shares = ", ".join(f"{part} {significant(share)}" for part, share in found.weights.items())
     output.say(f"weights: {shares}; {found.metric} {found.value} on the validation part")
     output.say(f"against {found.single} alone: {found.gain}")
     output.say(f"kept in {place.save(found, label, overwrite=overwrite)}")

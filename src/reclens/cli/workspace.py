@@ -10,6 +10,7 @@ import typer
 from reclens.cli.registry import command
 from reclens.cli.shared import Format, FormatOption, OutOption, WorkspaceOption
 from reclens.cli.unused_options import expect_workspace, refuse_unused
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.workspace import Workspace
@@ -53,8 +54,8 @@ def list_artefacts(
     lying = place.trash()
     if lying:
         say(
-            f"and in the trash {len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes: reclens workspace "
-            "trash"
+            f"and in the trash {whole(len(lying))} copies of {whole(sum(each.bytes for each in lying))} bytes: reclens "
+            "workspace trash"
         )
 
 
@@ -93,8 +94,8 @@ def trash(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
     rows = [row for each in lying for row in each.to_dicts()]
     emit(table_of("Trash", rows, columns=["kind", "name", "removed", "bytes"]), format=format, out=out)
     say(
-        f"{len(lying):,} copies of {sum(each.bytes for each in lying):,} bytes. Of each name the {COPIES} that were "
-        f"removed last are kept, for {DAYS} days; 'reclens workspace empty-trash' deletes them now."
+        f"{whole(len(lying))} copies of {whole(sum(each.bytes for each in lying))} bytes. Of each name the {COPIES} "
+        f"that were removed last are kept, for {DAYS} days; 'reclens workspace empty-trash' deletes them now."
     )
 
 
@@ -117,7 +118,7 @@ def empty_trash(
     from reclens.cli.shared import say
 
     gone = _there(workspace).empty_trash(kind=kind, name=name, days=days)
-    say(f"deleted {len(gone):,} copies of {sum(each.bytes for each in gone):,} bytes")
+    say(f"deleted {whole(len(gone))} copies of {whole(sum(each.bytes for each in gone))} bytes")
 
 
 @command("workspace clean")

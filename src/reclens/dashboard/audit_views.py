@@ -18,7 +18,7 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.links import lead
 from reclens.dashboard.widgets import chart, choose, download, empty, folded, frame, grid, plain, table
 from reclens.errors import WorkspaceError
-from reclens.report._toolkit.format import between, percent
+from reclens.report._toolkit.format import between, decimal, percent, significant, whole
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.pdf import find_chromium, print_pdf
 from reclens.report.audit import annexes, charts, charts_loop, charts_trials, charts_users, trials
@@ -88,10 +88,12 @@ def _strength(name: str, strengths: list[float], chosen: float) -> float:
     """Return the strength on the slider; a strength in the URL is kept."""
     begin = chosen if chosen in strengths else strengths[0]
     if len(strengths) < 2:
-        st.caption(f"Strength: {begin:g}, the only one that was tried.")
+        st.caption(f"Strength: {significant(begin)}, the only one that was tried.")
         return begin
-    told = {f"{each:g}": each for each in strengths}
-    found = st.select_slider("Strength", list(told), value=f"{begin:g}", key=f"strength-{name}", bind="query-params")
+    told = {significant(each): each for each in strengths}
+    found = st.select_slider(
+        "Strength", list(told), value=significant(begin), key=f"strength-{name}", bind="query-params"
+    )
     seen.choice("Strength", found)
     return told[found]
 
@@ -100,7 +102,7 @@ def _price(trial: Trial, metric: str, where: str) -> None:
     """Draw three numbers: the cost, the gap that is closed, and whether closing it harms both sides."""
     st.caption(plain(f"{charts_trials.trial_name(trial)}, {where}"))
     cells = (
-        (f"{metric} lost", f"{trial.accuracy_lost.value:+.4f}", between(trial.accuracy_lost)),
+        (f"{metric} lost", decimal(trial.accuracy_lost.value, 4, signed=True), between(trial.accuracy_lost)),
         ("Gap closed", percent(trial.share_closed, 0), between(trial.gap_closed)),
         ("Levels down", trials.LEVELLING[trial.levelling_down], "The gap is smaller because both sides have less."),
     )
@@ -218,7 +220,7 @@ def closer(workspace: Workspace, audit: Audit) -> None:
         if picked in (None, _NOBODY):
             continue
         members = places[picked]()
-        st.caption(f"{len(members):,} {side} of {plain(picked)}{_order(side, len(members))}")
+        st.caption(f"{whole(len(members))} {side} of {plain(picked)}{_order(side, len(members))}")
         frame(_described(audit, members, key), key=f"members-{side}")
         known = [str(each) for each in members[key].head(_OPENED)]
         one = choose(f"One of the {side}", known, key=f"one-{side}")
@@ -228,7 +230,7 @@ def closer(workspace: Workspace, audit: Audit) -> None:
 
 
 def _order(side: str, n: int) -> str:
-    more = f", the first {_SHOWN:,} of them" if n > _SHOWN else ""
+    more = f", the first {whole(_SHOWN)} of them" if n > _SHOWN else ""
     return f"; those served worst first{more}" if side == "users" else more
 
 

@@ -17,6 +17,7 @@ from reclens.dashboard.widgets import folded, plain
 from reclens.evaluation.decision import Decision
 from reclens.findings import Finding
 from reclens.report._toolkit.card import DecisionWords
+from reclens.report._toolkit.format import decimal, whole
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.evaluation.cells import as_data_uri, domain_of, interval_svg, share_svg
 from reclens.report.evaluation.decision_words import decision_in_words
@@ -83,9 +84,9 @@ def say_tested(scene: Scene) -> None:
     if scene.segments_of is None or scene.comparison is None:
         return
     st.caption(
-        f"Of these {len(scene.results):,} runs, segments were tested for {plain(scene.segments_of)} alone, against "
-        f"{plain(scene.comparison.baseline)}; all runs were tested over all users. Of {MANY} runs or fewer "
-        "the segments of each are tested."
+        f"Of these {whole(len(scene.results))} runs, segments were tested for {plain(scene.segments_of)} alone, "
+        f"against {plain(scene.comparison.baseline)}; all runs were tested over all users. Of {MANY} runs or fewer the "
+        "segments of each are tested."
     )
 
 
@@ -118,7 +119,7 @@ def _picture(found: Finding, colour: str) -> str:
     count, of = row.get("count"), row.get("of")
     if not count or not of:
         return ""
-    said = f"{count:,} of {of:,}"
+    said = f"{whole(count)} of {whole(of)}"
     return _image(share_svg(count / of, colour=colour, ground=PAPER[theme()]["line"], width=200), said)
 
 
@@ -126,7 +127,10 @@ def _interval(value: float, low: float, high: float, colour: str, *, width: int 
     ends = domain_of([(value, low, high)], zero=True)
     ground = PAPER[theme()]["muted"]
     drawn = interval_svg(value, low, high, domain=ends, colour=colour, ground=ground, zero=True, width=width)
-    return _image(drawn, f"{value:+.4f}, from {low:+.4f} to {high:+.4f}")
+    return _image(
+        drawn,
+        f"{decimal(value, 4, signed=True)}, from {decimal(low, 4, signed=True)} to {decimal(high, 4, signed=True)}",
+    )
 
 
 def _image(svg: str, said: str) -> str:

@@ -13,6 +13,7 @@ from reclens.dashboard.widgets import download, empty, frame
 from reclens.data import queries
 from reclens.errors import RecLensError, UnknownNameError
 from reclens.report import to_csv
+from reclens.report._toolkit.format import significant, whole
 from reclens.report.data.profile import frame_table
 from reclens.report.data.words import cut_text
 from reclens.workspace import Answer, Workspace
@@ -60,8 +61,8 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
         empty("No tables yet", "What is kept in the workspace can be asked by SQL: `reclens run job.toml` fills it.")
         return
     st.caption(
-        f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {SECONDS:g} s and "
-        f"{ROWS:,} rows."
+        f"One SELECT on DuckDB, read-only: it sees the tables below and nothing else. At most {significant(SECONDS)} s "
+        f"and {whole(ROWS)} rows."
     )
     get_ready()
     _starter(tables, log, items)
@@ -71,7 +72,7 @@ def draw_console(workspace: Workspace, log: str | None, items: str | None) -> No
     if st.button("Run", type="primary", icon=":material/play_arrow:", disabled=not query.strip()):
         _run(workspace, query)
     _answer(workspace)
-    with st.expander(f"The {len(tables):,} tables", icon=":material/table:"):
+    with st.expander(f"The {whole(len(tables))} tables", icon=":material/table:"):
         rows = [
             {"table": name, "columns": ", ".join(f"{column} ({_kind_of(kind)})" for column, kind in columns.items())}
             for name, columns in tables.items()
@@ -116,7 +117,7 @@ def _starter(tables: dict[str, dict[str, str]], log: str | None, items: str | No
 
 def _run(workspace: Workspace, query: str) -> None:
     st.session_state.pop("answer", None)
-    with st.spinner(f"Asking, for at most {SECONDS:g} s …"):
+    with st.spinner(f"Asking, for at most {significant(SECONDS)} s …"):
         try:
             found = workspace.query(query, limit=ROWS, seconds=SECONDS)
         except RecLensError as error:
@@ -151,4 +152,4 @@ def _answer(workspace: Workspace) -> None:
             tip="What a spreadsheet would run gets a quote.",
         )
     with right:
-        st.caption(f"{found.table.height:,} rows, {found.table.width:,} columns")
+        st.caption(f"{whole(found.table.height)} rows, {whole(found.table.width)} columns")

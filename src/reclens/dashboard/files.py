@@ -15,6 +15,7 @@ from reclens.dashboard.widgets import frame, plain
 from reclens.data.read.raw import Raw
 from reclens.data.read.uploads import LIMITS, guess_columns, open_upload
 from reclens.errors import DataError, UsageError
+from reclens.report._toolkit.format import whole
 from reclens.schema import ITEM, USER
 
 __all__ = ["bring_file", "open_file"]
@@ -133,13 +134,13 @@ def open_file(kind: str, title: str, text: str, *, several: bool = False) -> Raw
         _KINDS,
         key=f"file-{kind}",
         max_upload_size=UPLOAD_MB,
-        help=f"{text} At most {UPLOAD_MB} MB, {LIMITS.rows:,} rows and {LIMITS.columns} columns.",
+        help=f"{text} At most {UPLOAD_MB} MB, {whole(LIMITS.rows)} rows and {LIMITS.columns} columns.",
     )
     if brought is None:
         st.caption(text)
         return None
     raw = _opened(brought.file_id, brought.name, tuple(_form(kind, several=several).items()), brought)
-    st.caption(f"{raw.frame.height:,} rows, {raw.frame.width:,} columns")
+    st.caption(f"{whole(raw.frame.height)} rows, {whole(raw.frame.width)} columns")
     return raw
 
 

@@ -11,8 +11,7 @@ from urllib.parse import urlencode
 import polars as pl
 import streamlit as st
 
-from reclens.report._toolkit.format import is_identifier, percent
-from reclens.report._toolkit.tables import NOTHING, format_number
+from reclens.report._toolkit.format import NOTHING, decimal, format_number, is_identifier, percent, whole
 
 __all__ = ["cards_html", "draw_cards", "wide"]
 
@@ -57,7 +56,7 @@ def cards_html(
     links = ["" if value is None else _address(name, value) for value in values]
     cards = "".join(_card(heads, told, row, link) for row, link in zip(cells[:_MOST], links, strict=False))
     more = len(cells) - _MOST
-    rest = f"<li>{more:,} more on a wider screen.</li>" if more > 0 else ""
+    rest = f"<li>{whole(more)} more on a wider screen.</li>" if more > 0 else ""
     return f'<ul class="cards">{cards}{rest}</ul>' if cells else ""
 
 
@@ -112,9 +111,9 @@ def _text(head: str, value: Any, kind: str, form: str | None) -> str:
     if isinstance(value, date | str | bool):
         return str(value)
     if form == "bytes":
-        return f"{value / 1e6:,.1f} MB"
+        return f"{decimal(value / 1e6, 1)} MB"
     if form == "percent":
         return percent(value, 1)
     if isinstance(value, int):
-        return str(value) if is_identifier(head) or form == "plain" else f"{value:,}"
+        return str(value) if is_identifier(head) or form == "plain" else whole(value)
     return format_number(value) if isinstance(value, float) else str(value)

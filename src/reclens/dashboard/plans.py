@@ -15,6 +15,7 @@ from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import MetricSize, Sizing, size_plan
 from reclens.report import Table
+from reclens.report._toolkit.format import whole
 from reclens.report._toolkit.html import Figure
 from reclens.report.experiment.plan import build_plan_document, figures_of, summary_of
 from reclens.report.experiment.plan_tables import arm_table, metric_table, size_table
@@ -79,7 +80,7 @@ def _readouts(workspace: Workspace, plan: Plan) -> None:
         (
             each.name,
             f"{each.created:%Y-%m-%d}",
-            f"{sum(read.units.values()):,}",
+            whole(sum(read.units.values())),
             "; ".join(f"{one.arm}: {one.code.replace('_', ' ')}" for one in read.decisions),
         )
         for each, read in own

@@ -13,8 +13,8 @@ from reclens.dashboard.phone import draw_cards, wide
 from reclens.dashboard.widgets import choose, choose_many, empty, plain
 from reclens.errors import WorkspaceError
 from reclens.report import Table
+from reclens.report._toolkit.format import format_number, whole
 from reclens.report._toolkit.static_theme import PAPER
-from reclens.report._toolkit.tables import format_number
 from reclens.report.evaluation.run_table import RunTable, run_table
 from reclens.workspace import Workspace
 from reclens.workspace.notes import Note, Notes
@@ -65,8 +65,8 @@ def run_list(workspace: Workspace, runs: Sequence[str], chosen: Sequence[str], *
     )
     _grid(shown, chosen)
     st.caption(
-        f"{len(found):,} of {len(runs):,} runs. Choose rows to compare them: they are in colour, the others are grey. "
-        "The bars of a column share one axis."
+        f"{whole(len(found))} of {whole(len(runs))} runs. Choose rows to compare them: they are in colour, the others "
+        "are grey. The bars of a column share one axis."
     )
     with st.container(horizontal=True):
         _annotate(notes, list(shown.runs), written)

@@ -19,7 +19,7 @@ from reclens.dashboard.store import synthetic_shown
 from reclens.errors import RecLensError, suggest
 from reclens.metrics import describe, names
 from reclens.report import Table, to_csv
-from reclens.report._toolkit.format import is_identifier, unlinked
+from reclens.report._toolkit.format import is_identifier, unlinked, whole
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import painted, to_svg
 
@@ -353,7 +353,7 @@ def _explained(head: str, shown: Table) -> str | None:
     sizes = sorted({row["n"] for row in shown.records if row.get("metric") == head and row.get("n") is not None})
     if definition is None or not sizes:
         return definition
-    n = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    n = whole(sizes[0]) if len(sizes) == 1 else f"{whole(sizes[0])} to {whole(sizes[-1])}"
     return f"{definition}\n\nn \\= {n} users"
 
 

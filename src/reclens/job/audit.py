@@ -17,6 +17,7 @@ from reclens.job.audit_again import variants_of
 from reclens.job.audit_inputs import AuditInputs, read_inputs
 from reclens.job.audit_settings import AuditJobSettings, HypothesisSettings
 from reclens.job.audit_trials import loop_of, mitigation_of, with_estimated
+from reclens.report._toolkit.format import decimal, whole
 from reclens.report._toolkit.pdf import Printed
 from reclens.report.audit.about import AuditAbout, AuditAction
 from reclens.report.audit.document import build_audit_report
@@ -91,7 +92,7 @@ def run_audit_job(
     started = time.monotonic()
 
     def step(text: str) -> None:
-        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+        say(f"[{decimal(time.monotonic() - started, 1):>5} s] {text}")
 
     progress("read the data", 0, 0)
     inputs = read_inputs(settings, place)
@@ -141,7 +142,7 @@ def _audited(settings: AuditJobSettings, inputs: AuditInputs, step: Callable[[st
     lists, train = inputs.lists, inputs.train
     tried = mitigation_of(settings, inputs, progress=progress)
     if tried is not None:
-        step(f"mitigations tried: {len(tried.validation.trials) - 1:,} trials, chosen: {tried.choice.mitigation}")
+        step(f"mitigations tried: {whole(len(tried.validation.trials) - 1)} trials, chosen: {tried.choice.mitigation}")
     loop = loop_of(settings, train, progress=progress)
     if loop is not None:
         step(f"feedback loop: {loop.card['seeds']} runs of {loop.card['rounds']} rounds")
@@ -151,7 +152,10 @@ def _audited(settings: AuditJobSettings, inputs: AuditInputs, step: Callable[[st
     card: AuditCard = {**found.card, "lists": {"rows": lists.table.height, "hash": fingerprint(lists.table)}}
     if train is not None and train.card.get("synthetic"):
         card["synthetic"] = True
-    step(f"{found.system}: {len(found.rows):,} numbers, {len(found.preflight.checks):,} checks of the harness passed")
+    step(
+        f"{found.system}: {whole(len(found.rows))} numbers, {whole(len(found.preflight.checks))} checks of the harness "
+        "passed"
+    )
     return replace(found, mitigation=tried, card=card)
 
 

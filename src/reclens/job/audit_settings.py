@@ -16,6 +16,7 @@ from reclens.audit.settings import AuditSettings, Hypothesis
 from reclens.errors import RecLensError
 from reclens.job.settings import SegmentSettings
 from reclens.models import build
+from reclens.report._toolkit.format import percent
 from reclens.schema import USER
 from reclens.settings import Section, read_toml, validate
 from reclens.stats.gate import Bound
@@ -324,7 +325,8 @@ class AuditJobSettings(Section):
         found |= {f"{_ATTENTION.get(each, each)} attention": {"attention": each} for each in self.sensitivity.attention}
         found |= {f"seed {each}": {"seed": each} for each in self.sensitivity.seed}
         return found | {
-            f"tiers {head:.0%} / {tail:.0%}": {"tiers": (head, tail)} for head, tail in self.sensitivity.tiers
+            f"tiers {percent(head, 0)} / {percent(tail, 0)}": {"tiers": (head, tail)}
+            for head, tail in self.sensitivity.tiers
         }
 
     def _with_k(self, k: int) -> dict[str, Any]:

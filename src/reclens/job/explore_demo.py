@@ -30,6 +30,7 @@ from reclens.explore.text_embedding import embed_texts
 from reclens.explore.transfer import move
 from reclens.job.explore_map import MapBy, map_of
 from reclens.models import EASE
+from reclens.report._toolkit.format import whole
 from reclens.report.explore.document import build_exploration_report
 from reclens.report.explore.map_page import build_exploration_map
 from reclens.schema import ITEM, Recommendations
@@ -182,7 +183,7 @@ def run_demo(
     """
     space = _embedded(catalogue, progress)
     workspace.save(space, DEMO, overwrite=True)
-    say(f"space '{DEMO}': {len(space):,} items by the words of {' and '.join(catalogue.texts)}")
+    say(f"space '{DEMO}': {whole(len(space))} items by the words of {' and '.join(catalogue.texts)}")
     store = LocalStore(workspace.folder / "stores" / DEMO)
     move(space, store, again=True, progress=progress)
     store.build_index(progress=progress)
@@ -246,5 +247,8 @@ def _lists(
     for each in (split, lists):
         workspace.save(each, DEMO, overwrite=True)
     users, held, left = len(split.test_users), split.test.height, ratings.interactions.height - inside.height
-    say(f"lists '{DEMO}': EASE for {users:,} users, {held:,} interactions held out; {left:,} are with other items")
+    say(
+        f"lists '{DEMO}': EASE for {whole(users)} users, {whole(held)} interactions held out; {whole(left)} are with "
+        "other items"
+    )
     return {"lists": lists, "truth": split.test, "train": split.train}

@@ -17,6 +17,7 @@ from reclens.explore.project import PointMap, extend_map, kept_map, pca_map
 from reclens.explore.quality import map_quality
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
+from reclens.report._toolkit.format import whole
 from reclens.workspace import Workspace
 
 __all__ = ["LARGEST_MAP", "MAPS", "MapBy", "arranged_like", "map_of", "mapped"]
@@ -96,12 +97,12 @@ def arranged_like(first: PointMap, space: EmbeddingSpace, other: PointMap) -> tu
     known = space.ids.is_in(other.ids.implode()).to_numpy() if same_kind else np.zeros(len(space), bool)
     if known.sum() < _FEWEST:
         raise DataError(
-            f"{known.sum():,} items are in both spaces, expected {_FEWEST} or more",
+            f"{whole(known.sum())} items are in both spaces, expected {_FEWEST} or more",
             fix="Name spaces of the same items.",
         )
-    whole = extend_map(other, space)
-    here, there = (each.points[known] - each.points[known].mean(axis=0) for each in (first, whole))
-    points = (whole.points - whole.points[known].mean(axis=0)) @ align(here, there)
+    extended = extend_map(other, space)
+    here, there = (each.points[known] - each.points[known].mean(axis=0) for each in (first, extended))
+    points = (extended.points - extended.points[known].mean(axis=0)) @ align(here, there)
     turned = PointMap(
         ids=space.ids,
         points=points.astype(np.float32),

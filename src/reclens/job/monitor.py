@@ -29,6 +29,7 @@ from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.outbox import Delivery
 from reclens.monitor.project import Project
 from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice
+from reclens.report._toolkit.format import decimal, whole
 from reclens.tabular import Tabular
 from reclens.workspace import Workspace
 
@@ -111,14 +112,14 @@ def run_monitor(
     started = time.monotonic()
 
     def step(text: str) -> None:
-        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+        say(f"[{decimal(time.monotonic() - started, 1):>5} s] {text}")
 
     with project.lock(wait=wait):
         old = _left(project, day)
         [ran] = _measured(project, [day], tools)
-        step(f"{day}: {ran.series.height:,} values, data gate {ran.gate.state.replace('_', ' ')}")
+        step(f"{day}: {whole(ran.series.height)} values, data gate {ran.gate.state.replace('_', ' ')}")
         days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
-        step(f"judged: {days[0].alerts.height:,} beyond their bands or drifting")
+        step(f"judged: {whole(days[0].alerts.height)} beyond their bands or drifting")
         reports: list[Path] = []
         if is_last_of_week(project, day):
             pages, weekly = write_week(project, day, workspace=workspace)
@@ -186,7 +187,7 @@ def backfill(
         found, notices = judge(project, first, project.days()[-1], workspace=workspace, synthetic=synthetic)
         reports = write_weeks(project, [each for each in found if each.day <= last], workspace=workspace)
         settle(project, notices)
-        say(f"{len(days):,} days; notices of the past are not sent: {len(notices):,}")
+        say(f"{whole(len(days))} days; notices of the past are not sent: {whole(len(notices))}")
     return MonitorRun(days=tuple(found), notices=tuple(notices), reports=tuple(reports))
 
 
@@ -352,8 +353,8 @@ def _was_synthetic(project: Project) -> bool:
 
 def _delivered(delivery: Delivery) -> str:
     if delivery.problem is None:
-        return f"{delivery.receiver}: sent {delivery.sent:,}"
-    return f"{delivery.receiver}: {delivery.waiting:,} wait for the next run: {delivery.problem}"
+        return f"{delivery.receiver}: sent {whole(delivery.sent)}"
+    return f"{delivery.receiver}: {whole(delivery.waiting)} wait for the next run: {delivery.problem}"
 
 
 def _span(first: date, last: date) -> list[date]:

@@ -31,6 +31,7 @@ from reclens.job.tune import check_searches, run_searches
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_ranker
 from reclens.report import build_report, other_names
+from reclens.report._toolkit.format import decimal, whole
 from reclens.report.data.words import note_line, rule_line, split_text
 from reclens.report.evaluation.gate import gate_in_words
 from reclens.report.evaluation.problem_words import fit_problems, id_problems, task_problems
@@ -102,7 +103,7 @@ def run_job(
     started, asked = time.monotonic(), settings
 
     def step(text: str) -> None:
-        say(f"[{time.monotonic() - started:5.1f} s] {text}")
+        say(f"[{decimal(time.monotonic() - started, 1):>5} s] {text}")
 
     check_job(settings, workspace)
     check_searches(settings)
@@ -113,7 +114,10 @@ def run_job(
     check_job_data(settings, train, _metrics(settings, train))
     progress("read the data", 1, 1)
     before_fit()
-    step(f"split: {train.interactions.height:,} to learn from, {made.test.height:,} held out; {split_text(made.card)}")
+    step(
+        f"split: {whole(train.interactions.height)} to learn from, {whole(made.test.height)} held out; "
+        f"{split_text(made.card)}"
+    )
     for rule in made.card.get("rules", ()):
         step(f"split: {rule_line(rule)}")
     for note in made.card.get("notes", []) if made.card.get("method") == "given" else ():
@@ -134,7 +138,7 @@ def run_job(
             rng=settings.seed,
         )
         workspace.save(comparison, settings.name, overwrite=True)
-        step(f"compared with {settings.compare.baseline}: {comparison.card['tests']:,} tests")
+        step(f"compared with {settings.compare.baseline}: {whole(comparison.card['tests'])} tests")
     elif len(results) > 1:
         step(f"not compared: no system is called '{settings.compare.baseline}'; name the baseline in [compare]")
     held = None
@@ -215,8 +219,8 @@ def _prepared(settings: JobSettings, reading: Reading, workspace: Workspace, ste
     data = _read(settings, reading)
     label = "synthetic data (nobody in it exists)" if data.card.get("synthetic") else "data"
     step(
-        f"{label}: {data.interactions.height:,} interactions, {len(data.user_vocabulary):,} users, "
-        f"{len(data.item_vocabulary):,} items"
+        f"{label}: {whole(data.interactions.height)} interactions, {whole(len(data.user_vocabulary))} users, "
+        f"{whole(len(data.item_vocabulary))} items"
     )
     if not data.has_timestamps and "method" not in how.model_fields_set:
         step("the data has no timestamps: a share of each user's interactions is held out at random")

@@ -10,6 +10,7 @@ from reclens import models
 from reclens.errors import UnknownNameError, UsageError
 from reclens.job.settings import JobSettings, TuneSettings
 from reclens.models import Recommender, WeightedHybrid
+from reclens.report._toolkit.format import significant
 from reclens.report.evaluation.tuning import cautions_in_words
 from reclens.settings import to_toml
 from reclens.tuning.hybrid_weights import tune_weights
@@ -95,7 +96,7 @@ def run_searches(
         )
         workspace.save(weights, f"{settings.name}-{label}", overwrite=True)
         found[label]["weights"] = dict(weights.weights)
-        shares = ", ".join(f"{part} {share:g}" for part, share in weights.weights.items())
+        shares = ", ".join(f"{part} {significant(share)}" for part, share in weights.weights.items())
         step(
             f"tune_weights {label}: {shares}; {weights.metric} {weights.value} on the validation part, "
             f"{weights.gain} over {weights.single} alone"

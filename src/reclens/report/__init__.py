@@ -7,14 +7,9 @@ from typing import TYPE_CHECKING
 from reclens.lazy import lazy
 
 if TYPE_CHECKING:
+    from reclens.report._toolkit.format import format_number
     from reclens.report._toolkit.html import Document
-    from reclens.report._toolkit.tables import (
-        Table,
-        format_number,
-        to_csv,
-        to_json,
-        to_markdown,
-    )
+    from reclens.report._toolkit.tables import Table, to_csv, to_json, to_markdown
     from reclens.report.audit.about import AuditAbout, AuditAction
     from reclens.report.audit.comparison import build_audit_comparison
     from reclens.report.audit.document import AuditReport, build_audit_report
@@ -84,7 +79,7 @@ __getattr__, __dir__ = lazy(
         "comparison_table": "evaluation.tables",
         "explanation_text": "evaluation.explanations",
         **dict.fromkeys(("fit_problems", "id_problems", "task_problems"), "evaluation.problem_words"),
-        "format_number": "_toolkit.tables",
+        "format_number": "_toolkit.format",
         "gate_in_words": "evaluation.gate",
         "gate_table": "evaluation.gate",
         "leaderboard": "evaluation.tables",

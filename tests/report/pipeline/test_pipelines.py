@@ -13,7 +13,7 @@ from reclens.errors import UsageError
 from reclens.pipeline import Pipeline
 from reclens.pipeline.latency import measure_latency
 from reclens.pipeline.stage_losses import evaluate_stages
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import format_number
 from reclens.report.pipeline.diagram import pipeline_mermaid, pipeline_svg
 from reclens.report.pipeline.report import (
     build_pipeline_report,

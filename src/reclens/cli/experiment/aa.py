@@ -12,6 +12,7 @@ from reclens.cli.reading import NOTHING, reads
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import whole
 
 __all__ = ["aa"]
 
@@ -45,7 +46,7 @@ def aa(
     from reclens.report._toolkit.format import percent
 
     made = load_plan(plan)
-    with working(f"read {data} and test {splits:,} splits", quiet=output.quiet):
+    with working(f"read {data} and test {whole(splits)} splits", quiet=output.quiet):
         rows, left_out = aa_of_plan(made, load_rows(data, reading, table="rows"), splits=splits, rng=seed)
     output.emit(table_of("A/A tests", rows), synthetic=file_is_synthetic(data))
     if left_out:

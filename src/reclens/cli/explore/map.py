@@ -10,6 +10,7 @@ import typer
 from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, WorkspaceOption, writable
+from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
     from reclens.explore.result import Exploration
@@ -84,7 +85,7 @@ def draw_map(
             theirs = map_of(place.load("space", other), method, workspace=place, seed=seed, progress=progress)
             second, lacking = arranged_like(found.map, loaded, theirs)
             if lacking:
-                output.say(f"{lacking:,} items are not in '{other}': they stand beside their neighbours")
+                output.say(f"{whole(lacking)} items are not in '{other}': they stand beside their neighbours")
     synthetic = says_synthetic(dict(found.card))
     written: list[dict[str, str]] = []
     if len(loaded) <= LARGEST_MAP:
@@ -93,7 +94,7 @@ def draw_map(
         written.append({"what": "map", "file": str(made.save(file))})
     else:
         picture = picture or place.folder / "reports" / f"{space}-map.png"
-        output.say(f"{len(loaded):,} points are more than a page can hold: a picture is written")
+        output.say(f"{whole(len(loaded))} points are more than a page can hold: a picture is written")
     if picture is not None:
         write_bytes(picture, map_picture(found))
         written.append({"what": "picture", "file": str(picture)})

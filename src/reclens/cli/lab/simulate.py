@@ -13,6 +13,7 @@ from reclens.cli.registry import command
 from reclens.cli.shared import SeedOption, SizeOption, WorldDataOption
 from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
+from reclens.report._toolkit.format import decimal, whole
 
 if TYPE_CHECKING:
     from reclens.data.dataset import Dataset
@@ -92,8 +93,8 @@ def simulate(
     if not output.quiet:
         for row in found.run.to_dicts():
             say(
-                f"{row['variant']}: {row['users']:,} users, {row['impressions']:,} impressions, "
-                f"{row['clicks_per_user']:.3f} clicks a user, {row['items_shown']:,} items shown"
+                f"{row['variant']}: {whole(row['users'])} users, {whole(row['impressions'])} impressions, "
+                f"{decimal(row['clicks_per_user'], 3)} clicks a user, {whole(row['items_shown'])} items shown"
             )
     compared = len(found.run.arms) > 1
     table = simulation_table(found) if compared else table_of("What happened", found.run.to_dicts())

@@ -9,6 +9,7 @@ import typer
 
 from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.registry import command
+from reclens.report._toolkit.format import decimal, whole
 
 __all__ = ["chaos"]
 
@@ -50,4 +51,4 @@ def chaos(
     columns = ["kind", "strength", "faults", "found", "recall", "delay", "root_slices", "z_score_recall"]
     output.emit(table_of("Faults that were found", chaos_rows(lines), columns=columns), synthetic=True)
     alerts, years = sum(line["false_alerts"] for line in lines), sum(line["metric_days"] for line in lines) / 365.25
-    output.say(f"{alerts:,} false alerts in {years:,.1f} years of metrics without a fault")
+    output.say(f"{whole(alerts)} false alerts in {decimal(years, 1)} years of metrics without a fault")

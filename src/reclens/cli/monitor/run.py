@@ -13,6 +13,7 @@ from reclens.cli.monitor.places import DAY, FromOption, ProjectOption, ToOption,
 from reclens.cli.registry import command
 from reclens.cli.shared import QuietOption, SeedOption, WorkspaceOption
 from reclens.cli.track import TrackOption, track_monitor
+from reclens.report._toolkit.format import whole
 
 __all__ = ["backfill", "check", "init", "replay", "report", "run"]
 
@@ -174,7 +175,7 @@ def replay(
         done = do(opened(project, workspace, ctx), first.date(), last.date(), folder=Path(folder))
     found = {each.id: each for day in done.days for each in day.incidents}
     output.emit(incident_table(list(found.values()), title="Incidents by the present settings"))
-    output.say(f"{len(found):,} incidents and {len(done.notices):,} notices on {len(done.days):,} days")
+    output.say(f"{whole(len(found))} incidents and {whole(len(done.notices))} notices on {whole(len(done.days))} days")
 
 
 @command("monitor report")

@@ -29,6 +29,7 @@ from reclens.dashboard.widgets import (
     table,
 )
 from reclens.report._toolkit.card import DecisionWords, StatusTone
+from reclens.report._toolkit.format import whole
 from reclens.report._toolkit.html import Figure
 from reclens.report._toolkit.static_theme import PAPER
 from reclens.report.audit import charts, charts_users
@@ -104,7 +105,7 @@ def _groups(audit: Audit) -> list[str]:
 
 def _opinion(audit: Audit, name: str) -> None:
     """Draw the overall opinion, a linked stamp for each criterion, then the top findings."""
-    about = f"{audit.system} · {audit.card['users']:,} users · lists of {audit.card['settings']['k']}"
+    about = f"{audit.system} · {whole(audit.card['users'])} users · lists of {audit.card['settings']['k']}"
     words_card(DecisionWords(about, f"{headline(audit)}.", tone_of(audit), ()))
     colours = PAPER[theme()]
     stamps = "".join(
@@ -214,7 +215,7 @@ def _scope(audit: Audit, group: str) -> None:
     idle = [SECTIONS[section] for section, opinion in audit.opinions.items() if opinion == "not_measured"]
     bullets([f"Not measured: {each}" for each in idle])
     checks = audit.preflight.checks
-    st.caption(f"{sum(each.passed for each in checks):,} of {len(checks):,} checks of the harness passed.")
+    st.caption(f"{whole(sum(each.passed for each in checks))} of {whole(len(checks))} checks of the harness passed.")
 
 
 def _numbers(audit: Audit, group: str, *sections: str) -> None:

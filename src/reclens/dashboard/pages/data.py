@@ -14,6 +14,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import chart, choose, choose_view, empty, grid, plain, table
 from reclens.data.curves import WHOLE, parts_of
 from reclens.report import TASKS_IN_WORDS
+from reclens.report._toolkit.format import whole
 from reclens.report.data import profile as shape
 from reclens.workspace import Workspace
 
@@ -71,7 +72,7 @@ def _profile(found: Described) -> None:
     sizes = {"interactions": about.n_interactions, "users": about.n_users, "items": about.n_items}
     for (label, number), place in zip(sizes.items(), st.columns(3), strict=True):
         with place:
-            st.metric(label, f"{number:,}")
+            st.metric(label, whole(number))
     table(shape.profile_table(about), key="profile")
 
 

@@ -16,6 +16,7 @@ from reclens.dashboard.widgets import bullets, chart, choose, choose_view, downl
 from reclens.errors import DataError, MissingExtraError
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
+from reclens.report._toolkit.format import whole
 from reclens.report.explore import charts
 from reclens.report.explore.document import build_exploration_report
 from reclens.report.explore.map_page import build_exploration_map, titles_by_id
@@ -122,7 +123,7 @@ def _map(
     rows = show_map(spaces.packed(found, space, beside, user, key), key="map-of-points")
     if rows:
         about = space.attributes[rows] if space.attributes.width else pl.DataFrame()
-        with st.expander(f"The {len(rows):,} selected as a table"):
+        with st.expander(f"The {whole(len(rows))} selected as a table"):
             frame(pl.DataFrame({space.entity: space.ids.gather(rows).cast(pl.String)}).hstack(about), key="selected")
 
 

@@ -14,6 +14,7 @@ from reclens.dashboard.scene import opening_scene
 from reclens.dashboard.widgets import bullets, empty, frame, plain
 from reclens.evaluation import Evaluation
 from reclens.explore.result import Exploration
+from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
 from reclens.report.explore.map_page import titles_by_id
@@ -88,7 +89,7 @@ def _explored(workspace: Workspace, newest: str | None) -> None:
     titles = NO_TITLES if kept is None else titles_by_id(store.load(workspace, "space", kept))
     grave = [finding_sentence(found, each, titles) for each in found.findings if each.severity != "note"]
     bullets(grave[:_EXPLORED])
-    more(grave[_EXPLORED:], label=f"{len(grave) - _EXPLORED:,} more findings", key="explored")
+    more(grave[_EXPLORED:], label=f"{whole(len(grave) - _EXPLORED)} more findings", key="explored")
     lead("See them on the map", "explore", {"space": kept}, icon=":material/map:", key="explored")
 
 

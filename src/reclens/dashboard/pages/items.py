@@ -13,6 +13,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, frame, grid, plain, table
 from reclens.evaluation.inspect import item_exposure, search_items
 from reclens.evaluation.starting_points import most_shown, never_shown
+from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.diagnostics import exposure_chart, exposure_table
 from reclens.workspace import Workspace
 
@@ -38,7 +39,8 @@ def show(workspace: Workspace) -> None:
         empty(f"No item is called {text}", "Try a part of the title, or the whole id.", ":material/search_off:")
         return
     names = {
-        str(row["item_id"]): f"{row['title'] or row['item_id']} ({row['users']:,} users)" for row in found.to_dicts()
+        str(row["item_id"]): f"{row['title'] or row['item_id']} ({whole(row['users'])} users)"
+        for row in found.to_dicts()
     }
     item = choose("Item", list(names), key="item", format_func=lambda each: names[each])
     if item is not None:
@@ -54,7 +56,7 @@ def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
     system = choose("System", systems, key="system") or systems[0]
     exposure = store.item_exposures(workspace, scope.name, systems, k)
     users = scope.split.test_users.len()
-    st.caption(f"Choose a row to see whom the item is shown to. There are {users:,} users with held-out items.")
+    st.caption(f"Choose a row to see whom the item is shown to. There are {whole(users)} users with held-out items.")
     left, right = st.columns(2)
     with left:
         st.subheader("Shown most")

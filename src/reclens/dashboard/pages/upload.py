@@ -35,6 +35,7 @@ from reclens.errors import NameTakenError, RecLensError, Setting, in_python
 from reclens.evaluation import DEFAULT_METRICS, Evaluation
 from reclens.evaluation.protocol import not_alike
 from reclens.report import TASKS_IN_WORDS, oddities
+from reclens.report._toolkit.format import whole
 from reclens.report.data.words import note_line, rule_line
 from reclens.report.evaluation import tables
 from reclens.report.evaluation.problem_words import id_problems
@@ -126,7 +127,10 @@ def _on_split(workspace: Workspace, name: str, fault: Fault | None) -> None:
     known = runs_on(store.listing(workspace, "evaluation"), split)
     protocol = {} if known is None else protocol_of(known.card, split)
     st.caption(
-        plain(f"{split.train.name}: {split.test.height:,} held-out interactions of {len(split.test_users):,} users.")
+        plain(
+            f"{split.train.name}: {whole(split.test.height)} held-out interactions of {whole(len(split.test_users))} "
+            "users."
+        )
         + " "
         + (
             plain(f"Measured as {len(known.names)} evaluations that are there: {', '.join(protocol['metrics'])}.")
@@ -217,8 +221,8 @@ def _as_split(workspace: Workspace, brought: Uploads) -> None:
             st.error(plain(said_on_page(error)), icon=":material/error:")
             return
         st.success(
-            f"Kept as {plain(name)}: {made.train.interactions.height:,} interactions to learn from, "
-            f"{made.test.height:,} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
+            f"Kept as {plain(name)}: {whole(made.train.interactions.height)} interactions to learn from, "
+            f"{whole(made.test.height)} held out. `reclens fit ease --split {plain(name)}` fits a model on it.",
             icon=":material/check:",
         )
         for rule in made.card.get("rules", ()):

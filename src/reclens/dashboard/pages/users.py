@@ -17,6 +17,7 @@ from reclens.data.titles import title_column
 from reclens.errors import UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
 from reclens.evaluation.starting_points import most_changed, share_without_any, worst_served
+from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.charts_hits import no_hit_headline
 from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
 from reclens.workspace import Workspace
@@ -48,7 +49,7 @@ def show(workspace: Workspace) -> None:
     except (UnknownNameError, pl.exceptions.PolarsError):
         empty(
             f"Unknown user {asked}",
-            f"Look at an id of the data: the split of this job has {len(users):,} users.",
+            f"Look at an id of the data: the split of this job has {whole(len(users))} users.",
             ":material/person_off:",
         )
         return

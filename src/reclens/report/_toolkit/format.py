@@ -1,20 +1,27 @@
-"""Numbers as experiments write them: estimates, shares, p-values and lists of names, in tables and in sentences."""
+"""How numbers are written on every surface: in tables, in sentences, on the command line and in the dashboard.
+
+Nobody else formats a number that is shown; a house test sees to it. The errors of the rooms, which lie below, repeat
+what they were given, and round nothing.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from reclens.report._toolkit.tables import NOTHING, format_estimate
-from reclens.stats.estimate import Estimate
+if TYPE_CHECKING:
+    from reclens.stats.estimate import Estimate
 
 __all__ = [
+    "NOTHING",
     "between",
-    "between_of",
     "chance",
     "count_of",
+    "decimal",
+    "format_estimate",
+    "format_number",
     "in_words",
     "is_identifier",
     "listed",
@@ -27,9 +34,106 @@ __all__ = [
     "rank",
     "sentence",
     "share",
-    "span",
+    "significant",
+    "typed",
     "unlinked",
+    "whole",
 ]
+
+NOTHING: Final = "–"
+"""What stands where there is no number."""
+
+
+def whole(value: float | None, *, signed: bool = False) -> str:
+    """A count, or another number without its decimals.
+
+    Example:
+        >>> whole(1234567), whole(12.6), whole(3, signed=True), whole(None)
+        ('1,234,567', '13', '+3', '–')
+    """
+    return decimal(value, 0, signed=signed)
+
+
+def decimal(value: float | None, digits: int, *, signed: bool = False) -> str:
+    """A number with so many decimals.
+
+    Example:
+        >>> decimal(0.5, 2), decimal(1234.5, 1), decimal(0.25, 3, signed=True), decimal(-0.001, 2), decimal(None, 2)
+        ('0.50', '1,234.5', '+0.250', '0.00', '–')
+    """
+    return NOTHING if value is None or value != value else f"{value:{_SIGNS[signed]}z,.{digits}f}"  # never -0.00
+
+
+def significant(value: float | None, digits: int = 6, *, signed: bool = False) -> str:
+    """A number with at most so many significant digits, and no zeros at its end.
+
+    Example:
+        >>> significant(0.05), significant(1000.0), significant(2 / 3, 3), significant(0.25, signed=True)
+        ('0.05', '1,000', '0.667', '+0.25')
+    """
+    return NOTHING if value is None or value != value else f"{value:{_SIGNS[signed]}z,.{digits}g}"
+
+
+def typed(value: float) -> str:
+    """A number as it is typed into a command: it has no thousands separators.
+
+    Example:
+        >>> typed(1000.0), typed(0.05)
+        ('1000', '0.05')
+    """
+    return f"{value:g}"
+
+
+_SIGNS: Final = {False: "", True: "+"}
+
+
+def format_number(value: float | None, *, signed: bool = False) -> str:
+    """A number with the digits people need: four significant ones below 1, fewer decimals above.
+
+    Example:
+        >>> format_number(0.25812), format_number(12.3456), format_number(1234.5), format_number(None)
+        ('0.2581', '12.35', '1,234', '–')
+        >>> format_number(0.01, signed=True)
+        '+0.0100'
+        >>> format_number(-0.00001)
+        '0.0000'
+    """
+    size = abs(value or 0.0)
+    digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
+    return decimal(value, digits, signed=signed)
+
+
+def format_estimate(
+    row: Mapping[str, Any],
+    *,
+    value: str = "value",
+    signed: bool = False,
+    digits: int | None = None,
+    in_percent: bool = False,
+) -> str:
+    """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``.
+
+    Args:
+        row: Where ``value``, ``low`` and ``high`` stand.
+        value: The column of the value.
+        signed: Whether to write the plus as well.
+        digits: How many decimals; None for those that people need, or for none where the metric of the row counts.
+        in_percent: Whether to write shares in percent.
+    """
+    if digits is None and "metric" in row:
+        from reclens.metrics import is_count
+
+        digits = 0 if is_count(row["metric"]) else None
+
+    def written(number: float | None) -> str:
+        if in_percent:
+            return percent(number, 2 if digits is None else digits, signed=signed)
+        return format_number(number, signed=signed) if digits is None else decimal(number, digits, signed=signed)
+
+    text = written(row[value])
+    if text == NOTHING or row["low"] is None or row["high"] is None:
+        return text
+    return f"{text} [{written(row['low'])}, {written(row['high'])}]"
 
 
 def between(found: Estimate, *, signed: bool = True) -> str:
@@ -37,14 +141,21 @@ def between(found: Estimate, *, signed: bool = True) -> str:
     return format_estimate(vars(found), signed=signed)
 
 
-def share(found: Estimate, *, signed: bool = True) -> str:
-    """A share with its interval, such as ``+3.10% [+1.02%, +5.18%]``."""
-    return format_estimate(vars(found), form="+.2%" if signed else ".0%")
+def share(found: Estimate, digits: int = 2, *, signed: bool = True) -> str:
+    """A share with its interval.
+
+    Example:
+        >>> from reclens.stats.estimate import Estimate
+        >>> known, unknown = (Estimate(0.031, low=low, high=high, n=9) for low, high in ((0.01, 0.052), (None, None)))
+        >>> share(known), share(unknown, 0, signed=False)
+        ('+3.10% [+1.00%, +5.20%]', '3%')
+    """
+    return format_estimate(vars(found), digits=digits, signed=signed, in_percent=True)
 
 
 def rank(found: Estimate) -> str:
     """A rank correlation with its interval, such as ``+0.97 [+0.88, +0.99]``."""
-    return format_estimate(vars(found), form="+.2f")
+    return format_estimate(vars(found), digits=2, signed=True)
 
 
 def p_value(p: float) -> str:
@@ -132,18 +243,21 @@ def percent(value: float | None, digits: int = 2, *, signed: bool = False) -> st
         >>> percent(-0.0001, 1)  # never -0.0%
         '0.0%'
     """
-    return NOTHING if value is None or value != value else f"{value:{'+' if signed else ''}z.{digits}%}"
+    return NOTHING if value is None or value != value else f"{value:{_SIGNS[signed]}z.{digits}%}"
 
 
 def points(found: Estimate) -> str:
     """A difference of shares in percentage points, with its interval.
 
     Example:
+        >>> from reclens.stats.estimate import Estimate
         >>> points(Estimate(0.012, low=0.003, high=0.021, n=900))
         '+1.20 pp [+0.30, +2.10]'
     """
-    ends = "" if found.low is None or found.high is None else f" [{100 * found.low:+.2f}, {100 * found.high:+.2f}]"
-    return f"{100 * found.value:+.2f} pp{ends}"
+    value, low, high = (
+        None if each is None else decimal(100 * each, 2, signed=True) for each in (found.value, found.low, found.high)
+    )
+    return f"{value} pp" + ("" if low is None or high is None else f" [{low}, {high}]")
 
 
 def chance(value: float) -> str:
@@ -154,23 +268,6 @@ def chance(value: float) -> str:
         ('97.1%', '> 99.9%', '< 0.1%')
     """
     return "> 99.9%" if value > 0.999 else "< 0.1%" if value < 0.001 else f"{value:.1%}"
-
-
-def span(found: Estimate, form: str) -> str:
-    """A value with its interval in one of Python's formats, such as ``+.2%``.
-
-    Example:
-        >>> known, unknown = (Estimate(0.031, low=low, high=high, n=100) for low, high in ((0.01, 0.052), (None, None)))
-        >>> span(known, "+.1%"), span(unknown, "+.1%")
-        ('+3.1% [+1.0%, +5.2%]', '+3.1%')
-    """
-    ends = f" [{found.low:{form}}, {found.high:{form}}]" if found.low is not None and found.high is not None else ""
-    return f"{found.value:{form}}{ends}"
-
-
-def between_of(row: Mapping[str, Any], *, form: str = "+.2%") -> str:
-    """The value of a row with its interval."""
-    return format_estimate(row, form=form)
 
 
 def listed(names: Sequence[str], most: int | None = None) -> str:
@@ -192,7 +289,7 @@ def count_of(number: int, what: str) -> str:
         >>> count_of(1, "month"), count_of(1200, "user")
         ('1 month', '1,200 users')
     """
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{whole(number)} {what}{'' if number == 1 else 's'}"
 
 
 def sentence(text: str) -> str:

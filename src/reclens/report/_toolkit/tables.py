@@ -1,4 +1,4 @@
-"""Results as tables: numbers are written once, here, for the terminal, Markdown, CSV, JSON and HTML alike."""
+"""Results as tables, for the terminal, Markdown, CSV, JSON and HTML alike."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
-from reclens.metrics import is_count
+from reclens.report._toolkit.format import NOTHING
 
 __all__ = [
     "Table",
-    "format_estimate",
-    "format_number",
     "to_csv",
     "to_json",
     "to_markdown",
@@ -28,9 +26,6 @@ _NUMBER = re.compile(r"[<>]?\s?[-+−±]?[\d.]")
 _BESIDE = re.compile(r"\[[^]]*\]|\([^)]*\)")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
-
-NOTHING = "–"
-"""What stands where there is no number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,42 +58,6 @@ class Table:
 def _is_number(cell: str) -> bool:
     """Whether a cell holds a number, perhaps with its unit: a sentence can begin with one too."""
     return _NUMBER.match(cell) is not None and len(_WORD.findall(_BESIDE.sub("", cell))) < 2
-
-
-def format_number(value: float | None, *, signed: bool = False) -> str:
-    """A number with the digits people need: four significant ones below 1, fewer decimals above.
-
-    >>> format_number(0.25812), format_number(12.3456), format_number(1234.5), format_number(None)
-    ('0.2581', '12.35', '1,234', '–')
-    >>> format_number(0.01, signed=True)
-    '+0.0100'
-    >>> format_number(-0.00001)
-    '0.0000'
-    """
-    if value is None or math.isnan(value):
-        return NOTHING
-    sign = "+" if signed else ""
-    size = abs(value)
-    digits = 4 if size < 1 else 3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0
-    return f"{value:{sign}z,.{digits}f}"  # never -0.0000
-
-
-def format_estimate(
-    row: Mapping[str, Any], *, value: str = "value", signed: bool = False, form: str | None = None
-) -> str:
-    """A value with its interval, such as ``0.2580 [0.2390, 0.2760]``; ``form`` is one of Python's, such as ``+.2%``."""
-    if form is None and "metric" in row and is_count(row["metric"]):
-        form = "+,.0f" if signed else ",.0f"
-
-    def written(number: float | None) -> str:
-        if form is None or number is None or math.isnan(number):
-            return format_number(number, signed=signed)
-        return f"{number:{form}}"
-
-    text = written(row[value])
-    if text == NOTHING or row["low"] is None or row["high"] is None:
-        return text
-    return f"{text} [{written(row['low'])}, {written(row['high'])}]"
 
 
 def to_markdown(table: Table) -> str:

@@ -10,8 +10,8 @@ from reclens.audit import Audit, AuditRow
 from reclens.audit.joint import PARTS
 from reclens.audit.position import Method, PositionBias, Unidentified
 from reclens.evaluation.results import OVERALL
-from reclens.report._toolkit.format import between, count_of
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.format import NOTHING, between, count_of, format_number, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.audit.sentences import ratio_text, subject_text
 from reclens.report.audit.words import measure_name
 
@@ -58,7 +58,7 @@ def examination_table(found: PositionBias) -> Table:
     """Attention by position, beside clicks alone, which relevance confounds."""
     rows = zip(found.examination, found.clicks, found.impressions, strict=True)
     cells = tuple(
-        (f"{at}", f"{shown:,}", ratio_text(each), format_number(clicks))
+        (f"{at}", whole(shown), ratio_text(each), format_number(clicks))
         for at, (each, clicks, shown) in enumerate(rows, start=1)
     )
     heads = ("position", "impressions", "attention", "clicks")
@@ -108,14 +108,13 @@ def joint_table(rows: Sequence[AuditRow]) -> Table | None:
     heads = ("measure", "items by", "users by", "joint", "fairness alone", "relevance alone")
     notes = (
         (
-            f"All numbers × {_TIMES:,}. Joint: mean square of exposure less its target; 0 is parity. Fairness alone: "
-            "mean square of exposure. Relevance alone: mean product of exposure and target; more is better. There is "
-            "no interval where "
-            "resampling users would inflate the number, as it does squares of noisy means."
+            f"All numbers × {whole(_TIMES)}. Joint: mean square of exposure less its target; 0 is parity. Fairness "
+            "alone: mean square of exposure. Relevance alone: mean product of exposure and target; more is better. "
+            "There is no interval where resampling users would inflate the number, as it does squares of noisy means."
         ),
     )
     return Table(
-        title=f"Joint measures of exposure, × {_TIMES:,}",
+        title=f"Joint measures of exposure, × {whole(_TIMES)}",
         columns=heads,
         rows=cells,
         records=tuple(row.to_dicts()[0] for row in joint),
@@ -128,7 +127,7 @@ def described_table(rows: Sequence[AuditRow]) -> Table | None:
     shown = [row for row in rows if not row.measure.startswith(_JOINT) and row.measure != "bias_disparity"]
     if not shown:
         return None
-    cells = tuple((measure_name(row.measure), subject_text(row), f"{row.n:,}", _number(row)) for row in shown)
+    cells = tuple((measure_name(row.measure), subject_text(row), whole(row.n), _number(row)) for row in shown)
     records = tuple(row.to_dicts()[0] for row in shown)
     return Table(title="Other two-sided numbers", columns=("measure", "of", "n", "value"), rows=cells, records=records)
 
@@ -143,7 +142,7 @@ def disparity_table(rows: Sequence[AuditRow], *, most: int = 20) -> Table:
     cells = tuple(
         (
             subject_text(row),
-            f"{row.n:,}",
+            whole(row.n),
             format_number(row.reference_value.value),
             format_number(row.value.value),
             ratio_text(row.ratio),
@@ -152,7 +151,7 @@ def disparity_table(rows: Sequence[AuditRow], *, most: int = 20) -> Table:
     )
     left = len(rows) - len(cells)
     notes = ("1 is parity with the catalogue: what histories or lists have of the group ÷ what the catalogue has.",)
-    notes += (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
+    notes += (f"{whole(left)} more are in the annex of numbers (CSV).",) if left else ()
     heads = ("group", "n", "in histories", "in lists", "lists ÷ histories")
     records = tuple(row.to_dicts()[0] for row in rows[:most])
     return Table(title="Bias disparity", columns=heads, rows=cells, records=records, notes=notes)

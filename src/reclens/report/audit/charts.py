@@ -9,7 +9,7 @@ from typing import Any, Final
 from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
-from reclens.report._toolkit.format import percent, sentence
+from reclens.report._toolkit.format import percent, sentence, whole
 from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_colour, severity_marks
@@ -196,7 +196,7 @@ def lift_chart(audit: Audit) -> Any | None:
             "value": row.ratio.value - 1,
             "low": None if row.ratio.low is None else row.ratio.low - 1,
             "high": None if row.ratio.high is None else row.ratio.high - 1,
-            "tip": f"{claim(row)}; n = {row.n:,}; {verdict_text(row)}",
+            "tip": f"{claim(row)}; n = {whole(row.n)}; {verdict_text(row)}",
         }
         for row in _in_order([row for row in audit.rows if row.measure == "popularity_lift"])
         if math.isfinite(row.ratio.value)

@@ -11,8 +11,7 @@ from reclens.audit.mitigate.gaps import ItemGap
 from reclens.audit.mitigate.trials import Choice, Sweep, Trial
 from reclens.audit.mitigate.who_pays import Payer, Side
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, legend_above, rows_of, told_colour
-from reclens.report._toolkit.format import between, percent
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import between, format_number, percent, significant
 from reclens.report.audit.words import MITIGATIONS
 
 __all__ = ["dumbbell_chart", "dumbbells_of", "gap_name", "pareto_chart", "pareto_of", "trial_name"]
@@ -29,7 +28,7 @@ _MOST: Final = 16
 def trial_name(trial: Trial | Choice) -> str:
     """A mitigation and its strength, such as ``xQuAD 0.5``."""
     name = MITIGATIONS.get(trial.mitigation, trial.mitigation)
-    return name if trial.mitigation == "none" else f"{name} {trial.strength:g}"
+    return name if trial.mitigation == "none" else f"{name} {significant(trial.strength)}"
 
 
 def pareto_chart(found: Sweep, choice: Choice | None = None) -> Any:

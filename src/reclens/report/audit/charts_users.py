@@ -9,7 +9,7 @@ from typing import Any, Final
 from reclens.audit import AdjustedGap, Audit, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, legend_above, rows_of, zero
-from reclens.report._toolkit.format import between
+from reclens.report._toolkit.format import between, decimal, whole
 from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_marks
 from reclens.report.audit.sentences import claim, subject_text, verdict_text
 from reclens.report.audit.words import SEVERITIES, STEPS, measure_name
@@ -67,7 +67,7 @@ def forest_chart(
                 "value": _inside(row.ratio.value),
                 "low": None if row.ratio.low is None else _inside(row.ratio.low),
                 "high": None if row.ratio.high is None else _inside(row.ratio.high),
-                "tip": f"{claim(row)}; n = {row.n:,}; {verdict_text(row)}",
+                "tip": f"{claim(row)}; n = {whole(row.n)}; {verdict_text(row)}",
             }
         )
     if not shown:
@@ -152,10 +152,10 @@ def intersection_chart(audit: Audit, one: str, other: str) -> Any | None:
                     "other": b,
                     "small": few,
                     "class": None if few or row is None else _class_of(row.ratio.value),
-                    "text": "" if row is None else f"{row.ratio.value:.2f}",
+                    "text": "" if row is None else decimal(row.ratio.value, 2),
                     "tip": f"{a} × {b}: too few users to tell"
                     if row is None
-                    else f"{claim(row)}; n = {row.n:,}; {verdict_text(row)}",
+                    else f"{claim(row)}; n = {whole(row.n)}; {verdict_text(row)}",
                 }
             )
     if not cells:

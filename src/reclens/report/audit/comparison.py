@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reclens.audit import AuditComparison
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import count_of, sentence
+from reclens.report._toolkit.format import count_of, sentence, whole
 from reclens.report._toolkit.html import figure_of
 from reclens.report.audit.charts import change_chart
 from reclens.report.audit.sentences import ratio_text
@@ -19,7 +19,7 @@ _SHOWN = 5
 def comparison_sentence(found: AuditComparison) -> str:
     """How many numbers moved towards parity, and how many away from it."""
     counts = {code: sum(each.outcome == code for each in found.changes) for code in CHANGES}
-    told = ", ".join(f"{n:,} {CHANGES[code]}" for code, n in counts.items() if n)
+    told = ", ".join(f"{whole(n)} {CHANGES[code]}" for code, n in counts.items() if n)
     return f"{found.after} against {found.before}: of {count_of(len(found.changes), 'number')}, {told}"
 
 
@@ -45,7 +45,10 @@ def build_audit_comparison(found: AuditComparison, *, synthetic: bool = False) -
                 "On the logarithm of the impact ratios, with standard errors as of independent users.",
                 "Two audits of the same users are compared too cautiously.",
                 "Corrected by Benjamini and Hochberg over all changes.",
-                f"Only in {found.before}: {found.only_before:,}. Only in {found.after}: {found.only_after:,}.",
+                (
+                    f"Only in {found.before}: {whole(found.only_before)}. Only in {found.after}: "
+                    f"{whole(found.only_after)}."
+                ),
             ),
         ),
     ]

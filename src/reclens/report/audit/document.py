@@ -14,7 +14,7 @@ from reclens.audit import Audit
 from reclens.audit.rows import Severity
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.document import RenderedDocument, Stamp, write_document
-from reclens.report._toolkit.format import count_of
+from reclens.report._toolkit.format import count_of, whole
 from reclens.report._toolkit.pdf import Printed, print_pdf
 from reclens.report._toolkit.tables import Table, to_csv
 from reclens.report.audit.about import BLANK, AuditAbout
@@ -170,7 +170,7 @@ def _cover(audit: Audit, about: AuditAbout) -> list[tuple[str, str]]:
     def content(name: str) -> str:
         found = card.get(name)
         if isinstance(found, Mapping):
-            return f"{found['hash']} ({found['rows']:,} rows)" if "rows" in found else str(found["hash"])
+            return f"{found['hash']} ({whole(found['rows'])} rows)" if "rows" in found else str(found["hash"])
         return str(found) if found else "not given"
 
     return [
@@ -199,7 +199,7 @@ def stamps_of(audit: Audit) -> list[Stamp]:
             Stamp(
                 title=SECTIONS[section],
                 verdict=OPINIONS[opinion],
-                note=note or ("" if missing else f"{len(rows):,} numbers"),
+                note=note or ("" if missing else f"{whole(len(rows))} numbers"),
                 tone=TONES[opinion],
                 part="Scope, and what was not measured" if missing else section_title(section),
             )

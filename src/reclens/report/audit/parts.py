@@ -9,9 +9,9 @@ from typing import Any, Final
 from reclens.audit import Audit, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.document import DocumentPart
-from reclens.report._toolkit.format import count_of, percent, sentence
+from reclens.report._toolkit.format import NOTHING, count_of, decimal, percent, sentence, significant, whole
 from reclens.report._toolkit.html import figure_of
-from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report._toolkit.tables import Table
 from reclens.report.audit import charts
 from reclens.report.audit.about import BLANK, AuditAbout
 from reclens.report.audit.annexes import UNIDENTIFIED
@@ -85,7 +85,7 @@ def scope_part(audit: Audit, about: AuditAbout) -> DocumentPart:
 
 
 def _attention(settings: Mapping[str, Any]) -> str:
-    known = {"log": "logarithmic", "rbp": f"geometric (patience {settings['patience']:g})"}
+    known = {"log": "logarithmic", "rbp": f"geometric (patience {significant(settings['patience'])})"}
     attention = settings["attention"]
     return known.get(attention, "given") if isinstance(attention, str) else "given"
 
@@ -102,7 +102,7 @@ def groups_part(audit: Audit) -> DocumentPart:
     card, sizes = audit.card, _sizes(audit)
     users = card["users"]
     rows = tuple(
-        (by, segment, f"{n:,}", percent(n / users, 1) if users else NOTHING) for (by, segment), n in sizes.items()
+        (by, segment, whole(n), percent(n / users, 1) if users else NOTHING) for (by, segment), n in sizes.items()
     )
     records = tuple({"by": by, "segment": segment, "n": n} for (by, segment), n in sizes.items())
     points = [f"{count_of(users, 'user')} with a list, {count_of(card['n_items'], 'item')} in the catalogue."]
@@ -129,7 +129,7 @@ def _odd(card: Mapping[str, Any]) -> list[str]:
         "recommendations_outside_catalogue": "recommendations outside of the catalogue",
         "truth_pairs_in_training": "held-out interactions that stand in the training data too",
     }
-    return [f"{card[key]:,} {words}" for key, words in told.items() if card.get(key)]
+    return [f"{whole(card[key])} {words}" for key, words in told.items() if card.get(key)]
 
 
 def _sizes(audit: Audit) -> dict[tuple[str, str], int]:
@@ -158,9 +158,12 @@ def criteria_part(audit: Audit) -> DocumentPart:
                 f"Level {percent(settings['alpha'], 0)} after the correction; intervals of "
                 f"{percent(1 - settings['alpha'], 0)}."
             ),
-            f"A ratio between {settings['band']:.2f} and {1 / settings['band']:.2f} is no material difference.",
-            f"Groups of fewer than {settings['minimum']:,} users are inconclusive.",
-            f"{settings['replicates']:,} bootstrap replicates over users, on the item side too.",
+            (
+                f"A ratio between {decimal(settings['band'], 2)} and {decimal(1 / settings['band'], 2)} is no material "
+                "difference."
+            ),
+            f"Groups of fewer than {whole(settings['minimum'])} users are inconclusive.",
+            f"{whole(settings['replicates'])} bootstrap replicates over users, on the item side too.",
         ),
         tables=(hypothesis_table(audit),),
     )
@@ -267,7 +270,7 @@ def _not_estimated(audit: Audit) -> tuple[str, ...]:
 
 
 def _graded(row: AuditRow | None) -> str:
-    return NOTHING if row is None else f"{row.ratio.value:.2f} ({SEVERITIES[row.severity]})"
+    return NOTHING if row is None else f"{decimal(row.ratio.value, 2)} ({SEVERITIES[row.severity]})"
 
 
 def _like(audit: Audit, row: AuditRow) -> AuditRow | None:
@@ -286,7 +289,7 @@ def proof_part(audit: Audit) -> DocumentPart:
     return DocumentPart(
         title="Proof of the harness",
         lead=f"Rankers whose numbers are known were measured on the same data before anything else: "
-        f"{sum(check.passed for check in checks):,} of {len(checks):,} checks passed.",
+        f"{whole(sum(check.passed for check in checks))} of {whole(len(checks))} checks passed.",
         tables=(preflight_table(audit),),
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from reclens.audit import Audit, AuditRow
 from reclens.audit.rows import Section
 from reclens.report._toolkit.document import DocumentPart
-from reclens.report._toolkit.format import count_of, sentence
+from reclens.report._toolkit.format import count_of, decimal, sentence, whole
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table
 from reclens.report.audit import charts, charts_loop, charts_users
@@ -209,10 +209,10 @@ def _searched(audit: Audit) -> list[str]:
     found = audit.intersections
     if found is None:
         return []
-    small = f" {found.small:,} of them have too few users to tell." if found.small else ""
+    small = f" {whole(found.small)} of them have too few users to tell." if found.small else ""
     return [
         (
-            f"Searched. {found.groups:,} crossed groups by {found.metric}, corrected together (Benjamini and "
+            f"Searched. {whole(found.groups)} crossed groups by {found.metric}, corrected together (Benjamini and "
             f"Hochberg): what is found here is exploratory, to be confirmed on other data.{small}"
         )
     ]
@@ -224,7 +224,7 @@ def _forest(rows: Iterable[AuditRow], reference: str) -> Any | None:
 
 def _gini(audit: Audit) -> str:
     names = {"shown": "lists", "owned": "histories"}
-    told = ", ".join(f"{names[name]} {value:.2f}" for name, value in audit.gini.items() if name in names)
+    told = ", ".join(f"{names[name]} {decimal(value, 2)}" for name, value in audit.gini.items() if name in names)
     return f" (Gini: {told})" if told else ""
 
 

@@ -12,8 +12,17 @@ from reclens.audit.rows import Section, Severity
 from reclens.audit.severity import LEVELS
 from reclens.evaluation.results import OVERALL
 from reclens.findings import Finding
-from reclens.report._toolkit.format import count_of, listed, p_text, percent, sentence
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import (
+    count_of,
+    decimal,
+    format_number,
+    listed,
+    p_text,
+    percent,
+    sentence,
+    significant,
+    whole,
+)
 from reclens.report.audit.words import (
     CANDIDATES,
     OPINIONS,
@@ -95,7 +104,7 @@ def row_sentence(audit: Audit, row: AuditRow) -> str:
     Popularity names its candidates: other ones can turn the sign.
     """
     of = f"candidates: {CANDIDATES[audit.card['candidates']]}, " if row.section == "popularity" else ""
-    return f"{sentence(SEVERITIES[row.severity])}: {claim(row)} ({of}n = {row.n:,}, {_verdict_of(row)})."
+    return f"{sentence(SEVERITIES[row.severity])}: {claim(row)} ({of}n = {whole(row.n)}, {_verdict_of(row)})."
 
 
 def finding_sentence(audit: Audit, found: Finding) -> str:
@@ -136,7 +145,7 @@ def section_sentence(audit: Audit, section: Section) -> str:
     """What a criterion comes to, counted by severity."""
     rows = [row for row in audit.rows if row.section == section]
     counts: dict[Severity, int] = {level: sum(row.severity == level for row in rows) for level in LEVELS}
-    told = ", ".join(f"{n:,} {SEVERITIES[level]}" for level, n in counts.items() if n)
+    told = ", ".join(f"{whole(n)} {SEVERITIES[level]}" for level, n in counts.items() if n)
     return f"{sentence(OPINIONS[audit.opinions[section]])}: of {count_of(len(rows), 'number')}, {told}."
 
 
@@ -154,11 +163,11 @@ def headline(audit: Audit) -> str:
     measured: list[Section] = [
         section for section, opinion in audit.opinions.items() if opinion not in ("not_measured", "described")
     ]
-    of = f"of {len(measured):,} criteria that were measured"
+    of = f"of {whole(len(measured))} criteria that were measured"
     for opinion in ("negative", "positive_with_comments", "not_concluded"):
         names = [SECTIONS[section].lower() for section in measured if audit.opinions[section] == opinion]
         if names:
-            return f"{sentence(OPINIONS[opinion])} on {len(names):,} {of}: {listed(names)}"
+            return f"{sentence(OPINIONS[opinion])} on {whole(len(names))} {of}: {listed(names)}"
     return f"Positive on all {of.removeprefix('of ')}" if measured else "No criterion could be measured"
 
 
@@ -199,7 +208,7 @@ def _short(value: float | None) -> str:
     """A ratio with two decimals, or two significant digits where it is small."""
     if value is None:
         return "–"
-    return f"{value:,.2f}" if abs(value) >= 0.1 else f"{value:.2g}" if value else "0"
+    return decimal(value, 2) if abs(value) >= 0.1 else significant(value, 2) if value else "0"
 
 
 def _share(found: Estimate) -> str:

@@ -8,8 +8,18 @@ from typing import Final
 from reclens.audit import AdjustedGap, Audit, AuditComparison, AuditPlan, AuditRow
 from reclens.audit.comparison import AuditChange
 from reclens.audit.severity import LEVELS
-from reclens.report._toolkit.format import between, count_of, p_value, percent, sentence
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.format import (
+    NOTHING,
+    between,
+    count_of,
+    decimal,
+    format_number,
+    p_value,
+    percent,
+    sentence,
+    whole,
+)
+from reclens.report._toolkit.tables import Table
 from reclens.report.audit.sentences import claim, ratio_text, subject_text
 from reclens.report.audit.words import (
     CHANGES,
@@ -51,7 +61,7 @@ def opinion_table(audit: Audit) -> Table:
     rows, records = [], []
     for section, opinion in audit.opinions.items():
         counts = {level: sum(row.severity == level for row in audit.section(section)) for level in LEVELS}
-        rows.append((SECTIONS[section], OPINIONS[opinion], *(f"{counts[level]:,}" for level in LEVELS)))
+        rows.append((SECTIONS[section], OPINIONS[opinion], *(whole(counts[level]) for level in LEVELS)))
         records.append({"criterion": section, "opinion": opinion, **counts})
     heads = ("criterion", "opinion", *(SEVERITIES[level] for level in LEVELS))
     return Table(title=f"Opinion on {audit.system}", columns=heads, rows=tuple(rows), records=tuple(records))
@@ -59,7 +69,7 @@ def opinion_table(audit: Audit) -> Table:
 
 def finding_table(audit: Audit, rows: Sequence[AuditRow], *, title: str = "Findings") -> Table:
     """Findings in words, the gravest first."""
-    cells = tuple((SEVERITIES[row.severity], claim(row), f"{row.n:,}", _p(row)) for row in rows)
+    cells = tuple((SEVERITIES[row.severity], claim(row), whole(row.n), _p(row)) for row in rows)
     records = tuple(row.to_dicts()[0] for row in rows)
     return Table(title=title, columns=("severity", "finding", "n", "adjusted p"), rows=cells, records=records)
 
@@ -79,7 +89,7 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
             SEVERITIES[row.severity] + (f": {REASONS[row.reason]}" if row.reason is not None else ""),
             measure_name(row.measure),
             reference_name(row.reference),
-            f"{row.n:,}",
+            whole(row.n),
             format_number(row.value.value),
             format_number(row.reference_value.value),
             ratio_text(row.ratio),
@@ -90,7 +100,7 @@ def evidence_table(rows: Sequence[AuditRow], *, title: str = "Evidence", most: i
     )
     heads = ("group", "severity", "measure", "against", "n", "value", "reference", "ratio", "adjusted p", "asked")
     left = len(rows) - len(chosen)
-    notes = (f"{left:,} more are in the annex of numbers (CSV).",) if left else ()
+    notes = (f"{whole(left)} more are in the annex of numbers (CSV).",) if left else ()
     return Table(
         title=title, columns=heads, rows=cells, records=tuple(row.to_dicts()[0] for row in chosen), notes=notes
     )
@@ -105,7 +115,7 @@ def adjusted_table(gaps: Sequence[AdjustedGap]) -> Table:
             between(gap.raw),
             *(between(gap.explained[name]) if name in gap.explained else NOTHING for name in names),
             between(gap.left),
-            f"{gap.left_out:,}",
+            whole(gap.left_out),
         )
         for gap in gaps
     )
@@ -127,7 +137,7 @@ def hypothesis_table(audit: Audit) -> Table:
         worst = min(found, key=lambda row: LEVELS.index(row.severity))
         about = attribute or ("all users" if by == "overall" else by)
         cells.append(
-            (measure_name(measure), about, reference_name(reference), f"{len(found):,}", SEVERITIES[worst.severity])
+            (measure_name(measure), about, reference_name(reference), whole(len(found)), SEVERITIES[worst.severity])
         )
         records.append(
             {
@@ -206,7 +216,7 @@ def tier_table(audit: Audit) -> Table:
     cells = tuple(
         (
             measure_name(each.measure),
-            f"{each.n:,}",
+            whole(each.n),
             ratio_text(each.value),
             *(percent(rate.value, 1) for rate in each.rates),
         )
@@ -243,7 +253,7 @@ def change_table(found: AuditComparison, *, most: int = 60) -> Table:
     heads = ("group", "measure", "against", found.before, found.after, "after ÷ before", "adjusted p", "outcome")
     left = len(changes) - len(cells)
     notes = ("Impact ratios: 1 is parity, below 1 the group is worse off.",)
-    notes += (f"{left:,} more could not be told apart or tested.",) if left else ()
+    notes += (f"{whole(left)} more could not be told apart or tested.",) if left else ()
     return Table(title="Changes", columns=heads, rows=cells, records=tuple(found.to_dicts()), notes=notes)
 
 
@@ -252,10 +262,10 @@ def plan_table(found: AuditPlan) -> Table:
     cells = tuple(
         (
             f"{each.segment} ({each.by})",
-            f"{each.n:,}",
-            f"{each.n_reference:,}",
+            whole(each.n),
+            whole(each.n_reference),
             "too few users" if each.small else format_number(each.difference),
-            NOTHING if each.small or each.ratio != each.ratio else f"{each.ratio:.2f}",
+            NOTHING if each.small or each.ratio != each.ratio else decimal(each.ratio, 2),
         )
         for each in found.gaps
     )

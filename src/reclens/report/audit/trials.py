@@ -10,9 +10,19 @@ from reclens.audit.mitigate.lab import Mitigation
 from reclens.audit.mitigate.trials import Levelling, Sweep, Trial
 from reclens.audit.mitigate.who_pays import Change, Payer, Side
 from reclens.report._toolkit.document import DocumentPart
-from reclens.report._toolkit.format import between, count_of, percent, sentence
+from reclens.report._toolkit.format import (
+    NOTHING,
+    between,
+    count_of,
+    decimal,
+    format_number,
+    percent,
+    sentence,
+    significant,
+    whole,
+)
 from reclens.report._toolkit.html import Figure, figure_of
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.audit.charts_trials import dumbbell_chart, gap_name, pareto_chart, trial_name
 from reclens.report.audit.words import LEFT_OUT, MITIGATIONS, measure_name
 
@@ -62,8 +72,8 @@ def trial_table(found: Sweep) -> Table:
             LEVELLING[each.levelling_down],
             "yes" if each.on_front else "",
             NOTHING if each.distance is None else format_number(each.distance.distance.value),
-            f"{sum(payer.code == 'loses' for payer in each.payers):,}",
-            f"{each.seconds:.2f}",
+            whole(sum(payer.code == "loses" for payer in each.payers)),
+            decimal(each.seconds, 2),
         )
         for each in found.trials
     )
@@ -111,7 +121,7 @@ def payer_table(trial: Trial, *, title: str = "Who pays", most: int = _SHOWN) ->
     records = tuple(row for each in trial.payers for row in each.to_dicts())
     left = len(trial.payers) - len(kept)
     notes = ("Users: accuracy. Items: share of the exposure.",)
-    notes += (f"{left:,} groups of items that change less are left out.",) if left else ()
+    notes += (f"{whole(left)} groups of items that change less are left out.",) if left else ()
     return Table(
         title=title, columns=("side", "group", "before", "change", ""), rows=cells, records=records, notes=notes
     )
@@ -126,7 +136,7 @@ def long_run_table(found: Mitigation) -> Table:
     cells = [("none", *(without[measure] for measure in measures))]
     for name, strength in dict.fromkeys((each.mitigation, each.strength) for each in rows):
         told = (changes[name, strength, measure] for measure in measures)
-        cells.append((f"{MITIGATIONS.get(name, name)} {strength:g}", *told))
+        cells.append((f"{MITIGATIONS.get(name, name)} {significant(strength)}", *told))
     heads = ("mitigation", *(measure_name(f"loop_{measure}") for measure in measures))
     notes = ("First row: the loop without a mitigation. The others: what each changes, paired by run.",)
     return Table(
@@ -147,12 +157,13 @@ def choice_sentence(found: Mitigation) -> str:
         else "the knee of the Pareto front"
     )
     if found.test is None:
-        return f"None of {choice.looked_at:,} trials meets the rule ({rule}): nothing was chosen."
+        return f"None of {whole(choice.looked_at)} trials meets the rule ({rule}): nothing was chosen."
     test = found.test
     return (
-        f"Chosen of {choice.looked_at:,} trials by {rule}: {trial_name(choice)}. On test, looked at once, it closes "
-        f"{percent(test.share_closed, 0)} of the gap of {gap_name(sweep)} ({between(test.gap_closed, signed=False)}) "
-        f"and costs {between(test.accuracy_lost, signed=False)} of {sweep.metric}{_part_lost(test)}.{_levels(test)}"
+        f"Chosen of {whole(choice.looked_at)} trials by {rule}: {trial_name(choice)}. On test, looked at once, it "
+        f"closes {percent(test.share_closed, 0)} of the gap of {gap_name(sweep)} "
+        f"({between(test.gap_closed, signed=False)}) and costs {between(test.accuracy_lost, signed=False)} of "
+        f"{sweep.metric}{_part_lost(test)}.{_levels(test)}"
     )
 
 
@@ -191,7 +202,7 @@ def price_sentence(found: Mitigation, advice: str) -> str | None:
 def _price(trial: Trial, found: Mitigation, where: str) -> str:
     groups = [each for each in trial.payers if each.side == "users" and each.by != "overall"]
     losing = sum(each.code == "loses" for each in groups)
-    pays = f"; {losing:,} of {len(groups):,} groups of users certainly lose" if losing else ""
+    pays = f"; {whole(losing)} of {whole(len(groups))} groups of users certainly lose" if losing else ""
     return (
         f"Price, {where}: {trial_name(trial)} costs {between(trial.accuracy_lost, signed=False)} of "
         f"{found.validation.metric}{_part_lost(trial)} and closes {percent(trial.share_closed, 0)} of the gap of "
@@ -279,7 +290,7 @@ def _paying(trial: Trial) -> list[str]:
         named = [each for each in trial.payers if each.code == code and each.by != "overall"]
         if named:
             told = ", ".join(dict.fromkeys(each.group for each in named[:8]))
-            more = f" and {len(named) - 8:,} more" if len(named) > 8 else ""
+            more = f" and {whole(len(named) - 8)} more" if len(named) > 8 else ""
             found.append(f"Certainly {_DO[code]} by {trial_name(trial)}: {told}{more}.")
     return found
 
@@ -293,6 +304,6 @@ def _long_run(found: Mitigation) -> str:
     costs = [each for each in rows if each.change.high is not None and each.change.high < 0]
     return (
         f"Long run, in {count_of(n, 'run')} of a feedback loop in a simulated world: of "
-        f"{count_of(len(rows), 'mitigation')} {len(costs):,} certainly cost consumption over all rounds, "
-        f"{len(pays):,} certainly do not."
+        f"{count_of(len(rows), 'mitigation')} {whole(len(costs))} certainly cost consumption over all rounds, "
+        f"{whole(len(pays))} certainly do not."
     )

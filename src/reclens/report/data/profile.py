@@ -10,8 +10,8 @@ import polars as pl
 from reclens.data.problems import Problem
 from reclens.data.profile import Profile
 from reclens.report._toolkit.charts import base_of, colour_of
-from reclens.report._toolkit.format import is_identifier, moment, percent
-from reclens.report._toolkit.tables import Table, format_number
+from reclens.report._toolkit.format import format_number, is_identifier, moment, percent, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.data.profile_words import problem_detail, problem_name, profile_rows
 from reclens.report.data.words import rule_detail, rule_name
 
@@ -37,10 +37,9 @@ def profile_table(profile: Profile) -> Table:
 
 def problems_table(problems: Iterable[Problem]) -> Table:
     """What is wrong or odd, with row counts and what it leads to."""
-    records = tuple(
-        {"problem": problem_name(each), "rows": each.rows, "detail": problem_detail(each)} for each in problems
-    )
-    rows = tuple((str(each["problem"]), f"{each['rows']:,}", str(each["detail"])) for each in records)
+    told = [(problem_name(each), each.rows, problem_detail(each)) for each in problems]
+    records = tuple({"problem": name, "rows": count, "detail": detail} for name, count, detail in told)
+    rows = tuple((name, whole(count), detail) for name, count, detail in told)
     return Table(title="Problems", columns=("problem", "rows", "what it leads to"), rows=rows, records=records)
 
 
@@ -108,7 +107,11 @@ def popularity_curve_chart(curves: Mapping[str, Sequence[Mapping[str, int]]]) ->
     import altair as alt
 
     rows = [
-        {**row, "system": what, "tip": f"{what}, place {row['place']:,}: {row['interactions']:,} interactions"}
+        {
+            **row,
+            "system": what,
+            "tip": f"{what}, place {whole(row['place'])}: {whole(row['interactions'])} interactions",
+        }
         for what, curve in curves.items()
         for row in curve
     ]
@@ -183,7 +186,7 @@ def _dated(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tip(row: Mapping[str, Any], step: str) -> str:
     return (
-        f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {row['interactions']:,} interactions, "
+        f"{row['part']}, {step} from {row['start']:%Y-%m-%d}: {whole(row['interactions'])} interactions, "
         f"{percent(row['share'], 1)} of the part"
     )
 
@@ -201,4 +204,4 @@ def _cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else format_number(value)
+    return whole(value) if isinstance(value, int) else format_number(value)

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reclens.data.problems import Problem, ProblemCode
 from reclens.data.profile import Profile
+from reclens.report._toolkit.format import whole
 from reclens.report.data.words import rule_detail, rule_name
 
 __all__ = ["problem_detail", "problem_name", "profile_rows"]
@@ -47,14 +48,14 @@ _PROBLEMS: Final[Mapping[ProblemCode, tuple[str, str]]] = {
     "not_finite": ("{column} not finite", "NaN or infinite"),
     "weight_not_positive": ("weight not positive", "recommenders count these rows as interactions too"),
     "one_rating": ("one rating only", "all ratings are equal: treat them as implicit feedback"),
-    "without_attributes": ("{of} without attributes", "rows of {n:,} {of} that the table of {of} does not have"),
+    "without_attributes": ("{of} without attributes", "rows of {n} {of} that the table of {of} does not have"),
     "repeated_ids": ("repeated {of}", "rows of the table of {of}; each id may stand in it once"),
     "missing_attribute": ("{of}: no {column}", "rows of the table of {of}"),
     "not_in_training": (
         "{part}: unknown {of}",
-        "rows of {n:,} {of} that the training part does not have; {leads}",
+        "rows of {n} {of} that the training part does not have; {leads}",
     ),
-    "pairs_in_training": ("{part}: pairs that training holds", "of {pairs:,} pairs; {does}"),
+    "pairs_in_training": ("{part}: pairs that training holds", "of {pairs} pairs; {does}"),
 }
 """Code -> its name, and what it leads to."""
 _LEADS: Final = {
@@ -69,13 +70,17 @@ _DOES: Final = {
 
 def problem_name(problem: Problem) -> str:
     """What a problem is."""
-    return _PROBLEMS[problem.code][0].format(**problem.facts)
+    return _PROBLEMS[problem.code][0].format(**_written(problem.facts))
 
 
 def problem_detail(problem: Problem) -> str:
     """What a problem leads to, or what can be done."""
     more = {"leads": _LEADS.get(str(problem.facts.get("of"))), "does": _DOES.get(str(problem.facts.get("task")))}
-    return _PROBLEMS[problem.code][1].format(**problem.facts, **more)
+    return _PROBLEMS[problem.code][1].format(**_written(problem.facts), **more)
+
+
+def _written(facts: Mapping[str, str | int]) -> dict[str, str]:
+    return {name: whole(value) if isinstance(value, int) else value for name, value in facts.items()}
 
 
 def profile_rows(profile: Profile) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reclens.report._toolkit.format import moment, percent
+from reclens.report._toolkit.format import moment, percent, significant, whole
 from reclens.workspace.query import Answer
 from reclens.workspace.sandbox import MOST_BYTES
 
@@ -22,7 +22,7 @@ def rule_line(rule: Mapping[str, Any]) -> str:
         "rows with a missing id left out: 1,200 (column 'user')"
     """
     detail = rule_detail(rule)
-    return f"{rule_name(rule)}: {rule['count']:,}" + (f" ({detail})" if detail else "")
+    return f"{rule_name(rule)}: {whole(rule['count'])}" + (f" ({detail})" if detail else "")
 
 
 def rule_name(rule: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def cut_text(answer: Answer) -> str | None:
     if answer.cut is None:
         return None
     more = "there are more" if answer.cut == "rows" else f"more would be over {MOST_BYTES // 10**6} MB"
-    return f"Only the first {answer.table.height:,} rows are shown: {more}."
+    return f"Only the first {whole(answer.table.height)} rows are shown: {more}."
 
 
 def split_text(card: Mapping[str, Any]) -> str:
@@ -164,13 +164,13 @@ _RULES: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
             f"k-core: at least {facts['least_of_users']} interactions a user and {facts['least_of_items']} an item"
         ),
         lambda facts: (
-            f"interactions left out, with {facts['users']:,} users and {facts['items']:,} items, in "
+            f"interactions left out, with {whole(facts['users'])} users and {whole(facts['items'])} items, in "
             f"{facts['rounds']} rounds"
         ),
     ),
     "min_rating": (
-        lambda facts: f"rating at least {facts['least']:g}",
-        lambda facts: f"interactions left out; {facts['without_rating']:,} of them had no rating",
+        lambda facts: f"rating at least {significant(facts['least'])}",
+        lambda facts: f"interactions left out; {whole(facts['without_rating'])} of them had no rating",
     ),
     "segments_dropped": (
         _is("segments dropped"),
@@ -187,7 +187,7 @@ _RULES: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
     ),
     "ranked_by_score": (
         _is("ranked by falling score"),
-        lambda facts: f"{facts['tied']:,} rows tie with the one above: file order",
+        lambda facts: f"{whole(facts['tied'])} rows tie with the one above: file order",
     ),
     "rank_gaps_closed": (_is("gaps in ranks closed"), _is("rows whose rank changed; the order is kept")),
     "ordered_by_score": (_is("ordered by score, not by rank"), _is("rows whose rank in the file says otherwise")),
@@ -201,11 +201,11 @@ _RULES: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
     "pairs_in_training": (
         _held,
         lambda facts: (
-            f"{percent(facts['share'], 1)} of {facts['of']:,} pairs; {facts['users_without_other']:,} users have no "
-            "other"
+            f"{percent(facts['share'], 1)} of {whole(facts['of'])} pairs; {whole(facts['users_without_other'])} users "
+            "have no other"
         ),
     ),
-    "cold_user_rows": (_cold, lambda facts: f"rows of {facts['users']:,} users"),
+    "cold_user_rows": (_cold, lambda facts: f"rows of {whole(facts['users'])} users"),
     "unknown_candidates": (_is("candidates that the model does not know"), _is("left out")),
     "users_without_known_candidate": (_is("users without a known candidate"), _is("no list")),
     "unknown_excluded_items": (_is("excluded items that the model does not know"), _is("not there anyway")),
@@ -223,7 +223,8 @@ _RULES: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
     "vectors_not_there": (
         _is("singular vectors that the data does not have"),
         lambda facts: (
-            f"{facts['users']:,} users, {facts['items']:,} items: {facts['kept']:,} of {facts['factors']:,} factors"
+            f"{whole(facts['users'])} users, {whole(facts['items'])} items: {whole(facts['kept'])} of "
+            f"{whole(facts['factors'])} factors"
         ),
     ),
     "users_not_served": (
@@ -261,8 +262,8 @@ _RULES: Final[dict[str, tuple[Callable[[Facts], str], Callable[[Facts], str]]]] 
 def _ties_at_cuts(facts: Facts) -> str:
     by = "hash" if facts["rule"] == "hash" else "the table"
     return (
-        f"{facts['users']:,} of {facts['of']:,} users have rows of one moment on both sides of their cut; the order "
-        f"among those is by {by}, not by time. Results under another rule cannot be compared with these."
+        f"{whole(facts['users'])} of {whole(facts['of'])} users have rows of one moment on both sides of their cut; "
+        f"the order among those is by {by}, not by time. Results under another rule cannot be compared with these."
     )
 
 
@@ -286,20 +287,20 @@ _NOTES: Final[dict[str, Callable[[Facts], str]]] = {
         f"{_TASKS[facts['task']]}"
     ),
     "items_not_in_training": lambda facts: (
-        f"{facts['items']:,} items of the {facts['part']} part ({facts['rows']:,} rows) are not in the training part: "
-        "a model that learned from it alone cannot hit them."
+        f"{whole(facts['items'])} items of the {facts['part']} part ({whole(facts['rows'])} rows) are not in the "
+        "training part: a model that learned from it alone cannot hit them."
     ),
     "users_not_in_training": lambda facts: (
-        f"{facts['users']:,} users of the {facts['part']} part ({facts['rows']:,} rows) are not in the training part: "
-        "without a history to fold in they get no list of their own."
+        f"{whole(facts['users'])} users of the {facts['part']} part ({whole(facts['rows'])} rows) are not in the "
+        "training part: without a history to fold in they get no list of their own."
     ),
     "rows_before_training": lambda facts: (
-        f"{facts['rows']:,} of {facts['of']:,} rows of the {facts['part']} part are earlier than a training row of the "
-        "same user: the model learns from what came after."
+        f"{whole(facts['rows'])} of {whole(facts['of'])} rows of the {facts['part']} part are earlier than a training "
+        "row of the same user: the model learns from what came after."
     ),
     "rows_before_last_training": lambda facts: (
-        f"{facts['rows']:,} of {facts['of']:,} rows of the {facts['part']} part are earlier than the last training row "
-        "of all users: it was not cut at one moment."
+        f"{whole(facts['rows'])} of {whole(facts['of'])} rows of the {facts['part']} part are earlier than the last "
+        "training row of all users: it was not cut at one moment."
     ),
 }
 

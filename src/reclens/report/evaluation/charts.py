@@ -8,11 +8,10 @@ from typing import Any, Final
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
-from reclens.report._toolkit.format import p_in_words, percent
+from reclens.report._toolkit.format import format_estimate, p_in_words, percent, whole
 from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
-from reclens.report._toolkit.tables import format_estimate
 from reclens.report.evaluation.tables import best_first
 from reclens.report.evaluation.words import why_not_significant
 
@@ -121,7 +120,7 @@ def difference_chart(comparison: Comparison, *, metric: str) -> Any:
             continue
         row = dict(vars(found))
         numbers = format_estimate(row, value="difference", signed=True)
-        tip = f"{found.system}: {numbers}, {p_values(found, comparison)}, n = {found.n:,}"
+        tip = f"{found.system}: {numbers}, {p_values(found, comparison)}, n = {whole(found.n)}"
         rows.append({**row, "value": row["difference"], "small": not row["significant"], "tip": tip})
     systems = list(comparison.card["systems"])
     order = rows_of("system", [row["system"] for row in rows])
@@ -253,6 +252,6 @@ def _estimates(results: Mapping[str, Evaluation], metric: str, by: str) -> list[
                 note = f"; {note_text(row['note'], row.get('coverage'))}" if row["note"] else ""
                 few = "; too few users to conclude from" if row["small"] else ""
                 place = "" if by == "overall" else f", {row['segment']}"
-                tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {row['n']:,}{few}{note}"
+                tip = f"{system}{place}: {metric} {format_estimate(row)}, n = {whole(row['n'])}{few}{note}"
                 rows.append({**row, "system": system, "tip": tip})
     return rows

@@ -8,17 +8,16 @@ from typing import Any
 from reclens.evaluation import Evaluation
 from reclens.evaluation.hits import tells_hits, without_hit_by_segment
 from reclens.report._toolkit.charts import ROW_HEIGHT, dots, rows_of
-from reclens.report._toolkit.format import percent, span
+from reclens.report._toolkit.format import format_estimate, percent, share, whole
 from reclens.report._toolkit.system_colours import system_colour
-from reclens.report._toolkit.tables import format_estimate
 from reclens.stats.estimate import Estimate
 
 __all__ = ["no_hit_chart", "no_hit_headline", "places_svg"]
 
 
-def no_hit_headline(share: Estimate, system: str, how: str) -> str:
+def no_hit_headline(missed: Estimate, system: str, how: str) -> str:
     """The share of the users who get no hit, as a headline; ``how`` is such as ``by ndcg@10`` or ``in 10 places``."""
-    return f"{percent(share.value, 0)} of the users get no hit {how} under {system} ({span(share, '.1%')})"
+    return f"{percent(missed.value, 0)} of the users get no hit {how} under {system} ({share(missed, 1, signed=False)})"
 
 
 def no_hit_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Any:
@@ -30,8 +29,8 @@ def no_hit_chart(results: Mapping[str, Evaluation], *, metric: str, by: str) -> 
         if not tells_hits(result, metric):
             continue
         for row in without_hit_by_segment(result, metric, by):
-            shown = format_estimate(row, form=".1%")
-            tip = f"{system}, {row['segment']}: {shown} of the users get no hit, n = {row['n']:,}"
+            shown = format_estimate(row, digits=1, in_percent=True)
+            tip = f"{system}, {row['segment']}: {shown} of the users get no hit, n = {whole(row['n'])}"
             rows.append({**row, "system": system, "tip": tip})
     if not rows:
         return None

@@ -11,9 +11,9 @@ from reclens.evaluation.differences import PairedDifference
 from reclens.evaluation.winners import change_curve, changes_within, largest_changes
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of, within, zero
-from reclens.report._toolkit.format import count_of, percent
+from reclens.report._toolkit.format import count_of, format_estimate, format_number, percent, whole
 from reclens.report._toolkit.system_colours import system_colour
-from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.evaluation.charts import p_values
 from reclens.stats.proportions import proportion
 
@@ -33,7 +33,9 @@ def gain_chart(comparison: Comparison, *, system: str, metric: str, by: str = "o
             continue
         for what, count, sign in (("gain", found.gained, 1), ("lose", found.lost, -1)):
             share = proportion(count, found.n, level=comparison.level).to_dicts()[0]
-            tip = f"{found.segment}: {count:,} of {found.n:,} users {what}, a share of {format_estimate(share)}"
+            tip = (
+                f"{found.segment}: {whole(count)} of {whole(found.n)} users {what}, a share of {format_estimate(share)}"
+            )
             numbers = {"share": share["value"], "low": share["low"], "high": share["high"]}
             rows.append(
                 {
@@ -69,7 +71,9 @@ def gain_difference_chart(comparison: Comparison, *, system: str, metric: str, b
     rows: list[dict[str, Any]] = []
     for found in _rows(comparison, system, metric, by):
         row = {"value": found.difference, "low": found.low, "high": found.high}
-        tip = f"{found.segment}: {format_estimate(row, signed=True)}, {p_values(found, comparison)}, n = {found.n:,}"
+        tip = (
+            f"{found.segment}: {format_estimate(row, signed=True)}, {p_values(found, comparison)}, n = {whole(found.n)}"
+        )
         rows.append({**row, "segment": found.segment, "system": system, "small": not found.significant, "tip": tip})
     if not rows:
         return None

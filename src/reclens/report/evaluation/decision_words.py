@@ -9,8 +9,16 @@ from reclens.evaluation.decision import Decision, DecisionCode
 from reclens.evaluation.differences import PairedDifference
 from reclens.metrics import direction, family_of
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.format import count_of, listed, p_in_words, percent, span
-from reclens.report._toolkit.tables import format_estimate, format_number
+from reclens.report._toolkit.format import (
+    count_of,
+    format_estimate,
+    format_number,
+    listed,
+    p_in_words,
+    percent,
+    share,
+    whole,
+)
 
 __all__ = ["DecisionWords", "decision_in_words"]
 
@@ -139,17 +147,17 @@ def _costs(found: Decision) -> str:
 
 
 def _change(row: PairedDifference) -> str:
-    whole = row.metric.startswith("coverage")
-    written = [percent(value, 1) if whole else format_number(value) for value in (row.baseline_value, row.value)]
+    of_all = row.metric.startswith("coverage")
+    written = [percent(value, 1) if of_all else format_number(value) for value in (row.baseline_value, row.value)]
     verdict = {"better": ", better", "worse": ", worse", "undecided": ", not concluded"}.get(row.outcome, "")
     return f"{row.metric} from {written[0]} to {written[1]}{verdict}"
 
 
 def _without_hit(found: Decision) -> str:
-    share = found.without_hit
-    if share is None or share.value != share.value:
+    missed = found.without_hit
+    if missed is None or missed.value != missed.value:
         return ""
-    return f"{span(share, '.0%')} of the users get no hit by {found.metric} under {found.system}"
+    return f"{share(missed, 0, signed=False)} of the users get no hit by {found.metric} under {found.system}"
 
 
 def _sure(found: Decision) -> str:
@@ -157,7 +165,7 @@ def _sure(found: Decision) -> str:
     row = found.lift
     if row is not None and row.p_adjusted is not None:
         corrected = "" if found.correction in (None, "none") else f" after the correction ({found.correction})"
-        parts.append(f"p {p_in_words(row.p_adjusted)}{corrected}, n = {row.n:,}")
+        parts.append(f"p {p_in_words(row.p_adjusted)}{corrected}, n = {whole(row.n)}")
     if found.code == "undecided" and row is not None and row.smallest_detectable is not None:
         parts.append(f"a test of this size finds differences from about {format_number(row.smallest_detectable)} on")
     if found.code == "winner" and found.systems > 2:

@@ -10,9 +10,9 @@ from reclens.evaluation.results import MINIMUM_SEGMENT
 from reclens.evaluation.views import exposure_by_popularity, metric_by_cutoff, spread, worst_users
 from reclens.metrics import direction
 from reclens.report._toolkit.charts import base_of, dots, rows_of, title_of
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import format_estimate, format_number, percent, significant, whole
 from reclens.report._toolkit.system_colours import system_colour
-from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report._toolkit.tables import Table
 
 __all__ = [
     "distribution_chart",
@@ -132,7 +132,7 @@ def worst_users_table(
     heads = tuple(said.get(name, name) for name in frame.columns)
     note = "Among equals, those with the most held-out items first."
     word = "Lowest" if direction(metric) is None else "Worst"
-    beyond = "" if above is None else f" above {above:g}"
+    beyond = "" if above is None else f" above {significant(above)}"
     if within is not None:
         beyond = f" from {format_number(within[0])} to {format_number(within[1])}"
     return Table(
@@ -157,8 +157,11 @@ def exposure_chart(rows: Sequence[Mapping[str, Any]], *, by: str, systems: list[
     shown: list[dict[str, Any]] = []
     for row in rows:
         if row["by"] == by:
-            shown_to = format_estimate(row, form=".1%")
-            tip = f"{row['system']}, {row['segment']}: shown to {shown_to} of {row['n']:,} users who could be shown it"
+            shown_to = format_estimate(row, digits=1, in_percent=True)
+            tip = (
+                f"{row['system']}, {row['segment']}: shown to {shown_to} of {whole(row['n'])} users who could be shown "
+                "it"
+            )
             shown.append({**row, "small": row["n"] < MINIMUM_SEGMENT, "tip": tip})
     segments = list(dict.fromkeys(row["segment"] for row in shown))
     offset = alt.YOffset("system:N", sort=systems, scale=alt.Scale(paddingOuter=0.4))
@@ -181,10 +184,10 @@ def exposure_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         (
             row["system"],
             "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}",
-            format_estimate(row, form=".1%"),
+            format_estimate(row, digits=1, in_percent=True),
             percent(row["chosen"], 1),
-            f"{row['n']:,}",
-            f"{row['had']:,}",
+            whole(row["n"]),
+            whole(row["had"]),
         )
         for row in rows
     )

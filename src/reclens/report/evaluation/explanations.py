@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from reclens.models import Explanation
-from reclens.report._toolkit.format import count_of, percent
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import count_of, format_number, percent, significant
 
 __all__ = ["explanation_rows", "explanation_share", "explanation_text"]
 
@@ -47,7 +46,7 @@ def explanation_text(found: Explanation) -> str:
     if not found.reasons:
         return f"Nothing in the training data speaks for {item}."
     shown = zip(found.titles or (None,) * len(found.reasons), found.reasons, strict=True)
-    named = ", ".join(f"{title or reason} ({part:.3g})" for title, (reason, part) in shown)
+    named = ", ".join(f"{title or reason} ({significant(part, 3)})" for title, (reason, part) in shown)
     return _SENTENCES[found.kind].format(item=item, named=named)
 
 

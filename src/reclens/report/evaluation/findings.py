@@ -10,7 +10,7 @@ from reclens.evaluation import Comparison, Evaluation, IdsWarning, TaskWarning
 from reclens.evaluation.findings import comparison_findings, evaluation_findings
 from reclens.findings import Finding
 from reclens.pipeline.findings import ranker_findings
-from reclens.report._toolkit.tables import format_estimate
+from reclens.report._toolkit.format import format_estimate, whole
 from reclens.report.data.words import rule_line
 from reclens.report.evaluation.problem_words import NO_TEXTS, fit_problems
 from reclens.report.evaluation.tuning_words import CAUTIONS, caution_text
@@ -63,7 +63,7 @@ def finding_text(
 
 
 def _count(what: str) -> Callable[[Finding], str]:
-    return lambda found: f"{what}: {found.evidence[0]['count']:,}"
+    return lambda found: f"{what}: {whole(found.evidence[0]['count'])}"
 
 
 def _task(found: Finding) -> TaskWarning:

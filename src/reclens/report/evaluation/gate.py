@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report._toolkit.format import NOTHING, format_estimate, format_number, whole
+from reclens.report._toolkit.tables import Table
 from reclens.stats.gate import GateResult, GateRow
 
 __all__ = ["gate_in_words", "gate_table"]
@@ -37,9 +38,9 @@ def gate_in_words(found: GateResult) -> str:
     """The outcome in one sentence."""
     counts = {name: found.count(name) for name in ("pass", "fail", "cannot_tell")}
     rows = len(found.rows)
-    parts = [f"{n:,} {_OUTCOMES[name]}" for name, n in counts.items() if n]
+    parts = [f"{whole(n)} {_OUTCOMES[name]}" for name, n in counts.items() if n]
     state = "open" if found.is_open else "closed"
-    return f"gate {state}: of {rows:,} {'row' if rows == 1 else 'rows'}, {', '.join(parts)}"
+    return f"gate {state}: of {whole(rows)} {'row' if rows == 1 else 'rows'}, {', '.join(parts)}"
 
 
 def _cells(row: GateRow) -> tuple[str, ...]:
@@ -54,7 +55,7 @@ def _cells(row: GateRow) -> tuple[str, ...]:
         segment,
         format_estimate({"value": row.value, "low": row.low, "high": row.high}, signed=signed),
         _bound(row),
-        f"{row.n:,}",
+        whole(row.n),
     )
 
 

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from reclens.report._toolkit.format import whole
+
 __all__ = ["SPLITS_IN_WORDS", "measured_on", "titles_of_groups"]
 
 SPLITS_IN_WORDS: Final[Mapping[str, str]] = {
@@ -33,7 +35,7 @@ def measured_on(card: Mapping[str, Any]) -> str:
         str((card.get("train") or {}).get("name") or "truth without training data"),
         SPLITS_IN_WORDS.get(str(split.get("method", "")), ""),
         _TASKS.get(str(card.get("task")), ""),
-        "" if n_users is None else f"{n_users:,} users",
+        "" if n_users is None else f"{whole(n_users)} users",
     ]
     name = parts[0] + (" (synthetic)" if card.get("synthetic") and parts[0] != "synthetic" else "")
     return ", ".join(part for part in (name, *parts[1:]) if part)
@@ -61,7 +63,7 @@ def titles_of_groups(cards: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _truth(card: Mapping[str, Any]) -> str:
     rows = (card.get("truth") or {}).get("rows")
-    return "" if rows is None else f"{rows:,} held out"
+    return "" if rows is None else f"{whole(rows)} held out"
 
 
 def _seed(card: Mapping[str, Any]) -> str:

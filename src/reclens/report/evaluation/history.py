@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from reclens.report._toolkit.charts import base_of, title_of
-from reclens.report._toolkit.tables import Table, format_estimate
+from reclens.report._toolkit.format import format_estimate, whole
+from reclens.report._toolkit.tables import Table
 
 __all__ = ["OUTCOMES", "history_chart", "history_table"]
 
@@ -67,7 +68,7 @@ def history_table(rows: Sequence[Mapping[str, Any]], *, system: str, metric: str
             f"{row['created']:%Y-%m-%d %H:%M}",
             format_estimate(row),
             OUTCOMES[row["outcome"]],
-            f"{row['n']:,}",
+            whole(row["n"]),
         )
         for row in ordered
     )

@@ -14,7 +14,7 @@ from reclens.evaluation.findings import OF_LISTS, problem_findings
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
-from reclens.report._toolkit.format import listed, percent
+from reclens.report._toolkit.format import listed, percent, whole
 from reclens.report._toolkit.html import Document, Figure, Section, definition_of, figure_of, reading_of, render
 from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
@@ -178,10 +178,11 @@ def _unknown_users(result: Evaluation) -> str:
     groups = result.segments.drop(USER)
     counts = {name: int((groups[name].is_null() | (groups[name] == UNKNOWN)).sum()) for name in groups.columns}
     if not any(counts.values()):
-        return f"Every one of the {groups.height:,} users has a known value of {listed(groups.columns)}."
-    named = listed([f"{name} of {count:,}" for name, count in counts.items() if count])
+        return f"Every one of the {whole(groups.height)} users has a known value of {listed(groups.columns)}."
+    named = listed([f"{name} of {whole(count)}" for name, count in counts.items() if count])
     return (
-        f"Of {groups.height:,} users, some have no known value ({named}): they are a segment of their own, {UNKNOWN}."
+        f"Of {whole(groups.height)} users, some have no known value ({named}): they are a segment of their own, "
+        f"{UNKNOWN}."
     )
 
 
@@ -282,10 +283,10 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
     split = card.get("split") or {}
     train = card.get("train") or {}
     rows = [
-        ("Users measured", f"{card['n_users']:,}"),
-        ("Held-out rows", f"{card['truth']['rows']:,}"),
-        ("Training data", f"{train.get('name', '')}: {train['rows']:,} rows" if train else "not given"),
-        ("Catalogue", f"{card['n_items']:,} items"),
+        ("Users measured", whole(card["n_users"])),
+        ("Held-out rows", whole(card["truth"]["rows"])),
+        ("Training data", f"{train.get('name', '')}: {whole(train['rows'])} rows" if train else "not given"),
+        ("Catalogue", f"{whole(card['n_items'])} items"),
         ("Split", split_text(split)),
         ("Task", _task(card)),
         ("Rule for ties in time", _ties(split.get("ties"))),
@@ -294,16 +295,19 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         ("Items seen in training", str(card["seen_items"])),
         (
             "Intervals",
-            f"{percent(card['level'], 0)}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+            (
+                f"{percent(card['level'], 0)}, {card['interval']}, {whole(card['replicates'])} replicates, seed "
+                f"{card['seed']}"
+            ),
         ),
-        ("Users without history", f"{card.get('users_without_history', 0):,}"),
+        ("Users without history", whole(card.get("users_without_history", 0))),
         ("History of users", _told(card.get("history"))),
-        ("Users left out: no relevant item", f"{card['users_without_relevant_items']:,}"),
-        ("Duplicates in the truth", f"{card['truth_duplicates']:,}"),
+        ("Users left out: no relevant item", whole(card["users_without_relevant_items"])),
+        ("Duplicates in the truth", whole(card["truth_duplicates"])),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions().items())),
     ]
-    rows += [(f"Truth: {rule_name(rule)}", f"{rule['count']:,}") for rule in card.get("truth_rules", ())]
-    rows += [(f"Split: {rule_name(rule)}", f"{rule['count']:,}") for rule in split.get("rules", [])]
+    rows += [(f"Truth: {rule_name(rule)}", whole(rule["count"])) for rule in card.get("truth_rules", ())]
+    rows += [(f"Split: {rule_name(rule)}", whole(rule["count"])) for rule in split.get("rules", [])]
     if "requests" in card:
         rows += _request_rows(card)
     rows += [("Name of a metric", said) for said in other_names(card)]
@@ -314,17 +318,17 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
 
 def _told(history: Mapping[str, Any] | None) -> str:
     """The histories that came with the question, and count as known."""
-    return f"{history['rows']:,} rows of {history['users']:,} users" if history else "nothing"
+    return f"{whole(history['rows'])} rows of {whole(history['users'])} users" if history else "nothing"
 
 
 def _request_rows(card: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What is to be said of candidates by request."""
     means = ", ".join(f"{name} {tables.format_number(value)}" for name, value in card["means_over_requests"].items())
     return [
-        ("Requests", f"{card['requests']:,}, with {card['recommendations']:,} candidates"),
+        ("Requests", f"{whole(card['requests'])}, with {whole(card['recommendations'])} candidates"),
         ("Average", "over the requests of each user, then over users"),
-        ("Requests left out: no click", f"{card['requests_without_click']:,}"),
-        ("Requests without AUC: all clicked", f"{card['requests_all_clicked']:,}"),
+        ("Requests left out: no click", whole(card["requests_without_click"])),
+        ("Requests without AUC: all clicked", whole(card["requests_all_clicked"])),
         ("Plain means over requests", means),
     ]
 
@@ -365,7 +369,7 @@ def _task(card: Mapping[str, Any]) -> str:
     """What counts as relevant of what a user had before."""
     held = card.get("truth_pairs_in_training")
     said = TASKS_IN_WORDS[card.get("task")]
-    return said if held is None else f"{said}; {held:,} pairs of the truth stand in the training data"
+    return said if held is None else f"{said}; {whole(held)} pairs of the truth stand in the training data"
 
 
 TASKS_IN_WORDS: Final[Mapping[str | None, str]] = {
@@ -381,6 +385,6 @@ def _ties(ties: Mapping[str, Any] | None) -> str:
     if not ties:
         return "not known"
     touched = ties.get("users_with_a_tie_at_their_cut")
-    of_all = f" of {ties['users']:,}" if "users" in ties else ""
+    of_all = f" of {whole(ties['users'])}" if "users" in ties else ""
     said = ties_text(ties["rule"])
-    return said if touched is None else f"{said}; it decides for {touched:,}{of_all} users"
+    return said if touched is None else f"{said}; it decides for {whole(touched)}{of_all} users"

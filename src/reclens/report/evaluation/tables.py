@@ -8,8 +8,16 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.metrics import direction, names
-from reclens.report._toolkit.format import p_in_words, percent
-from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report._toolkit.format import (
+    NOTHING,
+    format_estimate,
+    format_number,
+    p_in_words,
+    percent,
+    significant,
+    whole,
+)
+from reclens.report._toolkit.tables import Table
 from reclens.report.evaluation.words import how_tested
 
 __all__ = ["best_first", "comparison_table", "gap_table", "leaderboard", "segment_table", "verdict_table"]
@@ -86,7 +94,7 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
         )
         rows.append((system, *cells))
     sizes = {record["segment"]: record["n"] for record in records}
-    heads = [f"{segment} (n = {sizes[segment]:,})" for segment in segments]
+    heads = [f"{segment} (n = {whole(sizes[segment])})" for segment in segments]
     notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
     notes += tuple(_undercover(records))
     return Table(
@@ -110,7 +118,7 @@ def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:
             _marked(vars(row), value="difference", signed=True),
             NOTHING if row.relative is None else percent(row.relative, 1, signed=True),
             p_in_words(row.p_adjusted).removeprefix("= "),
-            f"{row.n:,}",
+            whole(row.n),
         )
         for row in shown
     )
@@ -186,11 +194,13 @@ def comparison_table(comparison: Comparison, *, by: str | None = "overall", metr
     for found, row in zip(shown, records, strict=True):
         segment = "all" if row["by"] == "overall" else f"{row['by']}: {row['segment']}"
         relative = NOTHING if row["relative"] is None else percent(row["relative"], 1, signed=True)
-        counts = NOTHING if found.gained is None else f"{found.gained:,} / {found.ties:,} / {found.lost:,}"
+        counts = (
+            NOTHING if found.gained is None else f"{whole(found.gained)} / {whole(found.ties)} / {whole(found.lost)}"
+        )
         raw, p = (p_in_words(row[name]).removeprefix("= ") for name in ("p_randomization", "p_adjusted"))
         p += (" *" if row["significant"] else "") + _MARKS[found.disagreement]
         difference = _marked(row, value="difference", signed=True) + (" (few)" if row["small"] else "")
-        n = f"{found.n:,}" + (f" (of {_most(found):,})" if _most(found) > found.n else "")
+        n = whole(found.n) + (f" (of {whole(_most(found))})" if _most(found) > found.n else "")
         detectable = format_number(row["smallest_detectable"])
         rows.append([row["system"], row["metric"], segment, difference, relative, raw, p, counts, detectable, n])
     # A segment or a metric that is the same in every row takes no column.
@@ -232,7 +242,7 @@ def _how_compared(comparison: Comparison, shown: Sequence[PairedDifference]) -> 
             f"{percent(comparison.level, 0)} "
             f"intervals, {'those of a family all together' if together else 'each for itself'}."
         ),
-        f"* significant at {1 - comparison.level:.2g} after the correction ({comparison.correction}).",
+        f"* significant at {significant(1 - comparison.level, 2)} after the correction ({comparison.correction}).",
     ]
     if "corrected" in reasons:
         notes.append(

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from reclens.errors import Setting, in_python
 from reclens.models._core.search_space import Float, Whole
-from reclens.report._toolkit.format import in_words
-from reclens.report._toolkit.tables import format_estimate
+from reclens.report._toolkit.format import decimal, format_estimate, in_words, significant
 from reclens.tuning import Tuning
 from reclens.tuning.results import CautionKind, TuningNote
 
@@ -22,9 +21,14 @@ def _edge(model: str, facts: Facts, named: Named) -> str:
     parameter, value, low, high = (facts[each] for each in ("parameter", "value", "low", "high"))
     if low <= value <= high:
         end = "upper" if facts["side"] == "high" else "lower"
-        place = f"({value:g}) lies in the outer tenth of the range {low:g} … {high:g}, at its {end} end"
+        place = (
+            f"({significant(value)}) lies in the outer tenth of the range {significant(low)} … {significant(high)}, at "
+            f"its {end} end"
+        )
     else:
-        place = f"is the default, {value:g}, which the range {low:g} … {high:g} leaves out"
+        place = (
+            f"is the default, {significant(value)}, which the range {significant(low)} … {significant(high)} leaves out"
+        )
     ends = facts["wider"]
     wider = (Whole if ends["whole"] else Float)(ends["low"], ends["high"], ends["log"])
     further = named(Setting("spaces", {model: {parameter: wider}}))
@@ -36,9 +40,9 @@ def _edge(model: str, facts: Facts, named: Named) -> str:
 
 def _rising(model: str, facts: Facts, named: Named) -> str:
     return (
-        f"{model} looks underfitted: {facts['metric']} was still rising, from {facts['half']:.4f} expected of half of "
-        f"its {facts['configurations']} configurations to {facts['best']:.4f} of all. Give every model more: "
-        f"{named(Setting('trials', 2 * facts['trials']))}."
+        f"{model} looks underfitted: {facts['metric']} was still rising, from {decimal(facts['half'], 4)} expected of "
+        f"half of its {facts['configurations']} configurations to {decimal(facts['best'], 4)} of all. Give every model "
+        f"more: {named(Setting('trials', 2 * facts['trials']))}."
     )
 
 
@@ -64,11 +68,12 @@ def _popular(model: str, facts: Facts, _named: Named) -> str:
 
 
 def _fewer(model: str, facts: Facts, named: Named) -> str:
-    needed = float(f"{facts['needed']:.2g}")
+    needed = float(significant(facts["needed"], 2))
     return (
-        f"{model} got {facts['spent']:.1f} of {facts['trials']} full fits before its {facts['seconds']:g} s ran out. "
-        f"Equal budgets need {named(Setting('seconds', round(needed) if needed >= 10 else needed))} or more, or fewer "
-        "trials for every model."
+        f"{model} got {decimal(facts['spent'], 1)} of {facts['trials']} full fits before its "
+        f"{significant(facts['seconds'])} s ran out. Equal budgets need "
+        f"{named(Setting('seconds', round(needed) if needed >= 10 else needed))} or more, or fewer trials for every "
+        "model."
     )
 
 
@@ -109,7 +114,7 @@ def _close(_: str, facts: Facts, _named: Named) -> str:
 
 
 def _signed(facts: Facts) -> str:
-    return format_estimate(facts, form="+.4f")
+    return format_estimate(facts, signed=True, digits=4)
 
 
 CAUTIONS: Final[dict[CautionKind, Callable[[str, Facts, Named], str]]] = {

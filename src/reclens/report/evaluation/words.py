@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
-from reclens.report._toolkit.format import p_in_words, percent
+from reclens.report._toolkit.format import decimal, format_estimate, p_in_words, percent, whole
 from reclens.report._toolkit.notes import note_text
-from reclens.report._toolkit.tables import format_estimate
 
 __all__ = ["comparison_text", "how_tested", "why_not_significant"]
 
@@ -42,7 +41,9 @@ def comparison_text(comparison: Comparison, metric: str | None = None) -> tuple[
         sentences += _left_out(row)
         against = [each for each in own if each.by != "overall" and each.significant and _opposed(each, row)]
         if against:
-            named = ", ".join(f"{each.by} {each.segment} ({each.difference:+.4f})" for each in against)
+            named = ", ".join(
+                f"{each.by} {each.segment} ({decimal(each.difference, 4, signed=True)})" for each in against
+            )
             sentences.append(f"The difference between {row.system} and {baseline} goes the other way for {named}.")
     small: dict[str, dict[str, None]] = {}
     for row in rows:
@@ -68,7 +69,7 @@ def how_tested(comparison: Comparison) -> tuple[str, ...]:
         "segments": "segments",
         None: "all of them",
     }
-    counts = ", ".join(f"{families[family]:,} of {title}" for family, title in titles.items() if families[family])
+    counts = ", ".join(f"{whole(families[family])} of {title}" for family, title in titles.items() if families[family])
     how = "without correction" if correction == "none" else f"each family corrected by itself ({correction})"
     holds = (
         "the intervals of a family hold at {} all together"
@@ -76,7 +77,7 @@ def how_tested(comparison: Comparison) -> tuple[str, ...]:
         else "each interval holds at {} for its own difference"
     )
     said = (
-        f"{families.total():,} paired randomisation tests were made, {how}: {counts}; "
+        f"{whole(families.total())} paired randomisation tests were made, {how}: {counts}; "
         f"{holds.format(f'{percent(level, 0)}')}."
     )
     return (said,)
@@ -89,7 +90,7 @@ def why_not_significant(row: PairedDifference, correction: str) -> str | None:
     if row.disagreement == "corrected":
         return (
             f"by itself it is significant (p {p_in_words(row.p_randomization)}), and not after the correction "
-            f"({correction}) over the {row.tests:,} tests of its family"
+            f"({correction}) over the {whole(row.tests)} tests of its family"
         )
     return "its interval and its test, two methods, fall on two sides of the limit"
 
@@ -97,7 +98,7 @@ def why_not_significant(row: PairedDifference, correction: str) -> str | None:
 def _left_out(row: PairedDifference) -> list[str]:
     """How many users have a value under one of the two alone."""
     parts = [
-        f"{count:,} with a value under {name} alone"
+        f"{whole(count)} with a value under {name} alone"
         for count, name in ((row.system_only, row.system), (row.baseline_only, row.baseline))
         if count
     ]
@@ -120,7 +121,8 @@ def _ranking(rows: Sequence[PairedDifference]) -> str:
             f"{baseline}: {against}."
         )
     return (
-        f"{name} comes first of {len(rows) + 1} systems by {first.metric} ({value:.4f}). Against {baseline}: {against}."
+        f"{name} comes first of {len(rows) + 1} systems by {first.metric} ({decimal(value, 4)}). Against {baseline}: "
+        f"{against}."
     )
 
 
@@ -128,7 +130,7 @@ def _overall(row: PairedDifference, correction: str) -> str:
     if row.outcome == "no_users":
         nobody = "no user has a value under both"
         return f"Nothing can be said of {row.system} and {row.baseline} by {row.metric}: {nobody}."
-    name = f"{row.metric} ({row.value:.4f} against {row.baseline_value:.4f})"
+    name = f"{row.metric} ({decimal(row.value, 4)} against {decimal(row.baseline_value, 4)})"
     if row.outcome == "not_tested":
         return (
             f"{row.system} and {row.baseline} show no difference by {name}: {note_text(row.note or 'every_user_ties')}."
@@ -136,21 +138,27 @@ def _overall(row: PairedDifference, correction: str) -> str:
     p = f"p {p_in_words(row.p_randomization)}"
     if row.p_adjusted != row.p_randomization:
         p += f", adjusted p {p_in_words(row.p_adjusted)}"
-    numbers = f"{format_estimate(dict(vars(row)), value='difference', form='+.4f')}, {p}, n = {row.n:,}"
+    numbers = f"{format_estimate(dict(vars(row)), value='difference', signed=True, digits=4)}, {p}, n = {whole(row.n)}"
     reason = why_not_significant(row, correction)
     reason = "" if reason is None else f"; {reason}"
     if row.outcome == "undecided":
         said = f"No difference between {row.system} and {row.baseline} can be concluded by {name}: {numbers}{reason}."
         if row.smallest_detectable is None:
             return said
-        return f"{said} A single test of this size finds true differences from about {row.smallest_detectable:.4f} on."
+        return (
+            f"{said} A single test of this size finds true differences from about "
+            f"{decimal(row.smallest_detectable, 4)} on."
+        )
     better, word = direction(row.metric), row.outcome
     than = (
         f"{word} than {row.baseline}" if better is not None else f"{word} under {row.system} than under {row.baseline}"
     )
     subject = f"{row.system} is {than} by {name}" if better is not None else f"{name} is {than}"
     gain, lose = ("gain", "lose") if better is not None else ("have a higher value", "a lower one")
-    return f"{subject}: {numbers}{reason}; {row.gained:,} users {gain}, {row.lost:,} {lose}, {row.ties:,} tie."
+    return (
+        f"{subject}: {numbers}{reason}; {whole(row.gained)} users {gain}, {whole(row.lost)} {lose}, {whole(row.ties)} "
+        "tie."
+    )
 
 
 def _opposed(row: PairedDifference, overall: PairedDifference) -> bool:

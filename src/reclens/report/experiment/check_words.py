@@ -21,7 +21,7 @@ from reclens.experiment.analysis.check_facts import (
 )
 from reclens.experiment.analysis.effect_facts import OutlierEffect, Outliers, Power, Skewness, UnknownSkewness
 from reclens.experiment.check_result import BEYOND_CHANCE, TrustCheck
-from reclens.report._toolkit.format import p_text, percent, sentence
+from reclens.report._toolkit.format import decimal, p_text, percent, sentence, significant, whole
 from reclens.report.experiment.words import CHECK_NAMES, look_text, rule_text, unknown_text
 
 __all__ = ["Named", "check_text", "named_check_text"]
@@ -56,7 +56,7 @@ def check_text(check: TrustCheck, named: Named = in_python) -> str:
 
 
 def _ratio(check: TrustCheck, facts: SampleRatio) -> str:
-    seen = ", ".join(f"{arm} {n:,}" for arm, n in facts.overall.counts.items())
+    seen = ", ".join(f"{arm} {whole(n)}" for arm, n in facts.overall.counts.items())
     wanted = ", ".join(percent(share, 0) for share in facts.shares.values())
     p = facts.overall.p_value
     text = f"{seen} units, planned {wanted}: {p_text(p)}"
@@ -72,8 +72,8 @@ def _ratio(check: TrustCheck, facts: SampleRatio) -> str:
         return f"Mismatch in {places}, though not overall ({text})."
     if check.reason == "uneven":
         return (
-            f"{text}: chance makes one in {max(1, round(1 / p)):,} experiments as uneven; only below {BEYOND_CHANCE:g} "
-            "is it beyond chance."
+            f"{text}: chance makes one in {whole(max(1, round(1 / p)))} experiments as uneven; only below "
+            f"{significant(BEYOND_CHANCE)} is it beyond chance."
         )
     return f"{text}."
 
@@ -92,11 +92,14 @@ def _compared(check: TrustCheck, facts: Compared) -> str:
         return "No covariate varies." if past else "No metric varies among the others."
     if past:
         text = (
-            f"{worst.name} differs by {worst.standardised:+.3f} standard deviations in {worst.arm} before the "
-            f"experiment, adjusted {p_text(worst.p_adjusted)}"
+            f"{worst.name} differs by {decimal(worst.standardised, 3, signed=True)} standard deviations in {worst.arm} "
+            f"before the experiment, adjusted {p_text(worst.p_adjusted)}"
         )
     else:
-        text = f"{worst.name} of {worst.arm} differs by {worst.found.absolute.value:+.4g}, {p_text(worst.p_adjusted)}"
+        text = (
+            f"{worst.name} of {worst.arm} differs by {significant(worst.found.absolute.value, 4, signed=True)}, "
+            f"{p_text(worst.p_adjusted)}"
+        )
     if check.reason == "alike":
         return f"The most uneven of {len(facts.arms)}: {text}."
     if past:
@@ -154,12 +157,12 @@ def _fault(fault: RowFault) -> str:
 def _extreme(fault: RowFault, p: str) -> str:
     tally = fault.tally
     held = ", ".join(
-        f"{arm} {each.faulty:,} ({percent(each.rows / each.of_rows if each.of_rows else 0, 1)} of all its "
+        f"{arm} {whole(each.faulty)} ({percent(each.rows / each.of_rows if each.of_rows else 0, 1)} of all its "
         f"{tally.column})"
         for arm, each in tally.arms.items()
     )
     limit = tally.limit or 0.0
-    at = f"{limit:,.0f}" if limit >= 1000 else f"{limit:.4g}"
+    at = whole(limit) if limit >= 1000 else significant(limit, 4)
     seen = f"Units with more than {at} {tally.column}, far beyond all others: {held}, {p}."
     if fault.code != "extreme_unevenly":
         return seen
@@ -180,8 +183,9 @@ def _ids(check: TrustCheck, facts: SharedIds) -> str:
         return f"Units of one {', '.join(each.column for each in facts.ids)} fall into the arms one by one."
     worst = facts.worst
     return (
-        f"{worst.one_arm:,} of the {worst.groups:,} values of {worst.column} with several units have all of them in "
-        f"one arm; randomised one by one it would be {worst.expected:,.0f} of them ({p_text(worst.p_value)}). If "
+        f"{whole(worst.one_arm)} of the {whole(worst.groups)} values of {worst.column} with several units have all of "
+        f"them in one arm; randomised one by one it would be {whole(worst.expected)} of them "
+        f"({p_text(worst.p_value)}). If "
         f'{worst.column} was randomised, say cluster = "{worst.column}" in the plan: units that share it are not '
         "independent."
     )
@@ -196,12 +200,12 @@ def _outliers(check: TrustCheck, facts: Outliers) -> str:
 
 
 def _outlier(effect: OutlierEffect) -> str:
-    below = "" if effect.cap_per is None else f" ({effect.per} at {effect.cap_per:,.6g})"
+    below = "" if effect.cap_per is None else f" ({effect.per} at {significant(effect.cap_per, 6)})"
     return (
         f"{effect.metric}: one unit of {effect.where} holds {percent(effect.held_by_one, 1)} of its sum "
-        f"({effect.largest:,.6g}); cut off at {effect.cap:,.6g}{below}, the difference of {effect.arm} goes from "
-        f"{effect.difference:+.4g} ({p_text(effect.p_value)}) to {effect.difference_cut:+.4g} "
-        f"({p_text(effect.p_value_cut)})"
+        f"({significant(effect.largest, 6)}); cut off at {significant(effect.cap, 6)}{below}, the difference of "
+        f"{effect.arm} goes from {significant(effect.difference, 4, signed=True)} ({p_text(effect.p_value)}) to "
+        f"{significant(effect.difference_cut, 4, signed=True)} ({p_text(effect.p_value_cut)})"
     )
 
 
@@ -213,26 +217,26 @@ def _skewness(check: TrustCheck, facts: Skewness) -> str:
     worst = facts.worst
     text = (
         f"{worst.metric} in {worst.arm}: the skewness of the difference (that of the values × imbalance of the arms ÷ "
-        f"√n) is {worst.skewness:+.2f}"
+        f"√n) is {decimal(worst.skewness, 2, signed=True)}"
     )
     if check.reason == "too_skewed":
         return (
-            f"{text}, beyond ±{facts.limit:g}, up to which the test allows for it. The smaller arm has too few units "
-            "for values that are so skewed: cap the metric, or take in more units."
+            f"{text}, beyond ±{significant(facts.limit)}, up to which the test allows for it. The smaller arm has too "
+            "few units for values that are so skewed: cap the metric, or take in more units."
         )
-    return f"{text}; up to ±{facts.limit:g} the test allows for it."
+    return f"{text}; up to ±{significant(facts.limit)} the test allows for it."
 
 
 def _unknown_skewness(check: TrustCheck, facts: UnknownSkewness) -> str:
     worst = facts.worst
     seen = (
-        f"The skewness of the values is not known, and {worst.n_control:,} against {worst.n_treatment:,} units stand "
-        f"one of {worst.tolerated_skewness:.3g}"
+        f"The skewness of the values is not known, and {whole(worst.n_control)} against {whole(worst.n_treatment)} "
+        f"units stand one of {significant(worst.tolerated_skewness, 3)}"
     )
     if check.reason == "tolerated":
-        return f"{seen}, which is more than values have ({worst.assumed_skewness:g})."
+        return f"{seen}, which is more than values have ({significant(worst.assumed_skewness)})."
     fix = "Give it (a column VALUE_skewness beside mean and sd), read a table of units, or take in more units."
-    return f"{seen}; values may have up to {worst.assumed_skewness:g}. {fix}"
+    return f"{seen}; values may have up to {significant(worst.assumed_skewness)}. {fix}"
 
 
 def _progress(check: TrustCheck, facts: Progress) -> str:
@@ -253,7 +257,7 @@ def _progress(check: TrustCheck, facts: Progress) -> str:
     if check.reason == "length_unknown":
         planned = [
             f"{plan.days} days" if plan.days else "",
-            f"{plan.daily_units:,g} units a day" if plan.daily_units else "",
+            f"{significant(plan.daily_units)} units a day" if plan.daily_units else "",
         ]
         said = " of ".join(each for each in planned if each)
         told = f"The plan is for {said}, and nothing tells how many have passed" if said else "The plan names no length"

@@ -7,7 +7,7 @@ from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.metric import Metric
-from reclens.report._toolkit.format import in_words, listed, p_text, span
+from reclens.report._toolkit.format import decimal, in_words, listed, p_text, share
 from reclens.report.experiment.check_words import Named, named_check_text
 from reclens.report.experiment.words import gap_text, margin_text
 from reclens.stats.estimate import Estimate
@@ -61,8 +61,8 @@ def _head(readout: Readout, decision: Decision) -> str:
             return f"No material difference of {arm} from {plan.control}: {names} within the margin{held}."
         case "stop_for_futility":
             z = {e.metric.name: e.metric.sign * e.found.z for e in readout.effects if e.arm == arm}
-            seen = ", ".join(f"{name} {z[name]:+.2f}" for name in decision.metrics)
-            bound = f"{decision.futility_bound:+.2f}"
+            seen = ", ".join(f"{name} {decimal(z[name], 2, signed=True)}" for name in decision.metrics)
+            bound = decimal(decision.futility_bound, 2, signed=True)
             return f"Stop {arm} for futility: z of {seen} is below the futility bound of this look, {bound}."
         case "ship":
             held = "and every guardrail holds" if safe else "and the plan has no guardrail"
@@ -111,13 +111,13 @@ def _fact(effect: Effect, corrected: bool) -> str:
 
 def _lift(metric: Metric, lift: Estimate, gap: float) -> str:
     """A lift with its interval; the difference where there is no lift."""
-    return span(lift, "+.2%") if lift.value == lift.value else gap_text(metric, Estimate(gap, low=None, high=None, n=0))
+    return share(lift) if lift.value == lift.value else gap_text(metric, Estimate(gap, low=None, high=None, n=0))
 
 
 def _guardrail(effect: Effect) -> str:
     """The lift of a guardrail; its difference where control is zero, or the margin is absolute."""
     metric = effect.metric
     of_control = metric.loss[1] and effect.relative.value == effect.relative.value
-    seen = span(effect.relative, "+.2%") if of_control else gap_text(metric, effect.absolute)
+    seen = share(effect.relative) if of_control else gap_text(metric, effect.absolute)
     side = "move" if metric.equivalence else "fall" if metric.better == "higher" else "rise"
     return f"Guardrail {metric.name} {in_words(effect.verdict)}: {seen}, it may {side} by {margin_text(metric)}."

@@ -9,8 +9,8 @@ from typing import Final
 from reclens.experiment.assignment.assign import LayerPair
 from reclens.experiment.assignment.checks import BUCKETS, AssignmentCheck
 from reclens.experiment.planning.calculator import Calculation
-from reclens.report._toolkit.format import p_text, p_value, percent
-from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report._toolkit.format import NOTHING, decimal, p_text, p_value, percent, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment.method_words import FORMULA_TITLES
 
 __all__ = ["assignment_check_name", "assignment_check_table", "assignment_check_text", "calculation_text", "layer_text"]
@@ -32,17 +32,17 @@ def calculation_text(found: Calculation) -> str:
     if margin is not None and found.question.equivalence:
         aim = f"that the difference lies within ±{percent(margin)}"
     verb = "find" if margin is None else "show"
-    days = "" if found.days is None else f" in {found.days:,} days"
+    days = "" if found.days is None else f" in {whole(found.days)} days"
     power = percent(answer.power, 1)
     if answer.asked == "effect" and margin is not None:
         return (
-            f"{answer.n:,} units over all arms{days} {verb} {aim} with a power of {power} if the true effect is "
+            f"{whole(answer.n)} units over all arms{days} {verb} {aim} with a power of {power} if the true effect is "
             f"{percent(answer.effect, signed=True)} ({FORMULA_TITLES[answer.formula]})."
         )
     each = "treatment" if len(found.plan.arms) == 2 else "each treatment"
     return (
-        f"{answer.n:,} units over all arms ({answer.n_control:,} in control, {answer.n_treatment:,} in {each}){days} "
-        f"{verb} {aim} with a power of {power} ({FORMULA_TITLES[answer.formula]})."
+        f"{whole(answer.n)} units over all arms ({whole(answer.n_control)} in control, {whole(answer.n_treatment)} in "
+        f"{each}){days} {verb} {aim} with a power of {power} ({FORMULA_TITLES[answer.formula]})."
     )
 
 
@@ -57,8 +57,8 @@ def assignment_check_text(check: AssignmentCheck) -> str:
     if math.isnan(check.p):
         return f"{name}: too few units to tell, expected 5 or more in every cell."
     return (
-        f"{name}: {'yes' if check.fine else 'NO'} (chi² = {check.statistic:.1f}, {check.df} degrees of freedom, "
-        f"{p_text(check.p)})."
+        f"{name}: {'yes' if check.fine else 'NO'} (chi² = {decimal(check.statistic, 1)}, {check.df} degrees of "
+        f"freedom, {p_text(check.p)})."
     )
 
 
@@ -67,10 +67,10 @@ def assignment_check_table(checks: Sequence[AssignmentCheck]) -> Table:
     rows = tuple(
         (
             assignment_check_name(each),
-            NOTHING if math.isnan(each.statistic) else f"{each.statistic:.1f}",
-            f"{each.df:,}",
+            NOTHING if math.isnan(each.statistic) else decimal(each.statistic, 1),
+            whole(each.df),
             p_value(each.p),
-            f"{each.n:,}",
+            whole(each.n),
             "yes" if each.fine else "NO",
         )
         for each in checks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import percent, significant
 from reclens.stats.method import Method, MethodCode
 from reclens.stats.power.question import Adjustment, AdjustmentCode
 
@@ -28,7 +28,7 @@ _METHODS: Final[Mapping[MethodCode, str]] = {
     "unpooled_z": "difference of shares, unpooled z test",
     "pooled_t": "difference of shares, pooled t test",
     "unpooled_t": "difference of shares, unpooled t test",
-    "mid_quantiles": "difference of mid-quantiles ({quantile:g}), inverted test of the shares below a cut",
+    "mid_quantiles": "difference of mid-quantiles ({quantile}), inverted test of the shares below a cut",
     "group_jackknife": "{statistic} of the arm, delete-a-group jackknife over users ({groups} groups)",
 }
 FORMULA_TITLES: Final[Mapping[str, str]] = {
@@ -85,11 +85,11 @@ PRICED_PLANS: Final[Mapping[str, str]] = {
 _ADJUSTMENTS: Final[Mapping[AdjustmentCode, str]] = {
     "equivalence": "equivalence: the interval has to lie within ±{margin}",
     "non_inferiority": "non-inferiority: the interval has to exclude a loss of {margin}, one tail of it",
-    "several_tests": "{tests} tests share the alpha of {alpha:.3g} ({correction}): {each:.3g} each",
-    "covariates": "CUPED: variance × {factor:.3g} (R² = {r2:.3g})",
-    "clusters": "clusters: variance × {factor:.3g} (ICC {icc:g}, {size:g} units a cluster)",
+    "several_tests": "{tests} tests share the alpha of {alpha} ({correction}): {each} each",
+    "covariates": "CUPED: variance × {factor} (R² = {r2})",
+    "clusters": "clusters: variance × {factor} (ICC {icc}, {size} units a cluster)",
     "spread_scales": "an effect multiplies the values of every unit, and so their spread",
-    "looks": "sequential looks: size × {factor:.4g}",
+    "looks": "sequential looks: size × {factor}",
 }
 
 
@@ -100,13 +100,14 @@ def method_text(method: Method) -> str:
         >>> method_text(Method(code="welch", covariates=("before",), strata=3))
         "Welch's t, adjusted by before (CUPED), post-stratified over 3 strata"
     """
-    facts = {"quantile": method.quantile, "statistic": method.statistic, "groups": method.groups}
+    quantile = None if method.quantile is None else significant(method.quantile)
+    facts = {"quantile": quantile, "statistic": method.statistic, "groups": method.groups}
     said = _METHODS[method.code].format(**facts)
     said += ", corrected for skewness (Hall)" if method.skewness else ""
     said += f", adjusted by {', '.join(method.covariates)} (CUPED)" if method.covariates else ""
     said += f", post-stratified over {method.strata} strata" if method.strata > 1 else ""
     if method.coverage is not None:
-        seen = f"in simulated A/A tests (here {method.rows:.2g} rows for each item)"
+        seen = f"in simulated A/A tests (here {significant(method.rows, 2)} rows for each item)"
         said += f"; intervals of 95 % covered {percent(method.coverage, 0)} {seen}"
     return said
 
@@ -118,7 +119,11 @@ def adjustment_text(each: Adjustment) -> str:
         >>> adjustment_text(Adjustment("looks", {"factor": 1.02815}))
         'sequential looks: size × 1.028'
     """
-    facts = dict(each.facts)
-    if "margin" in facts:
-        facts["margin"] = percent(facts["margin"]) if facts["relative"] else f"{facts['margin']:g}"
+    digits = {"margin": 6, "icc": 6, "size": 6, "factor": 4 if each.code == "looks" else 3}
+    facts = {
+        name: significant(value, digits.get(name, 3)) if isinstance(value, float) else value
+        for name, value in each.facts.items()
+    }
+    if each.facts.get("relative"):
+        facts["margin"] = percent(each.facts["margin"])
     return _ADJUSTMENTS[each.code].format(**facts)

@@ -7,7 +7,7 @@ from typing import Final
 from reclens.experiment.off_policy.evaluate import OffPolicy, PolicyValue, Refusal
 from reclens.experiment.off_policy.reward_model import RewardModelCard
 from reclens.experiment.off_policy.weights import Objection
-from reclens.report._toolkit.format import p_text, percent
+from reclens.report._toolkit.format import decimal, p_text, percent, significant, whole
 
 __all__ = ["BY_PLACE", "model_text", "objection_text", "off_policy_text", "refusal_text"]
 
@@ -38,9 +38,13 @@ def off_policy_text(found: OffPolicy) -> str:
         "lower": "The target earns less",
     }.get(found.verdict, "The log cannot tell who earns more")
     low, high = decisive.difference.low, decisive.difference.high
-    span = "" if low is None or high is None else f", between {low:+.4g} and {high:+.4g} a {found.unit}"
+    span = (
+        ""
+        if low is None or high is None
+        else f", between {significant(low, 4, signed=True)} and {significant(high, 4, signed=True)} a {found.unit}"
+    )
     more = f" {BY_PLACE}" if found.by_place else ""
-    return f"{said}: {decisive.difference.value:+.4g}{span} ({found.decided_by}).{more}"
+    return f"{said}: {significant(decisive.difference.value, 4, signed=True)}{span} ({found.decided_by}).{more}"
 
 
 def refusal_text(found: PolicyValue) -> str | None:
@@ -48,7 +52,7 @@ def refusal_text(found: PolicyValue) -> str | None:
     if found.refused is None:
         return None
     number = {"effective": found.effective, "rewarded": found.rewarded}.get(found.refused)
-    return _REFUSALS[found.refused] + ("" if number is None else f" ({number:,.1f})")
+    return _REFUSALS[found.refused] + ("" if number is None else f" ({decimal(number, 1)})")
 
 
 def objection_text(objection: Objection) -> str:
@@ -61,9 +65,12 @@ def objection_text(objection: Objection) -> str:
                 "did not show."
             )
         case "few_users":
-            return f"There are {value:,} users; at least {limit:,} are needed for an interval."
+            return f"There are {whole(value)} users; at least {whole(limit)} are needed for an interval."
         case "small_sample":
-            return f"The effective sample is {value:,.0f} of {weights.n:,} decisions; at least {limit:,.0f} are needed."
+            return (
+                f"The effective sample is {whole(value)} of {whole(weights.n)} decisions; at least {whole(limit)} are "
+                "needed."
+            )
         case "small_share":
             return (
                 f"The effective sample is {percent(value)} of the log; at least {percent(limit)} is needed: the "
@@ -83,7 +90,7 @@ def objection_text(objection: Objection) -> str:
                 else "propensities are smaller than what was done"
             )
             why += ", or they are conditional on the places above" if weights.places > 1 else ""
-            return f"The mean weight is {value:.3f} and should be 1 ({p_text(weights.p_value)}): {why}."
+            return f"The mean weight is {decimal(value, 3)} and should be 1 ({p_text(weights.p_value)}): {why}."
 
 
 def model_text(made: RewardModelCard) -> str:

@@ -10,7 +10,7 @@ from reclens.experiment.planning.power_question import effect_by_days, power_cur
 from reclens.experiment.planning.sizing import MetricSize, Sizing, look_schedule
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import decimal, percent, significant, whole
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.experiment.method_words import FORMULA_TITLES, adjustment_text
 from reclens.report.experiment.plan_charts import bounds_chart, detectable_chart, power_curve_chart
@@ -122,11 +122,12 @@ def _ready(sizing: Sizing) -> tuple[str, Tone]:
     """Whether the planned days bring enough units."""
     if sizing.enough is not None and sizing.planned is not None and sizing.needed is not None:
         planned = (
-            f"the {sizing.plan.days} planned days bring {sizing.planned:,} units, and {sizing.needed:,} are needed"
+            f"the {sizing.plan.days} planned days bring {whole(sizing.planned)} units, and {whole(sizing.needed)} are "
+            "needed"
         )
         return (f"Ready to start: {planned}", "good") if sizing.enough else (f"Not ready: {planned}", "bad")
     if sizing.needed is not None:
-        return f"{sizing.needed:,} units are needed; how many days that takes is not known", "open"
+        return f"{whole(sizing.needed)} units are needed; how many days that takes is not known", "open"
     return "Nothing can be said of its size: no primary metric has a history or a baseline", "open"
 
 
@@ -137,13 +138,13 @@ def summary_of(sizing: Sizing) -> list[str]:
         said.append(plan.hypothesis)
     for each in sizing.metrics:
         if each.metric.role == "primary" and each.size is not None:
-            days = f", {each.days:,} days of traffic" if each.days is not None else ""
+            days = f", {whole(each.days)} days of traffic" if each.days is not None else ""
             aim = f"That the difference lies within {margin_text(each.metric)} is shown"
             if each.metric.effect is not None:
                 aim = f"An effect of {percent(each.metric.effect, 2)} is found"
             said.append(
-                f"{each.metric.name} decides. {aim} with a power of {percent(plan.power, 0)} by {each.size.n:,} units "
-                f"over all arms{days} ({FORMULA_TITLES[each.size.formula]})."
+                f"{each.metric.name} decides. {aim} with a power of {percent(plan.power, 0)} by {whole(each.size.n)} "
+                f"units over all arms{days} ({FORMULA_TITLES[each.size.formula]})."
             )
     limits = [
         f"{metric.name} may {'move by' if metric.equivalence else 'lose'} {margin_text(metric)}"
@@ -154,12 +155,15 @@ def summary_of(sizing: Sizing) -> list[str]:
     if sizing.enough is not None and sizing.planned is not None and sizing.needed is not None:
         verdict = "enough" if sizing.enough else "NOT ENOUGH: run longer, look for a larger effect, or add covariates"
         said.append(
-            f"The {plan.days} planned days bring {sizing.planned:,} units; {sizing.needed:,} are needed: {verdict}."
+            f"The {plan.days} planned days bring {whole(sizing.planned)} units; {whole(sizing.needed)} are needed: "
+            f"{verdict}."
         )
     if sizing.unsized:
         said.append(f"Not sized, for want of a history or a baseline: {', '.join(sizing.unsized)}.")
     if plan.sequential is not None:
-        said.append(f"Looks before the end are planned, at the price of {sizing.inflation:.3f} times the sample.")
+        said.append(
+            f"Looks before the end are planned, at the price of {decimal(sizing.inflation, 3)} times the sample."
+        )
     return said
 
 
@@ -185,7 +189,7 @@ def _randomisation(plan: Plan) -> DocumentPart:
         f'The position of a unit is the first 13 hexadecimal digits of md5("{plan.salt}:" + id) over 16^13.',
         "The arms share 0 … 1 in the order above: the same id gets the same arm on every machine, for ever.",
         f"Layer: {plan.layer}"
-        + (f", units from {low:g} to {high:g} of it." if (low, high) != (0.0, 1.0) else ".")
+        + (f", units from {significant(low)} to {significant(high)} of it." if (low, high) != (0.0, 1.0) else ".")
         + " Experiments in other layers overlap independently; in this layer their slices must not overlap.",
     ]
     if plan.triggered is not None:
@@ -238,12 +242,17 @@ def _skewed(each: MetricSize, sizing: Sizing) -> str:
     assert each.skew is not None
     n = sizing.planned or (each.size.n if each.size is not None else 0)
     enough = n * (each.skew / TOO_SKEWED) ** 2
-    told = f"{each.metric.name}: its values are skewed, and the arms differ in size. At {n:,} units the skewness of "
-    told += f"the difference is {each.skew:+.2f}. The test allows for up to ± {TOO_SKEWED:g}"
+    told = (
+        f"{each.metric.name}: its values are skewed, and the arms differ in size. At {whole(n)} units the skewness of "
+    )
+    told += (
+        f"the difference is {decimal(each.skew, 2, signed=True)}. The test allows for up to ± {significant(TOO_SKEWED)}"
+    )
     if abs(each.skew) <= TOO_SKEWED:
         return f"{told}."
     return (
-        f"{told}; beyond, the readout decides nothing. Cap the metric, or plan arms of one size or {enough:,.0f} units."
+        f"{told}; beyond, the readout decides nothing. Cap the metric, or plan arms of one size or {whole(enough)} "
+        "units."
     )
 
 
@@ -288,7 +297,7 @@ def _looks(sizing: Sizing) -> list[DocumentPart]:
     if looks.method != "group":
         lead = (
             "The interval is valid at every moment, so that anybody may look at any time; it is wider for that "
-            f"(sample × {sizing.inflation:.3f} for the same power)."
+            f"(sample × {decimal(sizing.inflation, 3)} for the same power)."
         )
         return [DocumentPart(title="Looks", lead=lead, tables=(prices,))]
     bounds = sequential_of(plan)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.report._toolkit.charts import base_of, told_colour
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import decimal, percent, whole
 
 __all__ = ["bounds_chart", "detectable_chart", "power_curve_chart"]
 
@@ -29,7 +29,8 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
             **row,
             "system": named[row["effect"]],
             "tip": (
-                f"effect {named[row['effect']]}: {row['n']:,} units find it with a power of {percent(row['power'], 0)}"
+                f"effect {named[row['effect']]}: {whole(row['n'])} units find it with a power of "
+                f"{percent(row['power'], 0)}"
             ),
         }
         for row in rows
@@ -49,7 +50,7 @@ def power_curve_chart(rows: Sequence[Mapping[str, Any]], *, power: float, planne
         base.mark_point(opacity=0, size=120).encode(x=x, y=y, tooltip="tip:N"),
     ]
     if planned is not None:
-        layers.append(_line(alt, {"n": planned}, x=x, what=f"planned: {planned:,.0f} units"))
+        layers.append(_line(alt, {"n": planned}, x=x, what=f"planned: {whole(planned)} units"))
     return alt.layer(*layers)
 
 
@@ -68,7 +69,8 @@ def detectable_chart(rows: Sequence[Mapping[str, Any]], *, worth: float | None =
             **row,
             "effect": abs(row["effect"]),
             "tip": (
-                f"after {row['days']} days ({row['n']:,} units) an effect of {percent(abs(row['effect']), 2)} is found"
+                f"after {row['days']} days ({whole(row['n'])} units) an effect of {percent(abs(row['effect']), 2)} is "
+                "found"
             ),
         }
         for row in rows
@@ -107,7 +109,7 @@ def bounds_chart(rows: Sequence[Mapping[str, Any]]) -> Any:
             "information": row["information"],
             "z": row[kind],
             "system": name,
-            "tip": f"look {row['look']} at {percent(row['information'], 0)}: {name} beyond z = {row[kind]:.2f}",
+            "tip": f"look {row['look']} at {percent(row['information'], 0)}: {name} beyond z = {decimal(row[kind], 2)}",
         }
         for row in rows
         for kind, name in kinds.items()

@@ -8,8 +8,8 @@ from typing import Any
 
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import Sizing
-from reclens.report._toolkit.format import p_value, percent
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.format import NOTHING, decimal, format_number, p_value, percent, significant, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment.method_words import BOUND_TEXTS, FORMULA_SOURCES, FORMULA_TITLES, PRICED_PLANS
 from reclens.report.experiment.plan_words import SIZE_NOTES
 from reclens.report.experiment.words import margin_text
@@ -36,7 +36,7 @@ def metric_table(plan: Plan) -> Table:
     for metric in plan.metrics:
         made = f"{metric.value} / {metric.per}" if metric.per else metric.value or "exposure of the arm"
         made = f"{percent(metric.q, 0)} quantile of {made}" if metric.q is not None else made
-        made += f", capped at {metric.cap:g}" if metric.cap is not None else ""
+        made += f", capped at {significant(metric.cap)}" if metric.cap is not None else ""
         records.append({**metric.to_dicts()[0], "made_from": made})
         lost = margin_text(metric) or NOTHING
         rows.append(
@@ -73,8 +73,8 @@ def size_table(sizing: Sizing) -> Table:
                 format_number(known.mean) if known else NOTHING,
                 format_number(known.sd) if known else NOTHING,
                 percent(known.r2, 0) if known and known.r2 else NOTHING,
-                f"{size.n:,}" if size else NOTHING,
-                f"{each.days:,}" if each.days is not None else NOTHING,
+                whole(size.n) if size else NOTHING,
+                whole(each.days) if each.days is not None else NOTHING,
                 power,
                 _percent(each.found.effect if each.found else None, signed=True),
                 FORMULA_TITLES[size.formula] if size else SIZE_NOTES[each.note] if each.note else NOTHING,
@@ -100,7 +100,7 @@ def size_table(sizing: Sizing) -> Table:
     ]
     if sizing.planned is not None:
         notes.append(
-            f"As planned: {sizing.planned:,} units in {sizing.plan.days} days. Detectable of a guardrail is "
+            f"As planned: {whole(sizing.planned)} units in {sizing.plan.days} days. Detectable of a guardrail is "
             "the true loss that would still be confirmed to be within its margin."
         )
     return Table(title="Sizes", columns=heads, rows=tuple(rows), records=tuple(sizing.to_dicts()), notes=tuple(notes))
@@ -120,7 +120,7 @@ def neighbour_table(answers: Sequence[tuple[str, Answer]]) -> Table:
     asked = answers[0][1].asked if answers else "size"
     several = len(answers) > 1
     show = {
-        "size": lambda value: f"{math.ceil(value):,}",
+        "size": lambda value: whole(math.ceil(value)),
         "effect": lambda value: percent(value, 3, signed=True),
         "power": lambda value: percent(value, 2),
     }[asked]
@@ -170,10 +170,10 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
             percent(row["information"], 0),
             _count(row["units"]),
             _count(row["day"]),
-            f"{row['upper']:.3f}",
+            decimal(row["upper"], 3),
             p_value(row["nominal_p"]),
-            NOTHING if row["futility"] is None else f"{row['futility']:.3f}",
-            f"{row['error_spent']:.4f}",
+            NOTHING if row["futility"] is None else decimal(row["futility"], 3),
+            decimal(row["error_spent"], 4),
             NOTHING if math.isnan(row["power_so_far"]) else percent(row["power_so_far"], 1),
         )
         for row in records
@@ -191,7 +191,7 @@ def bounds_table(plan: GroupSequential, *, schedule: Sequence[Mapping[str, Any]]
     )
     notes = [
         f"Bounds: {BOUND_TEXTS[plan.spending]}.",
-        f"The sample is {plan.inflation:.4g} times that of one look.",
+        f"The sample is {significant(plan.inflation, 4)} times that of one look.",
     ]
     of = next((at["metric"] for at in schedule if at["metric"] is not None), None)
     if of is not None:
@@ -233,7 +233,7 @@ def price_table(prices: Sequence[Price]) -> Table:
 
 
 def _count(value: int | None) -> str:
-    return NOTHING if value is None else f"{value:,}"
+    return NOTHING if value is None else whole(value)
 
 
 def _percent(value: float | None, *, signed: bool = False) -> str:
@@ -241,4 +241,4 @@ def _percent(value: float | None, *, signed: bool = False) -> str:
 
 
 def _times(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3f}"
+    return NOTHING if value is None else decimal(value, 3)

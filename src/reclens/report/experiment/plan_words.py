@@ -8,7 +8,7 @@ from reclens.experiment.planning.decision_rule import LEAST_POWER, TOO_SKEWED
 from reclens.experiment.planning.metric import OF_ARM, Metric
 from reclens.experiment.planning.plan import Plan
 from reclens.experiment.planning.sizing import MetricSize, SizeNote
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import percent, significant, whole
 from reclens.report.experiment.words import amount, margin_text
 
 __all__ = ["SIZE_NOTES", "decision_rule", "describe_checks", "risks_of", "simulated_text"]
@@ -25,7 +25,7 @@ SIZE_NOTES: Final[dict[SizeNote, str]] = {
 def simulated_text(each: MetricSize) -> str:
     """How the power of a metric was simulated."""
     runs = each.simulated.n if each.simulated is not None else 0
-    return f"simulated: {runs:,} experiments resampled from {each.simulated_from or 0:,} units"
+    return f"simulated: {whole(runs)} experiments resampled from {whole(each.simulated_from or 0)} units"
 
 
 def describe_checks(plan: Plan) -> tuple[str, ...]:
@@ -53,8 +53,8 @@ def describe_checks(plan: Plan) -> tuple[str, ...]:
     ]
     if plan.uneven:
         said.append(
-            f"Skewness: that of a difference between arms of unequal size is at most {TOO_SKEWED:g}, which the "
-            "tests allow for."
+            f"Skewness: that of a difference between arms of unequal size is at most {significant(TOO_SKEWED)}, which "
+            "the tests allow for."
         )
     if plan.triggered is not None:
         said.append("Triggered units: they stand in the planned shares too, and the others are alike in all arms.")
@@ -68,7 +68,7 @@ def decision_rule(plan: Plan) -> tuple[str, ...]:
     several = len(plan.treatments) > 1 or len(plan.primary) > 1
     corrected = several and plan.correction != "none"
     correction = (
-        f" with a p-value of at most {plan.alpha:.2g} after correction over all primary metrics and arms "
+        f" with a p-value of at most {significant(plan.alpha, 2)} after correction over all primary metrics and arms "
         f"({plan.correction})"
         if corrected
         else ""

@@ -9,9 +9,20 @@ from reclens.errors import in_python
 from reclens.experiment.analysis.effects import Effect
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
-from reclens.report._toolkit.format import in_words, p_text, p_value, percent, share
+from reclens.report._toolkit.format import (
+    NOTHING,
+    decimal,
+    format_number,
+    in_words,
+    p_text,
+    p_value,
+    percent,
+    share,
+    significant,
+    whole,
+)
 from reclens.report._toolkit.html import Figure, figure_of
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment import readout_charts
 from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import summary_of_readout
@@ -78,7 +89,7 @@ def build_readout(readout: Readout, *, bayes: bool = False, named: Named = in_py
         definitions(*_TERMS),
         appendix(record_of(readout, named)),
     ]
-    units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
+    units = ", ".join(f"{arm} {whole(n)}" for arm, n in readout.units.items())
     return write_document(
         title=f"Readout: {plan.name}",
         subject=f"{units} · unit {plan.unit} · {look_text(readout.interim)}",
@@ -146,7 +157,7 @@ def check_number_tables(readout: Readout) -> list[Table]:
                 tuple(_cell(row.get(key), code=key in _CODES, name=key in ids) for key in keys) for row in numbers[:40]
             )
             heads = tuple(key if key in readout.plan.arms else key.replace("_", " ") for key in keys)
-            more = (f"{len(numbers) - 40:,} further rows are in the appendix.",) if len(numbers) > 40 else ()
+            more = (f"{whole(len(numbers) - 40)} further rows are in the appendix.",) if len(numbers) > 40 else ()
             found.append(
                 Table(
                     title=f"Numbers of the check: {CHECK_NAMES[check.code]}",
@@ -246,7 +257,7 @@ def heterogeneity_sentences(readout: Readout) -> tuple[str, ...]:
     return tuple(
         f"{each.metric}, {each.arm}, by {each.by}: "
         + ("the effect differs" if each.p_adjusted <= readout.plan.alpha else "no difference between segments is shown")
-        + f" (Cochran's Q = {each.q:.2f} on {each.df}, adjusted {p_text(each.p_adjusted)})."
+        + f" (Cochran's Q = {decimal(each.q, 2)} on {each.df}, adjusted {p_text(each.p_adjusted)})."
         for each in readout.heterogeneity
     )
 
@@ -302,9 +313,9 @@ def _cell(value: Any, *, code: bool = False, name: bool = False) -> str:
     if isinstance(value, bool) or value is None:
         return NOTHING if value is None else "yes" if value else "no"
     if isinstance(value, int):
-        return f"{value:,}"
+        return whole(value)
     if isinstance(value, float) and value.is_integer():  # a count that was summed up
-        return f"{value:,.0f}"
+        return whole(value)
     if isinstance(value, float):
-        return format_number(value) if abs(value) >= 1 else f"{value:.4g}"
+        return format_number(value) if abs(value) >= 1 else significant(value, 4)
     return str(value).replace("_", " ") if code else str(value)

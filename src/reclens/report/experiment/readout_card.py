@@ -10,7 +10,7 @@ from reclens.experiment.analysis.decision import DecisionCode
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.planning.metric import Metric
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.format import count_of, in_words, listed, percent, span
+from reclens.report._toolkit.format import count_of, in_words, listed, percent, share, whole
 from reclens.report.experiment.check_words import Named
 from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.words import CHECK_NAMES, gap_text, look_text
@@ -42,7 +42,7 @@ def readout_in_words(readout: Readout, named: Named = in_python) -> DecisionWord
     tones = [_TONES[code] for code in codes]
     tone: Tone = "bad" if "bad" in tones else "good" if "ship" in codes or "open" not in tones else "open"
     opening = "No winner. " if "ship" not in codes and "blocked" not in codes else ""
-    units = ", ".join(f"{arm} {n:,}" for arm, n in readout.units.items())
+    units = ", ".join(f"{arm} {whole(n)}" for arm, n in readout.units.items())
     lines = [("Lift", _lifts(readout)), ("Who loses", _losers(readout)), ("Cost", _costs(readout))]
     return DecisionWords(
         f"{readout.plan.name} · {units} · unit {readout.plan.unit}",
@@ -63,7 +63,7 @@ def _lifts(readout: Readout) -> str:
 
 def _moved(relative: Estimate, absolute: Estimate, metric: Metric) -> str:
     """The lift; where the control has none of it, and so no lift, the difference in its own unit."""
-    return span(relative, "+.2%") if math.isfinite(relative.value) else gap_text(metric, absolute)
+    return share(relative) if math.isfinite(relative.value) else gap_text(metric, absolute)
 
 
 def _losers(readout: Readout) -> str:

@@ -7,8 +7,7 @@ from typing import Any
 
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.charts import base_of, dots, rows_of, told_colour, zero
-from reclens.report._toolkit.format import in_words, p_text, percent, share
-from reclens.report._toolkit.tables import format_estimate
+from reclens.report._toolkit.format import format_estimate, in_words, p_text, percent, share, whole
 from reclens.report.experiment.words import value_text
 
 __all__ = ["cumulative_chart", "daily_chart", "forest_chart", "novelty_chart", "segment_forest_chart"]
@@ -95,7 +94,8 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
                     "low": lift.low,
                     "high": lift.high,
                     "small": not each.p_adjusted <= readout.plan.alpha,
-                    "tip": f"{by} {each.segment}: {share(lift)}, adjusted {p_text(each.p_adjusted)}, n = {lift.n:,}",
+                    "tip": f"{by} {each.segment}: {share(lift)}, adjusted {p_text(each.p_adjusted)}, "
+                    f"n = {whole(lift.n)}",
                 }
             )
     if not rows:
@@ -115,10 +115,14 @@ def segment_forest_chart(readout: Readout, *, by: str) -> Any:
     return alt.layer(zero(), chart)
 
 
+def _lift(row: Mapping[str, Any]) -> str:
+    return format_estimate(row, signed=True, digits=2, in_percent=True)
+
+
 def cumulative_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift after each day of entry: its plain interval as a band, and the bounds of the plan's looks as lines."""
     rows = [
-        {**row, "tip": f"up to {row['day']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
+        {**row, "tip": f"up to {row['day']}: {_lift(row)}, n = {whole(row['n'])}"}
         for row in readout.cumulative
         if row["metric"] == metric and row["arm"] == arm
     ]
@@ -128,7 +132,7 @@ def cumulative_chart(readout: Readout, *, metric: str, arm: str) -> Any:
 def novelty_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift by days since first exposure: a novelty that wears off falls towards zero, primacy rises."""
     rows = [
-        {**row, "tip": f"day {row['age']}: {format_estimate(row, form='+.2%')}, n = {row['n']:,}"}
+        {**row, "tip": f"day {row['age']}: {_lift(row)}, n = {whole(row['n'])}"}
         for row in readout.novelty
         if row["metric"] == metric and row["arm"] == arm
     ]
@@ -144,7 +148,7 @@ def daily_chart(readout: Readout, *, metric: str) -> Any:
         {
             **row,
             "system": row["arm"],
-            "tip": f"{row['arm']}, {row['day']}: {value_text(of, row['value'])}, n = {row['n']:,}",
+            "tip": f"{row['arm']}, {row['day']}: {value_text(of, row['value'])}, n = {whole(row['n'])}",
         }
         for row in readout.daily
         if row["metric"] == metric

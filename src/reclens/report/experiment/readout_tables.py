@@ -7,8 +7,8 @@ from typing import Any
 from reclens.errors import in_python
 from reclens.experiment.analysis.decision import Decision
 from reclens.experiment.analysis.readout import Readout
-from reclens.report._toolkit.format import chance, in_words, p_value, percent, share
-from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report._toolkit.format import NOTHING, chance, in_words, p_value, percent, share, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment.check_words import Named, check_text
 from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.method_words import method_text
@@ -148,7 +148,7 @@ def segment_table(readout: Readout) -> Table:
             each.segment,
             each.metric,
             each.arm,
-            f"{each.found.absolute.n:,}",
+            whole(each.found.absolute.n),
             share(each.relative),
             p_value(each.p_value),
             p_value(each.p_adjusted),

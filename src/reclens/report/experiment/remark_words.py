@@ -10,7 +10,7 @@ from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.readout import Readout
 from reclens.experiment.analysis.remarks import Remark
 from reclens.experiment.check_result import TrustCheck, TrustCheckCode
-from reclens.report._toolkit.format import p_text, percent, sentence
+from reclens.report._toolkit.format import decimal, p_text, percent, sentence, significant, whole
 from reclens.report._toolkit.notes import note_text
 from reclens.report.experiment.check_words import Named, check_text, named_check_text
 from reclens.report.experiment.words import CHECK_NAMES, look_text, unknown_text
@@ -50,7 +50,7 @@ def _guardrails(readout: Readout, remark: Remark) -> str:
 
 def _cuped(readout: Readout, remark: Remark) -> str:
     thetas = ", ".join(
-        f"{each.name.replace('theta:', 'theta of ', 1)} = {each.value:.4g}"
+        f"{each.name.replace('theta:', 'theta of ', 1)} = {significant(each.value, 4)}"
         for each in remark.numbers
         if each.unit == "coefficient"
     )
@@ -73,7 +73,7 @@ _ADJUSTMENTS: Final[dict[str, Callable[[Readout, Remark], str]]] = {
     ),
     "triggered_only": lambda *_: "Effects and units are those of triggered units, whose experience could differ.",
     "primary_family": lambda _, remark: (
-        f"The {remark['tests']:g} p-values of primary metrics are a family of their own, adjusted together "
+        f"The {significant(remark['tests'])} p-values of primary metrics are a family of their own, adjusted together "
         f"({remark.names[0]})."
     ),
     "secondary_family": lambda *_: (
@@ -85,8 +85,8 @@ _ADJUSTMENTS: Final[dict[str, Callable[[Readout, Remark], str]]] = {
     ),
     "lost_by_correction": lambda _, remark: (
         f"{remark.metric}, {remark.arm}: its interval excludes zero by itself ({p_text(remark['p_value'])}); corrected "
-        f"for the {remark['tests']:g} questions of the {remark.names[0]} family, {p_text(remark['p_adjusted'])}. "
-        "Simultaneous intervals show it."
+        f"for the {significant(remark['tests'])} questions of the {remark.names[0]} family, "
+        f"{p_text(remark['p_adjusted'])}. Simultaneous intervals show it."
     ),
     "stopped_here": lambda _, remark: (
         f"{remark.metric}, {remark.arm}: the lift allows for the stop at this look (median-unbiased, stage-wise "
@@ -97,10 +97,13 @@ _ADJUSTMENTS: Final[dict[str, Callable[[Readout, Remark], str]]] = {
         "estimate over all data: no stop has selected it."
     ),
     "post_stratified": lambda _, remark: (
-        f"Means are weighted to the strata of all arms together (post-stratified over {remark['strata']:g} strata)."
+        f"Means are weighted to the strata of all arms together (post-stratified over {significant(remark['strata'])} "
+        "strata)."
     ),
     "cuped": _cuped,
-    "capped": lambda _, remark: f"{remark.metric}: values above {remark['cap']:g} count as that, as planned.",
+    "capped": lambda _, remark: (
+        f"{remark.metric}: values above {significant(remark['cap'])} count as that, as planned."
+    ),
     "segments_corrected": _segments,
 }
 
@@ -116,9 +119,10 @@ def _caveat(readout: Readout, remark: Remark, named: Named) -> str:
             return f"{remark.metric}, {remark.arm}: {note_text(remark.note)}."
         case "crossed_before":
             return (
-                f"{remark.metric}, {remark.arm}: the plan would have stopped at look {remark['look']:g} "
+                f"{remark.metric}, {remark.arm}: the plan would have stopped at look {significant(remark['look'])} "
                 f"({percent(remark['information'], 0)} of the sample, {remark.names[0]}). With the users who had come "
-                f"in by then z is {remark['z']:+.2f}, beyond the bound of ±{remark['bound']:.2f}."
+                f"in by then z is {decimal(remark['z'], 2, signed=True)}, beyond the bound of "
+                f"±{decimal(remark['bound'], 2)}."
             )
         case "segments_differ":
             return (
@@ -127,7 +131,7 @@ def _caveat(readout: Readout, remark: Remark, named: Named) -> str:
             )
         case "small_segments":
             left = len(remark.names) - _MOST
-            more = f", and {left:,} more" if left > 0 else ""
+            more = f", and {whole(left)} more" if left > 0 else ""
             shown = ", ".join(remark.names[:_MOST])
             return f"Segments with fewer than 30 units in an arm were not tested: {shown}{more}."
         case "not_known":
@@ -186,7 +190,7 @@ def _step(readout: Readout, remark: Remark) -> str:
     )
     effects = {metric.name: metric.effect for metric in readout.plan.primary}
     needed = [
-        f"{each.name}: {each.value:.1f} times the users for an effect of {percent(effects[each.name])}"
+        f"{each.name}: {decimal(each.value, 1)} times the users for an effect of {percent(effects[each.name])}"
         for each in remark.numbers
     ]
     return head + (f" To find what was planned: {'; '.join(needed)}." if needed else "")

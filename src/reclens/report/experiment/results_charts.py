@@ -9,7 +9,7 @@ from typing import Any, Final
 from reclens.experiment.analysis.effects import Effect, Verdict
 from reclens.experiment.analysis.readout import Readout
 from reclens.report._toolkit.charts import base_of, told_colour, zero
-from reclens.report._toolkit.format import chance, in_words, p_text, percent, share
+from reclens.report._toolkit.format import chance, in_words, p_text, percent, share, whole
 from reclens.stats.estimate import Estimate
 
 __all__ = ["lift_chart", "probability_chart", "segment_lift_chart", "units_chart"]
@@ -78,18 +78,19 @@ def segment_lift_chart(readout: Readout, *, by: str, metric: str, arm: str) -> A
         tone = ("good" if sign * each.found.absolute.value > 0 else "bad") if shown else "open"
         said = {"good": "better", "bad": "worse", "open": "no difference shown"}[tone]
         tip = (
-            f"{by} {each.segment}: {share(each.relative)}, adjusted {p_text(each.p_adjusted)}, n = {each.relative.n:,}"
+            f"{by} {each.segment}: {share(each.relative)}, adjusted {p_text(each.p_adjusted)}, n = "
+            f"{whole(each.relative.n)}"
         )
         rows.append({**_bar(each.relative, tone, said), "row": each.segment, "margins": [], "tip": tip})
-    whole = [e for e in readout.effects if (e.metric.name, e.arm) == (metric, arm) and _finite(e.lift)]
+    overall = [e for e in readout.effects if (e.metric.name, e.arm) == (metric, arm) and _finite(e.lift)]
     top = [
         {
             **_bar(e.lift, _TONES[e.verdict], in_words(e.verdict)),
             "row": "all",
             "margins": [],
-            "tip": f"all units: {share(e.lift)}, {in_words(e.verdict)}, n = {e.lift.n:,}",
+            "tip": f"all units: {share(e.lift)}, {in_words(e.verdict)}, n = {whole(e.lift.n)}",
         }
-        for e in whole
+        for e in overall
     ]
     return _bars([*top, *rows], title=f"lift of {metric}") if rows else None
 
@@ -142,7 +143,12 @@ def units_chart(readout: Readout) -> Any:
 
     first = readout.plan.primary[0].name
     rows = [
-        {"day": row["day"], "n": row["n"], "system": row["arm"], "tip": f"{row['arm']}, {row['day']}: {row['n']:,}"}
+        {
+            "day": row["day"],
+            "n": row["n"],
+            "system": row["arm"],
+            "tip": f"{row['arm']}, {row['day']}: {whole(row['n'])}",
+        }
         for row in readout.daily
         if row["metric"] == first
     ]

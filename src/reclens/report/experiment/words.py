@@ -9,8 +9,7 @@ from reclens.experiment.aggregate.unknown import Unknown, UnknownCode
 from reclens.experiment.analysis.interim import InterimAnalysis
 from reclens.experiment.check_result import TrustCheckCode
 from reclens.experiment.planning.metric import Metric
-from reclens.report._toolkit.format import between, percent, points
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import between, format_number, percent, points, significant, whole
 from reclens.report.experiment.method_words import BOUND_NAMES
 from reclens.stats.estimate import Estimate
 
@@ -100,12 +99,12 @@ def rule_text(rule: Rule) -> str:
     """
     where = {
         "two_arms": f"{rule.table}, column '{rule.column}'",
-        "unknown_arms": ", ".join(f"'{name or '(missing)'}' ({n:,} units)" for name, n in rule.arms.items()),
-        "missing_covariate": f"'{rule.column}' is missing for {rule.count:,} units",
+        "unknown_arms": ", ".join(f"'{name or '(missing)'}' ({whole(n)} units)" for name, n in rule.arms.items()),
+        "missing_covariate": f"'{rule.column}' is missing for {whole(rule.count)} units",
         "one_unit": f"arm '{rule.arm}'",
         "no_variance": f"'{rule.metric}' has one value in arm '{rule.arm}'",
     }[rule.code]
-    return f"{_RULES[rule.code]}: {where} ({rule.count:,})"
+    return f"{_RULES[rule.code]}: {where} ({whole(rule.count)})"
 
 
 def look_text(interim: InterimAnalysis) -> str:
@@ -154,10 +153,9 @@ def amount(metric: Metric, loss: float, *, signed: bool = False) -> str:
     """A loss as the margin of a metric is given: in percent of control, or in the unit of the metric."""
     if metric.loss[1]:
         return percent(loss, signed=signed)
-    sign = "+" if signed else ""
     if metric.is_share:
-        return f"{100 * loss:{sign}.4g} pp"
-    return f"{loss:{sign}.4g}" + (f" {metric.unit}" if metric.unit else "")
+        return f"{significant(100 * loss, 4, signed=signed)} pp"
+    return significant(loss, 4, signed=signed) + (f" {metric.unit}" if metric.unit else "")
 
 
 def margin_text(metric: Metric) -> str:

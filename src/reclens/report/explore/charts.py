@@ -10,7 +10,7 @@ import numpy as np
 from reclens.errors import UsageError
 from reclens.explore.result import Exploration
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import percent, whole
 from reclens.report._toolkit.raster import EDGE, counts_of, picture_url, png_of, shaded
 from reclens.report.explore.words import REASONS
 
@@ -159,7 +159,8 @@ def curve_chart(found: Exploration) -> Any | None:
     if found.coverage is None or len(found.coverage.curve.users) < 2:
         return None
     rows: list[dict[str, Any]] = [
-        {**row, "tip": f"{row['users']:,} users: {row['items']:,.0f} items"} for row in found.coverage.curve.to_dicts()
+        {**row, "tip": f"{whole(row['users'])} users: {whole(row['items'])} items"}
+        for row in found.coverage.curve.to_dicts()
     ]
     axes: dict[str, Any] = {
         "x": alt.X("users:Q", title="users"),
@@ -181,7 +182,7 @@ def reason_chart(found: Exploration) -> Any | None:
     if found.reach is None:
         return None
     rows: list[dict[str, Any]] = [
-        {"reason": REASONS[reason], "items": count, "tip": f"{REASONS[reason]}: {count:,}"}
+        {"reason": REASONS[reason], "items": count, "tip": f"{REASONS[reason]}: {whole(count)}"}
         for reason, count in found.reach.counts().items()
         if count
     ]
@@ -210,7 +211,7 @@ def recall_chart(found: Exploration) -> Any | None:
             "low": each.recall.low,
             "high": each.recall.high,
             "small": False,
-            "tip": f"{each.name}: {percent(each.recall.value, 1)} of {each.recall.n:,} queries",
+            "tip": f"{each.name}: {percent(each.recall.value, 1)} of {whole(each.recall.n)} queries",
         }
         for each in worst
     ]

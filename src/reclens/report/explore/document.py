@@ -8,9 +8,9 @@ from typing import Any
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import count_of, percent
+from reclens.report._toolkit.format import count_of, decimal, format_number, percent, whole
 from reclens.report._toolkit.html import Figure, figure_of
-from reclens.report._toolkit.tables import Table, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.explore import charts
 from reclens.report.explore.map_page import titles_by_id
 from reclens.report.explore.sentences import NO_TITLES, finding_sentence, overall_sentence, quality_sentence
@@ -118,8 +118,8 @@ def _coverage_part(found: Exploration) -> DocumentPart | None:
     curve, outside = found.coverage.curve, found.coverage.outside
     users = count_of(found.coverage.users, "user")
     points = [
-        f"{curve.shown:,} of {count_of(curve.catalogue, 'item')} are in the lists of {users}.",
-        f"With ever more such users it would be {curve.expected:,.0f} or more.",
+        f"{whole(curve.shown)} of {count_of(curve.catalogue, 'item')} are in the lists of {users}.",
+        f"With ever more such users it would be {whole(curve.expected)} or more.",
     ]
     if outside:
         points.append(f"{count_of(outside, 'row')} of the lists name items that the space does not hold.")
@@ -142,14 +142,14 @@ def _reach_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart |
         structure = found.reach.structure
         points.append(
             f"Whether any user vector could reach an item was tested exactly for {count_of(structure.tested, 'item')}; "
-            f"{structure.count('not_decided'):,} are not decided."
+            f"{whole(structure.count('not_decided'))} are not decided."
         )
     if found.reach.blockers:
         first, count = found.reach.blockers[0]
         named = titles.get(str(first), str(first))
-        points.append(f"Items that are outranked meet {named} first: it stands before {count:,} of them.")
+        points.append(f"Items that are outranked meet {named} first: it stands before {whole(count)} of them.")
     if found.probe is not None:
-        asked = ", ".join(f"{count:,} {name}" for name, count in found.probe.queries.items())
+        asked = ", ".join(f"{whole(count)} {name}" for name, count in found.probe.queries.items())
         points.append(f"The index was probed with {asked}, and with the vectors of the items that nobody sees.")
     return _part(
         "Why nobody sees the rest",
@@ -166,12 +166,15 @@ def _demand_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart 
     demand = found.demand
     holes = count_of(len(demand.holes), "direction")
     points = [
-        f"{len(demand.far_queries):,} of {demand.far.n:,} users or queries are far from every item, in {holes}.",
+        (
+            f"{whole(len(demand.far_queries))} of {whole(demand.far.n)} users or queries are far from every item, in "
+            f"{holes}."
+        ),
         f"{count_of(len(demand.dead_stock), 'item')} are far from every user or query.",
     ]
     rows = tuple(
         (
-            f"{len(hole.queries):,}",
+            whole(len(hole.queries)),
             format_number(hole.similarity),
             " · ".join(titles.get(str(each), str(each)) for each in hole.nearest),
         )
@@ -189,21 +192,24 @@ def _demand_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart 
 def _geometry_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     shape, total = found.shape, found.hubness.total
     points = [
-        f"Dimension {shape.dimension}; intrinsic {shape.intrinsic_dimension:.1f}.",
-        f"Effective rank {shape.effective_rank:.1f}.",
-        f"Mean cosine {shape.mean_cosine:.3f}; uniformity {shape.uniformity:.2f}.",
+        f"Dimension {shape.dimension}; intrinsic {decimal(shape.intrinsic_dimension, 1)}.",
+        f"Effective rank {decimal(shape.effective_rank, 1)}.",
+        f"Mean cosine {decimal(shape.mean_cosine, 3)}; uniformity {decimal(shape.uniformity, 2)}.",
         (
             f"{percent(total.hubs, 1)} of the items are hubs at k = {found.hubness.k} with "
             f"{percent(total.hub_slots, 1)} of the places."
         ),
-        f"{percent(total.anti_hubs, 1)} are anti-hubs; the skewness of the k-occurrences is {total.skewness:.2f}.",
+        (
+            f"{percent(total.anti_hubs, 1)} are anti-hubs; the skewness of the k-occurrences is "
+            f"{decimal(total.skewness, 2)}."
+        ),
     ]
     if found.purity is not None:
         purity = found.purity
         points.append(
             f"{percent(purity.purity, 1)} of the items have the main category of their region, and "
             f"{percent(purity.expected, 1)} would "
-            f"by the largest category alone; normalised mutual information {purity.agreement:.2f}."
+            f"by the largest category alone; normalised mutual information {decimal(purity.agreement, 2)}."
         )
     return _part(
         "Geometry",
@@ -217,9 +223,9 @@ def _drift_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart |
         return None
     drift = found.drift
     points = [
-        f"{len(drift.far):,} of {count_of(len(drift.ids), 'item')} in both versions moved far beside the others.",
+        f"{whole(len(drift.far))} of {count_of(len(drift.ids), 'item')} in both versions moved far beside the others.",
         f"{percent(drift.lost.mean(), 1)} of the {drift.k} nearest neighbours changed, on average.",
-        f"{drift.added:,} items are new, and {drift.removed:,} are gone.",
+        f"{whole(drift.added)} items are new, and {whole(drift.removed)} are gone.",
     ]
     return _part("Drift", points=points, tables=[drift_table(found, titles=titles)])
 

@@ -14,6 +14,7 @@ from reclens.explore.project import PointMap, pca_map
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.findings import Finding
+from reclens.report._toolkit.format import whole
 from reclens.report._toolkit.html import Document
 from reclens.report._toolkit.point_map import MapColumn, MapFinding, MapLabel, MapView, map_page, pack_map
 from reclens.report.explore.sentences import overall_sentence, quality_sentence
@@ -66,7 +67,9 @@ def pack_exploration(
         UsageError: If the exploration is of another space.
     """
     if len(found.regions.fine) != len(space):
-        raise UsageError(f"the exploration is of {len(found.regions.fine):,} items, and the space has {len(space):,}.")
+        raise UsageError(
+            f"the exploration is of {whole(len(found.regions.fine))} items, and the space has {whole(len(space))}."
+        )
     beside = beside or {}
     points = found.map.points if found.map is not None else pca_map(space).points
     columns = [
@@ -118,7 +121,7 @@ def build_exploration_map(
     """
     packed = pack_exploration(found, space, file=file, **more)  # type: ignore[arg-type]
     notes = (overall_sentence(found), quality_sentence(found))
-    subject = f"{len(space):,} {space.entity}s, {space.card.model}"
+    subject = f"{whole(len(space))} {space.entity}s, {space.card.model}"
     return map_page(packed, title=f"Map of {found.name}", subject=subject, notes=notes, synthetic=synthetic)
 
 
@@ -147,7 +150,7 @@ def points_of(found: Exploration, space: EmbeddingSpace, finding: Finding) -> np
 def _finding_text(finding: Finding, items: int) -> str:
     where = finding.evidence[0].get("name") if finding.code == "blind_spot" and finding.evidence else None
     what = f"{FINDINGS[finding.code]}: {where}" if where else FINDINGS[finding.code]
-    return f"{what} ({SEVERITIES[finding.severity]}; {items:,} {'item' if items == 1 else 'items'})"
+    return f"{what} ({SEVERITIES[finding.severity]}; {whole(items)} {'item' if items == 1 else 'items'})"
 
 
 def _state(found: Exploration, name: str) -> MapColumn:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from reclens.explore.result import Exploration
 from reclens.findings import Finding
-from reclens.report._toolkit.format import count_of, listed, percent
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import count_of, decimal, format_number, listed, percent, significant, whole
 from reclens.report.explore.words import FINDINGS, REMEDIES, SUSPECTS
 from reclens.stats.estimate import Estimate
 
@@ -53,9 +52,9 @@ def quality_sentence(found: Exploration) -> str:
         return "No map was given."
     quality = found.quality
     return (
-        f"A map in two dimensions misleads. This one has a trustworthiness of {quality.trustworthiness:.3f} and a "
-        f"continuity of {quality.continuity:.3f}; it keeps {percent(quality.kept, 0)} of the {quality.k} nearest "
-        "neighbours."
+        f"A map in two dimensions misleads. This one has a trustworthiness of {decimal(quality.trustworthiness, 3)} "
+        f"and a continuity of {decimal(quality.continuity, 3)}; it keeps {percent(quality.kept, 0)} of the {quality.k} "
+        "nearest neighbours."
     )
 
 
@@ -84,7 +83,7 @@ def _of_items(words: str) -> Callable[[Exploration, Finding], str]:
     def written(found: Exploration, each: Finding) -> str:
         row = _row(each)
         number = row["items"]
-        return f"{count_of(number, 'item')} of {row['of']:,} ({percent(number / row['of'], 2)}) {words}"
+        return f"{count_of(number, 'item')} of {whole(row['of'])} ({percent(number / row['of'], 2)}) {words}"
 
     return written
 
@@ -94,7 +93,7 @@ def _hole(found: Exploration, each: Finding) -> str:
     return (
         f"{share_text(each.estimate)} of the users or queries are far from every item, in "
         f"{count_of(len(each.evidence), 'direction')}; in the first the nearest item has a cosine of "
-        f"{row['similarity']:.2f}."
+        f"{decimal(row['similarity'], 2)}."
     )
 
 
@@ -102,7 +101,7 @@ def _duplicates(found: Exploration, each: Finding) -> str:
     groups = found.duplicates.groups
     return (
         f"{count_of(found.duplicates.items, 'item')} stand in {count_of(len(groups), 'group')} of near-duplicates "
-        f"(cosine of at least {found.duplicates.threshold:g})."
+        f"(cosine of at least {significant(found.duplicates.threshold)})."
     )
 
 
@@ -111,10 +110,10 @@ def _hubs(found: Exploration, each: Finding) -> str:
     best = min(found.remedies.items(), key=lambda each: each[1].skewness, default=None)
     helped = ""
     if best is not None and best[0] != "none":
-        helped = f" By {REMEDIES[best[0]]} the skewness would be {best[1].skewness:.1f}."
+        helped = f" By {REMEDIES[best[0]]} the skewness would be {decimal(best[1].skewness, 1)}."
     return (
         f"{count_of(len(found.hubness.strong), 'item')} are a nearest neighbour of at least five times as many others "
-        f"as the average; the skewness of the k-occurrences is {total.skewness:.1f}.{helped}"
+        f"as the average; the skewness of the k-occurrences is {decimal(total.skewness, 1)}.{helped}"
     )
 
 
@@ -165,8 +164,9 @@ def _untrue(found: Exploration, each: Finding) -> str:
 def _few(found: Exploration, each: Finding) -> str:
     row = _row(each)
     return (
-        f"{row['shown']:,} of {count_of(row['items'], 'item')} are in the lists of {count_of(row['users'], 'user')}; "
-        f"with ever more such users it would be {row['expected']:,.0f} or more. Never shown is not yet never."
+        f"{whole(row['shown'])} of {count_of(row['items'], 'item')} are in the lists of "
+        f"{count_of(row['users'], 'user')}; with ever more such users it would be {whole(row['expected'])} or more. "
+        "Never shown is not yet never."
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from reclens.explore.reach import Reason
 from reclens.explore.result import Exploration, Measure, MeasureName
-from reclens.report._toolkit.format import percent
-from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report._toolkit.format import NOTHING, format_estimate, format_number, percent, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.explore.sentences import NO_TITLES, finding_sentence, share_text
 from reclens.report.explore.words import (
     FINDINGS,
@@ -44,7 +44,7 @@ _PLAIN: Final[frozenset[MeasureName]] = frozenset(
 
 def exploration_table(found: Exploration) -> Table:
     """Every number."""
-    rows = tuple((MEASURES[each.measure], _number(each), f"{each.estimate.n:,}") for each in found.measures)
+    rows = tuple((MEASURES[each.measure], _number(each), whole(each.estimate.n)) for each in found.measures)
     note = (
         "Shares of the catalogue are exact; the interval says how much the share of a catalogue of this size varies. "
         "Other intervals are over users or queries."
@@ -103,8 +103,8 @@ def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
         rows.append(
             (
                 each.name + (" (blind spot)" if each.blind else ""),
-                f"{each.items:,}",
-                f"{each.shown_items:,}",
+                whole(each.items),
+                whole(each.shown_items),
                 percent(each.shown, 1),
                 percent(each.wanted, 1),
                 share_text(each.gap) if each.gap.value == each.gap.value else NOTHING,
@@ -127,7 +127,7 @@ def reason_table(found: Exploration) -> Table | None:
     counts: Mapping[Reason, int] = found.reach.counts()
     total = max(len(found.reach.rows), 1)
     rows = tuple(
-        (REASONS[reason], f"{count:,}", percent(count / total, 1), REASON_MEANINGS[reason])
+        (REASONS[reason], whole(count), percent(count / total, 1), REASON_MEANINGS[reason])
         for reason, count in counts.items()
     )
     records = tuple({"reason": reason, "items": count} for reason, count in counts.items())
@@ -139,7 +139,7 @@ def reason_table(found: Exploration) -> Table | None:
 def hub_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES, most: int = 10) -> Table:
     """The largest hubs, by name."""
     records = tuple(found.hubness.to_dicts()[:most])
-    rows = tuple((_called(each["id"], titles), f"{each['k_occurrence']:,}") for each in records)
+    rows = tuple((_called(each["id"], titles), whole(each["k_occurrence"])) for each in records)
     return Table(title="Largest hubs", columns=("item", "neighbour of"), rows=rows, records=records)
 
 
@@ -168,7 +168,7 @@ def duplicate_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES
     if not groups:
         return None
     rows = tuple(
-        (" · ".join(_called(one, titles) for one in each.ids[:5]), f"{len(each.ids):,}", format_number(each.least))
+        (" · ".join(_called(one, titles) for one in each.ids[:5]), whole(len(each.ids)), format_number(each.least))
         for each in groups
     )
     records = tuple(found.duplicates.to_dicts()[:most])

@@ -13,8 +13,19 @@ from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
 from reclens.metrics import describe, names
 from reclens.report._toolkit.card import DecisionWords, Tone
-from reclens.report._toolkit.format import between, count_of, in_words, listed, percent, rank, sentence, share
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import (
+    between,
+    count_of,
+    decimal,
+    format_number,
+    in_words,
+    listed,
+    percent,
+    rank,
+    sentence,
+    share,
+    whole,
+)
 from reclens.report.lab.words import FITTED, LIMITS, above
 
 __all__ = ["correlation_card", "holdout_card", "interference_card", "simulation_card"]
@@ -66,7 +77,9 @@ def _losers_under(found: OfflineOnline, best: Correlation) -> str:
 def _cost_of(found: OfflineOnline, best: Correlation) -> str:
     """What is lost against the best strategy, and how far the chosen one reaches beside the control."""
     regret = (
-        "It puts the best strategy first" if best.regret <= 0 else f"{100 * best.regret:.2f} points of lift are lost"
+        "It puts the best strategy first"
+        if best.regret <= 0
+        else f"{decimal(100 * best.regret, 2)} points of lift are lost"
     )
     against = "" if best.regret <= 0 else " against the best strategy"
     offline = {
@@ -122,8 +135,8 @@ def _spread_of(best: DesignResult | None, designs: Sequence[DesignResult]) -> st
     if times < 1.005:
         return f"No other design spreads less; {_NOT_MEASURED}"
     return (
-        f"Its estimates spread {times:.2f} times as wide as those of {least.design}: for the same precision it takes "
-        f"{times**2:.1f} times the users; {_NOT_MEASURED}"
+        f"Its estimates spread {decimal(times, 2)} times as wide as those of {least.design}: for the same precision it "
+        f"takes {decimal(times**2, 1)} times the users; {_NOT_MEASURED}"
     )
 
 
@@ -171,7 +184,7 @@ def _price_of(found: LongRun, enough: Mapping[str, float] | None) -> str:
     said = [_NOT_MEASURED]
     if found.power:
         row = enough or found.power[-1]
-        stay = f"{row['users']:,.0f} users take part to the end"
+        stay = f"{whole(row['users'])} users take part to the end"
         said = [f"{stay}; lifts below {percent(row['detectable_lift'])} are not found", *said]
     return "; ".join(said)
 
@@ -223,7 +236,7 @@ def _reach(found: Simulation) -> str:
     control, *others = found.run.to_dicts()
     said = []
     for row in others:
-        items = f"items shown from {control['items_shown']:,} to {row['items_shown']:,}"
+        items = f"items shown from {whole(control['items_shown'])} to {whole(row['items_shown'])}"
         ends = [format_number(each["exposure_gini"]) for each in (control, row)]
         name = f"{row['variant']}: " if len(others) > 1 else ""
         said.append(f"{name}{items}, Gini of exposure from {ends[0]} to {ends[1]}")

@@ -12,8 +12,7 @@ from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.metrics import describe
 from reclens.report._toolkit.charts import base_of, colour_of, dots, rows_of, zero
-from reclens.report._toolkit.format import between, in_words, percent, share
-from reclens.report._toolkit.tables import format_estimate, format_number
+from reclens.report._toolkit.format import between, format_estimate, format_number, in_words, percent, share, whole
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -54,7 +53,7 @@ def offline_online_chart(found: OfflineOnline, *, metric: str, segment: tuple[st
         row |= {
             "place": place,
             "tip": f"{row['strategy']}: {metric} {format_number(row['x'])}, lift "
-            f"{format_estimate(row, value='lift', form='+.2%')}",
+            f"{format_estimate(row, value='lift', signed=True, digits=2, in_percent=True)}",
         }
     title = f"{metric} (lower is better, axis turned)" if turned else metric
     x = alt.X("x:Q", title=title, scale=alt.Scale(zero=False, padding=12, reverse=turned))
@@ -199,7 +198,8 @@ def age_chart(found: LongRun) -> Any:
     rows = [
         {
             **row,
-            "tip": f"day {row['age']}: {format_estimate(row, value='difference', signed=True)}, {row['users']:,} users",
+            "tip": f"day {row['age']}: {format_estimate(row, value='difference', signed=True)}, "
+            f"{whole(row['users'])} users",
         }
         for row in found.ages
     ]

@@ -9,9 +9,9 @@ from reclens.lab.method_comparison import MethodComparison
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.charts import dots, rows_of, zero
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
-from reclens.report._toolkit.format import in_words
+from reclens.report._toolkit.format import NOTHING, format_estimate, format_number, in_words
 from reclens.report._toolkit.html import figure_of
-from reclens.report._toolkit.tables import NOTHING, Table, format_estimate, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment.terms import READING, definitions
 from reclens.report.lab.words import (
     WAYS,

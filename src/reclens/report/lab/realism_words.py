@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
+from reclens.report._toolkit.format import decimal
 from reclens.report._toolkit.tables import Table
 from reclens.world.realism_checks import Check, RealismNote
 
@@ -14,7 +17,7 @@ NOTES: Final[dict[RealismNote, str]] = {
     "held_out_auc": "item-kNN, held-out items against others as popular; binds the size of effects",
     "told_apart": "users of the world against those of the data; 0.5: it cannot tell",
     "no_gaps": "there are no gaps, or no times, to compare",
-    "gap_days": "days from one visit to the next: {world:.1f} on average in the world, {data:.1f} in the data, of "
+    "gap_days": "days from one visit to the next: {world} on average in the world, {data} in the data, of "
     "those that fit into the days watched",
     "log_log_slope": "of log count over log rank",
     "interactions_over_items": "of interactions over items",
@@ -28,9 +31,14 @@ NOTES: Final[dict[RealismNote, str]] = {
     "no_reference_lists": "click rate over that of place 1; the reference has no lists",
     "clicked_before": "share of clicks on something clicked before",
     "rank_correlation": "Kendall's τ over {over}; the best is {best}",
-    "past_test": "of {metric}; in the world {low:+.3f} to {high:+.3f}",
+    "past_test": "of {metric}; in the world {low} to {high}",
 }
 """Note of a measure -> its words."""
+_NUMBERS: Final[dict[str, Callable[[float], str]]] = {
+    **dict.fromkeys(("world", "data"), partial(decimal, digits=1)),
+    **dict.fromkeys(("low", "high"), partial(decimal, digits=3, signed=True)),
+}
+"""Number of a measure -> how it is written."""
 
 
 def realism_text(check: Check) -> str:
@@ -38,7 +46,8 @@ def realism_text(check: Check) -> str:
     facts = dict(check.facts)
     if check.note == "rank_correlation":
         facts = {"over": ", ".join(facts["over"]), "best": "the same" if facts["same_best"] else "another one"}
-    return NOTES[check.note].format(**facts)
+    written = {name: _NUMBERS[name](value) if isinstance(value, float) else value for name, value in facts.items()}
+    return NOTES[check.note].format(**written)
 
 
 def realism_table(table: Table, checks: tuple[Check, ...]) -> Table:

@@ -15,9 +15,9 @@ from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, appendix, write_document
-from reclens.report._toolkit.format import in_words, rank, share
+from reclens.report._toolkit.format import format_number, in_words, rank, share, whole
 from reclens.report._toolkit.html import Figure, figure_of
-from reclens.report._toolkit.tables import Table, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.experiment.terms import READING, definitions
 from reclens.report.lab import charts as lab_charts
 from reclens.report.lab.cards import correlation_card, holdout_card, interference_card, simulation_card
@@ -230,7 +230,7 @@ def build_simulation_report(found: Simulation, *, fitted: bool = False) -> Rende
     return write_document(
         title="A simulated A/B test",
         subject=f"{' against '.join(reversed(arms))} · {found.settings.days} days · "
-        f"{found.world.users.height:,} users · {found.settings.training} training data",
+        f"{whole(found.world.users.height)} users · {found.settings.training} training data",
         heading="In short",
         summary=said[max(len(arms) - 1, 0) : -1],
         card=simulation_card(found, said, fitted=fitted),
@@ -256,7 +256,7 @@ def _happened(found: Simulation) -> Table:
     records = found.run.to_dicts()
     rows = tuple(
         tuple(
-            f"{value:,}" if isinstance(value, int) else format_number(value) if isinstance(value, float) else str(value)
+            whole(value) if isinstance(value, int) else format_number(value) if isinstance(value, float) else str(value)
             for value in row.values()
         )
         for row in records

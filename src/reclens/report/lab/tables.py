@@ -10,8 +10,19 @@ from reclens.lab.holdout import SurrogateStudy
 from reclens.lab.interference_study import Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
-from reclens.report._toolkit.format import between, in_words, p_value, percent, rank, share
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.format import (
+    NOTHING,
+    between,
+    decimal,
+    format_number,
+    in_words,
+    p_value,
+    percent,
+    rank,
+    share,
+    whole,
+)
+from reclens.report._toolkit.tables import Table
 from reclens.stats.estimate import Estimate
 
 __all__ = [
@@ -62,9 +73,9 @@ def interference_table(found: Interference) -> Table:
             between(each.estimate),
             between(each.bias),
             format_number(each.spread),
-            share(each.wrong_sign, signed=False),
-            share(each.misled, signed=False),
-            share(each.coverage, signed=False),
+            share(each.wrong_sign, 0, signed=False),
+            share(each.misled, 0, signed=False),
+            share(each.coverage, 0, signed=False),
         )
         for each in found.designs
     )
@@ -89,7 +100,7 @@ def _power_table(found: LongRun) -> Table:
     rows = tuple(
         (
             str(int(row["month"])),
-            f"{row['users']:,.0f}",
+            whole(row["users"]),
             percent(row["error"], 3),
             percent(row["power"], 1),
             percent(row["detectable_lift"], 2),
@@ -113,7 +124,7 @@ def _surrogate_table(found: LongRun, study: SurrogateStudy) -> Table:
     )
     weights = ", ".join(f"{name} {format_number(value, signed=True)}" for name, value in study.weights.items())
     notes = (
-        f"The index: {weights}; R² {study.r2:.2f} where it was made.",
+        f"The index: {weights}; R² {decimal(study.r2, 2)} where it was made.",
         "residual: what treatment does beyond the surrogates; 0 if they carry all of it.",
     )
     return Table(
@@ -130,7 +141,7 @@ def _age_table(found: LongRun) -> Table:
     rows = tuple(
         (
             str(row["age"]),
-            f"{row['users']:,}",
+            whole(row["users"]),
             format_number(row["control"]),
             format_number(row["treatment"]),
             _difference(row),

@@ -12,9 +12,18 @@ from reclens.lab.method_comparison import MethodComparison
 from reclens.lab.method_verdict import CautionCode, MethodVerdict
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.report._toolkit.format import between, count_of, in_words, listed, percent, rank, share
+from reclens.report._toolkit.format import (
+    between,
+    count_of,
+    decimal,
+    format_estimate,
+    in_words,
+    listed,
+    percent,
+    rank,
+    share,
+)
 from reclens.report._toolkit.notes import note_text
-from reclens.report._toolkit.tables import format_estimate
 from reclens.report.experiment.off_policy_words import BY_PLACE, objection_text, refusal_text
 from reclens.stats.estimate import Estimate
 
@@ -65,7 +74,7 @@ def summary_of_correlation(found: OfflineOnline) -> list[str]:
     if not named:
         return ["No metric differs between the strategies, so that none can tell who wins."]
     best = named[0]
-    cost = "the best" if best.regret <= 0 else f"at {100 * best.regret:.2f} points of lift below the best"
+    cost = "the best" if best.regret <= 0 else f"at {decimal(100 * best.regret, 2)} points of lift below the best"
     said = [
         (
             f"{best.metric} tells best who wins: over {best.spearman.n} strategies its rank correlation with the true "

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reclens.cards import Fact
-from reclens.report._toolkit.format import count_of, listed
+from reclens.report._toolkit.format import count_of, listed, whole
 from reclens.report.learn.remarks_audit import OF_AUDITS
 
 __all__ = ["REMARKS", "remark_sentence"]
@@ -197,4 +197,4 @@ def _worded(name: str, value: Fact) -> Any:
         return _CODES[str(value)]
     if name == "repeats" and isinstance(value, int):
         return count_of(value, "row")
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) and name != "line" else value
+    return whole(value) if isinstance(value, int) and not isinstance(value, bool) and name != "line" else value

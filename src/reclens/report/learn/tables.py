@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reclens.report._toolkit.tables import NOTHING, Table
+from reclens.report._toolkit.format import NOTHING
+from reclens.report._toolkit.tables import Table
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 

@@ -7,6 +7,7 @@ half-widths of it, cut off at one stripe beyond.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
@@ -230,7 +231,9 @@ def _rules(annotations: Iterable[Annotation], days: set[str], *, x: Any, height:
 
 def _short(value: float | None) -> float | None:
     """Five digits are more than a picture shows, and a document has hundreds of days."""
-    return None if value is None or value != value else float(f"{value:.5g}")
+    if value is None or value != value:
+        return None
+    return round(value, 4 - math.floor(math.log10(abs(value)))) if value and math.isfinite(value) else value
 
 
 def _days_axis() -> Any:

@@ -9,7 +9,7 @@ import polars as pl
 from reclens.monitor.records import OVERALL, Incident, SeriesKey
 from reclens.monitor.week import HISTORY, Week
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import count_of
+from reclens.report._toolkit.format import count_of, whole
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report.monitor import charts
 from reclens.report.monitor.sentences import (
@@ -57,7 +57,7 @@ def build_weekly_report(week: Week) -> RenderedDocument:
     rows = week.numbers.filter((pl.col("indicator") == "traffic") & (pl.col("dimension") == OVERALL))["n"]
     return write_document(
         title=f"Health of {week.system}, {days_text(week.first, week.last)}",
-        subject=" · ".join([*counted, *(f"{n:,} impressions" for n in rows)]),
+        subject=" · ".join([*counted, *(f"{whole(n)} impressions" for n in rows)]),
         heading="What happened",
         summary=week_sentences(week),
         parts=[each for each in parts if each is not None],
@@ -137,7 +137,7 @@ def _slices(week: Week) -> DocumentPart | None:
     shown = clear.with_columns(order.alias("order")).sort("order").head(_SLICES).drop("order")
     return DocumentPart(
         title="Slices that changed",
-        lead=f"{count_of(clear.height, 'slice')} of {sliced.height:,} changed by more than noise; of so many some do "
-        "by chance.",
+        lead=f"{count_of(clear.height, 'slice')} of {whole(sliced.height)} changed by more than noise; "
+        "of so many some do by chance.",
         tables=(trend_table(week, of=shown),),
     )

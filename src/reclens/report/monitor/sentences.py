@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from reclens.findings import Severity
 from reclens.monitor.health import Health
 from reclens.monitor.records import Annotation, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
-from reclens.report._toolkit.format import count_of, listed, percent, sentence
-from reclens.report._toolkit.tables import format_number
+from reclens.report._toolkit.format import count_of, format_number, listed, percent, sentence, whole
 from reclens.report.monitor.values import (
     change_text,
     day_text,
@@ -61,20 +60,20 @@ def day_sentence(day: Health) -> str:
     states = Counter(day.detections["state"].to_list())
     judged = states["ok"] + states["level"] + states["drift"]
     if not judged:
-        return f"Nothing is judged yet: {states['warming_up']:,} series of {day.system} are warming up."
+        return f"Nothing is judged yet: {whole(states['warming_up'])} series of {day.system} are warming up."
     moved = states["level"] + states["drift"]
     still = [each for each in day.incidents if each.status != "resolved"]
     if not moved and not still:
-        return f"{day.system} is well: all {judged:,} series that are judged are in their bands."
+        return f"{day.system} is well: all {whole(judged)} series that are judged are in their bands."
     kinds = Counter(each.severity for each in still)
-    told = [f"{kinds[each]:,} {SEVERITIES[each]}" for each in _GRAVEST if kinds[each]]
+    told = [f"{whole(kinds[each])} {SEVERITIES[each]}" for each in _GRAVEST if kinds[each]]
     incidents = f"{count_of(len(still), 'incident')} not resolved: {', '.join(told)}" if still else "no incident"
-    return f"{moved:,} of {judged:,} series are beyond their bands or drifting; {incidents}."
+    return f"{whole(moved)} of {whole(judged)} series are beyond their bands or drifting; {incidents}."
 
 
 def _silenced(day: Health) -> str:
     silenced = day.detections.filter(day.detections["state"] == "silenced").height
-    return f"{silenced:,} series are therefore not judged." if silenced else ""
+    return f"{whole(silenced)} series are therefore not judged." if silenced else ""
 
 
 def gate_sentence(gate: GateResult) -> str:
@@ -106,12 +105,12 @@ def check_sentence(check: DataCheck) -> str:
         return f"{check_name(check.code)}{of}: {CHECK_STATES[check.state]}"
     seen = "" if check.seen is None else f" {_measured(check.seen)}"
     bound = "" if check.bound is None else f", expected {_measured(check.bound)}"
-    failed = f", {count_of(check.failed_rows, 'row')} of {check.rows:,}" if check.failed_rows else ""
+    failed = f", {count_of(check.failed_rows, 'row')} of {whole(check.rows)}" if check.failed_rows else ""
     return f"{check_name(check.code)}{of}:{seen or f' {CHECK_STATES[check.state]}'}{bound}{failed}"
 
 
 def _measured(value: float) -> str:
-    return f"{value:,.0f}" if value.is_integer() else format_number(value)
+    return whole(value) if value.is_integer() else format_number(value)
 
 
 def incident_title(incident: Incident) -> str:
@@ -158,7 +157,7 @@ def _effect(incident: Incident) -> str:
 
 
 def _symptoms(incident: Incident) -> str:
-    return f"; {len(incident.symptoms):,} other series moved with it" if incident.symptoms else ""
+    return f"; {whole(len(incident.symptoms))} other series moved with it" if incident.symptoms else ""
 
 
 def why_sentences(incident: Incident) -> list[str]:

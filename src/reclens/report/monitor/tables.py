@@ -11,8 +11,8 @@ import polars as pl
 from reclens.monitor.health import Health
 from reclens.monitor.records import OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.monitor.week import Week
-from reclens.report._toolkit.format import percent
-from reclens.report._toolkit.tables import NOTHING, Table, format_number
+from reclens.report._toolkit.format import NOTHING, decimal, format_number, percent, whole
+from reclens.report._toolkit.tables import Table
 from reclens.report.monitor.sentences import check_sentence, gravest_first, incident_title
 from reclens.report.monitor.values import (
     change_text,
@@ -72,9 +72,9 @@ def _of_day(row: dict[str, Any]) -> tuple[str, ...]:
         value_text(name, row["value"]),
         value_text(name, row["expected"]),
         interval_text(name, row["low"], row["high"]),
-        NOTHING if row["z"] is None else f"{row['z']:+.1f}",
+        NOTHING if row["z"] is None else decimal(row["z"], 1, signed=True),
         {**STATES}[row["state"]],
-        f"{row['n'] or 0:,}",
+        whole(row["n"] or 0),
     )
 
 
@@ -103,8 +103,8 @@ def gate_table(gate: GateResult) -> Table:
                 CHECK_STATES[each.state],
                 format_number(each.seen),
                 format_number(each.bound),
-                f"{each.rows:,}",
-                NOTHING if each.failed_rows is None else f"{each.failed_rows:,}",
+                whole(each.rows),
+                NOTHING if each.failed_rows is None else whole(each.failed_rows),
                 "yes" if each.blocking else "no",
             )
             for each in gate.checks
@@ -124,7 +124,7 @@ def gate_days_table(gates: Sequence[GateResult]) -> Table:
             (
                 day_text(each.day),
                 CHECK_STATES[each.state],
-                f"{sum(check.state == 'passed' for check in each.checks):,} of {len(each.checks):,}",
+                f"{whole(sum(check.state == 'passed' for check in each.checks))} of {whole(len(each.checks))}",
                 "; ".join(check_sentence(check) for check in wrong[each.day][:3]) or NOTHING,
             )
             for each in gates
@@ -247,7 +247,7 @@ def _of_week(row: dict[str, Any]) -> tuple[str, ...]:
         value_text(name, row["change"], signed=True),
         interval_text(name, row["low"], row["high"], signed=True),
         change_text(row["value"], row["before"]),
-        f"{row['n'] or 0:,}",
+        whole(row["n"] or 0),
     )
 
 
@@ -261,9 +261,9 @@ def run_table(days: Sequence[Health]) -> Table:
             (
                 day_text(each.day),
                 CHECK_STATES[each.gate.state],
-                f"{each.detections.height:,}",
-                f"{each.alerts.height:,}",
-                f"{open_:,}",
+                whole(each.detections.height),
+                whole(each.alerts.height),
+                whole(open_),
             )
             for each, open_ in zip(days, still, strict=True)
         ),

@@ -9,8 +9,7 @@ from typing import Final
 from reclens.errors import UnknownNameError
 from reclens.monitor.indicators.registry import IndicatorInfo, describe
 from reclens.monitor.records import OVERALL, SeriesKey
-from reclens.report._toolkit.format import in_words, percent, sentence
-from reclens.report._toolkit.tables import NOTHING, format_number
+from reclens.report._toolkit.format import NOTHING, decimal, format_number, in_words, percent, sentence
 from reclens.report.monitor.words import dimension_name
 
 __all__ = [
@@ -104,8 +103,8 @@ def value_text(indicator: str, value: float | None, *, signed: bool = False) -> 
     if is_share(indicator):
         return percent(value, 2, signed=signed)
     if is_count(indicator):
-        shown = round(value, 0 if abs(value) >= _WHOLE else 1) + 0.0  # never -0
-        return f"{shown:{'+' if signed else ''},.{0 if shown.is_integer() else 1}f}"
+        shown = round(value, 0 if abs(value) >= _WHOLE else 1)
+        return decimal(shown, 0 if shown.is_integer() else 1, signed=signed)
     unit = unit_of(indicator)
     return f"{format_number(value, signed=signed)}{f' {unit}' if unit else ''}"
 

@@ -9,7 +9,7 @@ import polars as pl
 from reclens.monitor.records import OVERALL, Incident, SeriesKey
 from reclens.monitor.week import DAYS, Week
 from reclens.report._toolkit.card import DecisionWords
-from reclens.report._toolkit.format import count_of, listed
+from reclens.report._toolkit.format import count_of, listed, whole
 from reclens.report.monitor.sentences import (
     gravest_first,
     incident_sentence,
@@ -46,7 +46,7 @@ def week_card(week: Week) -> DecisionWords:
         headline, tone = "The system is well", "good"
     ended = sum(each.status == "resolved" for each in week.incidents)
     lines = [
-        ("Incidents", f"{len(still):,} not resolved, {ended:,} resolved."),
+        ("Incidents", f"{whole(len(still))} not resolved, {whole(ended)} resolved."),
         ("Changed", _changed_text(week)),
         ("Data", _data_text(week)),
     ]
@@ -59,7 +59,7 @@ def _changed_text(week: Week) -> str:
     if not rows:
         return "No indicator changed by more than its noise from day to day."
     told = [f"{_name(row)} {change_text(row['value'], row['before'])}" for row in rows[:3]]
-    more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+    more = f" and {whole(len(rows) - 3)} more" if len(rows) > 3 else ""
     return f"{', '.join(told)}{more}, beside the week before."
 
 

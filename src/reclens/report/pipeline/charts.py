@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, colour_of, dots, rows_of, zero
-from reclens.report._toolkit.tables import format_estimate, format_number
+from reclens.report._toolkit.format import format_estimate, format_number, whole
 
 __all__ = ["loss_chart"]
 
@@ -30,7 +30,7 @@ def loss_chart(losses: Sequence[Mapping[str, Any]], *, metric: str, by: str) -> 
                 if row["low"] is not None
                 else {}
             )
-            tip = f"{row['stage']}{who}: loss {format_estimate(row, signed=True)}, n = {row['n']:,}"
+            tip = f"{row['stage']}{who}: loss {format_estimate(row, signed=True)}, n = {whole(row['n'])}"
             rows.append(
                 {**row, **ends, "label": row["stage"] + who, "system": row["stage"], "small": False, "tip": tip}
             )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reclens.errors import UsageError
+from reclens.report._toolkit.format import decimal, significant, whole
 from reclens.report._toolkit.html import environment
 
 __all__ = ["pipeline_mermaid", "pipeline_svg"]
@@ -81,13 +82,13 @@ def _layout(steps: Sequence[Mapping[str, Any]], k: int) -> tuple[list[_Node], li
     others = [step for step in steps if step["stage"] != "retrieve"]
     columns = max(len(retrievers), 1)
     middle = 1 + (columns - 1) * (_BOX + _GAP) / 2
-    users = _Node(key="users", title=f"{retrievers[0]['users']:,} users", kind="end", x=middle, y=1)
+    users = _Node(key="users", title=f"{whole(retrievers[0]['users'])} users", kind="end", x=middle, y=1)
     nodes, arrows = [users], []
     brought = [
         _Node(key=f"retrieve{at}", title=step["label"], kind="stage", x=1 + at * (_BOX + _GAP), y=1 + _ROW)
         for at, step in enumerate(retrievers)
     ]
-    arrows += [_Arrow(users, node, f"{step['rows_in']:,} items", 1.5) for node, step in zip(brought, retrievers)]  # noqa: B905
+    arrows += [_Arrow(users, node, f"{whole(step['rows_in'])} items", 1.5) for node, step in zip(brought, retrievers)]  # noqa: B905
     nodes += brought
     merged = _Node(key="candidates", title="candidates", kind="store", x=middle, y=1 + 2 * _ROW)
     arrows += [_arrow(node, merged, step) for node, step in zip(brought, retrievers)]  # noqa: B905
@@ -109,13 +110,13 @@ def _arrow(source: _Node, target: _Node, step: Mapping[str, Any]) -> _Arrow:
     """What leaves a stage: items and milliseconds a user."""
     users = max(step["users"], 1)
     each = step["rows_out"] / users
-    shown = f"{each:,.0f}" if each >= 10 else f"{each:.1f}"
+    shown = whole(each) if each >= 10 else decimal(each, 1)
     label = f"{shown} a user · {_time(1000 * step['seconds'] / users)}"
     return _Arrow(source, target, label, 1.5 + max(each, 1.0) ** 0.25)
 
 
 def _time(ms: float) -> str:
-    return f"{ms / 1000:.1f} s" if ms >= 1000 else f"{ms:.0f} ms" if ms >= 10 else f"{ms:.2g} ms"
+    return f"{decimal(ms / 1000, 1)} s" if ms >= 1000 else f"{whole(ms)} ms" if ms >= 10 else f"{significant(ms, 2)} ms"
 
 
 def _mermaid(text: str) -> str:

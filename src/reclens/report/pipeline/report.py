@@ -9,9 +9,9 @@ from reclens.pipeline.latency import Latency
 from reclens.pipeline.ranker_check import RankerVerdict
 from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
 from reclens.report._toolkit.card import DecisionWords
-from reclens.report._toolkit.format import percent
+from reclens.report._toolkit.format import decimal, format_estimate, format_number, percent, whole
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
-from reclens.report._toolkit.tables import Table, format_estimate, format_number
+from reclens.report._toolkit.tables import Table
 from reclens.report.data.words import split_text
 from reclens.report.pipeline import charts
 from reclens.report.pipeline.diagram import pipeline_svg
@@ -45,7 +45,7 @@ def loss_table(found: StageEvaluation, *, metric: str, by: str | None = "overall
             format_number(each.before),
             format_number(each.after),
             format_estimate(each.to_dicts()[0], signed=True),
-            f"{each.loss.n:,}",
+            whole(each.loss.n),
         )
         for each in rows
     )
@@ -83,7 +83,7 @@ def retriever_table(found: StageEvaluation) -> Table:
         (
             row["system"],
             format_estimate(row),
-            f"{steps[row['system']]['rows_out'] / max(steps[row['system']]['users'], 1):,.1f}",
+            decimal(steps[row["system"]]["rows_out"] / max(steps[row["system"]]["users"], 1), 1),
         )
         for row in records
     )
@@ -108,7 +108,7 @@ def ranker_table(found: StageEvaluation, *, by: str | None = "overall") -> Table
             format_number(each.ranked),
             format_estimate(each.to_dicts()[0], signed=True),
             _VERDICTS[each.verdict],
-            f"{each.gain.n:,}",
+            whole(each.gain.n),
         )
         for each in rows
     )
@@ -131,7 +131,7 @@ def stage_counts(found: StageEvaluation) -> Table:
     """What went into every stage and came out, and what each filter left out."""
     card = found.final.card["lists"]
     rows = [
-        (row["label"], f"{row['rows_in']:,}", f"{row['rows_out']:,}", f"{row['without']:,}", f"{row['short']:,}")
+        (row["label"], whole(row["rows_in"]), whole(row["rows_out"]), whole(row["without"]), whole(row["short"]))
         for row in card.get("stages", ())
     ]
     notes = tuple(filter_line(row) for row in card.get("filters", ()) if row["count"])
@@ -149,7 +149,7 @@ def latency_table(rows: Sequence[Latency]) -> Table:
             each.label,
             *([f"{each.by}: {each.segment}" if each.by != "overall" else "all"] if segmented else []),
             *map(_milliseconds, (each.median, each.p95, each.p99)),
-            f"{each.median.n:,}",
+            whole(each.median.n),
         )
         for each in rows
     )
@@ -213,7 +213,7 @@ def build_pipeline_report(
     page: dict[str, Any] = {
         "title": f"{heading} (synthetic data)" if synthetic else heading,
         "synthetic": synthetic,
-        "subject": f"{final.card['n_users']:,} users",
+        "subject": f"{whole(final.card['n_users'])} users",
         "answer": _answer(found, metric, latency),
         "verdict": _verdict(found, metric),
         "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
@@ -239,9 +239,12 @@ def _answer(found: StageEvaluation, metric: str, latency: Sequence[Latency]) -> 
     own = [each for each in rows if each.by != "overall" and each.stage == largest.stage]
     worst = max(own, key=lambda each: each.loss.value, default=None)
     ranker = ranker_in_words(found)
-    whole = latency[-1] if latency else None
+    entire = latency[-1] if latency else None
     train = found.final.card.get("train") or {}
-    about = f"{train.get('name') or 'data without a name'} · {found.final.card['n_users']:,} users · lists of {found.k}"
+    about = (
+        f"{train.get('name') or 'data without a name'} · {whole(found.final.card['n_users'])} users · lists of "
+        f"{found.k}"
+    )
     lines = [
         ("Ranker", " ".join(ranker)),
         (
@@ -253,10 +256,10 @@ def _answer(found: StageEvaluation, metric: str, latency: Sequence[Latency]) -> 
         (
             "Cost",
             "The time to serve was not measured"
-            if whole is None
-            else f"{whole.label}: median {_milliseconds(whole.median)} ms a user",
+            if entire is None
+            else f"{entire.label}: median {_milliseconds(entire.median)} ms a user",
         ),
-        ("How sure", f"Intervals of {percent(found.final.level, 0)} over {overall[0].loss.n:,} users"),
+        ("How sure", f"Intervals of {percent(found.final.level, 0)} over {whole(overall[0].loss.n)} users"),
     ]
     return DecisionWords(about, headline, "good" if shown else "open", tuple(each for each in lines if each[1]))
 
@@ -325,14 +328,17 @@ def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
     card = final.card
     train, split = card.get("train") or {}, card.get("split") or {}
     return [
-        ("Users measured", f"{card['n_users']:,}"),
-        ("Held-out rows", f"{card['truth']['rows']:,}"),
-        ("Training data", f"{train['name']}: {train['rows']:,} rows" if train else "not given"),
+        ("Users measured", whole(card["n_users"])),
+        ("Held-out rows", whole(card["truth"]["rows"])),
+        ("Training data", f"{train['name']}: {whole(train['rows'])} rows" if train else "not given"),
         ("Split", split_text(split)),
         ("Convention", f"{card['convention']['name']}: {card['convention']['summary']}"),
         (
             "Intervals",
-            f"{percent(card['level'], 0)}, {card['interval']}, {card['replicates']:,} replicates, seed {card['seed']}",
+            (
+                f"{percent(card['level'], 0)}, {card['interval']}, {whole(card['replicates'])} replicates, seed "
+                f"{card['seed']}"
+            ),
         ),
         ("Length of the lists", str(found.k)),
         ("Versions", ", ".join(f"{name} {version}" for name, version in card["versions"].items())),

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from reclens.pipeline.tracing import LossCode, Retrieved, RetrievedCode, Trace
+from reclens.report._toolkit.format import whole
 
 __all__ = ["loss_text", "retrieved_line", "trace_rows"]
 
 _RETRIEVED: Final[Mapping[RetrievedCode, str]] = {
-    "served": "{0.candidates:,} of {0.items:,} items that it could bring",
+    "served": "{candidates} of {items} items that it could bring",
     "unknown_user": "it does not know the user",
     "all_seen": "the user has had every item that it has a score for",
     "no_score": "it has a score for none of the items",
@@ -37,7 +38,7 @@ def retrieved_line(each: Retrieved) -> str:
         >>> retrieved_line(Retrieved("popular", 3, 1200, "served"))
         'popular: 3 of 1,200 items that it could bring'
     """
-    return f"{each.label}: {_RETRIEVED[each.code].format(each)}"
+    return f"{each.label}: {_RETRIEVED[each.code].format(candidates=whole(each.candidates), items=whole(each.items))}"
 
 
 def loss_text(trace: Trace, row: Mapping[str, Any]) -> str:
@@ -46,8 +47,10 @@ def loss_text(trace: Trace, row: Mapping[str, Any]) -> str:
     facts: dict[str, Any] = {"final": row["final"], "rank": row["rank"], "k": trace.k, "keep": trace.keep}
     facts["nothing"] = "; ".join(retrieved_line(each) for each in trace.retrievers)
     facts["found"] = ", ".join(label for label in labels if row[f"retrieve: {label}"] is not None)
-    whole = {label: row.get(f"whole: {label}") for label in labels}
-    said = [f"{label} has it at place {place:,} of its list" for label, place in whole.items() if place is not None]
+    places = {label: row.get(f"whole: {label}") for label in labels}
+    said = [
+        f"{label} has it at place {whole(place)} of its list" for label, place in places.items() if place is not None
+    ]
     facts["places"] = "; ".join(said)
     columns = [name for name in trace.table.columns if not name.startswith(("retrieve: ", "whole: "))]
     stages = columns[columns.index("rank") : columns.index("final")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from reclens.report._toolkit.tables import format_estimate
+from reclens.report._toolkit.format import decimal, format_estimate, whole
 
 __all__ = ["filter_line", "ranker_problems", "rule_detail", "rule_line", "rule_name"]
 
@@ -19,7 +19,7 @@ def rule_line(rule: Mapping[str, Any]) -> str:
         >>> rule_line({"code": "unscored", "count": 1200, "facts": {"label": "rank ease"}})
         'rank ease: candidates it cannot score: 1,200 (they come after those it can)'
     """
-    return f"{rule_name(rule)}: {rule['count']:,} ({rule_detail(rule)})"
+    return f"{rule_name(rule)}: {whole(rule['count'])} ({rule_detail(rule)})"
 
 
 def rule_name(rule: Mapping[str, Any]) -> str:
@@ -47,7 +47,7 @@ def filter_line(row: Mapping[str, Any]) -> str:
         what = f"{'candidates' if row['filter'] == 'keep' else 'places'} behind the first {row['first']}"
     else:
         what = "items dropped"
-    return f"{row['label']}: {row['count']:,} {what}."
+    return f"{row['label']}: {whole(row['count'])} {what}."
 
 
 def _served(facts: Facts) -> str:
@@ -80,6 +80,6 @@ def ranker_problems(card: Mapping[str, Any]) -> list[str]:
         return []
     row, *others = worse
     also = f"; also by {', '.join(each['metric'] for each in others)}" if others else ""
-    means = f"{row['metric']} {row['ranked']:.4f} against {row['fusion']:.4f}"
-    gain = format_estimate(row, form="+.4f")
+    means = f"{row['metric']} {decimal(row['ranked'], 4)} against {decimal(row['fusion'], 4)}"
+    gain = format_estimate(row, signed=True, digits=4)
     return [f"the ranker {row['ranker']} loses to plain fusion of the same candidates: {means}, {gain}{also}"]

@@ -13,6 +13,7 @@ import polars as pl
 
 from reclens.errors import UsageError
 from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.format import whole
 
 __all__ = ["MapColumn", "MapFinding", "MapLabel", "MapView", "pack_map"]
 
@@ -194,13 +195,15 @@ def _check(
         if view.places.shape != (count, 2):
             raise UsageError(f"places has the shape {view.places.shape}, expected ({count}, 2).")
         if not np.isfinite(view.places).all():
-            raise UsageError(f"{int((~np.isfinite(view.places)).any(axis=1).sum()):,} places are not finite numbers.")
+            raise UsageError(
+                f"{whole(int((~np.isfinite(view.places)).any(axis=1).sum()))} places are not finite numbers."
+            )
     rows = {column.name: len(column.values) for column in columns}
     rows |= {name: len(values) for name, values in (("titles", titles), ("details", details)) if values is not None}
     rows |= {} if neighbours is None else {"neighbours": len(neighbours)}
     unlike = next((name for name, height in rows.items() if height != count), None)
     if unlike is not None:
-        raise UsageError(f"{unlike} has {rows[unlike]:,} rows, and there are {count:,} points.")
+        raise UsageError(f"{unlike} has {whole(rows[unlike])} rows, and there are {whole(count)} points.")
     names = [column.name for column in columns]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -240,7 +243,9 @@ def _column(column: MapColumn, arrays: _Arrays) -> dict[str, Any]:
     sizes = text.drop_nulls().value_counts(name="n").sort(["n", text.name], descending=[True, False])
     labels = sizes[text.name].to_list()
     if len(labels) > _LABELS:
-        raise UsageError(f"the column '{column.name}' has {len(labels):,} categories, expected at most {_LABELS:,}.")
+        raise UsageError(
+            f"the column '{column.name}' has {whole(len(labels))} categories, expected at most {whole(_LABELS)}."
+        )
     kind, missing = ("u1", 255) if len(labels) < 255 else ("u2", _SIDE)
     codes = text.replace_strict(labels, list(range(len(labels))), default=missing, return_dtype=pl.UInt32).to_numpy()
     counts = {str(code): n for code, n in enumerate(sizes["n"].to_list())}
