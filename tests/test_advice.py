@@ -19,9 +19,11 @@ import pyarrow as pa
 import pytest
 
 import reclens as rl
+from advice_cases import ROOM_CASES, TOLD_BY_REPORT
 from reclens.cli.main import _warn
 from reclens.cli.option_names import as_option, runs, texts
 from reclens.dashboard.advice import said_on_page
+from reclens.dashboard.bring_results import as_field
 from reclens.data.read.frames import ids_alike
 from reclens.data.read.lists import normalize_recommendations
 from reclens.data.read.open import load_data, translated
@@ -30,15 +32,13 @@ from reclens.data.read.sources import load
 from reclens.data.split.result import _no_shared_pair
 from reclens.edges._staging import refuse_to_replace
 from reclens.edges.responsible_ai import responsible_ai_table
-from reclens.errors import DataError, RecLensError, RecLensWarning, Setting
+from reclens.errors import DataError, RecLensError, RecLensWarning, Setting, in_python
 from reclens.evaluation.warnings import IdsWarning, TaskWarning
 from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.arm_level import ArmCounts, compare_arm_statistics
 from reclens.experiment.aggregate.source import opened
 from reclens.experiment.off_policy import Decisions
 from reclens.experiment.off_policy.evaluate import _chosen
 from reclens.experiment.off_policy.pseudo_inverse import pseudo_inverse_weights
-from reclens.experiment.planning.calculator import calculate
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace
 from reclens.stats.power import Question
 from reclens.tuning.journal import Journal
@@ -85,13 +85,6 @@ def _plan(**more: Any) -> rl.experiment.Plan:
 
 def _counted(folder: Path) -> None:
     rl.experiment.read_aggregated(_plan(), pl.DataFrame(COUNTS))
-
-
-def _arms() -> list[ArmCounts]:
-    return [
-        ArmCounts.of(np.arange(n), np.zeros(n, int), np.arange(n, dtype=np.uint64), n_items=2, groups=4)
-        for n in (9, 90)
-    ]
 
 
 def _shown_from_elsewhere(folder: Path) -> None:
@@ -154,19 +147,9 @@ def _features(folder: Path) -> None:
     rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), train=train, metrics=["diversity@1"], features="shelf")
 
 
-ROOMS = (
-    "data",
-    "evaluation",
-    "metrics/of_predictions.py",
-    "models",
-    "stats",
-    "tuning/results.py",
-    "world",
-    "experiment/off_policy",
-)
 CASES: Mapping[str, Callable[[Path], object]] = {
+    **ROOM_CASES,
     "absolute_effects": lambda folder: Question(kind="mean", mean=0.0, sd=1.0),
-    "ask_something": lambda folder: calculate(mean=0.2),
     "audit_groups": lambda folder: responsible_ai_table(SimpleNamespace(users=pl.DataFrame({"user_id": [1]}))),  # type: ignore[arg-type]
     "bin_values": lambda folder: rl.audit.run(
         pl.DataFrame({"user_id": range(40), "item_id": [1] * 40, "rank": [1] * 40}),
@@ -175,7 +158,6 @@ CASES: Mapping[str, Callable[[Path], object]] = {
         attributes=["shelf"],
         by="height",
     ),
-    "draw_larger_arm": lambda folder: compare_arm_statistics(*_arms(), "coverage"),
     "effects_that_add": lambda folder: Question(kind="mean", mean=0.0, sd=1.0, relative=False, scales=True),
     "evaluate_predictions": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics=["rmse"]),
     "gather_alike": lambda folder: (
@@ -292,7 +274,7 @@ CASES: Mapping[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("code", CASES)
 def test_each_surface_names_its_own_settings(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if code in ("fewer_features", "take_less", "unpack_first"):
+    if code in ("fewer_features", "fewer_values", "log_fewer", "take_less", "unpack_first"):
         monkeypatch.setattr("reclens.memory.available_memory", lambda: 1_000)
     found = _raised(CASES[code], tmp_path)
     assert found.advice is not None and found.advice.code == code, found
@@ -307,18 +289,35 @@ def test_each_surface_names_its_own_settings(code: str, tmp_path: Path, monkeypa
     assert "--" not in here["page"] and not re.search(r"\w=", here["page"]), here
 
 
-def test_every_advice_is_looked_at() -> None:
-    src = Path(rl.__file__).parent
-    files = [path for part in ROOMS for path in ([src / part] if part.endswith(".py") else (src / part).rglob("*.py"))]
+@pytest.mark.parametrize("code", TOLD_BY_REPORT)
+def test_report_tells_the_advice_of_records_in_settings_of_each_surface(code: str) -> None:
+    """The records of a readout have codes alone; ``report`` has the sentences."""
+    advice, told = TOLD_BY_REPORT[code]()
+    assert advice.code == code
+    here = {"python": told(in_python), "options": told(as_option), "page": told(as_field)}
+    for setting in advice.settings:
+        assert all(named(setting) in here[surface] for surface, named in SURFACES.items()), here
+    assert "--" not in here["python"] and not re.search(r"\w=", here["options"]), here
+    assert "--" not in here["page"] and not re.search(r"\w=", here["page"]), here
+
+
+SURFACES = {"python": in_python, "options": as_option, "page": as_field}
+
+
+def test_every_advice_of_every_room_is_looked_at() -> None:
     codes = {
         node.args[0].value
-        for path in files
+        for path in Path(rl.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
         and getattr(node.func, "id", "") == "Advice"
         and isinstance(node.args[0], ast.Constant)
     }
-    assert codes - set(CASES) == set()
+    assert codes ^ (set(CASES) | set(TOLD_BY_REPORT)) == PLAIN - codes
+
+
+PLAIN = {"codes_to_ids", "same_data", "whole_numbers"}
+"""Codes that :class:`IdsWarning` looks up by the cause."""
 
 
 @pytest.mark.parametrize(
@@ -393,7 +392,7 @@ def _on_all(found: RecLensError | RecLensWarning) -> dict[str, str]:
     """What each surface says of the advice."""
     assert found.advice is not None
     about = named_by("options") if is_about_reading(found.advice) else as_option
-    return {"python": str(found), "options": found.said(about, texts()), "page": said_on_page(found)}
+    return {"python": str(found), "options": found.said(about, texts()), "page": said_on_page(found, as_field)}
 
 
 def _without_options(text: str) -> str:

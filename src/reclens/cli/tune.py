@@ -13,7 +13,7 @@ from reclens.cli.shared import Format, FormatOption, QuietOption, SeedOption, Wo
 from reclens.cli.track import TrackOption
 from reclens.cli.track import track as copy
 from reclens.data.read.request import Reading
-from reclens.report._toolkit.format import significant
+from reclens.report._toolkit.format import typed
 
 if TYPE_CHECKING:
     from reclens.data.split import Split
@@ -182,7 +182,7 @@ def _trial_in_words(row: dict[str, Any]) -> dict[str, Any]:
 def _in_words(parameters: dict[str, Any]) -> str:
     return (
         ", ".join(
-            f"{name}={significant(value)}" if isinstance(value, float) else f"{name}={value}"
+            f"{name}={typed(value)}" if isinstance(value, float) else f"{name}={value}"
             for name, value in parameters.items()
         )
         or "–"

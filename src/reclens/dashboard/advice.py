@@ -102,6 +102,18 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "take_less": "Take the rows and columns that are needed, or write it as Parquet.",
     "unpack_first": "Unpack it by zstd -d, and bring the rows and columns that are needed.",
     "without_tags": "Read it without tags.",
+    "fewer_points": "Take a larger step, or draw weights at random.",
+    "log_fewer": "Log fewer lists, or take a smaller world.",
+    "measure_tiers": "Bring the training interactions, and audit the popularity of items.",
+    "move_again": "Move it again from the beginning.",
+    "name_events": "Bring a log that tells the time of day of each row.",
+    "name_in_attributes": "Name it among the attributes of items, not in {by}.",
+    "name_in_by": "Name it in {by}, not among the attributes of items.",
+    "name_tensor": "Bring one table of numbers.",
+    "overwrite": "Or remove that one first.",
+    "split_with_validation": "Split with a validation part, or split the training part of this split again.",
+    "use_halving": "Leave them out, or search by halving.",
+    "use_random": "Or search at random.",
 }
 """Code of an advice -> its sentence on the pages, where it is not that of Python."""
 

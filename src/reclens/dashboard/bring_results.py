@@ -35,6 +35,7 @@ _FIELDS: Final = {
     "two_arms": "“Leave out units in two arms”",
     "unknown_arms": "“Leave out other arms”",
     "duplicates": "“Count each event once”",
+    "exposures": "which this page does not take",
     "days": "“Days that have run”",
     "planned_units": "“Units planned”",
     "looks_taken": "“Looks taken”",

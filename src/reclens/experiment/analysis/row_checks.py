@@ -18,7 +18,7 @@ __all__ = ["LOST_SHARE", "row_checks"]
 LOST_SHARE = 0.01
 """Share of the units that may be left out without the plan's word for it."""
 
-_ONCE = Advice("drop_duplicates", (Setting("duplicates", "drop"), Setting("event_id")))
+_ONCE = Advice("drop_duplicates", (Setting("duplicates", "drop"),))
 
 
 def row_checks(sums: Aggregates) -> list[TrustCheck]:

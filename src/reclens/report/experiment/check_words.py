@@ -35,7 +35,7 @@ _ADVICE: Final = {
     "say_units": "{planned_units} tells.",
     "say_looks": "Wait for the next one. Where looks were made at other times, for reasons that have nothing to do "
     "with the results, say which ({looks_taken}), so that the bounds are made for those.",
-    "drop_duplicates": "Fix the log, or count each row once ({duplicates}; {event_id} names the id of an event).",
+    "drop_duplicates": "Fix the log, or count each row once ({duplicates}).",
 }
 
 
