@@ -16,13 +16,14 @@ class Setting:
     Attributes:
         name: The parameter, as Python functions call it.
         value: The value to give it; None where the reader chooses.
-        of: What has it: the function that is called, or a model, of which it is a hyper-parameter.
+        of: What has it: the function that is called; a model, of which it is a hyper-parameter; or what saves an
+            artefact.
         typed: Whether the reader is to type it; False where it is only talked about: ``k`` and not ``k=``.
     """
 
     name: str
     value: Any = None
-    of: Literal["call", "model"] = "call"
+    of: Literal["call", "model", "save"] = "call"
     typed: bool = True
 
 

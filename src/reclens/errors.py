@@ -8,6 +8,7 @@
     ├── UsageError               ValueError        a call cannot mean anything: wrong argument, unknown name
     │   ├── ArgumentTypeError    TypeError         an argument is of a type that is not taken
     │   ├── ArgumentValueError                     an argument is out of range; every surface names it its own way
+    │   ├── ArgumentValuesError                    several arguments are, or do not go together; likewise
     │   ├── UnknownNameError                       a metric, model, column or artefact that does not exist
     │   └── NotEnoughMemoryError MemoryError       a step takes more memory than there is: bytes, and a smaller way
     ├── ProtocolError            ValueError        the numbers would not answer the question
@@ -36,6 +37,7 @@ __all__ = [
     "Advice",
     "ArgumentTypeError",
     "ArgumentValueError",
+    "ArgumentValuesError",
     "DataError",
     "IncomparableError",
     "LeakError",
@@ -216,6 +218,35 @@ class ArgumentValueError(UsageError):
         """The message, with the argument and the settings of its advice as a surface writes them."""
         seen = f"{named(Setting(self.name, of=self.of, typed=False))} {self.problem.rstrip('.')}."
         return seen if self.advice is None else f"{seen} {self.advice.said(named, text=texts.get(self.advice.code))}"
+
+
+class ArgumentValuesError(UsageError):
+    """The values of several arguments are out of range, or do not go together.
+
+    Args:
+        values: Argument -> its value.
+        expected: What was expected, with ``{name}`` where an argument is named again.
+        of: What has them, as of :class:`ArgumentValueError`.
+
+    Example:
+        >>> error = ArgumentValuesError({"warm_up": 9, "memory": 5}, "1 <= {warm_up} <= {memory}")
+        >>> str(error)
+        'warm_up is 9 and memory is 5, expected 1 <= warm_up <= memory.'
+        >>> error.said(lambda setting: f"--{setting.name}")
+        '--warm_up is 9 and --memory is 5, expected 1 <= --warm_up <= --memory.'
+    """
+
+    def __init__(self, values: Mapping[str, object], expected: str, *, of: Literal["call", "model"] = "call") -> None:
+        self.values, self.expected = {name: f"{value}" for name, value in values.items()}, expected
+        self.of: Literal["call", "model"] = of
+        super().__init__(f"{', '.join(values)}: expected {expected}")
+
+    def said(self, named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = _NO_TEXTS) -> str:
+        """The message, with the arguments as a surface writes them."""
+        del texts  # it advises nothing
+        names = {name: named(Setting(name, of=self.of, typed=False)) for name in self.values}
+        *first, last = [f"{names[name]} is {value}" for name, value in self.values.items()]
+        return f"{', '.join(first)} and {last}, expected {self.expected.format(**names)}."
 
 
 class UnknownNameError(UsageError):

@@ -5,18 +5,21 @@ from __future__ import annotations
 import html
 import json
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from reclens.cli.option_names import as_option, texts
+from reclens.dashboard.advice import PAGE_TEXTS, said_on_page
 from reclens.dashboard.navigation import pages
 from reclens.data.manifest import write_manifest
 from reclens.errors import DataError
 from reclens.experiment.analysis.readout import read_experiment
 from reclens.experiment.planning.plan import Plan
-from reclens.workspace import Workspace
+from reclens.workspace import KINDS, Artefact, Workspace
 
 
 def aged(place: Workspace, kind: str, name: str, **card: Any) -> Path:
@@ -78,12 +81,34 @@ AGAIN = {
 }
 
 
+ON_PAGES = {
+    "split": "Make it again outside of these pages.",
+    "evaluation": "Bring its lists again on the page Upload.",
+    "comparison": "Compare the runs again on the page Compare.",
+    "run": "Make it again outside of these pages.",
+    "readout": "Bring its results again on the page Experiments.",
+    "plan": "Make the plan again, and keep it from the page Experiments.",
+}
+
+
+def test_every_kind_of_artefact_has_its_way_on_every_surface() -> None:
+    for kind in KINDS:
+        made = Artefact(kind=kind, name="old", created=datetime.now(UTC), bytes=0, path=Path(), summary="").made_again
+        assert made.code in PAGE_TEXTS
+        assert (made.code in texts()) == (
+            kind not in ("report", "dataset")
+        )  # no command keeps a data set, and none reads a document
+
+
 @pytest.mark.parametrize("kind", AGAIN)
 def test_an_error_says_how_it_is_made_again(old: Workspace, kind: str) -> None:
     name = AGAIN[kind].split()[-1]
     with pytest.raises(DataError, match="an older version of RecLens made it") as error:
         old.load(kind, name)
-    assert f"Make it again with `{AGAIN[kind]}`" in str(error.value)
+    assert f'Make it again: workspace.save(…, name="{name}").' in str(error.value)
+    assert error.value.said(as_option, texts()).endswith(f"Make it again: {AGAIN[kind]}.")
+    page = said_on_page(error.value)
+    assert page.endswith(ON_PAGES[kind]) and "reclens " not in page and "name=" not in page
     assert {each.name for each in old.list(kind) if each.outdated} <= {name, "unshowable"}
 
 
@@ -108,7 +133,7 @@ def test_the_rest_of_a_page_stands(open_page, old: Workspace, page, query, said:
     app = open_page(page, folder=old.folder, **query)
     text = words(app)
     for kind in said:
-        assert "older version of RecLens made it" in text and AGAIN[kind] in text, text
+        assert "older version of RecLens made it" in text and ON_PAGES[kind] in text, text
     expanders = " ".join(each.label for each in app.get("expander"))
     metrics = " ".join(each.label for each in app.metric)
     assert stands in text + expanders + metrics, text
@@ -116,7 +141,7 @@ def test_the_rest_of_a_page_stands(open_page, old: Workspace, page, query, said:
 
 def test_what_can_be_read_and_not_be_shown_is_said_too(open_page, old: Workspace) -> None:
     app = open_page("data", folder=old.folder, data="split unshowable")
-    assert "reclens data split … --name unshowable" in words(app) and "cannot show it" in words(app)
+    assert ON_PAGES["split"] in words(app) and "cannot show it" in words(app)
     shown = open_page("data", folder=old.folder, data="split unshowable", view="SQL")
     assert "One SELECT on DuckDB" in words(shown)
 

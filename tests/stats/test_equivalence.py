@@ -113,13 +113,13 @@ def test_equivalence_is_shown_wrongly_no_more_often_than_alpha(rng, rate_error) 
 
 def test_what_cannot_be_asked() -> None:
     found = proportion_difference((4, 10), (5, 10))
-    with pytest.raises(UsageError, match=r"the limits are 0\.1 and -0\.1; expected a lower one and a higher one"):
+    with pytest.raises(UsageError, match=r"low is 0\.1 and high is -0\.1, expected a lower one and a higher one"):
         equivalence_p(found, 0.1, -0.1)
     with pytest.raises(UsageError, match="between 0 and 1"):
         share_equivalence_p(3, 10, 0.0, 0.5)
     with pytest.raises(UsageError, match="11 of 10 is no share"):
         share_equivalence_p(11, 10, 0.1, 0.5)
-    with pytest.raises(UsageError, match=r"alpha 0\.7"):
+    with pytest.raises(UsageError, match=r"alpha is 0\.7"):
         share_equivalence_power(10, 0.1, 0.9, 0.5, alpha=0.7)
     nothing = compare_arms(Moments.of({"y": [1.0, 1.0]}), Moments.of({"y": [1.0, 1.0]}), "y")
     assert math.isnan(equivalence_p(nothing, -1, 1))

@@ -10,7 +10,7 @@ import polars as pl
 
 from reclens.audit._kernels import add_lists, add_rows
 from reclens.data.bands import in_order
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValuesError, UnknownNameError, UsageError
 from reclens.schema import ITEM
 from reclens.vocabulary import Vocabulary
 
@@ -143,7 +143,7 @@ def popularity_tiers(
         recommender systems.
     """
     if not (head > 0 and tail > 0 and head + tail < 1):
-        raise UsageError(f"head is {head} and tail {tail}, expected shares above 0 with a sum below 1.")
+        raise ArgumentValuesError({"head": head, "tail": tail}, "shares above 0 with a sum below 1")
     codes = np.flatnonzero(in_catalogue)
     order = codes[np.lexsort((codes, -popularity[codes]))]
     counts = popularity[order]

@@ -10,7 +10,7 @@ import polars as pl
 
 from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
-from reclens.errors import Advice, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.evaluation.argument_checks import asked_segments, with_segments_of
 from reclens.evaluation.context import UNKNOWN, make_groups
 from reclens.tabular import Tabular
@@ -109,9 +109,9 @@ def plan(
             "no groups of users are named",
             advice=Advice("name_groups", (Setting("by", ["gender"]),), "Name them, as by {by}."),
         )
-    given = [spread, *([] if mean is None else [mean])]
-    if not all(math.isfinite(each) and each > 0 for each in given):
-        raise UsageError(f"mean is {mean} and spread {spread}, expected numbers above 0.")
+    for name, value in (("mean", mean), ("spread", spread)):
+        if value is not None and not (math.isfinite(value) and value > 0):
+            raise ArgumentValueError(name, f"is {value}, expected a number above 0")
     known = Vocabulary(train.user_vocabulary.ids if users is None else users)
     groups = make_groups(with_segments_of(train, by), known, by)
     sizes = {

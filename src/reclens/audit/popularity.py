@@ -15,7 +15,7 @@ import polars as pl
 from reclens.audit.measure import LIST_POPULARITY, POPULARITY, PROFILE_POPULARITY, AuditMeasures
 from reclens.audit.rows import AuditRow, audit_row
 from reclens.data.dataset import Dataset, Segmenter
-from reclens.errors import Advice, Setting, UsageError
+from reclens.errors import Advice, ArgumentValuesError, Setting, UsageError
 from reclens.evaluation.results import OVERALL
 from reclens.schema import USER
 from reclens.stats.estimate import Estimate
@@ -152,8 +152,9 @@ def popularity_taste(*, popular: float = 0.2, niche: float = 0.2, blockbuster: f
         Abdollahpouri, Mansoury, Burke, Mobasher (2019), The unfairness of popularity bias in recommendation.
     """
     if not (0 < popular < 1 and niche > 0 and blockbuster > 0 and niche + blockbuster <= 1):
-        raise UsageError(
-            "popular, niche and blockbuster are shares between 0 and 1, and the latter two add up to 1 or less."
+        raise ArgumentValuesError(
+            {"popular": popular, "niche": niche, "blockbuster": blockbuster},
+            "shares between 0 and 1; {niche} and {blockbuster} add up to 1 or less",
         )
 
     def segment(data: Dataset) -> pl.DataFrame:

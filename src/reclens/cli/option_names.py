@@ -48,6 +48,25 @@ _TEXTS: Final[Mapping[str, str]] = {
     "read_layout": "Name its file of interactions.",
     "replace_files": "Choose another place, or pass --force.",
     "start_anew": "Choose another name, or pass --overwrite to start anew.",
+    **{
+        f"make_{kind}_again": f"Make it again: reclens {command}."
+        for kind, command in {
+            "split": "data split … {name}",
+            "model": "fit … {name}",
+            "pipeline": "pipeline fit … {name}",
+            "run": "recommend … {keep}",
+            "evaluation": "evaluate … {keep}",
+            "comparison": "compare … {keep}",
+            "tuning": "tune … {name}",
+            "weights": "tune-weights … {name}",
+            "audit": "audit run …",
+            "health": "monitor run …",
+            "space": "explore embed …",
+            "exploration": "explore report … {keep}",
+            "plan": "experiment plan … {keep}",
+            "readout": "experiment read … {keep}",
+        }.items()
+    },
     "give_catalogue": "If they are the same ids and none was hit, pass {train}, which says that they are.",
 }
 """Code of an advice -> its sentence on the command line, where it is not that of Python."""
@@ -90,6 +109,8 @@ def as_option(setting: Setting) -> str:
     offered = _PARAMETERS.get()
     if not setting.typed:
         return _named(setting, offered)
+    if setting.of == "save":  # by another command than the one that runs
+        return f"--{setting.name} {setting.value}"
     if offered is not None and setting.name not in offered and _in_file():
         return _as_key(setting)
     if setting.of == "model":

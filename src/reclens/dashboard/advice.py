@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from reclens.errors import RecLensError, RecLensWarning, Setting, in_python
+from reclens.workspace import KINDS
 
 __all__ = ["PAGE_TEXTS", "field_of", "said_on_page"]
 
@@ -101,6 +102,11 @@ PAGE_TEXTS: Final[Mapping[str, str]] = {
     "split_for_task": "Leave them out of the truth, or let repeats count and recommend what the user had too",
     "take_less": "Take the rows and columns that are needed, or write it as Parquet.",
     "unpack_first": "Unpack it by zstd -d, and bring the rows and columns that are needed.",
+    **{f"make_{kind}_again": "Make it again outside of these pages." for kind in KINDS},
+    "make_comparison_again": "Compare the runs again on the page Compare.",
+    "make_evaluation_again": "Bring its lists again on the page Upload.",
+    "make_plan_again": "Make the plan again, and keep it from the page Experiments.",
+    "make_readout_again": "Bring its results again on the page Experiments.",
     "without_tags": "Read it without tags.",
     "fewer_points": "Take a larger step, or draw weights at random.",
     "log_fewer": "Log fewer lists, or take a smaller world.",

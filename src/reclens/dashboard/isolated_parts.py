@@ -40,10 +40,8 @@ def say_why(workspace: Workspace, error: Exception) -> None:
     if isinstance(error, RecLensError):
         st.error(plain(said_on_page(error)), icon=":material/error:")
     elif old:
-        said = "; ".join(f"{plain(what)}: make it again with {how}" for what, how in old.items())
-        st.error(
-            f"An older version of RecLens made this, and this one cannot show it. {said}.", icon=":material/error:"
-        )
+        said = " ".join(f"{plain(what)}: {plain(how)}" for what, how in old.items())
+        st.error(f"An older version of RecLens made this, and this one cannot show it. {said}", icon=":material/error:")
     else:
         raise error
 

@@ -15,6 +15,7 @@ import polars as pl
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from reclens.dashboard.advice import PAGE_TEXTS, field_of
 from reclens.dashboard.kept_comparisons import kept_comparison
 from reclens.data.read.frames import read_parquet
 from reclens.errors import DataError, RecLensError
@@ -88,7 +89,8 @@ def _all(workspace: Workspace, kind: str, chosen: Sequence[str]) -> dict[str, An
         if each.synthetic:
             show_synthetic(f"{kind} {each.name}")
         if each.outdated:
-            st.session_state.setdefault(_OLD, {})[f"{kind} {each.name}"] = each.made_again
+            how = each.made_again.said(field_of, text=PAGE_TEXTS[each.made_again.code])
+            st.session_state.setdefault(_OLD, {})[f"{kind} {each.name}"] = how
     stamps = {name: each.created.isoformat() for name, each in known.items()}
     return {name: _load(str(workspace.folder), kind, name, stamps.get(name, "")) for name in chosen}
 

@@ -11,7 +11,7 @@ import polars as pl
 from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.rules import rule
-from reclens.errors import ArgumentValueError, DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.schema import ITEM, RATING, USER
 
 __all__ = ["k_core", "min_rating", "with_card"]
@@ -49,7 +49,7 @@ def k_core(data: Dataset, *, users: int = 5, items: int = 5) -> Dataset:
     """
     for name, least in (("users", users), ("items", items)):
         if least < 0:
-            raise UsageError(f"{name} is {least}, expected a number of interactions, 0 or more.")
+            raise ArgumentValueError(name, f"is {least}, expected a number of interactions, 0 or more.")
     user = data.user_vocabulary.encode(data.interactions[USER])
     item = data.item_vocabulary.encode(data.interactions[ITEM])
     rows, rounds = np.arange(len(user)), 0

@@ -55,7 +55,7 @@ def bins(name: str, edges: Sequence[float], *, labels: Sequence[str] | None = No
     """
     cuts = [float(edge) for edge in edges]
     if not cuts or not np.isfinite(cuts).all() or any(low >= high for low, high in pairwise(cuts)):
-        raise UsageError(f"edges are {list(edges)}, expected numbers that ascend, such as [25, 45].")
+        raise ArgumentValueError("edges", f"are {list(edges)}, expected numbers that ascend, such as [25, 45].")
     if labels is not None:
         _check_labels(labels, len(cuts) + 1)
 
@@ -273,7 +273,9 @@ def product(first: Segmenter | str, second: Segmenter | str, *, sep: str = " × 
 
 def _check_labels(labels: Sequence[str], wanted: int | None = None, *, several: bool = True) -> None:
     if (several and len(labels) < 2) or len(set(labels)) < len(labels):
-        raise UsageError(f"labels are {list(labels)}, expected {'two or more ' if several else ''}different names.")
+        raise ArgumentValueError(
+            "labels", f"are {list(labels)}, expected {'two or more ' if several else ''}different names."
+        )
     if wanted is not None and len(labels) != wanted:
         raise UsageError(f"there are {len(labels)} labels, expected {wanted}: one more than there are edges.")
 

@@ -34,7 +34,7 @@ from reclens.data.movielens_shape import (
     YEARS,
 )
 from reclens.engine import chunk_ranges
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.memory import require_memory
 from reclens.schema import ITEM, RATING, TIMESTAMP, TIMESTAMP_TYPE, USER
 
@@ -134,16 +134,18 @@ _PERSON_BYTES: Final = 500
 def _check(n_users: int, n_items: int, n_ratings: int) -> None:
     for name, value in (("n_users", n_users), ("n_items", n_items), ("n_ratings", n_ratings)):
         if value < 1:
-            raise UsageError(f"{name} is {value}, expected 1 or more.")
+            raise ArgumentValueError(name, f"is {value}, expected 1 or more.")
     if n_ratings > n_users * n_items:
-        raise UsageError(
-            f"n_ratings is {n_ratings:,}, but {n_users:,} users × {n_items:,} items are only {n_users * n_items:,} "
-            "pairs. Ask for fewer ratings, or for more users or items."
+        raise ArgumentValueError(
+            "n_ratings",
+            f"is {n_ratings:,}, but {n_users:,} users × {n_items:,} items are only {n_users * n_items:,} "
+            "pairs. Ask for fewer ratings, or for more users or items.",
         )
     if n_ratings < max(n_users, n_items):
-        raise UsageError(
-            f"n_ratings is {n_ratings:,}, but each of {n_users:,} users and {n_items:,} items needs one. Ask for at "
-            f"least {max(n_users, n_items):,}."
+        raise ArgumentValueError(
+            "n_ratings",
+            f"is {n_ratings:,}, but each of {n_users:,} users and {n_items:,} items needs one. Ask for at "
+            f"least {max(n_users, n_items):,}.",
         )
     require_memory(
         _RATING_BYTES * n_ratings + _PERSON_BYTES * (n_users + n_items),

@@ -57,7 +57,7 @@ def asked_metrics(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
     given: Any = metrics
     listed: list[Any] = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
     if not listed:
-        raise UsageError("metrics is empty. Name at least one, such as ndcg@10.")
+        raise ArgumentValueError("metrics", "is empty. Name at least one, such as ndcg@10.")
     return {asked_name(each).strip(): parse(each) for each in listed}
 
 

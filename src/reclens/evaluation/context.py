@@ -13,7 +13,7 @@ import polars as pl
 from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.cards import GroundCard, HashedRows, ToldHistory
 from reclens.evaluation.given_histories import NAME_SEGMENTS, Told, tell
 from reclens.evaluation.relevant import relevant_rows
@@ -279,8 +279,8 @@ def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.
     if isinstance(features, tuple):
         ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)
         if matrix.ndim != 2 or len(ids) != len(matrix):
-            raise UsageError(
-                f"features has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id."
+            raise ArgumentValueError(
+                "features", f"has {len(ids)} ids and a matrix of shape {matrix.shape}: expected one row an id."
             )
         if not np.isfinite(matrix).all():
             raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")

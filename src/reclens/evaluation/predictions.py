@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
-from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError
 from reclens.evaluation.cards import PredictionCard
 from reclens.evaluation.context import make_groups
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, MetricResult
@@ -136,7 +136,7 @@ def evaluate_predictions(
         if metric not in OF_PREDICTIONS:
             raise UnknownNameError("metric of predictions", metric, OF_PREDICTIONS)
     if not asked:
-        raise UsageError("metrics is empty. Name at least one, such as rmse.")
+        raise ArgumentValueError("metrics", "is empty. Name at least one, such as rmse.")
     if not 0 < level < 1:
         raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     rows, counts = _pair(_table(predictions), None if truth is None else _table(truth))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError
 
 __all__ = ["ExploreSettings"]
 
@@ -61,9 +61,9 @@ class ExploreSettings:
         shares = {"level": self.level, "duplicate": self.duplicate, "rare": self.rare, "recall": self.recall}
         for name, value in shares.items():
             if not 0 < value < 1:
-                raise UsageError(f"{name} is {value:g}, expected a number between 0 and 1.")
+                raise ArgumentValueError(name, f"is {value:g}, expected a number between 0 and 1.")
         for name in ("k", "neighbours", "probes"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected 1 or more.")
+                raise ArgumentValueError(name, f"is {getattr(self, name)}, expected 1 or more.")
         if self.neighbours < self.k:
             raise ArgumentValueError("neighbours", f"is {self.neighbours}, expected {self.k} or more: k of them count")

@@ -17,7 +17,7 @@ import polars as pl
 
 from reclens.concentration import gini
 from reclens.engine import Progress, quiet
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValuesError, UnknownNameError
 from reclens.lab.model_strategy import ModelStrategy
 from reclens.stats.estimate import Estimate, mean_estimate
 from reclens.tabular import Tabular
@@ -175,8 +175,8 @@ def feedback_loop(
         recommender systems; CIKM, arXiv 2007.13019.
     """
     if rounds < 2 or days < 1 or seeds < 1:
-        raise UsageError(
-            f"rounds is {rounds}, days {days} and seeds {seeds}, expected at least 2 rounds, 1 day and 1 seed."
+        raise ArgumentValuesError(
+            {"rounds": rounds, "days": days, "seeds": seeds}, "at least 2 rounds, 1 day and 1 seed"
         )
     world = source if isinstance(source, World) else _fitted(source, seed)
     groups = _groups(world, [by] if isinstance(by, str) else list(by))

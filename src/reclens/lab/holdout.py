@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from reclens.engine import Progress, quiet
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, DataError, UnknownNameError
 from reclens.schema import USER, VARIANT
 from reclens.stats.arms import compare_arms
 from reclens.stats.estimate import Estimate, normal_estimate
@@ -93,7 +93,9 @@ def holdout_power(
     )
     for name, value, fine in ranges:
         if not fine:
-            raise UsageError(f"{name} is {value}, which is out of range: shares lie between 0 and 1, sizes above 0.")
+            raise ArgumentValueError(
+                name, f"is {value}, which is out of range: shares lie between 0 and 1, sizes above 0."
+            )
     z = float(ndtri((1 + level) / 2))
     rows: list[dict[str, float]] = []
     for month in range(1, months + 1):
@@ -190,7 +192,7 @@ def surrogate_study(
         UnknownNameError: If a total does not exist.
     """
     if not 1 <= short < long:
-        raise UsageError(f"short is {short} and long {long} days: expected 1 or more, and more than that.")
+        raise ArgumentValuesError({"short": short, "long": long}, "1 day or more, and more than that")
     for name in (outcome, *surrogates):
         if name not in TOTALS:
             raise UnknownNameError("total of the world", name, TOTALS)

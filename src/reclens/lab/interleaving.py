@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValuesError
 from reclens.experiment.interleaving.lists import Method, interleave
 from reclens.experiment.interleaving.preference import LEAST_CREDITED, Preference, credit, preference_of
 from reclens.stats.estimate import Estimate
@@ -177,7 +177,7 @@ def measure_sensitivity(
         UsageError: If an argument is out of range.
     """
     if lists < 1 or not 0 < power < 1:
-        raise UsageError(f"lists is {lists} and power {power}; expected 1 or more, and a number between 0 and 1.")
+        raise ArgumentValuesError({"lists": lists, "power": power}, "1 or more, and a number between 0 and 1")
     people = np.arange(world.users.height) if users is None else np.asarray(users)
     who = np.repeat(np.arange(len(people)), lists)
     number = np.tile(np.arange(lists), len(people))

@@ -148,7 +148,7 @@ class ALS(FactorModel):
         for name in ("unobserved", "l2", "scale"):
             value = getattr(self, name)
             if value is not None and not (value > 0 and np.isfinite(value)):
-                raise UsageError(f"{name} is {value}, expected a number above 0.")
+                raise ArgumentValueError(name, f"is {value}, expected a number above 0.", of="model")
         if not np.isfinite(self.frequency):
             raise ArgumentValueError(
                 "frequency", f"is {self.frequency}, expected a number, 0 to 1 as a rule", of="model"

@@ -107,7 +107,7 @@ class Content(Recommender):
                 raise UsageError(f"the weight of '{column}' is {weight}, expected a number above 0.")
         for name in ("bins", "min_items"):
             if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}, expected 1 or more.")
+                raise ArgumentValueError(name, f"is {getattr(self, name)}, expected 1 or more.", of="model")
         if self.profile not in _PROFILES:
             raise UnknownNameError("profile", self.profile, _PROFILES)
         if not self.half_life >= 0:

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, UnknownNameError
 from reclens.models._core.item_weights import ItemWeights
 from reclens.models._core.neighbors import find_neighbors
 from reclens.models._core.search_space import Choice, Float, Space, Whole
@@ -57,7 +57,7 @@ class RP3beta(ItemWeights):
     def _check(self) -> None:
         for what, value in (("alpha", self.alpha), ("beta", self.beta)):
             if not value >= 0 or not np.isfinite(value):
-                raise UsageError(f"{what} is {value}, expected a power of 0 or more.")
+                raise ArgumentValueError(what, f"is {value}, expected a power of 0 or more.", of="model")
         if not self.shrinkage >= 0 or not np.isfinite(self.shrinkage):
             raise ArgumentValueError(
                 "shrinkage", f"is {self.shrinkage}, expected a number of users, 0 or more", of="model"

@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from reclens.errors import ArgumentValueError, UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import ArgumentValueError, UnknownNameError, WorkspaceError
 from reclens.files import made_folder, write_bytes
 from reclens.monitor.records import Annotation, AnnotationKind
 
@@ -85,9 +85,9 @@ class Annotations:
         if last < start:
             raise ArgumentValueError("end", f"is {last}, before start, {start}")
         if slice is not None and dimension is None:
-            raise UsageError(f"slice is '{slice}' without a dimension. Name its dimension, such as surface.")
+            raise ArgumentValueError("slice", f"is '{slice}' without a dimension. Name its dimension, such as surface.")
         if not by.strip():
-            raise UsageError("by is empty, expected who writes it.")
+            raise ArgumentValueError("by", "is empty, expected who writes it")
         book = self._read()
         new = Annotation(
             id=str(book.next),

@@ -23,7 +23,7 @@ from typing import Final, TypeVar
 import polars as pl
 from pydantic import TypeAdapter
 
-from reclens.errors import UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import ArgumentValueError, UnknownNameError, UsageError, WorkspaceError
 from reclens.files import made_folder, write_bytes
 from reclens.monitor.groups import DayFindings, find_groups
 from reclens.monitor.incident_lifecycle import Action, Life
@@ -195,7 +195,7 @@ class IncidentStore:
     ) -> Incident:
         when = at or datetime.now(UTC)
         if not by.strip():
-            raise UsageError("by is empty, expected who did it.")
+            raise ArgumentValueError("by", "is empty, expected who did it")
         with self._lock():
             if self.show(id).status == "resolved":
                 raise UsageError(f"incident {id} is resolved already.")

@@ -12,7 +12,7 @@ import polars as pl
 from reclens.data.dataset import Dataset
 from reclens.data.rules import AppliedRule, rule
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import Advice, DataError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError
 from reclens.models import Recommender, build, get
 from reclens.models._core.block import Block
 from reclens.models._core.form import Form, numbers
@@ -62,8 +62,8 @@ class VectorRetriever(Recommender):
     def _check(self) -> None:
         for name, value in (("store", self.store), ("users", self.users)):
             if not value or not isinstance(value, str | VectorStore):
-                raise UsageError(
-                    f"{name} is {value!r}, expected a vector store or its address, such as 'local:stores/plots'."
+                raise ArgumentValueError(
+                    name, f"is {value!r}, expected a vector store or its address, such as 'local:stores/plots'."
                 )
 
     def _store(self, name: str) -> VectorStore:
@@ -187,9 +187,10 @@ class VectorRetriever(Recommender):
     def _state(self) -> dict[str, np.ndarray]:
         for name in ("store", "users"):
             if not isinstance(getattr(self, name), str):
-                raise UsageError(
-                    f"{name} is an object, which no file can hold. Name the store by its address, such as "
-                    "'local:stores/plots'."
+                raise ArgumentValueError(
+                    name,
+                    "is an object, which no file can hold. Name the store by its address, such as "
+                    "'local:stores/plots'.",
                 )
         return {"vectors": self.vectors_}
 

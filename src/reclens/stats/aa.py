@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValuesError, UsageError
 from reclens.memory import require_memory
 from reclens.stats.arms import Quantity, gradient, theta_of
 from reclens.stats.difference import two_sided
@@ -122,7 +122,7 @@ def aa_tests(
         0.0545 [0.04284, 0.06911]
     """
     if splits < 1 or not 0 < share < 1:
-        raise UsageError(f"splits is {splits} and share {share}; expected 1 or more, and a share between 0 and 1.")
+        raise ArgumentValuesError({"splits": splits, "share": share}, "1 or more, and a share between 0 and 1")
     named: dict[str, Quantity] = dict(metrics) if isinstance(metrics, Mapping) else {name: name for name in metrics}
     jobs = [_Job.made(name, of, (covariates or {}).get(name, ()), columns) for name, of in named.items()]
     n = len(jobs[0].table) if jobs else 0

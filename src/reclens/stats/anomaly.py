@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError
 
 __all__ = [
     "DayScores",
@@ -221,16 +221,16 @@ def _checked(
     """Values and errors as float64, and the values that count as past."""
     values = np.asarray(values, float)
     if values.ndim != 2:
-        raise UsageError(f"values has {values.ndim} dimensions, expected 2: days and series.")
+        raise ArgumentValueError("values", f"has {values.ndim} dimensions, expected 2: days and series.")
     errors = np.zeros_like(values) if errors is None else np.asarray(errors, float)
     excluded = np.zeros(values.shape, bool) if excluded is None else np.asarray(excluded, bool)
     for name, given in (("errors", errors), ("excluded", excluded)):
         if given.shape != values.shape:
-            raise UsageError(f"{name} has the shape {given.shape}, and values {values.shape}.")
+            raise ArgumentValueError(name, f"has the shape {given.shape}, expected that of the values, {values.shape}")
     if period < 1 or not 1 <= warm_up <= memory:
-        raise UsageError(
-            f"period is {period}, warm_up {warm_up} and memory {memory}; "
-            "expected 1 <= period and 1 <= warm_up <= memory."
+        raise ArgumentValuesError(
+            {"period": period, "warm_up": warm_up, "memory": memory},
+            "1 <= {period} and 1 <= {warm_up} <= {memory}",
         )
     values = np.where(np.isfinite(values), values, np.nan)
     return values, np.nan_to_num(errors), np.where(excluded, np.nan, values)

@@ -22,7 +22,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from reclens.errors import IncomparableError, UsageError
+from reclens.errors import ArgumentValueError, IncomparableError, UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.method import Method
 from reclens.stats.moments import Moments
@@ -97,7 +97,7 @@ def compare_strata(
 ) -> Difference:
     """As :func:`compare_arms`, over weighted strata; :mod:`reclens.stats.stratify` makes them."""
     if base not in ("adjusted", "observed"):
-        raise UsageError(f"base is '{base}', expected 'adjusted' or 'observed'.")
+        raise ArgumentValueError("base", f"is '{base}', expected 'adjusted' or 'observed'.")
     names = _columns(of, covariates)
     parts = [(weight, control.select(names), treatment.select(names)) for weight, control, treatment in strata]
     weights = np.array([weight for weight, _, _ in parts])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValuesError, UsageError
 from reclens.stats.difference import Difference
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
@@ -129,7 +129,7 @@ def beta_binomial(
             "so close to 0 that the expected lift is infinite. Ask for the difference, or take a prior above 1."
         )
     if min(prior) <= 0 or not 0 < level < 1:
-        raise UsageError(f"prior is {prior} and level {level}; expected positive parameters, and a level within 0 … 1.")
+        raise ArgumentValuesError({"prior": prior, "level": level}, "positive parameters, and a level between 0 and 1")
     (a, b), (c, d) = ((hits + prior[0], n - hits + prior[1]) for hits, n in (control, treatment))
     nodes, weights = np.polynomial.legendre.leggauss(400)
     p, weights = betaincinv(a, b, (nodes + 1) / 2), weights / 2

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.tabular import Tabular
 
 __all__ = ["Association", "Tested", "TestedBy", "association", "homogeneity", "mean_scores", "sample_ratio"]
@@ -84,11 +84,11 @@ def sample_ratio(
     if len(seen) != len(planned) or len(seen) < 2:
         raise UsageError(f"{len(seen)} counts and {len(planned)} shares; expected one each for two arms or more.")
     if (seen < 0).any() or (seen != np.floor(seen)).any():
-        raise UsageError(f"counts are {list(counts)}; expected whole numbers, 0 or more.")
+        raise ArgumentValueError("counts", f"are {list(counts)}; expected whole numbers, 0 or more.")
     if not (planned > 0).all():
-        raise UsageError(f"shares are {list(shares)}; expected every arm's to be above 0.")
+        raise ArgumentValueError("shares", f"are {list(shares)}; expected every arm's to be above 0.")
     if method not in ("auto", "chi2", "exact"):
-        raise UsageError(f"method is '{method}', expected 'auto', 'chi2' or 'exact'.")
+        raise ArgumentValueError("method", f"is '{method}', expected 'auto', 'chi2' or 'exact'.")
     planned, n = planned / planned.sum(), int(seen.sum())
     if not n:
         return Tested(math.nan, math.nan, math.nan, "no_units")

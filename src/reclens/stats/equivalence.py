@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, UsageError
 from reclens.stats.difference import Difference
 
 __all__ = ["equivalence_p", "share_equivalence_p", "share_equivalence_power"]
@@ -102,8 +102,8 @@ def share_equivalence_power(
 
     _check(low, high, 0.0, 1.0)
     if n < 1 or not 0 <= share <= 1 or not 0 < alpha < 0.5:
-        raise UsageError(
-            f"n is {n}, share {share} and alpha {alpha}; expected n ≥ 1, a share in 0 … 1, 0 < alpha < 0.5."
+        raise ArgumentValuesError(
+            {"n": n, "share": share, "alpha": alpha}, "{n} ≥ 1, a share in 0 … 1, 0 < {alpha} < 0.5"
         )
     outcomes = np.arange(n + 1)
     return float(binom.pmf(outcomes, n, share) @ (_p_values(outcomes, n, low, high, test) <= alpha))
@@ -116,7 +116,7 @@ def _p_values(successes: np.ndarray, n: int, low: float, high: float, test: Test
     if test == "exact":
         return np.maximum(binom.sf(successes - 1, n, low), binom.cdf(successes, n, high))
     if test != "normal":
-        raise UsageError(f"test is '{test}', expected 'exact' or 'normal'.")
+        raise ArgumentValueError("test", f"is '{test}', expected 'exact' or 'normal'.")
     above, below = (
         sign * (successes / n - limit) / math.sqrt(limit * (1 - limit) / n) for sign, limit in ((1, low), (-1, high))
     )
@@ -126,4 +126,4 @@ def _p_values(successes: np.ndarray, n: int, low: float, high: float, test: Test
 def _check(low: float, high: float, least: float, most: float) -> None:
     if not least < low < high < most:
         inside = "" if math.isinf(most) else f", between {least:g} and {most:g}"
-        raise UsageError(f"the limits are {low} and {high}; expected a lower one and a higher one{inside}.")
+        raise ArgumentValuesError({"low": low, "high": high}, f"a lower one and a higher one{inside}")

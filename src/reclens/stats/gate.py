@@ -10,7 +10,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, UsageError
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
@@ -44,13 +44,15 @@ class Bound:
         given = {"at_least": self.at_least, "at_most": self.at_most, "tolerance": self.tolerance}
         for name, value in given.items():
             if value is not None and not math.isfinite(value):
-                raise UsageError(f"{name} is {value}, expected a finite number.")
+                raise ArgumentValueError(name, f"is {value}, expected a finite number.")
         if self.at_least is None and self.at_most is None:
             raise UsageError("a gate needs a bound: give at_least, at_most, or both.")
         if self.tolerance < 0:
             raise ArgumentValueError("tolerance", f"is {self.tolerance:g}, expected 0 or more")
         if self.at_least is not None and self.at_most is not None and self.at_least > self.at_most:
-            raise UsageError(f"at_least ({self.at_least:g}) is above at_most ({self.at_most:g}): nothing lies between.")
+            raise ArgumentValuesError(
+                {"at_least": self.at_least, "at_most": self.at_most}, "a bound below and one above it"
+            )
 
     @property
     def low(self) -> float:

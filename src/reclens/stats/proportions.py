@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, UsageError
 from reclens.stats.difference import Difference, Relative, Spread, difference_of
 from reclens.stats.estimate import Estimate, EstimateNote
 from reclens.stats.method import Method, MethodCode
@@ -129,9 +129,9 @@ def proportion_difference(
         if not 0 <= hits <= n or not n:
             raise UsageError(f"{hits} of {n} is no share: expected 0 ≤ successes ≤ n, and n above 0.")
     if (pooled is None and distribution == "t") or (pooled is not None and exact is not None):
-        raise UsageError(
-            f"exact is {exact}, pooled is {pooled} and distribution '{distribution}': expected the options of a z test "
-            "(pooled, distribution) or of a score test (exact), not of both."
+        raise ArgumentValuesError(
+            {"exact": exact, "pooled": pooled, "distribution": f"'{distribution}'"},
+            "the options of a z test ({pooled}, {distribution}) or of a score test ({exact}), not of both",
         )
     (x, n), (y, m) = control, treatment
     p, q, both = x / n, y / m, (x + y) / (n + m)

@@ -25,7 +25,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.stats.difference import (
     Difference,
     Relative,
@@ -342,4 +342,4 @@ def quantile_difference(
 def _check(**shares: float) -> None:
     for name, value in shares.items():
         if not 0 < value < 1:
-            raise UsageError(f"{name} is {value}, expected a number between 0 and 1.")
+            raise ArgumentValueError(name, f"is {value}, expected a number between 0 and 1.")

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValuesError
 
 __all__ = ["rank_interval"]
 
@@ -72,9 +72,8 @@ def rank_interval(
         (0.77, 1.0)
     """
     if n < 4 or not -1 - 1e-9 <= value <= 1 + 1e-9 or not 0 < level < 1:
-        raise UsageError(
-            f"n is {n}, value {value} and level {level}: expected 4 or more pairs, a correlation, and a "
-            "level between 0 and 1."
+        raise ArgumentValuesError(
+            {"n": n, "value": value, "level": level}, "4 or more pairs, a correlation, and a level between 0 and 1"
         )
     # An upper end is the lower end of the pairs turned round.
     low, high = (

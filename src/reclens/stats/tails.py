@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 
 __all__ = ["YEAR", "Threshold", "alerts_of", "drift_tail", "score_tail", "threshold_for"]
 
@@ -155,7 +155,7 @@ def threshold_for(scores: np.ndarray, *, budget: float, cool_down: int = 7) -> T
         UsageError: If the budget is not above 0.
     """
     if not budget > 0:
-        raise UsageError(f"budget is {budget}, expected a number of alerts a year above 0.")
+        raise ArgumentValueError("budget", f"is {budget}, expected a number of alerts a year above 0.")
     distances = np.abs(np.asarray(scores, float))
     known = distances[~np.isnan(distances)]
     allowed = budget * len(known) / YEAR - 1

@@ -147,7 +147,7 @@ def plan_search(
     taking_part = tuple(candidate(model, given, split.train) for model in listed)
     names = [each.name for each in taking_part]
     if not names:
-        raise UsageError("models is empty. Name at least one, such as ease; reclens models list shows them.")
+        raise ArgumentValueError("models", "is empty. Name at least one, such as ease; reclens models list shows them.")
     if len(set(names)) < len(names):
         raise UsageError(f"a model is named twice in {', '.join(names)}. Each takes part once.")
     for name in given:
@@ -204,7 +204,7 @@ def _rungs(
     if len(chosen) < 2 or not rising or chosen[-1] != 1:
         if shares is None:
             raise UsageError(f"{users:,} users have a validation row, too few for rungs", advice=USE_RANDOM)
-        raise UsageError(f"shares are {chosen}, expected two or more that rise to 1, such as [1/9, 1/3, 1].")
+        raise ArgumentValueError("shares", f"are {chosen}, expected two or more that rise to 1, such as [1/9, 1/3, 1].")
     if trials < 2 * len(chosen):
         raise UsageError(
             f"trials is {trials}, expected {2 * len(chosen)} or more: each of {len(chosen)} rungs spends the same, and "

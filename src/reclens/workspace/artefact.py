@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reclens.data.origin import says_synthetic
-from reclens.errors import WorkspaceError
+from reclens.errors import Advice, Setting, WorkspaceError
 from reclens.schema import versions
 from reclens.tabular import Tabular
 
@@ -43,24 +43,6 @@ _TURNS: Final = 60
 
 FORMAT: Final = 2
 """What the cards that this version writes say of their format; those of versions before 1.0 say less, or nothing."""
-
-_AGAIN: Final[Mapping[str, str]] = {
-    "split": "reclens data split … --name {name}",
-    "model": "reclens fit … --name {name}",
-    "pipeline": "reclens pipeline fit … --name {name}",
-    "run": "reclens recommend … --keep {name}",
-    "evaluation": "reclens evaluate … --keep {name}",
-    "comparison": "reclens compare … --keep {name}",
-    "tuning": "reclens tune … --name {name}",
-    "weights": "reclens tune-weights … --name {name}",
-    "audit": "reclens audit run …",
-    "health": "reclens monitor run …",
-    "space": "reclens explore embed {name} …",
-    "exploration": "reclens explore report … --keep {name}",
-    "plan": "reclens experiment plan … --keep {name}",
-    "readout": "reclens experiment read … --keep {name}",
-}
-"""Kind -> the command that makes one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +78,10 @@ class Artefact(Tabular):
         return bool(self.card) and self.card.get("format") != FORMAT
 
     @property
-    def made_again(self) -> str:
-        """How to make an artefact of its kind."""
-        command = _AGAIN.get(self.kind)
-        return "what made it" if command is None else f"`{command.format(name=self.name)}`"
+    def made_again(self) -> Advice:
+        """How to make an artefact of its kind again; each surface has its own way."""
+        kept = Setting("name", self.name, "save"), Setting("keep", self.name, "save")
+        return Advice(f"make_{self.kind}_again", kept, "Make it again: workspace.save(…, {name}).")
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return it as one row for tables."""

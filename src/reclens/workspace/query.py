@@ -24,7 +24,7 @@ from typing import IO, Any, Final
 
 import polars as pl
 
-from reclens.errors import UsageError, WorkspaceError
+from reclens.errors import ArgumentValueError, UsageError, WorkspaceError
 from reclens.workspace.sandbox import LESS, Cut, receive, send
 
 __all__ = ["Answer", "ask", "end_all", "get_ready"]
@@ -68,7 +68,7 @@ def ask(files: Mapping[str, Path], query: str, *, limit: int | None, seconds: fl
     """
     for what, value in (("limit", limit), ("seconds", seconds)):
         if value is not None and not value > 0:
-            raise UsageError(f"{what} is {value}, expected more than 0.")
+            raise ArgumentValueError(what, f"is {value}, expected more than 0.")
     if len(query) > _LENGTH:
         raise UsageError(f"the query has {len(query):,} characters, expected at most {_LENGTH:,}.")
     asked = {"files": {name: str(path) for name, path in files.items()}, "query": query, "limit": limit}

@@ -359,4 +359,4 @@ def read_kept(folder: Path, kind: str) -> Any:
         if made is None or not made.outdated:
             raise
         problem = "an older version of RecLens made it, and this one cannot read it"
-        raise DataError(problem, source=str(folder), fix=f"Make it again with {made.made_again}.") from error
+        raise DataError(problem, source=str(folder), fix=made.made_again) from error

@@ -20,7 +20,15 @@ import polars as pl
 
 from reclens.data.manifest import write_manifest
 from reclens.drafts import draft_folder, sweep
-from reclens.errors import Advice, NameTakenError, Setting, UnknownNameError, UsageError, WorkspaceError
+from reclens.errors import (
+    Advice,
+    ArgumentValueError,
+    NameTakenError,
+    Setting,
+    UnknownNameError,
+    UsageError,
+    WorkspaceError,
+)
 from reclens.files import write_text
 from reclens.workspace.artefact import (
     Artefact,
@@ -258,7 +266,7 @@ class Workspace:
         """
         _kinds(kind)
         if not days >= 0:
-            raise UsageError(f"days is {days:g}, expected 0 or more.")
+            raise ArgumentValueError("days", f"is {days:g}, expected 0 or more")
         lying = [each for each in self.trash() if kind in (None, each.kind)]
         if name is not None and name not in [each.name for each in lying]:
             raise UnknownNameError("name in the trash", name, {each.name for each in lying})

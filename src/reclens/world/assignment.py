@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError
 from reclens.world._draws import uniforms
 from reclens.world.population import World
 
@@ -34,9 +34,10 @@ def assign_arms(
     if assignment is not None:
         given = np.asarray(assignment)
         if given.shape != (world.users.height,) or given.min() < 0 or given.max() >= len(shares):
-            raise UsageError(
-                f"assignment has shape {given.shape}: expected an arm 0 … {len(shares) - 1} for each of "
-                f"{world.users.height:,} users."
+            raise ArgumentValueError(
+                "assignment",
+                f"has shape {given.shape}: expected an arm 0 … {len(shares) - 1} for each of "
+                f"{world.users.height:,} users.",
             )
         return given.astype(np.int8)
     edges = np.cumsum(shares)[:-1] / np.sum(shares)

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, ArgumentValuesError, Setting, UnknownNameError
 from reclens.world._kernels import POLICY
 from reclens.world._lists import GREEDY, SOFTMAX, UNIFORM
 from reclens.world.plackett_luce import place_chances
@@ -50,7 +50,9 @@ class Policy:
         if not 1 <= self.k <= 255:
             raise ArgumentValueError("k", f"is {self.k}, expected 1 … 255")
         if self.pool < self.k:
-            raise UsageError(f"pool is {self.pool} and k {self.k}: a list is made of at least k items.")
+            raise ArgumentValuesError(
+                {"pool": self.pool, "k": self.k}, "{pool} of {k} items or more: a list is made of them"
+            )
         if not 0 <= self.epsilon <= 1:
             raise ArgumentValueError("epsilon", f"is {self.epsilon}, expected a share between 0 and 1")
         if not 0 <= self.sharpness < np.inf:

@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.concentration import gini
 from reclens.engine import LocalEngine, Progress, chunk_ranges, quiet
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, UsageError
 from reclens.tabular import Tabular
 from reclens.world._draws import mix
 from reclens.world._kernels import live
@@ -282,12 +282,12 @@ class _State:
 def _check(arms: Sequence[Arm], days: int, training: str, retrain: int) -> None:
     names = [arm.name for arm in arms]
     if not arms or len(arms) > 100:
-        raise UsageError(f"there are {len(arms)} arms, expected 1 … 100.")
+        raise ArgumentValueError("arms", f"are {len(arms)}, expected 1 … 100")
     if len(set(names)) < len(names):
-        raise UsageError(f"arms are called {', '.join(names)}: expected names that differ.")
+        raise ArgumentValueError("arms", f"are called {', '.join(names)}: expected names that differ.")
     if any(not arm.share > 0 for arm in arms):
         raise UsageError(f"shares are {[arm.share for arm in arms]}, expected numbers above 0.")
     if days < 1 or retrain < 0:
-        raise UsageError(f"days is {days} and retrain {retrain}, expected 1 or more, and 0 or more.")
+        raise ArgumentValuesError({"days": days, "retrain": retrain}, "1 or more, and 0 or more")
     if training not in ("shared", "diverted", "separate"):
         raise ArgumentValueError("training", f"is {training!r}, expected 'shared', 'diverted' or 'separate'")

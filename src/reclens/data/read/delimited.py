@@ -21,7 +21,7 @@ from reclens.data.read.options import NAME_ENCODING, TAKE_LESS, codec_of, leave_
 from reclens.data.read.packed import unpack
 from reclens.data.read.text_errors import explained, not_in_encoding, ragged, unreadable
 from reclens.engine import LocalEngine
-from reclens.errors import Advice, DataError, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UsageError
 from reclens.memory import require_memory
 
 __all__ = ["SAMPLE", "as_utf8", "has_mark", "read_delimited", "read_in_place", "sniff_delimiter"]
@@ -274,10 +274,12 @@ def _checked(delimiter: str | None, quote: str | None, escape: str | None) -> st
         UsageError: If quote, escape or delimiter is not valid.
     """
     if delimiter == "":
-        raise UsageError("delimiter is empty, expected one or more characters; leave it out to have it found.")
+        raise ArgumentValueError(
+            "delimiter", "is empty, expected one or more characters; leave it out to have it found."
+        )
     for name, value in (("quote", quote), ("escape", escape)):
         if value and (len(value) > 1 or not value.isascii() or value in "\r\n"):
-            raise UsageError(f"{name} is {value!r}, expected one ASCII character, or nothing.")
+            raise ArgumentValueError(name, f"is {value!r}, expected one ASCII character, or nothing.")
     given = [each for each in (delimiter, quote, escape) if each]
     if len(given) != len(set(given)):
         raise UsageError(f"{given[-1]!r} cannot be two of delimiter, quote and escape.")

@@ -26,7 +26,7 @@ from reclens.data.read.ids import as_integers
 from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import atomic_path
-from reclens.errors import ArgumentValueError, DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["read_recbole", "write_recbole"]
@@ -103,7 +103,9 @@ def write_recbole(
         DataError: If a value holds a tab, a line break or, in a sequence, the separator: the format has no quotes.
     """
     if not sequence_separator or set(sequence_separator) & {"\t", "\n", "\r"}:
-        raise UsageError("sequence_separator has to be text without tabs and line breaks, such as ' ' or '|'.")
+        raise ArgumentValueError(
+            "sequence_separator", "has to be text without tabs and line breaks, such as ' ' or '|'."
+        )
     name = name or data.name
     if not name or Path(name).name != name:
         raise ArgumentValueError("name", f"is {name!r}, expected a file name without its ending")

@@ -105,7 +105,7 @@ def check_shares(**shares: float) -> None:
     """
     for name, share in shares.items():
         if not 0 < share < 1:
-            raise UsageError(f"{name} is {share}, expected a share between 0 and 1, such as 0.2.")
+            raise ArgumentValueError(name, f"is {share}, expected a share between 0 and 1, such as 0.2.")
     if sum(shares.values()) >= 1:
         raise UsageError(f"{' and '.join(shares)} add up to {sum(shares.values()):g}, and leave nothing to learn from.")
 

@@ -22,7 +22,7 @@ from reclens.data.split.build import (
     seed_of,
 )
 from reclens.data.split.result import Split, Task
-from reclens.errors import ArgumentValueError, DataError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, DataError
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["last_n", "random"]
@@ -72,9 +72,7 @@ def last_n(
         21
     """
     if n < 1 or validation_n < 0:
-        raise UsageError(
-            f"n is {n} and validation_n is {validation_n}, expected n of 1 or more and the other 0 or more."
-        )
+        raise ArgumentValuesError({"n": n, "validation_n": validation_n}, "{n} of 1 or more and the other 0 or more")
     if ties not in ("hash", "order"):
         raise ArgumentValueError("ties", f"is {ties!r}, expected 'hash' or 'order'")
     if ties == "hash" or data.has_timestamps:

@@ -19,7 +19,7 @@ from reclens.data.split.build import (
     seed_of,
 )
 from reclens.data.split.result import Split, Task
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValuesError, DataError, UsageError
 from reclens.schema import USER
 
 __all__ = ["by_user"]
@@ -70,7 +70,7 @@ def by_user(
         Variational autoencoders for collaborative filtering.
     """
     if n_test_users is not None and test_share is not None:
-        raise UsageError("n_test_users and test_share are both given; give one of them.")
+        raise ArgumentValuesError({"n_test_users": n_test_users, "test_share": test_share}, "one of them")
     check_shares(fold_in_share=fold_in_share)
     check_task(task)
     seed = seed_of(rng)

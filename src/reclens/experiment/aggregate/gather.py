@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from reclens.data.quoting import quoted
-from reclens.errors import Advice, Setting, UsageError
+from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.arm_column import NAME_UNITS, NO_IDS, arm_column, numbered, unit_column
 from reclens.experiment.aggregate.log_checks import coarser_ids, duplicate_tally, once
@@ -175,7 +175,7 @@ def gather_events(
     """
     parted = tuple(plan.segments if segments is None else segments)
     if duplicates not in ("keep", "drop"):
-        raise UsageError(f"duplicates is '{duplicates}', expected 'keep' or 'drop'.")
+        raise ArgumentValueError("duplicates", f"is '{duplicates}', expected 'keep' or 'drop'.")
     with opened(source, table=table, query=query, threads=threads) as rows:
         window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
 from reclens.experiment.aggregate.metric_columns import MetricColumns, metric_columns_of
 from reclens.experiment.aggregate.missing_values import (
@@ -63,7 +63,7 @@ class Summing:
     def __post_init__(self) -> None:
         for name, value in (("unknown_arms", self.unknown_arms), ("two_arms", self.two_arms)):
             if value not in ("error", "drop"):
-                raise UsageError(f"{name} is '{value}', expected 'error' or 'drop'.")
+                raise ArgumentValueError(name, f"is '{value}', expected 'error' or 'drop'.")
 
     @property
     def of_others(self) -> Summing:

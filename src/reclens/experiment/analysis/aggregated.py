@@ -22,7 +22,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from reclens.data.quoting import quoted
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.experiment.aggregate.aggregates import OVERALL, Aggregates, Cell, Rule
 from reclens.experiment.aggregate.arm_column import arm_column
 from reclens.experiment.aggregate.metric_columns import capped, metric_columns_of
@@ -130,7 +130,7 @@ def gather_aggregated(
         UsageError: If the plan randomises clusters or reads triggered units.
     """
     if unknown_arms not in ("error", "drop"):
-        raise UsageError(f"unknown_arms is '{unknown_arms}', expected 'error' or 'drop'.")
+        raise ArgumentValueError("unknown_arms", f"is '{unknown_arms}', expected 'error' or 'drop'.")
     for what, value in (("cluster", plan.cluster), ("triggered", plan.triggered)):
         if value is not None:
             raise UsageError(

@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import ArgumentValuesError, UnknownNameError, UsageError
 
 __all__ = ["METHODS", "Interleaved", "Method", "interleave", "places_in"]
 
@@ -86,7 +86,7 @@ def interleave(
     if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
         raise UsageError(f"rankings have shapes {a.shape} and {b.shape}; expected a row a user in both.")
     if k < 1 or not softness > 0:
-        raise UsageError(f"k is {k} and softness {softness}; expected 1 or more, and a number above 0.")
+        raise ArgumentValuesError({"k": k, "softness": softness}, "1 or more, and a number above 0")
     drawn = np.random.default_rng(rng)
     if method == "team_draft":
         lists, team, contested = _team_draft(a, b, k, drawn)

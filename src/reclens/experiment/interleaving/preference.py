@@ -176,7 +176,9 @@ def preference(
     scores = credit(made, clicked)
     if users is not None:
         if np.shape(users) != scores.shape:
-            raise UsageError(f"users has shape {np.shape(users)} and there are {len(scores)} lists; expected one each.")
+            raise ArgumentValueError(
+                "users", f"has shape {np.shape(users)} and there are {len(scores)} lists; expected one each"
+            )
         scores = np.bincount(np.unique(users, return_inverse=True)[1], scores)
     return preference_of(made.method, scores, level, looks=looks, look=look)
 
@@ -222,7 +224,7 @@ def nominal_level(level: float, looks: GroupSequential | None = None, look: int 
         raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     if looks is None:
         if look is not None:
-            raise UsageError(f"look is {look}, and no looks are planned. Give looks, or leave it out.")
+            raise ArgumentValueError("look", f"is {look}, and no looks are planned. Give looks, or leave it out.")
         return level
     if looks.sides != 2 or abs(looks.alpha - (1 - level)) > 1e-9:
         raise UsageError(

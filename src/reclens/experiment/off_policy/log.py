@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, PROPENSITY, REQUEST, USER
 
 if TYPE_CHECKING:
@@ -205,7 +205,9 @@ class Target:
                 f"(1 or {n}, {actions}, {decisions.n_places})."
             )
         if table.shape[2] not in (1, decisions.n_places):
-            raise UsageError(f"probabilities are of {table.shape[2]} places; the log has {decisions.n_places}.")
+            raise ArgumentValueError(
+                "probabilities", f"are of {table.shape[2]} places; the log has {decisions.n_places}."
+            )
         sums = table.sum(axis=1)
         if not (table >= 0).all() or not np.allclose(sums, 1, atol=1e-6):
             raise DataError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.experiment.planning.history import Known
@@ -110,6 +110,7 @@ def calculate(
         >>> calculate(mean=0.2, effect=0.25).answer.n
         2188
     """
+    _check_choices({"kind": kind, "correction": correction, "spending": spending, "method": method})
     _check_asked(kind, sd=sd, effect=effect, n=n, margin=margin, equivalence=equivalence)
     shares = _shares(arms, treated)
     _check_ranges(effect, margin, looks)
@@ -233,6 +234,22 @@ _RANGES: Final[Mapping[str, tuple[Callable[[float], bool], str]]] = {
     "daily": (lambda units: 0 < units < math.inf, "more than 0"),
 }
 """Argument -> whether a value is one of it, and what is expected."""
+
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "kind": ("mean", "proportion", "ratio", "quantile"),
+    "correction": get_args(Plan.model_fields["correction"].annotation),
+    "method": get_args(Sequential.model_fields["method"].annotation),
+    "spending": get_args(Sequential.model_fields["spending"].annotation),
+}
+
+
+def _check_choices(chosen: Mapping[str, str]) -> None:
+    """Refuse names that are none of the choices, before the plan names them by its own fields."""
+    for name, value in chosen.items():
+        if value not in _CHOICES[name]:
+            *first, last = map(repr, _CHOICES[name])
+            raise ArgumentValueError(name, f"is {value!r}, expected {', '.join(first)} or {last}")
 
 
 def _check_numbers(numbers: Mapping[str, float | None]) -> None:

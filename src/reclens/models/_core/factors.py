@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.memory import require_memory
 from reclens.models._core.block import Block, top_of_scores
 from reclens.models._core.dot_kernels import dot_pairs, dot_rows
@@ -153,4 +153,4 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> N
     if not whole or value < least or (most is not None and value > most):
         seen = f"{value:,}" if whole else repr(value)
         allowed = f"{least} or more" if most is None else f"{least} to {most:,}"
-        raise UsageError(f"{name} is {seen}, expected a whole number, {allowed}.")
+        raise ArgumentValueError(name, f"is {seen}, expected a whole number, {allowed}.", of="model")

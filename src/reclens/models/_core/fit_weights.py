@@ -13,7 +13,7 @@ import polars as pl
 from reclens.cards import FitWeightsCard
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.data.read.tables import read_table_and_rules
-from reclens.errors import DataError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.schema import ITEM, USER, WEIGHT
 
 __all__ = ["FitWeights", "check_weights", "weighted_products"]
@@ -98,7 +98,7 @@ def _numbers(weights: Any) -> np.ndarray:
         raise UsageError(f"weights have the shape {given.shape}, expected one number for each row.")
     series = weights if isinstance(weights, pl.Series) else pl.Series(given)
     if not series.dtype.is_numeric():
-        raise UsageError(f"weights are of type {series.dtype}, expected numbers.")
+        raise ArgumentValueError("weights", f"are of type {series.dtype}, expected numbers.", of="model")
     values = series.cast(pl.Float64).fill_null(np.nan).to_numpy()
     strange, negative = int((~np.isfinite(values)).sum()), int((values < 0).sum())
     if strange:

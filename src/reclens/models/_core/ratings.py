@@ -67,7 +67,7 @@ class RatingNeighbors(Recommender):
             raise UnknownNameError("value of center", self.center, CENTERS)
         for what in ("min_neighbors", "min_support"):
             if getattr(self, what) < 1:
-                raise UsageError(f"{what} is {getattr(self, what)}, expected 1 or more.")
+                raise ArgumentValueError(what, f"is {getattr(self, what)}, expected 1 or more.", of="model")
         if not np.isfinite(self.min_similarity):
             raise ArgumentValueError(
                 "min_similarity", f"is {self.min_similarity}, expected a finite number such as 0", of="model"

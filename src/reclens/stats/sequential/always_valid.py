@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValuesError
 from reclens.stats.estimate import Estimate
 
 __all__ = ["always_valid_bounds", "always_valid_p", "confidence_sequence", "mixture_variance", "msprt"]
@@ -54,7 +54,7 @@ def msprt(estimate: float, se: float, *, tau2: float, n: int, level: float = 0.9
         0.4 [0.09649, 0.7035] 0.0024
     """
     if not se > 0 or not tau2 > 0:
-        raise UsageError(f"se is {se} and tau2 is {tau2}, expected both above 0.")
+        raise ArgumentValuesError({"se": se, "tau2": tau2}, "both above 0")
     x = tau2 / se**2
     width = se * float(_bound(x, alpha=1 - level))
     return (
@@ -87,7 +87,7 @@ def confidence_sequence(
         0.4 [0.09648, 0.7035] 0.0025
     """
     if not se > 0 or n < 1 or tuning <= 0:
-        raise UsageError(f"se is {se}, n is {n} and tuning is {tuning}, expected all above 0.")
+        raise ArgumentValuesError({"se": se, "n": n, "tuning": tuning}, "all above 0")
     x = n * _rho2(tuning, 1 - level)
     width = se * float(_bound(x, alpha=1 - level))
     return (

@@ -142,7 +142,7 @@ def group_sequential(
         raise UsageError(f"times end at {looks[-1]:g}, expected 1: the whole planned sample.")
     for name, value in (("level", level), ("power", power)):
         if not 0 < value < 1:
-            raise UsageError(f"{name} is {value}, expected a share between 0 and 1.")
+            raise ArgumentValueError(name, f"is {value}, expected a share between 0 and 1.")
     if power <= 1 - level:
         raise ArgumentValueError("power", f"is {power}, expected more than the {1 - level:.3g} of false positives")
     return _made(looks, spending, parameter, level, sides, power, futility)

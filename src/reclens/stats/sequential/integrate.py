@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 
 __all__ = ["Path", "check_times", "exit_probabilities", "peeking_error", "root_of"]
 
@@ -95,9 +95,10 @@ def check_times(times: Sequence[float]) -> tuple[float, ...]:
     found = tuple(float(each) for each in times)
     rising = all(low < high for low, high in zip((0.0, *found), found, strict=False))
     if not found or not rising or found[-1] > 1 + 1e-9:
-        raise UsageError(
-            f"times are {list(found)}: expected shares of the planned sample that rise from above 0 to at "
-            "most 1, such as [0.25, 0.5, 1.0]."
+        raise ArgumentValueError(
+            "times",
+            f"are {list(found)}: expected shares of the planned sample that rise from above 0 to at "
+            "most 1, such as [0.25, 0.5, 1.0].",
         )
     return found
 

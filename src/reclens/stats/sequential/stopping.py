@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.stats.estimate import Estimate
 from reclens.stats.sequential.integrate import Path, check_times, root_of
 from reclens.tabular import Tabular
@@ -67,11 +67,10 @@ def at_stopping(
         (0.0027, 0.104, 0.496)
     """
     times = check_times(times)
-    if not se > 0 or len(upper) != len(times):
-        raise UsageError(
-            f"se is {se} and there are {len(upper)} bounds for {len(times)} looks: expected se above 0 "
-            "and a bound a look."
-        )
+    if not se > 0:
+        raise ArgumentValueError("se", f"is {se}, expected a number above 0")
+    if len(upper) != len(times):
+        raise ArgumentValueError("upper", f"has {len(upper)} bounds for {len(times)} looks, expected a bound a look")
     z = estimate / se
     scale = se * math.sqrt(times[-1])  # an effect is its drift times this
 
