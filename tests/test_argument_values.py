@@ -53,7 +53,8 @@ from reclens.stats import anomaly
             {
                 "python": "n is 0 and validation_n is 2, expected n of 1 or more and the other 0 or more.",
                 "options": "--n is 0 and --validation-n is 2, expected --n of 1 or more and the other 0 or more.",
-                "page": "“Units over all arms” is 0 and “validation_n” is 2, expected “Units over all arms” of 1 or more and the other 0 or more.",
+                "page": "“Units over all arms” is 0 and “validation_n” is 2, expected “Units over all arms” of 1 or "
+                "more and the other 0 or more.",
             },
         ),
         (
