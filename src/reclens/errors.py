@@ -226,7 +226,6 @@ class ArgumentValuesError(UsageError):
     Args:
         values: Argument -> its value.
         expected: What was expected, with ``{name}`` where an argument is named again.
-        of: What has them, as of :class:`ArgumentValueError`.
 
     Example:
         >>> error = ArgumentValuesError({"warm_up": 9, "memory": 5}, "1 <= {warm_up} <= {memory}")
@@ -236,15 +235,14 @@ class ArgumentValuesError(UsageError):
         '--warm_up is 9 and --memory is 5, expected 1 <= --warm_up <= --memory.'
     """
 
-    def __init__(self, values: Mapping[str, object], expected: str, *, of: Literal["call", "model"] = "call") -> None:
+    def __init__(self, values: Mapping[str, object], expected: str) -> None:
         self.values, self.expected = {name: f"{value}" for name, value in values.items()}, expected
-        self.of: Literal["call", "model"] = of
         super().__init__(f"{', '.join(values)}: expected {expected}")
 
     def said(self, named: Callable[[Setting], str] = in_python, texts: Mapping[str, str] = _NO_TEXTS) -> str:
         """The message, with the arguments as a surface writes them."""
         del texts  # it advises nothing
-        names = {name: named(Setting(name, of=self.of, typed=False)) for name in self.values}
+        names = {name: named(Setting(name, typed=False)) for name in self.values}
         *first, last = [f"{names[name]} is {value}" for name, value in self.values.items()]
         return f"{', '.join(first)} and {last}, expected {self.expected.format(**names)}."
 

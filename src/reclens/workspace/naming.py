@@ -1,4 +1,4 @@
-"""SQL names of the tables of the artefacts."""
+"""Names of artefacts, and SQL names of their tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from reclens.errors import UsageError
 from reclens.workspace.artefact import Artefact, entries
 
-__all__ = ["file_inside", "tables_of"]
+__all__ = ["check_name", "file_inside", "tables_of"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
 def tables_of(folder: Path, artefacts: Iterable[Artefact]) -> dict[str, tuple[tuple[str, str, str], Path]]:
@@ -40,3 +44,17 @@ def file_inside(folder: Path, file: Path) -> Path | None:
     """Resolve the path of a file in a workspace; return None if it is not a file or leads out of the workspace."""
     place = file.resolve()
     return place if place.is_file() and place.is_relative_to(folder.resolve()) else None
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no artefact can have on every system.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
+    if name.endswith("."):
+        raise UsageError(f"'{name}' is no name for an artefact: Windows drops the dot at its end. Leave it out.")
+    if name.split(".", 1)[0].upper() in _DEVICES:
+        raise UsageError(f"'{name}' is no name for an artefact: Windows keeps it for a device. Choose another name.")

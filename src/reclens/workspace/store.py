@@ -8,7 +8,6 @@ Removed artefacts go to ``.trash`` and can be restored. DuckDB reads the Parquet
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -44,7 +43,7 @@ from reclens.workspace.artefact import (
     stamps_in,
 )
 from reclens.workspace.consistent_reads import read_whole
-from reclens.workspace.naming import tables_of
+from reclens.workspace.naming import check_name, tables_of
 from reclens.workspace.query import Answer
 from reclens.workspace.serializers import SERIALIZERS, read_kept
 from reclens.workspace.swap import put, replace
@@ -54,9 +53,6 @@ from reclens.workspace.trash import Cleaned, Removed, drop, new_place, outdated,
 __all__ = ["KINDS", "Workspace"]
 
 KINDS: Final = (*SERIALIZERS, "report")
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
 _REPLACE: Final = Advice("overwrite", (Setting("overwrite", True),), "Or replace it by {overwrite}.")
@@ -117,7 +113,7 @@ class Workspace:
             UsageError: If the name is not a name.
             WorkspaceError: If it cannot be written, or the workspace has disappeared.
         """
-        _check_name(name.rpartition(".")[0])
+        check_name(name.rpartition(".")[0])
         self.check(make=True)
         path = self.folder / "reports" / name
         write_text(path, text)
@@ -131,7 +127,7 @@ class Workspace:
             UsageError: If the name is not a name.
             WorkspaceError: If the name is taken, or the workspace is a file.
         """
-        _check_name(name)
+        check_name(name)
         if self.folder.is_file():
             raise WorkspaceError(f"{self.folder} cannot be written: it is a file. Name a folder.")
         home = self.folder / kind / name
@@ -397,12 +393,3 @@ def _kinds(kind: str | None) -> Sequence[str]:
     if kind is not None and kind not in KINDS:
         raise UnknownNameError("kind of artefact", kind, KINDS)
     return [kind] if kind else KINDS
-
-
-def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
-    if name.endswith("."):
-        raise UsageError(f"'{name}' is no name for an artefact: Windows drops the dot at its end. Leave it out.")
-    if name.split(".", 1)[0].upper() in _DEVICES:
-        raise UsageError(f"'{name}' is no name for an artefact: Windows keeps it for a device. Choose another name.")
