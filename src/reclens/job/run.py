@@ -114,10 +114,8 @@ def run_job(
     check_job_data(settings, train, _metrics(settings, train))
     progress("read the data", 1, 1)
     before_fit()
-    step(
-        f"split: {whole(train.interactions.height)} to learn from, {whole(made.test.height)} held out; "
-        f"{split_text(made.card)}"
-    )
+    sizes = f"{whole(train.interactions.height)} to learn from, {whole(made.test.height)} held out"
+    step(f"split: {sizes}; {split_text(made.card)}")
     for rule in made.card.get("rules", ()):
         step(f"split: {rule_line(rule)}")
     for note in made.card.get("notes", []) if made.card.get("method") == "given" else ():
