@@ -31,5 +31,24 @@ OF_AUDITS: Final[Mapping[str, str]] = {
     "before.",
     "distance_to_frontier": "On the test users {closed} % of the gap are closed for {lost} % of NDCG. The least that a "
     "sweep of boosts and quotas pays for as much is {least} %: you are {distance} points away from it.",
+    "no_json": "{file} is no JSON: {error}.",
+    "no_comparisons": "audit.json: findings has {seen} comparisons, expected {expected}: each measure by segment.",
+    "comparison_missing": "audit.json has no comparison of {segment} in {measure}.",
+    "comparison_differs": "audit.json, {segment} in {measure}: {keys} are not what the lists give.",
+    "no_language_or_title": "report.html needs <html lang=…> and a title: screen readers read them first.",
+    "page_loads": "report.html would load or run something ({seen}). It has to open offline, and hold data alone.",
+    "no_figure": "report.html has no figure with data-measure {measure}.",
+    "no_alternative_text": "report.html: the chart of {measure} has no alternative text that says what it shows.",
+    "no_chart_data": "report.html: the figure of {measure} has no JSON with segment, estimate, low and high.",
+    "chart_data_differ": "report.html: the data of the chart of {measure} are not those of audit.json: {segments}.",
+    "marks_do_not_fit": "report.html: the marks of the chart of {measure} are not drawn to the scale of the estimates.",
+    "table_differs": "report.html: the row of {segment} in the table of {measure} is not that of audit.json.",
+    "claim_not_carried": "report.html claims something about {segment} in {measure} that no finding carries.",
+    "finding_hidden": "report.html does not claim what audit.json shows about {segment} in {measure}.",
+    "claim_without_interval": "report.html: the claim about {segment} in {measure} lacks the estimate or an end of the "
+    "interval.",
+    "claim_without_finding": "report.html says {words} outside of a claim that names its finding.",
+    "small_not_named": "report.html does not say in its text that nothing can be concluded about {segments}.",
+    "number_not_in_audit": "report.html: {numbers} stand in the text and not in audit.json.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
