@@ -25,16 +25,16 @@ class Called:
     """What one call gave.
 
     Attributes:
-        value: The number; None if the function returned None.
+        value: The number, or what JSON made of the value; None if the function returned None.
         failed: The exception, as ``Type: message``; empty if there was none.
     """
 
-    value: float | None = None
+    value: Any = None
     failed: str = ""
 
 
 def call_functions(
-    file: str, source: str, calls: Sequence[tuple[str, Sequence[Any]]], *, seconds: float = 20.0
+    file: str, source: str, calls: Sequence[tuple[str, Sequence[Any]]], *, seconds: float = 20.0, as_json: bool = False
 ) -> list[Called] | Remark:
     """Call functions of an answer.
 
@@ -43,6 +43,7 @@ def call_functions(
         source: Its text, which :func:`~reclens.learn.code_rules.forbidden` let through.
         calls: Name of a function and its arguments, which JSON can hold.
         seconds: Most seconds for all calls together.
+        as_json: Whether the functions give lists and tables rather than numbers.
 
     Returns:
         What each call gave, or why there is nothing.
@@ -56,6 +57,7 @@ def call_functions(
         "file": file,
         "functions": functions,
         "calls": calls,
+        "as_json": as_json,
         "cpu_seconds": max(1, int(seconds)),
         "bytes": _BYTES,
     }

@@ -77,12 +77,14 @@ def _answered(asked: dict[str, Any]) -> dict[str, Any]:
     missing = [name for name in asked["functions"] if not callable(place.get(name))]
     if missing:
         return {"missing": missing}
-    return {"results": [_called(place[name], arguments) for name, arguments in asked["calls"]]}
+    return {"results": [_called(place[name], arguments, asked["as_json"]) for name, arguments in asked["calls"]]}
 
 
-def _called(function: Any, arguments: list[Any]) -> dict[str, Any]:
+def _called(function: Any, arguments: list[Any], as_json: bool) -> dict[str, Any]:
     try:
         value = function(*arguments)
+        if as_json:
+            return {"value": json.loads(json.dumps(value))}
         return {"value": None if value is None else float(value)}
     except BaseException as error:
         return {"failed": _said(error)}

@@ -268,7 +268,7 @@ def _rows(shop: Shop, lists: np.ndarray, segments: np.ndarray) -> tuple[Row, ...
     for measure in _MEASURES:
         for segment in _SEGMENTS:
             mine, others = values[measure][segments == segment], values[measure][segments != segment]
-            test = stats.ttest_ind(mine, others, equal_var=False)
+            test: Any = stats.ttest_ind(mine, others, equal_var=False)
             interval = test.confidence_interval(0.95)
             rows.append(
                 Row(
