@@ -297,6 +297,26 @@ def test_a_day_without_rows_has_no_marts_and_starts_no_build(with_dbt: Project) 
     assert run.gate.state == "not_evaluated" and run.series.is_empty()
 
 
+def test_a_log_of_stages_without_any_file_is_landed_empty(tmp_path: Path) -> None:
+    """dbt reads the files of a source, of which there have to be some."""
+    project = make_monitor(tmp_path / "m", EVERYTHING)
+    write_project(project, today=FIRST)
+    for each in [*project.folder.glob("stages/*"), *project.folder.glob("clicks/*")]:
+        each.unlink()
+    landed = project.state / "landed"
+    found: dict[str, pl.DataFrame] = {}
+
+    class Looking(DbtMarts):
+        def build(self, project: Project, days: Sequence[date]) -> None:
+            found.update({name: pl.read_parquet(landed / name / f"{days[0]}.parquet") for name in LANDED})
+            raise WorkspaceError("seen")
+
+    with pytest.raises(WorkspaceError, match="seen"):
+        run_days(project, DAYS[:1], marts=Looking(project))
+    assert found["stage_log"].columns == ["day", "stage", "relevant", "lost", "latency_ms"]
+    assert found["stage_log"].is_empty() and found["click_log"].is_empty() and not found["events"].is_empty()
+
+
 def test_dbt_or_its_project_is_missing(with_dbt: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = with_dbt.folder / "monitor.toml"
     settings.write_text(SETTINGS + '[marts]\nengine = "dbt"\nproject = "elsewhere"\n')

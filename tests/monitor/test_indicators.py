@@ -223,6 +223,7 @@ def test_weeks_are_sums_of_days(
     assert one is not None and other is not None
     assert compute(one + other).equals(series)
     assert read_summary(hand_project, [date(2020, 1, 1)]) is None
+    assert summary.past.days == () and other.past.days == (FIRST,)  # no day of a week is the past of it
     # As a week, amounts are those of a mean day; a day without data leaves no week.
     week = read_week_series(hand_project, [FIRST, second])
     assert week is not None and value(week, "traffic") == 8 and value(week, "coverage") == 4 / 8
