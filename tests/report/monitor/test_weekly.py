@@ -77,7 +77,7 @@ def test_the_report_is_small_opens_offline_and_escapes_what_people_wrote(report:
 
 def test_the_report_counts_the_rows_of_the_log(week: Week) -> None:
     rows = week.numbers.head(2).with_columns(
-        indicator=pl.Series(["traffic", "feature_nulls"]), n=pl.Series([140_000, 560_000])
+        indicator=pl.Series(["traffic", "feature_nulls"]), dimension=pl.lit("overall"), n=pl.Series([140_000, 560_000])
     )
     text = build_weekly_report(replace(week, numbers=rows)).markdown
     assert "7 days · 2 indicators · 140,000 impressions" in text and "560,000 impressions" not in text
@@ -97,6 +97,10 @@ def test_the_charts_are_drawn_without_a_script(
         assert drawn.count() == 7
         boxes = [drawn.nth(at).bounding_box() for at in range(7)]
         assert all(box["width"] > 280 and box["x"] + box["width"] <= width for box in boxes)
+        cut = """[...document.querySelectorAll(".still svg")].flatMap(svg => [...svg.querySelectorAll("text")]
+            .filter(text => text.getBoundingClientRect().left < svg.getBoundingClientRect().left)
+            .map(text => text.textContent))"""
+        assert browser_page.evaluate(cut) == [], "no label is cut at the side"
         assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
         assert worst_contrast(browser_page)[0] >= 4.5
 

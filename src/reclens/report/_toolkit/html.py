@@ -124,7 +124,7 @@ def still_of(figure: Figure) -> Figure:
     import vl_convert
 
     # Labels are measured in another font than that of the page: on their side there is some room.
-    fit, pad = {"type": "fit-x", "contains": "padding"}, {"left": 16, "right": 8, "top": 4, "bottom": 4}
+    fit, pad = {"type": "fit-x", "contains": "padding"}, {"left": 32, "right": 8, "top": 4, "bottom": 4}
     svg = vl_convert.vegalite_to_svg({**figure.spec, "width": _STILL, "padding": pad, "autosize": fit})
     return replace(figure, svg=svg)
 
