@@ -64,6 +64,7 @@ def test_the_folder_is_the_registry() -> None:
         "sasrec",
         "slim",
         "switching_hybrid",
+        "two_tower",
         "user_knn",
         "weighted_hybrid",
     ]

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from reclens.models.sasrec import SASRec as SASRec
     from reclens.models.slim import SLIM as SLIM
     from reclens.models.switching_hybrid import SwitchingHybrid as SwitchingHybrid
+    from reclens.models.two_tower import TwoTower as TwoTower
     from reclens.models.user_knn import UserKNN as UserKNN
     from reclens.models.weighted_hybrid import WeightedHybrid as WeightedHybrid
 

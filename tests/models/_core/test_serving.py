@@ -194,7 +194,7 @@ def test_similar_items_in_the_geometry_of_each_model() -> None:
 
 
 def test_similar_items_of_models_without_a_geometry() -> None:
-    with pytest.raises(UsageError, match=r"which items are alike\. Models that do: als, bpr, content"):
+    with pytest.raises(UsageError, match=r"which items are alike\. Models that do: als, bert4rec, bpr, content"):
         models.Popular().fit(model_data()).similar_items("i1")
     with pytest.raises(UnknownNameError, match="unknown item 'nosuch'"):
         models.ItemKNN().fit(model_data()).similar_items(["i1", "nosuch"])

@@ -90,3 +90,21 @@ def test_the_power_of_gbce() -> None:
     assert calibration_power(256, 3417, 0.0) == pytest.approx(1.0)
     assert calibration_power(256, 3417, 1.0) == pytest.approx(256 / 3416)
     assert calibration_power(256, 3417, 0.75) == pytest.approx(0.75 * 256 / 3416 + 0.25)
+
+
+def test_the_softmax_of_a_batch_is_corrected_for_popularity(parts) -> None:
+    """Written out: each logit is lowered by the logarithm of the share of its item, the positive too."""
+    import torch
+
+    from reclens.models._deep.two_tower import in_batch_softmax
+
+    hidden, items, targets, tensors, goals, _ = parts
+    share = np.array([0.4, 0.2, 0.1, 0.05, 0.05, 0.05, 0.05, 0.05, 0.05])
+    drawn = np.array([0, 0, 3, 8])
+    found = in_batch_softmax(*tensors, goals, torch.tensor(drawn), torch.tensor(np.log(share)))
+    total = 0.0
+    for row, goal in enumerate(targets):
+        plus = hidden[row] @ items[goal] - np.log(share[goal])
+        minus = [hidden[row] @ items[j] - np.log(share[j]) for j in drawn if j != goal]
+        total += np.log(np.exp(plus) + np.exp(minus).sum()) - plus
+    assert found.item() == pytest.approx(total / 7, rel=1e-6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -33,6 +34,11 @@ class Histories:
     items: np.ndarray
     times: np.ndarray | None = None
 
+    @cached_property
+    def last(self) -> float:
+        """The time of the last event of all."""
+        return 0.0 if self.times is None or not len(self.times) else float(self.times.max())
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Group:
@@ -43,12 +49,14 @@ class Group:
         lengths: Real events of each sequence; int64, shape (n,).
         times: Seconds, relative to the first event of each sequence; float32, shape (n, length); None if not known.
         next_times: Seconds of the event after each one, on the same scale; None if not known.
+        ages: Days from the event after each one to the last event of all sequences; None if not known.
     """
 
     items: torch.Tensor
     lengths: torch.Tensor
     times: torch.Tensor | None = None
     next_times: torch.Tensor | None = None
+    ages: torch.Tensor | None = None
 
     def mask(self) -> torch.Tensor:
         """Which places are real: bool, shape (n, length)."""
@@ -132,7 +140,7 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
     places = _places(ends, lengths)
     real = places >= 0
     items = np.where(real, histories.items[places], 0).astype(np.int64)
-    times = later = None
+    times = later = ages = None
     if histories.times is not None:
         first = histories.times[ends - lengths][:, None]
         times = np.where(real, histories.times[places] - first, 0).astype(np.float32)
@@ -140,11 +148,13 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
         later = np.where(real, after - first, 0).astype(np.float32)
         if until is not None:
             later[np.arange(len(ends)), lengths - 1] = until - first[:, 0]
+        ages = np.where(real, histories.last - first - later, 0).clip(min=0) / 86_400
     return Group(
         items=torch.from_numpy(items),
         lengths=torch.from_numpy(lengths.astype(np.int64)),
         times=None if times is None else torch.from_numpy(times),
         next_times=None if later is None else torch.from_numpy(later),
+        ages=None if ages is None else torch.from_numpy(ages.astype(np.float32)),
     )
 
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from reclens.models._deep.batches import Batch, Group, Histories, group_of
 
-__all__ = ["attention", "attributions", "last_states", "next_item_loss", "read", "rebuilt"]
+__all__ = ["attention", "attributions", "last_states", "next_item_loss", "read", "rebuilt", "tensor"]
 
 _STEPS = 32
 """Points of the integral of an explanation."""
@@ -111,6 +111,11 @@ def attention(network: Any, items: np.ndarray) -> np.ndarray:
     group = Group(items=torch.from_numpy(items.astype(np.int64))[None], lengths=torch.tensor([len(items)]))
     with torch.inference_mode():
         return network.attention(group).numpy()
+
+
+def tensor(array: np.ndarray) -> torch.Tensor:
+    """A tensor that shares the memory of an array."""
+    return torch.from_numpy(array)
 
 
 def rebuilt(make: Callable[[], nn.Module], weights: Mapping[str, np.ndarray]) -> nn.Module:
