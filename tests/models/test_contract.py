@@ -49,8 +49,10 @@ def test_the_folder_is_the_registry() -> None:
         "bpr",
         "cascade_hybrid",
         "content",
+        "deep_fm",
         "ease",
         "esasrec",
+        "fm",
         "fusion_hybrid",
         "gru4rec",
         "hstu",
@@ -67,6 +69,7 @@ def test_the_folder_is_the_registry() -> None:
         "two_tower",
         "user_knn",
         "weighted_hybrid",
+        "wide_deep",
     ]
     assert models.EASE is models.get("ease") and models.RecentPopular is models.get("recent_popular")
     assert models.describe("ease").startswith("EASE: a linear item-item model")

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from reclens.models.bpr import BPR as BPR
     from reclens.models.cascade_hybrid import CascadeHybrid as CascadeHybrid
     from reclens.models.content import Content as Content
+    from reclens.models.deep_fm import DeepFM as DeepFM
     from reclens.models.ease import EASE as EASE
     from reclens.models.esasrec import ESASRec as ESASRec
+    from reclens.models.fm import FM as FM
     from reclens.models.fusion_hybrid import FusionHybrid as FusionHybrid
     from reclens.models.gru4rec import GRU4Rec as GRU4Rec
     from reclens.models.hstu import HSTU as HSTU
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from reclens.models.two_tower import TwoTower as TwoTower
     from reclens.models.user_knn import UserKNN as UserKNN
     from reclens.models.weighted_hybrid import WeightedHybrid as WeightedHybrid
+    from reclens.models.wide_deep import WideDeep as WideDeep
 
 __all__ = [
     "Choice",
