@@ -11,8 +11,9 @@ An overview of the package. Names are loaded when they are first used, which kee
 
 ========================  =============================================================================================
 Bring data                ``load``, ``read``, ``read_complete_journey``, ``read_mind``, ``read_movielens``,
-                          ``read_open_bandit``, ``read_qrels``, ``read_recbole``, ``read_recommendations``,
-                          ``read_run``, ``read_table``, ``synthetic_movielens``, ``Dataset``, ``Recommendations``
+                          ``read_open_bandit``, ``read_qrels``, ``read_recbole``, ``read_recbole_lists``,
+                          ``read_recommendations``, ``read_run``, ``read_table``, ``synthetic_movielens``,
+                          ``Dataset``, ``Recommendations``
 Prepare it                ``profile``, ``filters``, ``split``, ``segments``
 Recommend                 ``models``, ``pipeline``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from reclens.data.read.movielens import read_movielens
     from reclens.data.read.open import load
     from reclens.data.read.recbole import read_recbole
+    from reclens.data.read.recbole_lists import read_recbole_lists
     from reclens.data.read.tables import read, read_recommendations, read_table
     from reclens.data.read.trec import read_qrels, read_run
     from reclens.data.synthetic import synthetic_movielens
@@ -123,6 +125,7 @@ __all__ = [
     "read_open_bandit",
     "read_qrels",
     "read_recbole",
+    "read_recbole_lists",
     "read_recommendations",
     "read_run",
     "read_table",
@@ -143,6 +146,7 @@ _HOMES: Final = {
     "read_qrels": "reclens.data.read.trec:read_qrels",
     "read_run": "reclens.data.read.trec:read_run",
     "read_recbole": "reclens.data.read.recbole:read_recbole",
+    "read_recbole_lists": "reclens.data.read.recbole_lists:read_recbole_lists",
     "run_job": "reclens.job.run:run_job",
     "load": "reclens.data.read.open:load",
     "tuning": "reclens.tuning:",

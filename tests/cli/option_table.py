@@ -139,7 +139,7 @@ _INCIDENT: Final = "4b6221c5"
 """The day without data of the monitor of the shop."""
 
 COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
-    "demo": (_DATA, {**NEW, "--files": Wrong(("events.csv",), {"--data": ...})}),
+    "demo": (_DATA, {**NEW, "--deep": FREE, "--files": Wrong(("events.csv",), {"--data": ...})}),
     "run": ({"config": "job.toml"}, {**NEW, **_TRACK}),
     "evaluate": (
         {"lists": "lists.csv", "--truth": "truth.csv", "--metric": ["ndcg@2"]},

@@ -35,6 +35,7 @@ def demo(
         Path | None,
         typer.Option("--files", metavar="FOLDER", help="Only write sample files of every kind to this folder."),
     ] = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Add the deep models; needs reclens[deep].")] = False,
     reading: Reading = NOTHING,
     task: TaskOption = "new_items",
     workspace: WorkspaceOption = Path("workspace"),
@@ -51,18 +52,24 @@ def demo(
 
       reclens demo --data ml-100k.zip --workspace my-workspace
 
+      reclens demo --deep
+
       reclens demo --files samples
     """
     if files is not None:
-        refuse_unused(ctx, "with --files", "data", "task", "workspace", "format", "out")
+        refuse_unused(ctx, "with --files", "data", "deep", "task", "workspace", "format", "out")
         reading.refuse_all("sample files are written, and none is read")
         _write_samples(files, seed, output)
         return
-    from reclens.job.settings import validate_settings
+    from reclens.job.settings import JobSettings, validate_settings
 
     content: dict[str, Any] = {"seed": seed, "split": {"task": task}}
     if data is not None:
         content["data"] = {"path": data}
+    if deep:
+        from reclens.job.deep_demo import deep_models
+
+        content["models"] = {**JobSettings().models, **deep_models()}
     settings = validate_settings(content, source="demo")
     _run(settings, reading, workspace=workspace, output=output)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reclens.models._core.build import build, build_all
     from reclens.models._core.degenerate import FitProblem, FitWarning
     from reclens.models._core.explanation import Explanation
+    from reclens.models._core.from_recbole import Translated, from_recbole
     from reclens.models._core.recommender import Recommender
     from reclens.models._core.search_space import Choice, Float, Whole
     from reclens.models.als import ALS as ALS
@@ -58,11 +59,13 @@ __all__ = [
     "FitWarning",
     "Float",
     "Recommender",
+    "Translated",
     "Whole",
     "build",
     "build_all",
     "classes",
     "describe",
+    "from_recbole",
     "get",
     "names",
 ]
@@ -125,6 +128,7 @@ _SHARED: Final = {
     **dict.fromkeys(("build", "build_all"), "build"),
     **dict.fromkeys(("Choice", "Float", "Whole"), "search_space"),
     **dict.fromkeys(("FitProblem", "FitWarning"), "degenerate"),
+    **dict.fromkeys(("Translated", "from_recbole"), "from_recbole"),
     "Explanation": "explanation",
     "Recommender": "recommender",
 }
