@@ -26,6 +26,13 @@ def test_a_page_by_hand() -> None:
     assert page.text.split() == ["Head", "cap", "tail", "end"]
 
 
+def test_values_and_metas_are_kept_and_the_first_of_an_id_counts() -> None:
+    page = read_page(
+        '<meta name=viewport content=w><b id=a data-value="1 &lt; 2"></b><b id=a data-value=3></b><b id=c>'
+    )
+    assert (page.values, page.metas) == ({"a": "1 < 2"}, {"viewport": "w"})
+
+
 @pytest.mark.parametrize(
     ("source", "seen"),
     [

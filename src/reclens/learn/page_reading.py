@@ -56,6 +56,8 @@ class Page:
         claims: Its claims.
         text: What is written outside figures, tables and claims.
         loads: What it would load or run, by tag or attribute.
+        values: ``id`` -> ``data-value``, of the elements that have both.
+        metas: Name -> content of the ``meta`` elements.
     """
 
     language: str = ""
@@ -65,6 +67,8 @@ class Page:
     claims: list[Claim] = field(default_factory=list)
     text: str = ""
     loads: list[str] = field(default_factory=list)
+    values: dict[str, str] = field(default_factory=dict)
+    metas: dict[str, str] = field(default_factory=dict)
 
 
 def read_page(source: str) -> Page:
@@ -92,6 +96,10 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
         self.page.loads += _loads(tag, given)
+        if "id" in given and "data-value" in given:
+            self.page.values.setdefault(given["id"], given["data-value"])
+        if tag == "meta":
+            self.page.metas[given.get("name", "")] = given.get("content", "")
         if tag == "html":
             self.page.language = given.get("lang", "")
         elif tag == "figure":
