@@ -6,6 +6,7 @@ import json
 import threading
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qs
 from urllib.request import urlopen
@@ -73,10 +74,10 @@ def test_a_server_serves_the_right_answer(tmp_path: Path) -> None:
     rows = json.loads((tmp_path / "rows.json").read_text())
 
     class Quiet(WSGIRequestHandler):
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name of the base class
             pass
 
-    def served(environ, start):
+    def served(environ: dict[str, Any], start: Any) -> Any:
         return app.application({**environ, "shop.rows": rows}, start)
 
     with make_server("127.0.0.1", 0, served, handler_class=Quiet) as server:
