@@ -127,6 +127,8 @@ def test_a_model_is_saved_into_a_new_folder(ease, result, tmp_path: Path) -> Non
     assert rl.Evaluation.load(tmp_path / "evaluation").to_dicts() == result.to_dicts()
     (tmp_path / "file").touch()
     for each in (ease, result):
+        with pytest.raises(TypeError, match="not int"):
+            each.save(3)
         with pytest.raises(WorkspaceError, match=r"file is a file\. Name a folder\."):
             each.save(tmp_path / "file")
 
@@ -145,8 +147,12 @@ def test_an_attribute_of_users_is_a_segmentation(result, split, recs) -> None:
     assert result.to_dicts() == apart.to_dicts() and len(result["ndcg@5"].by["gender"]) == 2
     both = rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by=["gender × occupation"])
     assert "gender × occupation" in both["ndcg@5"].by
-    with pytest.raises(UnknownNameError, match=r"'gendre'\. Did you mean 'gender'\?"):
+    with pytest.raises(UnknownNameError, match=r"'gendre'\. Did you mean 'gender'\? train\.with_segments"):
         rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by="gendre")
+    with pytest.raises(
+        UsageError, match=r"'gender' is of the users of the training data, which is not given\. Pass train="
+    ):
+        rl.evaluate(recs, split.test, metrics=METRICS, by="gender")
     with pytest.raises(ArgumentTypeError, match=r"A rule gets a name first: train\.with_segments"):
         rl.evaluate(recs, split.test, train=split.train, metrics=METRICS, by=rl.segments.bins("age", [25]))
 
@@ -158,6 +164,7 @@ def test_a_matrix_is_one_of_scipy(data) -> None:
     wanted = scipy.coo_array((data.interactions["rating"].to_numpy(), (codes, items))).toarray()
     made = data.matrix("rating").to_scipy()
     assert scipy.issparse(made) and made.format == "csr" and np.array_equal(made.toarray(), wanted)
+    assert str(data.matrix()) == "UserItemMatrix(60 × 40: 1,200 cells)"  # no dump of three arrays
     assert np.array_equal(data.matrix().transposed.to_scipy().toarray(), (wanted > 0).T)
     with pytest.raises(UsageError, match="the interactions have no column 'stars'"):
         data.matrix("stars")
@@ -260,6 +267,9 @@ def test_experiments(tmp_path: Path) -> None:
     means = log.group_by("variant").agg(pl.col("clicks").mean()).sort("variant")["clicks"]
     (effect,) = readout.effects
     assert effect.absolute.value == pytest.approx(means[0] - means[1])
+    assert readout.to_frame().equals(rl.experiment.read(plan, log.to_pandas()).to_frame())
+    with pytest.raises(ArgumentTypeError, match="source is an int, expected a path, a DuckDB connection or a frame"):
+        rl.experiment.read(plan, 3)
     for result in (sizing, readout, plan):
         assert result.to_frame().height and len(str(result).split("\n")) <= 20
     for wrong in (lambda: rl.experiment.read(log, plan), lambda: rl.experiment.assign(plan, units)):

@@ -84,9 +84,10 @@ class _AdvisedError(Exception):
             texts: Code of an advice -> its sentence on that surface, where it says it otherwise.
         """
         message, advice = super().__str__(), self.advice
-        return (
-            message if advice is None else f"{message.rstrip('.')}. {advice.said(named, text=texts.get(advice.code))}"
-        )
+        if advice is None:
+            return message
+        ended = message if message.endswith("?") else f"{message.rstrip('.')}."
+        return f"{ended} {advice.said(named, text=texts.get(advice.code))}"
 
 
 class RecLensWarning(_AdvisedError, UserWarning):  # noqa: N818 - a warning is no error

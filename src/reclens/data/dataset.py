@@ -38,6 +38,9 @@ class UserItemMatrix:
     values: np.ndarray
     n_columns: int
 
+    def __repr__(self) -> str:
+        return f"UserItemMatrix({self.n_rows:,} × {self.n_columns:,}: {len(self.indices):,} cells)"
+
     @property
     def n_rows(self) -> int:
         """Number of rows."""

@@ -364,7 +364,12 @@ def make_groups(
 
 
 def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[str], np.ndarray]:
-    table = train.segments if train is not None else None
+    if train is None:
+        raise UsageError(
+            f"'{name}' is of the users of the training data, which is not given",
+            advice=Advice("pass_train", (Setting("train"),), "Pass {train}."),
+        )
+    table = train.segments
     known = [] if table is None else [column for column in table.columns if column != USER]
     if table is None or name not in known:
         raise UnknownNameError("segmentation of the training data", name, known, advice=NAME_SEGMENTS)

@@ -302,7 +302,7 @@ def test_wrong_arguments_are_named() -> None:
         read(FRAME, columns={"user_id": 0, "item_id": "b"})
     with pytest.raises(UsageError, match="'item_id' is named twice"):
         read(FRAME, columns={"user_id": "item_id", "item_id": "item_id"})
-    with pytest.raises(UsageError, match="cannot read a int"):
+    with pytest.raises(UsageError, match="source is an int, expected a path"):
         read(3)
     with pytest.raises(UsageError, match="duplicates is 'first'"):
         read(FRAME, duplicates="first")  # type: ignore[arg-type]

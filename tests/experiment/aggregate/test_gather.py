@@ -265,7 +265,7 @@ def test_wrong_calls_are_explained(tmp_path: Path) -> None:
         gather(small(), plan(), arm="variants")
     with pytest.raises(DataError, match="no such file"):
         gather(tmp_path / "none.parquet", plan())
-    with pytest.raises(UsageError, match="cannot read a int"):
+    with pytest.raises(UsageError, match="source is an int, expected a path"):
         gather(3, plan())
     with pytest.raises(UsageError, match="a table is named"):
         gather(small(), plan(), table="users")

@@ -25,6 +25,7 @@ from reclens.data.read.streams import is_stream, spooled
 from reclens.data.read.zips import open_members
 from reclens.errors import (
     Advice,
+    ArgumentTypeError,
     ArgumentValueError,
     DataError,
     Setting,
@@ -143,9 +144,11 @@ def _loaded(source: Any, columns: Columns | None, wanted: Sequence[str], how: Re
         return _from_bytes(source, "bytes", "data", form)
     refuse_text_options(how, f"this is a {type(source).__name__}")
     if not is_frame(source):
-        raise UsageError(
-            f"cannot read a {type(source).__name__}; expected a path, a frame (Polars, pandas, PyArrow, DuckDB, or "
-            "anything with __arrow_c_stream__), a mapping of columns, or a query."
+        raise ArgumentTypeError(
+            "source",
+            source,
+            expected="a path, a frame (Polars, pandas, PyArrow, DuckDB, or anything with __arrow_c_stream__), a "
+            "mapping of columns, or a query",
         )
     return Raw(frame=from_frame(source), where=f"the {type(source).__name__}", name="data")
 

@@ -13,7 +13,7 @@ from reclens.data.read.arrow import ArrowStream
 from reclens.data.read.database import connect, is_connection, is_database
 from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.options import leave_out
-from reclens.errors import Advice, DataError, Setting, UnknownNameError, UsageError, first_line
+from reclens.errors import Advice, ArgumentTypeError, DataError, Setting, UnknownNameError, UsageError, first_line
 
 __all__ = ["Table", "opened", "present", "run"]
 
@@ -114,9 +114,11 @@ def _view(connection: Any, source: Any, file: str | None) -> None:
     """Make a frame or a file the view ``source``."""
     if file is None:
         if not is_frame(source):
-            raise UsageError(
-                f"cannot read a {type(source).__name__}; expected a path, a DuckDB connection or a frame (Polars, "
-                "pandas, PyArrow, or anything with __arrow_c_stream__)."
+            raise ArgumentTypeError(
+                "source",
+                source,
+                expected="a path, a DuckDB connection or a frame (Polars, pandas, PyArrow, or anything with "
+                "__arrow_c_stream__)",
             )
         connection.register("source", ArrowStream(from_frame(source)))
         return
