@@ -9,7 +9,6 @@ ALLOWED = {
     "reclens.engine": "need: a library, by its name",
     "reclens.protocols": "adapter: reclens.edges.<scheme>",
     "reclens.tabular": "a library that a frame is made for",
-    "reclens.dashboard.serve": "what the dashboard needs, imported early",
     "reclens.cli.registry": "the module of a command",
 }
 """Modules that import by a name that is not of their own room, and what for."""

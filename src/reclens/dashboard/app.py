@@ -108,7 +108,7 @@ def _let_in(asked: argparse.Namespace) -> bool:
     try:
         login = read_login()
     except RecLensError as error:
-        st.error(plain(str(error)), icon=":material/error:")
+        st.error(plain(said_on_page(error)), icon=":material/error:")
         return False
     if (asked.require_login and login is None) or (asked.require_list and (login is None or login.allowed is None)):
         st.error(

@@ -8,6 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.colours import system_colours, theme
 from reclens.dashboard.phone import draw_cards, wide
 from reclens.dashboard.widgets import choose, choose_many, empty, plain
@@ -137,7 +138,7 @@ def _annotate(notes: Notes, runs: list[str], written: dict[str, Note]) -> None:
             try:
                 notes.write("evaluation", run, tags=tags, text=text)
             except WorkspaceError as error:
-                st.error(plain(str(error)), icon=":material/error:")
+                st.error(plain(said_on_page(error)), icon=":material/error:")
             else:
                 st.rerun()
 

@@ -36,7 +36,7 @@ Values = Mapping[str, Mapping[str, np.ndarray]]
 """Model -> metric -> a value a user."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """A claim about two models.
 
@@ -87,7 +87,7 @@ def holds(claim: Claim, values: Values, split: Split, apart: float) -> bool:
 def all_pairs(models: Iterable[str]) -> list[Claim]:
     """Each pair of models in each metric and segment, as a claim that they cannot be told apart."""
     return [
-        Claim(a, APART, b, metric, segment)
+        Claim(a=a, relation=APART, b=b, metric=metric, segment=segment)
         for a, b in combinations(models, 2)
         for metric in METRICS
         for segment in SEGMENTS

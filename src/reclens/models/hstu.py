@@ -12,7 +12,7 @@ import polars as pl
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError
 from reclens.models._core.block import Block
 from reclens.models._core.sequence_model import AttentionModel, linear, norm
 from reclens.models._core.sequences import Sequences, seconds_of
@@ -81,8 +81,8 @@ class HSTU(_Moments, AttentionModel):
         """
         self._need_fit()
         if self.time_bias != "target":
-            raise UsageError(
-                f"this hstu has time_bias='{self.time_bias}': its lists do not depend on when they are made."
+            raise ArgumentValueError(
+                "time_bias", f"is '{self.time_bias}': its lists do not depend on when they are made", of="model"
             )
         absent = [name for name in (USER, TIMESTAMP) if name not in times.columns]
         if absent:

@@ -123,8 +123,12 @@ def test_the_front_and_the_claims_by_hand() -> None:
     rng = np.random.default_rng(0)
     noise = rng.normal(size=300)
     values = {"a": {"ndcg": noise + 1}, "b": {"ndcg": noise + rng.normal(size=300)}}
-    greater = claims.Claim("a", "greater", "b", "ndcg", "all")
+    greater = claims.Claim(a="a", relation="greater", b="b", metric="ndcg", segment="all")
     assert claims.z_of(greater, values, split) == pytest.approx(np.sqrt(300), rel=0.2)
     assert claims.holds(greater, values, split, 4.0)
-    assert not claims.holds(claims.Claim("b", "greater", "a", "ndcg", "all"), values, split, 4.0)
-    assert not claims.holds(claims.Claim("a", "cannot_be_told_apart", "b", "ndcg", "all"), values, split, 4.0)
+    assert not claims.holds(
+        claims.Claim(a="b", relation="greater", b="a", metric="ndcg", segment="all"), values, split, 4.0
+    )
+    assert not claims.holds(
+        claims.Claim(a="a", relation="cannot_be_told_apart", b="b", metric="ndcg", segment="all"), values, split, 4.0
+    )

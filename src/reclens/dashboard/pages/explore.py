@@ -8,6 +8,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import seen, spaces, store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.point_map import show_map
@@ -118,7 +119,7 @@ def _map(
             try:
                 user = spaces.user_columns(workspace, space, chosen["split"], chosen["system"], asked)
             except DataError as error:
-                st.warning(plain(str(error)), icon=":material/person_off:")
+                st.warning(plain(said_on_page(error)), icon=":material/person_off:")
     key = (space.revision, *map(str, chosen.values()), *user)
     rows = show_map(spaces.packed(found, space, beside, user, key), key="map-of-points")
     if rows:

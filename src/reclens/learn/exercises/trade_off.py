@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -86,7 +87,7 @@ class TradeOff(Exercise):
 
     def templates(self, draw: Draw) -> dict[str, str]:
         """The baseline alone, and no list."""
-        claims = [Claim("", APART, BASELINE, "ndcg", "all")] * CLAIMS
+        claims = [Claim(a="", relation=APART, b=BASELINE, metric="ndcg", segment="all")] * CLAIMS
         return {
             "answer.toml": _toml(draw, {BASELINE: {}}, {}, [BASELINE], claims),
             "lists.csv": "model,user_id,rank,item_id\n",
@@ -253,7 +254,7 @@ def _best_claims(split: Split, draw: Draw) -> list[Claim]:
         of_metric = [each for each in pairs if each.metric == metric]
         best = max(of_metric, key=lambda each: max(min(scores[each]), -max(scores[each])))
         a, b = (best.a, best.b) if scores[best][0] > 0 else (best.b, best.a)
-        chosen.append(Claim(a, GREATER, b, metric, best.segment))
+        chosen.append(Claim(a=a, relation=GREATER, b=b, metric=metric, segment=best.segment))
     return chosen
 
 
@@ -330,7 +331,7 @@ def _claiming(pick: Callable[[list[Claim], Values, Split], list[Claim]]) -> Call
 def _greater(each: Claim, values: Values, split: Split) -> Claim:
     """The pair as the means have it."""
     a, b = (each.a, each.b) if z_of(each, values, split) > 0 else (each.b, each.a)
-    return Claim(a, GREATER, b, each.metric, each.segment)
+    return Claim(a=a, relation=GREATER, b=b, metric=each.metric, segment=each.segment)
 
 
 def _unpaired(draw: Draw, folder: Path) -> None:
@@ -378,13 +379,11 @@ TradeOff.wrong = {
             ),
         ]
     ),
-    "all alike": _claiming(
-        lambda claims, values, split: [Claim(each.a, APART, each.b, each.metric, each.segment) for each in claims]
-    ),
+    "all alike": _claiming(lambda claims, values, split: [replace(each, relation=APART) for each in claims]),
     "reversed": _claiming(
         lambda claims, values, split: [
             claims[0],
-            *(Claim(c.b, c.relation, c.a, c.metric, c.segment) for c in claims[1:]),
+            *(replace(c, a=c.b, b=c.a) for c in claims[1:]),
         ]
     ),
     "unpaired intervals": _unpaired,
