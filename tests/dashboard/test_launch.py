@@ -33,6 +33,7 @@ def test_this_machine_needs_no_login(tmp_path: Path, host: str) -> None:
     plan = plan_launch(tmp_path, host=host, secrets=[])
     assert option(plan.command, "server.address") == host
     assert option(plan.command, "browser.gatherUsageStats") == "false"
+    assert option(plan.command, "logger.hideWelcomeMessage") == "true", "it advertises"
     assert plan.note == "only this machine can reach it"
 
 

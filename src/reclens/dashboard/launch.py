@@ -108,6 +108,8 @@ def plan_launch(
         "server.fileWatcherType": "none",
         "server.maxUploadSize": str(UPLOAD_MB),
         "server.showEmailPrompt": "false",
+        # The address has been printed already; the rest of it is advertising.
+        "logger.hideWelcomeMessage": "true",
         "browser.gatherUsageStats": "false",
         "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal",
