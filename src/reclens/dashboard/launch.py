@@ -41,6 +41,15 @@ LOOK: Final = {
 """The colours of the HTML report, for the application."""
 
 
+_QUIET: Final = {
+    "server.showEmailPrompt": "false",
+    "browser.gatherUsageStats": "false",
+    # The address has been printed already; the rest of the message is advertising.
+    "logger.hideWelcomeMessage": "true",
+}
+"""What Streamlit would ask for, send or print."""
+
+
 @dataclass(frozen=True)
 class LaunchPlan:
     """The command that starts the dashboard.
@@ -107,16 +116,13 @@ def plan_launch(
         "server.headless": str(not browser).lower(),
         "server.fileWatcherType": "none",
         "server.maxUploadSize": str(UPLOAD_MB),
-        "server.showEmailPrompt": "false",
-        # The address has been printed already; the rest of it is advertising.
-        "logger.hideWelcomeMessage": "true",
-        "browser.gatherUsageStats": "false",
         "browser.serverAddress": host if _is_loopback(host) else "localhost",
         "client.toolbarMode": "minimal",
         "client.showErrorDetails": "none",
         # A field initialised from another page has a default too, which the URL leaves out.
         "global.disableWidgetStateDuplicationWarning": "true",
         **LOOK,
+        **_QUIET,
     }
     app = Path(__file__).parent / "entry" / "app.py"
     command = [sys.executable, "-m", "reclens.dashboard.serve", "run", str(app)]
