@@ -86,11 +86,26 @@ def test_a_week_takes_what_its_sums_say(watched: ModuleType) -> None:
     )
     before = sum(each.detections.filter(indicator="coverage")["value"].item() for each in days[-14:-7]) / 7
     assert row["value"] == 0.9 and row["before"] == pytest.approx(before)
-    assert row["change"] == pytest.approx(0.9 - before) == pytest.approx((row["low"] + row["high"]) / 2)
+    # A week that is something else than its days in the mean has no interval from these.
+    assert row["change"] == pytest.approx(0.9 - before) and (row["low"], row["high"]) == (None, None)
     assert [(each[0], each[-1], len(each)) for each in asked] == [
         (date(2026, 3, 2), date(2026, 3, 8), 7),
         (date(2026, 2, 23), date(2026, 3, 1), 7),
     ]
+
+
+def test_a_week_that_is_its_days_in_the_mean_keeps_the_interval_of_these(watched: ModuleType) -> None:
+    days = watched.days()
+    plain = {(row["indicator"], row["slice"]): row for row in week_of(days, watched.LAST).to_dicts()}
+    half = (plain["ndcg", "all"]["high"] - plain["ndcg", "all"]["low"]) / 2
+    for off, kept in ((0.09, True), (0.11, False)):
+        value = plain["ndcg", "all"]["value"] + off * half
+        series = pl.DataFrame({"indicator": ["ndcg"], "dimension": ["overall"], "slice": ["all"], "value": [value]})
+        week = week_of(days, watched.LAST, measured=lambda asked, s=series: s if asked[-1] == watched.LAST else None)
+        (row,) = (row for row in week.to_dicts() if row["indicator"] == "ndcg")
+        assert row["value"] == value and (row["low"] is not None) == kept
+        if kept:
+            assert (row["low"] + row["high"]) / 2 == pytest.approx(row["change"])
 
 
 def test_a_week_names_the_days_that_were_not_run(watched: ModuleType) -> None:

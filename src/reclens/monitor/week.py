@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
@@ -28,6 +28,8 @@ Measured = Callable[[Sequence[date]], pl.DataFrame | None]
 _KEY: Final = ["indicator", "dimension", "slice"]
 _LEAST: Final = 3
 """Pairs of days from which the spread of a change is estimated."""
+_NEAR: Final = 0.1
+"""Half-widths that a week may be off the mean of its days for their spread to hold for it."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,8 +78,9 @@ def week_of(
 
     The value of a week is measured from the sums of its days, so that the coverage of a week is of all that it showed.
     Without these sums a ratio is the sum of its numerators by that of its denominators, and other indicators are
-    averaged by traffic. The half-width of the interval of a change is that of Student's t of the differences of like
-    weekdays: it holds the noise from day to day as well as that of sampling.
+    averaged over days. The half-width of the interval of a change is that of Student's t of the differences of like
+    weekdays: it holds the noise from day to day as well as that of sampling. There is none where a week is something
+    else than its days in the mean, such as its coverage.
 
     Args:
         days: The days, of one system, in any order; those of the seven weeks before are drawn.
@@ -138,11 +141,12 @@ def _numbers(detections: pl.DataFrame, first: date, last: date, measured: Measur
     )
     found = (
         _whole(now, measured)
-        .join(_whole(before, measured).select(*_KEY, before="value"), on=_KEY, how="left", maintain_order="left")
+        .join(_whole(before, measured).drop("n"), on=_KEY, how="left", maintain_order="left", suffix="_before")
+        .rename({"value_before": "before"})
         .join(spread, on=_KEY, how="left", maintain_order="left")
         .with_columns(change=pl.col("value") - pl.col("before"), pairs=pl.col("pairs").fill_null(0))
     )
-    half = [_half_width(row["spread"], row["pairs"]) for row in found.iter_rows(named=True)]
+    half = [_half_width(row) for row in found.iter_rows(named=True)]
     return found.with_columns(half=pl.Series(half, dtype=pl.Float64)).select(
         *_KEY,
         "value",
@@ -156,33 +160,34 @@ def _numbers(detections: pl.DataFrame, first: date, last: date, measured: Measur
 
 
 def _whole(days: pl.DataFrame, measured: Measured) -> pl.DataFrame:
-    """The value of each series of the days, from their sums where there are these."""
+    """The value of each series of the days, from their sums where there are these, and how far their mean is off."""
     pooled = _pooled(days)
     summed = measured(days["day"].unique().sort().to_list()) if days.height else None
     if summed is None:
-        return pooled
+        return pooled.with_columns(off=pl.lit(0.0))
     found = pooled.join(summed.select(*_KEY, summed="value"), on=_KEY, how="left", maintain_order="left")
-    return found.with_columns(value=pl.coalesce("summed", "value")).drop("summed")
+    off = (pl.col("summed") - pl.col("value")).abs().fill_null(0.0)
+    return found.with_columns(value=pl.coalesce("summed", "value"), off=off).drop("summed")
 
 
 def _pooled(days: pl.DataFrame) -> pl.DataFrame:
     """The value of each series over days."""
     ratio = pl.col("numerator").sum() / pl.col("denominator").sum()
     told = pl.col("value").is_not_null()
-    weights = pl.col("n").filter(told).cast(pl.Float64)
-    mean = (pl.col("value").filter(told) * weights).sum() / weights.sum()
     # A ratio of which one day lacks its parts would be that of the other days alone.
     whole = pl.col("denominator").filter(told).is_not_null().all() & told.any() & (pl.col("denominator").sum() > 0)
     return (
         days.group_by(_KEY, maintain_order=True)
-        .agg(value=pl.when(whole).then(ratio).otherwise(mean), n=pl.col("n").sum())
+        .agg(value=pl.when(whole).then(ratio).otherwise(pl.col("value").mean()), n=pl.col("n").sum())
         .with_columns(pl.col("value").fill_nan(None))
     )
 
 
-def _half_width(spread: float | None, pairs: int) -> float | None:
+def _half_width(row: Mapping[str, Any]) -> float | None:
     from scipy.stats import t
 
-    if spread is None or pairs < _LEAST:
+    if row["spread"] is None or row["pairs"] < _LEAST:
         return None
-    return float(t.ppf(0.975, pairs - 1)) * spread / math.sqrt(pairs)
+    half = float(t.ppf(0.975, row["pairs"] - 1)) * row["spread"] / math.sqrt(row["pairs"])
+    off = max(row["off"], row["off_before"] or 0.0)
+    return half if off <= _NEAR * half + 1e-12 * abs(row["value"] or 0.0) else None
