@@ -170,13 +170,9 @@ def _judge(
     """Forecasts, distances and limits of the judged days, one row per value."""
     begin = max(0, (first - grid.days[0]).days)
     parts = _scored(grid, rules, unusual, options)
-    found: list[pl.DataFrame] = []
-    for at in range(begin, len(grid.days)):
-        limits = [part.limits(at, part.rule.budget or options.budget) for part in parts]
-        factors = _factors(parts, limits, at, options)
-        for part, limit in zip(parts, limits, strict=True):
-            row = part.row(at, *(size * factor for size, factor in zip(limit, factors, strict=True)))
-            found.append(part.keys.select(pl.lit(grid.days[at]).alias("day"), *_KEY).with_columns(**row))
+    limits = np.stack([_limits(parts, at, options) for at in range(begin, len(grid.days))])
+    judged = pl.Series(grid.days[begin:])
+    found = [part.rows(judged, begin, *limits[:, at].T) for at, part in enumerate(parts)]
     return pl.concat(found)
 
 
@@ -269,21 +265,32 @@ class _Scored:
         with np.errstate(invalid="ignore"):
             return np.clip(np.nan_to_num(sums / squares) * n / (n + _PAIRS), 0.0, 0.8)
 
-    def row(self, at: int, limit: float, drift_limit: float) -> dict[str, pl.Series]:
-        """The columns of one day, in the unit of the value."""
-        expected, scale = self.expected[at], self.scale[at]
+    def rows(self, days: pl.Series, begin: int, limits: np.ndarray, drift_limits: np.ndarray) -> pl.DataFrame:
+        """The columns of some days, in the unit of the value, from the number of the first day on."""
+        expected, scale, sums = self.expected[begin:], self.scale[begin:], self.sums[begin:]
+        limit, drift_limit = limits[:, None], drift_limits[:, None]
         found = {
             "expected": back(self.rule.scale, expected),
             "low": back(self.rule.scale, expected - limit * scale),
             "high": back(self.rule.scale, expected + limit * scale),
-            "z": self.z[at],
-            "drift": self.sums[at],
+            "z": self.z[begin:],
+            "drift": sums,
             "limit": np.where(np.isfinite(scale), limit, np.nan),
-            "drift_limit": np.where(np.isfinite(self.sums[at]), drift_limit, np.nan),
-            "record": self.record[at].astype(float),
-            "sign": np.full(len(expected), {"up": 1.0, "down": -1.0}.get(self.rule.direction, 0.0)),
+            "drift_limit": np.where(np.isfinite(sums), drift_limit, np.nan),
+            "record": self.record[begin:].astype(float),
+            "sign": np.full(expected.shape, {"up": 1.0, "down": -1.0}.get(self.rule.direction, 0.0)),
         }
-        return {name: pl.Series(name, values).fill_nan(None) for name, values in found.items()}
+        of_day, of_slice = (each.ravel() for each in np.indices(expected.shape))
+        keys = self.keys.select(_KEY)[of_slice]
+        return keys.with_columns(
+            days[of_day].alias("day"), *(pl.Series(name, each.ravel()).fill_nan(None) for name, each in found.items())
+        )
+
+
+def _limits(parts: Sequence[_Scored], at: int, options: DetectOptions) -> np.ndarray:
+    """Limits of one day, of level and of drift, for each indicator: shape (indicators, 2)."""
+    own = [part.limits(at, part.rule.budget or options.budget) for part in parts]
+    return np.array(own) * _factors(parts, own, at, options)
 
 
 def _factors(
