@@ -132,7 +132,7 @@ def _sizes(rules: Mapping[str, Rule]) -> pl.Expr:
         both = ~pl.col("indicator").is_in(up + down)
         return pl.when(both).then(pl.col(column).abs()).otherwise(bad)
 
-    judged = pl.col("state").is_in(["ok", *_ALERTS])
+    judged = pl.col("state").is_in(["ok", "short_history", *_ALERTS])
     largest = pl.max_horizontal(
         (toward("z") / pl.col("limit")).fill_nan(None), (toward("drift") / pl.col("drift_limit")).fill_nan(None)
     )

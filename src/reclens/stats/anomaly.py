@@ -20,6 +20,7 @@ from reclens.errors import ArgumentValueError, ArgumentValuesError
 __all__ = [
     "DayScores",
     "drift_scores",
+    "first_scores",
     "score_days",
 ]
 
@@ -129,6 +130,25 @@ def score_days(
         learned=np.isfinite(past),
         moved=moved,
     )
+
+
+def first_scores(values: np.ndarray, scores: DayScores) -> np.ndarray:
+    """Distances of the days that the first scale of a series was learned from, in its units.
+
+    They are no judgement, since the scale has seen them, but tell the tails of a series three weeks earlier than ``z``.
+
+    Args:
+        values: As for :func:`score_days`.
+        scores: What it returned.
+
+    Returns:
+        Shape (days, series); NaN from the first day with a scale on.
+    """
+    known = np.isfinite(scores.scale)
+    first = np.take_along_axis(scores.scale, known.argmax(axis=0)[None], 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = (values - scores.expected) / first
+    return np.where(known | ~np.isfinite(found), np.nan, found)
 
 
 def drift_scores(

@@ -58,7 +58,7 @@ def day_sentence(day: Health) -> str:
     if day.gate.state != "passed":
         return f"{gate_sentence(day.gate)} {_silenced(day)}".rstrip()
     states = Counter(day.detections["state"].to_list())
-    judged = states["ok"] + states["level"] + states["drift"]
+    judged = states["ok"] + states["level"] + states["drift"] + states["short_history"]
     if not judged:
         return f"Nothing is judged yet: {whole(states['warming_up'])} series of {day.system} are warming up."
     moved = states["level"] + states["drift"]
