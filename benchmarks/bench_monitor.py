@@ -153,7 +153,8 @@ def _write(chosen: argparse.Namespace, results: dict, backfill: dict | None, loa
         answer = backfill["answer"]
         lines += [
             "",
-            f"{answer['days']} days, {answer['rows']:,} impressions, each day run and judged with all days before it: "
+            f"{answer['days']} days, {answer['rows']:,} impressions, by what `reclens monitor backfill` does, from the "
+            "log to incidents, artefacts and weekly reports: "
             f"{backfill['seconds']:.0f} s, {backfill['cpu']:.0f} s of the processor, at most "
             f"{backfill['peak_gib']:.1f} GiB. Seconds by step: "
             + ", ".join(f"{name} {seconds:.0f}" for name, seconds in answer["seconds"].items())

@@ -94,25 +94,29 @@ def frame(values: np.ndarray, n: np.ndarray | None, slices: int = SLICES) -> pl.
     counts = {"numerator": flat, "denominator": rows.astype(float)}
     p = (flat + 0.5) / (rows + 1.0)
     names = np.array(["all", *(f"s{each}" for each in range(1, slices))])
-    return pl.DataFrame(
-        {
-            "day": pl.Series(at).cast(pl.Int64) * 86_400_000,
-            "indicator": np.array([f"i{each:03d}" for each in range(series // slices)])[of // slices],
-            "dimension": np.where(of % slices == 0, "overall", "surface"),
-            "slice": names[of % slices],
-            "value": flat if n is None else flat / rows,
-            "error": np.full(values.size, np.nan) if n is None else np.sqrt(p * (1 - p) / rows),
-            **({} if n is None else counts),
-            "n": rows,
-        }
-    ).select(
-        (pl.lit(BEGIN) + pl.duration(milliseconds="day")).alias("day"),
-        *(
-            (pl.col(name) if name not in counts or n is not None else pl.lit(None)).cast(kind).alias(name)
-            for name, kind in SERIES.items()
-            if name != "day"
-        ),
-    ).with_columns(pl.col("error").fill_nan(None))
+    return (
+        pl.DataFrame(
+            {
+                "day": pl.Series(at).cast(pl.Int64) * 86_400_000,
+                "indicator": np.array([f"i{each:03d}" for each in range(series // slices)])[of // slices],
+                "dimension": np.where(of % slices == 0, "overall", "surface"),
+                "slice": names[of % slices],
+                "value": flat if n is None else flat / rows,
+                "error": np.full(values.size, np.nan) if n is None else np.sqrt(p * (1 - p) / rows),
+                **({} if n is None else counts),
+                "n": rows,
+            }
+        )
+        .select(
+            (pl.lit(BEGIN) + pl.duration(milliseconds="day")).alias("day"),
+            *(
+                (pl.col(name) if name not in counts or n is not None else pl.lit(None)).cast(kind).alias(name)
+                for name, kind in SERIES.items()
+                if name != "day"
+            ),
+        )
+        .with_columns(pl.col("error").fill_nan(None))
+    )
 
 
 def alerts(found: pl.DataFrame, cool_down: int = 7) -> int:

@@ -1,6 +1,5 @@
 """Ours: see bench_monitor.py."""
 
-import json
 import sys
 import time
 from datetime import date, timedelta
@@ -8,18 +7,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import polars as pl
 from harness import serve
 
+from reclens.job.monitor import backfill as run_backfill
 from reclens.monitor.day import run_day
-from reclens.monitor.detect import detect
-from reclens.monitor.indicators.registry import describe, names
 from reclens.monitor.project import Project
-from reclens.monitor.rules import Rule
+from reclens.workspace import Workspace
 
 folder, day, days = Path(sys.argv[1]), date.fromisoformat(sys.argv[2]), int(sys.argv[3])
 project = Project(folder)
-RULES = {name: Rule(scale=describe(name).scale, direction=describe(name).direction) for name in names()}
 
 
 def one():
@@ -34,20 +30,19 @@ def one():
 
 
 def backfill():
-    """All days, one after the other: each is run and judged with all days before it."""
-    first = day - timedelta(days=1)
-    parts: list[pl.DataFrame] = []
-    steps: dict[str, float] = {}
-    for at in range(days):
-        today = first + timedelta(days=at)
-        run = run_day(project, today)
-        parts.append(run.series)
-        started = time.perf_counter()
-        detect(pl.concat(parts), RULES, start=today, end=today)
-        for name, seconds in {**run.seconds, "detect": time.perf_counter() - started}.items():
-            steps[name] = steps.get(name, 0.0) + seconds
-        print(json.dumps({"day": str(today), "steps": steps}), file=sys.stderr, flush=True)
-    return {"days": days, "rows": sum(project.card(each)["rows"] for each in project.days()), "seconds": steps}
+    """What ``reclens monitor backfill`` does, from the log to weekly reports."""
+    first, started = day - timedelta(days=1), time.perf_counter()
+    steps = {"days": 0.0}
+
+    def progress(about, at, of):
+        steps["days"] = time.perf_counter() - started
+        print(about, at, of, file=sys.stderr, flush=True)
+
+    last = first + timedelta(days=days - 1)
+    found = run_backfill(project, first, last, workspace=Workspace(folder / "workspace"), progress=progress)
+    steps["detections, incidents and reports"] = time.perf_counter() - started - steps["days"]
+    rows = sum(project.card(each)["rows"] for each in project.days())
+    return {"days": len(found.days), "rows": rows, "reports": len(found.reports), "seconds": steps}
 
 
 serve({"one": one, "backfill": backfill})

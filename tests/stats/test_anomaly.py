@@ -141,6 +141,19 @@ def test_a_series_that_is_mostly_zero_is_never_infinitely_far():
     assert np.isfinite(scores.z[60:][:, seen]).mean() > 0.999
 
 
+def test_a_peak_that_comes_back_is_learned_from_the_third_on():
+    """A series that stands still has no scale: without that each of its peaks would be infinitely far for ever."""
+    values = np.zeros((150, 2))
+    values[[60, 75, 90, 105, 120, 135], 0] = [1.0, 0.9, 1.0, 1.0, 0.9, 1.0]
+    values[[60, 90], 1] = 1.0
+    scores = score_days(values, period=1, memory=56, warm_up=21, unlearned=4.0)
+    assert np.isinf(scores.z[[60, 75, 90], 0]).all()  # judged by what was before
+    assert scores.learned[:, 0].tolist() == [at not in (60, 75) for at in range(150)]
+    # Learned from two distances of 1 in 54 days, its own and that of the day behind it: their root mean square.
+    assert scores.scale[105, 0] == pytest.approx(np.sqrt(2 / 54)) and not scores.record[[105, 120, 135], 0].any()
+    assert np.isinf(scores.z[90, 1]) and not scores.learned[90, 1]  # twice is not often
+
+
 def draw(kind, seed, days=DAYS):
     rng = np.random.default_rng(seed)
     season = np.tile(rng.normal(size=(7, SERIES)) * 2, (days // 7 + 1, 1))[:days]

@@ -187,7 +187,8 @@ def _measured(
         clock.end("gate")
         if rows:
             keep = state_of(checks) == "passed"
-            tables = make_marts(connection, project, log, keep=keep, elsewhere=elsewhere)
+            distinct = any(check.code == "unique" and check.failed_rows == 0 for check in checks)
+            tables = make_marts(connection, project, log, keep=keep, distinct=distinct, elsewhere=elsewhere)
         clock.end("marts")
     except DataError as error:
         checks, tables = _judged(unreadable(project.settings.gate, str(error)), day, engine), {}

@@ -68,6 +68,7 @@ def make_marts(
     log: LogDay,
     *,
     keep: bool = True,
+    distinct: bool = False,
     elsewhere: bool = False,
 ) -> dict[str, pl.DataFrame]:
     """Make the tables of a day from the table ``impressions``, and update known users, items and versions.
@@ -77,6 +78,7 @@ def make_marts(
         project: The monitor.
         log: The opened log.
         keep: Whether bins and ids of this day are kept for later days; False if its gate failed.
+        distinct: Whether no row repeats an item of the same list, so that there are no duplicates to look for.
         elsewhere: Whether another engine runs the queries of ``monitor/sql``; then the day is landed for it.
 
     Returns:
@@ -105,7 +107,9 @@ def make_marts(
         tables |= outline(connection)
     else:
         values = variables(settings.log)
-        tables = with_marts(tables, {name: of_day(connection, name, values) for name in MARTS})
+        tables = with_marts(
+            tables, {name: of_day(connection, name, values, empty=distinct and name == "duplicates") for name in MARTS}
+        )
     if keep:
         _remember(project, day, tables)
     tables |= pipeline_tables(connection, project, log)

@@ -73,9 +73,12 @@ def variables(settings: LogSettings) -> dict[str, float]:
     return {"late_after": settings.late_after, "cutoff": settings.cutoff, "hit_at": settings.hit_at}
 
 
-def of_day(connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any]) -> pl.DataFrame:
-    """The rows of a query of one day, without the column of the day."""
-    return frame(connection, sql(name), **{each: values[each] for each in asked(name)}).drop("day")
+def of_day(
+    connection: duckdb.DuckDBPyConnection, name: str, values: Mapping[str, Any], *, empty: bool = False
+) -> pl.DataFrame:
+    """The rows of a query of one day, without the column of the day; its columns alone if it is known to be empty."""
+    query = f"{sql(name)}\nLIMIT 0" if empty else sql(name)
+    return frame(connection, query, **{each: values[each] for each in asked(name)}).drop("day")
 
 
 def with_marts(tables: Mapping[str, pl.DataFrame], marts: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

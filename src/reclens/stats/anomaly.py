@@ -33,6 +33,10 @@ _NEAR: Final = 2
 """Seasons that are at most so far apart tell the slope of a forecast."""
 _BACK: Final = 2.5
 """A day this near to its level is back at it."""
+_ALIKE: Final = 0.5
+_USUAL: Final = 2
+"""A day that is far out is learned from if as many before it were, by themselves and at least half as far: a series
+that stands still but for a peak now and then does so, and has no other scale."""
 _MOST: Final = 3.0
 """A single day counts for at most this in a drift: a spike is found by its own distance."""
 
@@ -87,7 +91,7 @@ def score_days(
         memory: Number of past seasons in a forecast.
         warm_up: Seasons, with at least half of their days, that a forecast needs. The spread needs as many forecasts.
         unlearned: A day further than this from its forecast is not used by later ones either, so that an incident of
-            several days does not become what is expected.
+            several days does not become what is expected; unless it has happened twice before, within ``memory``.
         patience: Days in a row after which it is: the level has changed.
 
     Raises:
@@ -103,7 +107,7 @@ def score_days(
     """
     values, errors, past = _checked(values, errors, excluded, period, memory, warm_up)
     expected, scale, z = (np.full_like(values, np.nan) for _ in range(3))
-    distance, noise = np.full_like(values, np.nan), errors**2
+    distance, begun, noise = np.full_like(values, np.nan), np.full_like(values, np.nan), errors**2
     record, moved = np.zeros(values.shape, bool), np.zeros(values.shape, bool)
     least, window = warm_up * period, memory * period
     in_row = np.zeros(values.shape[1], int)
@@ -114,8 +118,11 @@ def score_days(
         z[day] = _distance(values[day], expected[day], scale[day])
         record[day] = np.abs(values[day] - expected[day]) > _largest(distance[recent])
         # What a series did before, such as one that is mostly zero, is no incident.
-        far = (np.abs(z[day]) > unlearned) & record[day]
+        size = np.abs(values[day] - expected[day])
+        again = (begun[recent] >= _ALIKE * size).sum(axis=0) >= _USUAL
+        far = (np.abs(z[day]) > unlearned) & record[day] & ~again
         in_row = np.where(far, in_row + 1, np.where(np.isfinite(values[day]), 0, in_row))
+        begun[day] = np.where(far & (in_row == 1), size, np.nan)
         past[day, far & (in_row <= patience)] = np.nan
         moved[day] = in_row == patience + 1
         distance[day] = np.abs(past[day] - expected[day])
