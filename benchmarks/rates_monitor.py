@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
@@ -24,10 +24,15 @@ from reclens.monitor.rules import Rule
 
 BEGIN: Final = date(2026, 1, 5)
 BUDGET: Final = 0.5
+ABOUT: Final = (
+    "False alerts of a metric and year, beside the budget of half of one. A run is a monitor of twelve metrics of one "
+    "kind with four slices each, or of one such metric, and judges four weeks behind its history; alerts of a metric "
+    "within a week are one. Before day 42 everything is warming up."
+)
 METRICS, SLICES, JUDGED = 12, 4, 28
 HISTORIES: Final = (28, 42, 56, 240)
 """Days before the first judged one: within warm-up, at its end, and behind it."""
-Drawn = tuple[np.ndarray, np.ndarray | None, str]
+Drawn = tuple[np.ndarray, np.ndarray | None, Literal["identity", "logit"]]
 """Values of shape (days, series), the rows behind them if they are counts, and the scale they are judged on."""
 
 
@@ -150,4 +155,4 @@ def grid() -> list[Cell]:
 
 
 if __name__ == "__main__":
-    main("monitor", grid(), about=__doc__.split("\n\n", 1)[1].split("\n\n", 1)[1].replace("\n", " ").strip())
+    main("monitor", grid(), about=ABOUT)

@@ -34,14 +34,14 @@ def backfill():
     first, started = day - timedelta(days=1), time.perf_counter()
     steps = {"days": 0.0}
 
-    def progress(about, at, of):
+    def progress(about: str, at: int, of: int) -> None:
         steps["days"] = time.perf_counter() - started
         print(about, at, of, file=sys.stderr, flush=True)
 
     last = first + timedelta(days=days - 1)
     found = run_backfill(project, first, last, workspace=Workspace(folder / "workspace"), progress=progress)
     steps["detections, incidents and reports"] = time.perf_counter() - started - steps["days"]
-    rows = sum(project.card(each)["rows"] for each in project.days())
+    rows = sum((project.card(each) or {}).get("rows", 0) for each in project.days())
     return {"days": len(found.days), "rows": rows, "reports": len(found.reports), "seconds": steps}
 
 

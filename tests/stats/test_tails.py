@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -101,7 +103,7 @@ def test_an_incident_among_few_days_does_not_move_the_limit():
     assert score_tail(few, rate=1e-3, days=21, sampled=0.0) < 1.25 * clean
 
 
-def test_scores_of_normal_days_exceed_their_limit_as_often_as_stated(rate_error):
+def test_scores_of_normal_days_exceed_their_limit_as_often_as_stated(rate_error: Callable[[float, int], float]) -> None:
     """Of 2,000 series after eight weeks: the limit of one day in 200, with what a scale of five weeks adds."""
     values = np.random.default_rng(10).normal(size=(66, 2000))
     scores = score_days(values)

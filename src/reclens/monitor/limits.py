@@ -184,14 +184,16 @@ def limits_of(parts: Sequence[Scored], at: int, budgets: np.ndarray, cool_down: 
     found = np.zeros((len(parts), 3))
     for known in (True, False):
         group = np.flatnonzero(sampled == known)
-        mine = [parts[each] for each in group]
+        mine = [part for part, own in zip(parts, sampled, strict=True) if own == known]
         if not mine:
             continue
         # Of sampling error the tail is known, and others tell nothing of it.
         alone = known or len(mine) == 1
         like = None if alone else np.concatenate([part.old_sizes(at) for part in mine])
         like_sums = np.concatenate([part.old_sums(at) for part in mine])
-        limits = [part.limits(at, budgets[each], like, like_sums) for part, each in zip(mine, group, strict=True)]
+        limits = [
+            one.limits(at, each, like, like_sums) for one, each in zip(mine, budgets[group].tolist(), strict=True)
+        ]
         found[group] = limits
         z = [np.where(np.isnan(part.z), np.nan, np.where(part.record, part.z, 0.0)) for part in mine]
         budget, old = float(budgets[group].mean()) / 2, max(at - _RECENT, 0)
