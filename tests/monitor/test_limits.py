@@ -58,14 +58,15 @@ def test_an_incident_under_way_does_not_raise_its_own_limit() -> None:
 
 def test_one_incident_of_the_past_raises_no_limit_and_many_alerts_do() -> None:
     rng = np.random.default_rng(5)
-    x = rng.binomial(5000, 0.05, (150, 4))
-    last = BEGIN + timedelta(days=149)
+    x = rng.binomial(5000, 0.05, (120, 4))
+    last, options = BEGIN + timedelta(days=119), DetectOptions(budget=0.5)
     limits = {}
-    for peaks in ((), (100,), (70, 80, 90, 100, 110, 120, 130)):
+    for peaks in ((), (90,), (45, 54, 63, 72, 81, 90, 99)):
         y = x.copy()
         y[list(peaks), 1] = 130  # a fall by 7 standard deviations
-        limits[len(peaks)] = detect(counts(y, 5000), LOGIT, start=last)["limit"][0]
-    assert limits[1] == pytest.approx(limits[0], rel=0.05)
+        limits[len(peaks)] = detect(counts(y, 5000), LOGIT, start=last, options=options)["limit"][0]
+    # The one day belongs to the tail; it is no reason to raise all limits to what it was.
+    assert limits[1] < 1.2 * limits[0]
     assert limits[7] > 1.3 * limits[0]
 
 
