@@ -104,7 +104,7 @@ def test_tables_that_cannot_be_embedded_are_refused(films) -> None:
         embed_texts(films, columns=["plots"])
     with pytest.raises(DataError, match="none of 1 rows has a text in plot"):
         embed_texts(pl.DataFrame({"item_id": [1], "plot": [" "]}), columns=["plot"])
-    with pytest.raises(DataError, match="the id 'f0' stands there more than once"):
+    with pytest.raises(DataError, match="column 'item_id', row 91: the id 'f0' stands there more than once"):
         embed_texts(pl.concat([films, films.head(1)]), columns=["plot"])
     with pytest.raises(DataError, match="has a word that another one has"):
         TfidfSvd().fit(["!", "?"])
@@ -332,3 +332,17 @@ def test_files_that_cannot_be_read_are_refused(tmp_path) -> None:
         read_vectors(3)
     with pytest.raises(DataError, match="there are 1 ids and 3 vectors"):
         read_vectors(VALUES, ids=["a"])
+
+
+def test_ids_that_repeat_are_named_by_the_column_and_file_that_hold_them(tmp_path) -> None:
+    table = pl.DataFrame({"film": [7, 8, 7], "vector": [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]})
+    table.write_parquet(tmp_path / "films.parquet")
+    with pytest.raises(DataError, match=r"films.parquet, column 'film', row 3: the id 7 stands there more than once"):
+        read_vectors(tmp_path / "films.parquet", id_column="film")
+    np.save(tmp_path / "films.npy", np.eye(3))
+    table.select("film").write_parquet(tmp_path / "ids.parquet")
+    with pytest.raises(DataError, match=r"ids.parquet, column 'film', row 3: the id 7"):
+        read_vectors(tmp_path / "films.npy", ids=tmp_path / "ids.parquet", id_column="film")
+    with pytest.raises(DataError, match=r"^row 3: the id 'a' stands there more than once") as caught:
+        read_vectors(np.eye(3), ids=["a", "b", "a"])
+    assert caught.value.column is None and caught.value.row == 3

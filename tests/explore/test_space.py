@@ -71,7 +71,7 @@ def test_a_changed_file_is_noticed(space, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("ids", "vectors", "said"),
     [
-        (["a", "a"], [[1, 0, 0], [0, 1, 0]], r"the id 'a' stands there more than once"),
+        (["a", "a"], [[1, 0, 0], [0, 1, 0]], r"column 'id', row 2: the id 'a' stands there more than once"),
         (["a", "b"], [[1, 0, 0], [0, np.nan, 0]], r"row 2: the vector of 'b' holds what is no finite number"),
         (["a", "b", "c"], [[0, 0, 0], [0, 0, 0], [1, 0, 0]], r"row 1: the vector of 'a' is 0, .* as does 1 more"),
         (["a", None], [[1, 0, 0], [0, 1, 0]], "1 ids are null"),

@@ -17,12 +17,24 @@ from reclens.explore.neighbours import neighbour_graph
 from reclens.explore.project import PointMap, pca_map, umap_map
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
+from reclens.job.explore_map import arranged_like
 from reclens.models import PureSVD
 from reclens.report.explore.map_page import NEITHER, pack_exploration
 from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
 
-__all__ = ["KEPT", "LEARNED", "MapMethod", "explored", "kept_of", "packed", "placed", "space_of", "user_columns"]
+__all__ = [
+    "KEPT",
+    "LEARNED",
+    "MapMethod",
+    "explored",
+    "kept_of",
+    "packed",
+    "placed",
+    "second_map",
+    "space_of",
+    "user_columns",
+]
 
 LEARNED = "Learned from the split (PureSVD)"
 """The space of a workspace that holds none: vectors of the items of a split."""
@@ -84,11 +96,26 @@ def kept_of(workspace: Workspace, space: EmbeddingSpace, system: str | None) -> 
     return None
 
 
+def second_map(workspace: Workspace, name: str, first: PointMap, space: EmbeddingSpace) -> tuple[PointMap, int]:
+    """Return the map of a second space turned onto the first, and the number of items that it lacks.
+
+    Raises:
+        DataError: If fewer than three items are in both.
+    """
+    theirs = placed(space_of(workspace, name, ""), "PCA" if first.method == "pca" else "UMAP")
+    return arranged_like(first, space, theirs)
+
+
 def packed(
-    found: Exploration, space: EmbeddingSpace, beside: dict[str, Exploration], user: dict[str, pl.Series], key: tuple
+    found: Exploration,
+    space: EmbeddingSpace,
+    beside: dict[str, Exploration],
+    user: dict[str, pl.Series],
+    second: PointMap | None,
+    key: tuple,
 ) -> bytes:
     """Return the map in the format of the component; ``key`` identifies its sources."""
-    return _packed(found, space, beside, user, key)
+    return _packed(found, space, beside, user, second, key)
 
 
 def user_columns(
@@ -159,7 +186,8 @@ def _packed(
     _space: EmbeddingSpace,
     _beside: dict[str, Exploration],
     _user: dict[str, pl.Series],
+    _second: PointMap | None,
     key: tuple,
 ) -> bytes:
     del key
-    return pack_exploration(_found, _space, beside=_beside, user_columns=_user, file="map")
+    return pack_exploration(_found, _space, beside=_beside, other=_second, user_columns=_user, file="map")

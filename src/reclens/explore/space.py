@@ -16,7 +16,7 @@ import polars as pl
 from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
 from reclens.errors import Advice, DataError, IncomparableError, Setting
-from reclens.explore.vectors import as_vectors, check_vectors, unit_vectors, unusable_rows
+from reclens.explore.vectors import as_vectors, check_ids, check_vectors, unit_vectors, unusable_rows
 from reclens.files import made_folder, write_text
 from reclens.schema import Vocabulary
 from reclens.tabular import Tabular
@@ -110,15 +110,7 @@ class EmbeddingSpace(Tabular):
     def __post_init__(self) -> None:
         vectors = as_vectors(self.vectors)
         ids = self.ids.alias(_ID)
-        if len(Vocabulary(ids)) < len(ids):
-            again = ids.filter(ids.is_duplicated())
-            others = again.n_unique() - 1
-            also = f", as {'does' if others == 1 else 'do'} {others:,} more" if others else ""
-            raise DataError(
-                f"the id {again[0]!r} stands there more than once{also}",
-                column=_ID,
-                fix="Keep one vector of each id.",
-            )
+        check_ids(ids, column=_ID)
         check_vectors(vectors, ids)
         if vectors.shape[1] != self.card.dimension:
             raise DataError(f"the vectors have {vectors.shape[1]} dimensions, and the card says {self.card.dimension}")

@@ -16,6 +16,7 @@ from reclens.engine import Progress, chunk_ranges, quiet
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace, Entity
 from reclens.explore.tfidf import TfidfSvd
+from reclens.explore.vectors import check_ids
 from reclens.files import made_folder, write_bytes
 from reclens.protocols import EncoderCard, TextEncoder
 from reclens.schema import read_arrays
@@ -75,6 +76,7 @@ def embed_texts(
     for column in (id_column, *columns):
         if column not in frame.columns:
             raise UnknownNameError("column", column, frame.columns)
+    check_ids(frame[id_column], column=id_column)
     texts = joined_texts(frame, columns)
     blank = np.array([not text for text in texts], bool)
     if blank.all():

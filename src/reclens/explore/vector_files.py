@@ -22,7 +22,7 @@ from reclens.errors import (
     first_line,
 )
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace, Entity
-from reclens.explore.vectors import as_vectors, unit_vectors
+from reclens.explore.vectors import as_vectors, check_ids, unit_vectors
 
 __all__ = ["read_safetensors", "read_vectors"]
 
@@ -74,8 +74,11 @@ def read_vectors(
     """
     where = source if isinstance(source, str | Path) else None
     found = _read(source, tensor) if where is not None else source
+    column, of = id_column, where
     if isinstance(found, np.ndarray):
         vectors, known, table = found, *_ids_of(ids, len(found), id_column)
+        of = ids if isinstance(ids, str | Path) else None
+        column = id_column if of is not None or is_frame(ids) else None
     elif is_frame(found):
         frame = from_frame(found)
         if id_column not in frame.columns:
@@ -95,6 +98,7 @@ def read_vectors(
             source=None if where is None else str(where),
             fix="Give one id a vector.",
         )
+    check_ids(known, column=column, source=None if of is None else str(of))
     if normalize:
         vectors = unit_vectors(vectors)
     label = model or ("array" if where is None else Path(where).stem)

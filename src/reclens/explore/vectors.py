@@ -10,8 +10,9 @@ import polars as pl
 
 from reclens.engine import chunk_ranges
 from reclens.errors import ArgumentTypeError, DataError
+from reclens.schema import Vocabulary
 
-__all__ = ["as_vectors", "check_vectors", "unit_vectors", "unusable_rows"]
+__all__ = ["as_vectors", "check_ids", "check_vectors", "unit_vectors", "unusable_rows"]
 
 _ROWS: Final = 65_536
 """Rows that are looked at together: what one step makes stays small beside the vectors, which may be a file."""
@@ -66,6 +67,31 @@ def unusable_rows(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         zero.append(np.flatnonzero(finite & ~(_lengths(part) > 0)) + rows.start)
     none = np.zeros(0, np.int64)
     return (np.concatenate(broken) if broken else none), (np.concatenate(zero) if zero else none)
+
+
+def check_ids(ids: pl.Series, *, column: str | None, source: str | None = None) -> None:
+    """Refuse ids that repeat.
+
+    Args:
+        ids: The ids.
+        column: The column that holds them.
+        source: The file or table that they come from.
+
+    Raises:
+        DataError: With the first id that repeats and its second row, and how many others do.
+    """
+    if len(Vocabulary(ids)) == len(ids):
+        return
+    again = ids.filter(ids.is_duplicated())
+    others = again.n_unique() - 1
+    also = f", as {'does' if others == 1 else 'do'} {others:,} more" if others else ""
+    raise DataError(
+        f"the id {again[0]!r} stands there more than once{also}",
+        source=source,
+        column=column,
+        row=int((ids == again[0]).arg_true()[1]) + 1,
+        fix="Keep one vector of each id.",
+    )
 
 
 def check_vectors(vectors: np.ndarray, ids: Sequence[Any] | pl.Series, *, source: str | None = None) -> None:

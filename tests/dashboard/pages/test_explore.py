@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -105,3 +106,34 @@ def test_what_a_command_found_stands_on_the_page_too(
     # Of other lists nothing is kept: the page explores them itself.
     other = open_page("explore", space=space, lists="small-popular")
     assert spaces.KEPT not in next(each for each in other.selectbox if each.key == "map").options
+
+
+def test_two_spaces_stand_side_by_side(
+    request: pytest.FixtureRequest, open_page: Any, workspace: Workspace, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A space whose vectors are turned, in another order, has the map of the first one."""
+    items = workspace.load("space", space)
+    draw = np.random.default_rng(0)
+    turn = np.linalg.qr(draw.normal(size=(items.dimension, items.dimension)))[0].astype(np.float32)
+    turned = replace(items, vectors=items.vectors @ turn).take(draw.permutation(len(items)))
+    few = {"turned": turned, "two-items": items.take(np.arange(2)), "half": items.take(np.arange(0, len(items), 2))}
+    for name, each in few.items():
+        workspace.save(each, name, overwrite=True)
+        request.addfinalizer(lambda name=name: workspace.remove("space", name))
+    drawn: list[Any] = []
+    monkeypatch.setattr(spaces, "_packed", lambda *given: drawn.append(given) or spaces.pack_exploration(*given[:2]))
+
+    def shown(**query: str) -> tuple[Any, str]:
+        app = open_page("explore", space=space, lists="small-ease", map="PCA", **query)
+        return drawn[-1], words(app)
+
+    (found, _, _, _, second, _), _ = shown(second="turned")
+    assert second.ids.to_list() == items.ids.to_list()
+    middle = found.map.points.mean(axis=0)
+    assert np.allclose(second.points, found.map.points - middle, atol=1e-3)
+    (*_, none, _), said = shown(second="two-items")
+    assert none is None and "2 items are in both spaces, expected 3 or more" in said
+    (*_, second, _), said = shown(second="half")
+    assert len(second) == len(items) and f"{len(items) // 2} items are not in half" in said
+    (*_, none, _), _ = shown()
+    assert none is None

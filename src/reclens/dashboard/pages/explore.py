@@ -15,6 +15,7 @@ from reclens.dashboard.point_map import show_map
 from reclens.dashboard.scene import kept_runs
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, filters, frame, plain, table
 from reclens.errors import DataError, MissingExtraError
+from reclens.explore.project import PointMap
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.report._toolkit.format import whole
@@ -27,7 +28,7 @@ from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
-_NONE = "Without lists"
+_NONE, _ONE = "Without lists", "One space"
 _VIEWS = ("Map", "Findings", "Regions", "Why never shown", "Numbers")
 
 
@@ -65,7 +66,7 @@ def show(workspace: Workspace) -> None:
 
 
 def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[str, Any]:
-    """Return the chosen space, split, lists, other lists and method."""
+    """Return the chosen space, split, lists, other lists, second space and method."""
     runs = store.names(workspace, "run")
     asked = kept_runs(runs) if runs else []
     with filters("space, split, lists, map"):
@@ -77,6 +78,8 @@ def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[st
         system = (choose("Lists", [*near, _NONE], key="lists") or near[0]) if near else _NONE
         others = [name for name in near if name != system]
         other = choose("Beside", [_NONE, *others], key="beside") if others and system != _NONE else None
+        twins = [name for name in kept if name != space]
+        second = choose("Second space", [_ONE, *twins], key="second") if twins else None
         chosen = None if system == _NONE else system
         held = spaces.kept_of(workspace, spaces.space_of(workspace, space, split), chosen)
         methods = [*([spaces.KEPT] if held is not None else []), "PCA", "UMAP"]
@@ -86,6 +89,7 @@ def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[st
         "split": split,
         "system": None if system == _NONE else system,
         "other": None if other in (None, _NONE) else other,
+        "second": None if second in (None, _ONE) else second,
         "method": method,
         "held": held if method == spaces.KEPT else None,
     }
@@ -120,12 +124,27 @@ def _map(
                 user = spaces.user_columns(workspace, space, chosen["split"], chosen["system"], asked)
             except DataError as error:
                 st.warning(plain(said_on_page(error)), icon=":material/person_off:")
-    key = (space.revision, *map(str, chosen.values()), *user)
-    rows = show_map(spaces.packed(found, space, beside, user, key), key="map-of-points")
+    second = _second(workspace, chosen["second"], found, space)
+    key = (space.revision, *map(str, chosen.values()), *user, "" if second is None else second.revision)
+    rows = show_map(spaces.packed(found, space, beside, user, second, key), key="map-of-points")
     if rows:
         about = space.attributes[rows] if space.attributes.width else pl.DataFrame()
         with st.expander(f"The {whole(len(rows))} selected as a table"):
             frame(pl.DataFrame({space.entity: space.ids.gather(rows).cast(pl.String)}).hstack(about), key="selected")
+
+
+def _second(workspace: Workspace, name: str | None, found: Exploration, space: EmbeddingSpace) -> PointMap | None:
+    """The map of the second space, turned onto the first one; None where there is none or it has other items."""
+    if name is None or found.map is None:
+        return None
+    try:
+        turned, lacking = spaces.second_map(workspace, name, found.map, space)
+    except DataError as error:
+        st.warning(str(error), icon=":material/compare:")
+        return None
+    if lacking:
+        st.caption(plain(f"{lacking:,} items are not in {name}: they stand beside their neighbours."))
+    return turned
 
 
 def _part(view: str, found: Exploration) -> None:
