@@ -124,6 +124,21 @@ def test_maps_pictures_and_tables_of_a_kept_exploration(home: Path, run) -> None
     assert json.loads(alone.stdout)["rows"] == [{"what": "map", "file": "workspace/reports/svd-map.html"}]
 
 
+def test_more_points_than_a_page_can_hold_are_a_picture(
+    home: Path, run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = Workspace(home / "workspace")
+    for most, kinds in ((len(place.load("space", "explore-demo")), {"map"}), (100, {"picture"})):
+        monkeypatch.setattr("reclens.job.explore_map.LARGEST_MAP", most)
+        made = run("explore", "map", "explore-demo", "--page", str(tmp_path / "m.html"), "--format", "json", cwd=home)
+        rows = {row["what"]: home / row["file"] for row in json.loads(made.stdout)["rows"]}
+        assert rows.keys() == kinds and all(each.exists() for each in rows.values())
+    assert "300 points are more than a page can hold: a picture is written" in made.stderr
+    assert rows["picture"] == home / "workspace/reports/explore-demo-map.png"
+    with Image.open(rows["picture"]) as picture:
+        assert picture.getextrema()[3] == (0, 255), "there are points, and places without any"
+
+
 def test_a_map_of_another_space_is_refused(home: Path, run) -> None:
     place = Workspace(home / "workspace")
     place.save(place.load("space", "explore-demo").take(range(200)), "fewer", overwrite=True)

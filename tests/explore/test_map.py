@@ -150,6 +150,8 @@ def test_terms_by_the_formula() -> None:
     alone = top_terms(np.array([0, 0]), pl.Series([["a"], ["b", "a"]]))
     assert [term for term, _ in alone[0]] == ["a", "b"]  # one group is set apart from nothing
     assert top_terms(np.array([0]), pl.Series([[]], dtype=pl.List(pl.String))) == [[]]
+    bulk = top_terms(np.array([0] * 8 + [1]), pl.Series([*[["love", "war"]] * 7, ["war"], ["moon"]]))
+    assert [[term for term, _ in each] for each in bulk] == [["war", "love"], ["moon"]], "most items are one group"
 
 
 @given(st.lists(st.lists(st.sampled_from("abcde"), max_size=4, unique=True), min_size=1, max_size=8))

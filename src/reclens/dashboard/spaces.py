@@ -111,7 +111,7 @@ def packed(
     space: EmbeddingSpace,
     beside: dict[str, Exploration],
     user: dict[str, pl.Series],
-    second: PointMap | None,
+    second: dict[str, PointMap],
     key: tuple,
 ) -> bytes:
     """Return the map in the format of the component; ``key`` identifies its sources."""
@@ -186,7 +186,7 @@ def _packed(
     _space: EmbeddingSpace,
     _beside: dict[str, Exploration],
     _user: dict[str, pl.Series],
-    _second: PointMap | None,
+    _second: dict[str, PointMap],
     key: tuple,
 ) -> bytes:
     del key

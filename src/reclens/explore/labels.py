@@ -39,7 +39,7 @@ def top_terms(groups: np.ndarray, terms: pl.Series, *, most: int = _MOST) -> lis
 
     tf(t, c) is the share of the group's terms that t is, tf(t) how often it occurs at all, and A the average number of
     terms of a group. Terms that occur hardly more often in the group than in all of them, by less than a quarter, are
-    not distinctive and are left out. Equal weights are sorted alphabetically.
+    not distinctive and are left out, unless the group has no others. Equal weights are sorted alphabetically.
 
     Args:
         groups: Group of each item, shape (n,), from 0; -1 for none.
@@ -71,7 +71,9 @@ def top_terms(groups: np.ndarray, terms: pl.Series, *, most: int = _MOST) -> lis
         * (1 + average / pl.col("len").sum().over("term")).log(),
     )
     if counts["group"].n_unique() > 1:
-        weighed = weighed.filter(pl.col("share") >= _MORE * pl.col("usual"))
+        apart = pl.col("share") >= _MORE * pl.col("usual")
+        # Most of all items in one group make its terms the usual ones: they name it, since nothing sets it apart.
+        weighed = weighed.filter(apart | ~apart.any().over("group"))
     weighed = weighed.sort(["group", "weight", "term"], descending=[False, True, False])
     for group, term, weight in (
         weighed.group_by("group", maintain_order=True).head(most).select("group", "term", "weight").iter_rows()

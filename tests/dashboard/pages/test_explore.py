@@ -128,12 +128,12 @@ def test_two_spaces_stand_side_by_side(
         return drawn[-1], words(app)
 
     (found, _, _, _, second, _), _ = shown(second="turned")
-    assert second.ids.to_list() == items.ids.to_list()
+    assert second["turned"].ids.to_list() == items.ids.to_list()
     middle = found.map.points.mean(axis=0)
-    assert np.allclose(second.points, found.map.points - middle, atol=1e-3)
+    assert np.allclose(second["turned"].points, found.map.points - middle, atol=1e-3)
     (*_, none, _), said = shown(second="two-items")
-    assert none is None and "2 items are in both spaces, expected 3 or more" in said
+    assert none == {} and "2 items are in both spaces, expected 3 or more" in said
     (*_, second, _), said = shown(second="half")
-    assert len(second) == len(items) and f"{len(items) // 2} items are not in half" in said
+    assert len(second["half"]) == len(items) and f"{len(items) // 2} items are not in half" in said
     (*_, none, _), _ = shown()
-    assert none is None
+    assert none == {}

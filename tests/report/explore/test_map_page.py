@@ -115,6 +115,13 @@ def test_principal_components_are_no_regions(world):
     assert with_map.regions.method == "space" and with_map.map is not None and with_map.quality is not None
 
 
+def test_two_spaces_are_named_by_space_and_method(world, found) -> None:
+    other = pca_map(world.items)
+    header, *_ = unpacked(pack_exploration(found, world.items, other={"by plots": other}))
+    method = "PCA" if found.map is None else found.map.method.upper()
+    assert [each["name"] for each in header["views"]] == [f"{world.items.name} by {method}", "by plots by PCA"]
+
+
 def test_the_page_says_how_far_it_can_be_trusted_and_that_data_are_made_up(world, found):
     page = build_exploration_map(replace(found, map=None), world.items, synthetic=True).html
     assert "Synthetic data." in page and "No map was given." in page

@@ -13,6 +13,7 @@ from reclens.cli.shared import SeedOption, WorkspaceOption, writable
 from reclens.report._toolkit.format import whole
 
 if TYPE_CHECKING:
+    from reclens.explore.project import PointMap
     from reclens.explore.result import Exploration
     from reclens.explore.space import EmbeddingSpace
     from reclens.workspace import Workspace
@@ -79,11 +80,11 @@ def draw_map(
         found = mapped(loaded, _kept(place, exploration, loaded), map_by, workspace=place, seed=seed, progress=progress)
         assert found.map is not None
         views = {name: _kept(place, name, loaded) for name in beside or ()}
-        second = None
+        second: dict[str, PointMap] = {}
         if other is not None:
             method = "pca" if found.map.method == "pca" else "umap"
             theirs = map_of(place.load("space", other), method, workspace=place, seed=seed, progress=progress)
-            second, lacking = arranged_like(found.map, loaded, theirs)
+            second[other], lacking = arranged_like(found.map, loaded, theirs)
             if lacking:
                 output.say(f"{whole(lacking)} items are not in '{other}': they stand beside their neighbours")
     synthetic = says_synthetic(dict(found.card))

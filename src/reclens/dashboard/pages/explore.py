@@ -125,7 +125,7 @@ def _map(
             except DataError as error:
                 st.warning(plain(said_on_page(error)), icon=":material/person_off:")
     second = _second(workspace, chosen["second"], found, space)
-    key = (space.revision, *map(str, chosen.values()), *user, "" if second is None else second.revision)
+    key = (space.revision, *map(str, chosen.values()), *user, *(each.revision for each in second.values()))
     rows = show_map(spaces.packed(found, space, beside, user, second, key), key="map-of-points")
     if rows:
         about = space.attributes[rows] if space.attributes.width else pl.DataFrame()
@@ -133,18 +133,18 @@ def _map(
             frame(pl.DataFrame({space.entity: space.ids.gather(rows).cast(pl.String)}).hstack(about), key="selected")
 
 
-def _second(workspace: Workspace, name: str | None, found: Exploration, space: EmbeddingSpace) -> PointMap | None:
-    """The map of the second space, turned onto the first one; None where there is none or it has other items."""
+def _second(workspace: Workspace, name: str | None, found: Exploration, space: EmbeddingSpace) -> dict[str, PointMap]:
+    """The map of the second space, turned onto the first one; none where it has other items."""
     if name is None or found.map is None:
-        return None
+        return {}
     try:
         turned, lacking = spaces.second_map(workspace, name, found.map, space)
     except DataError as error:
         st.warning(str(error), icon=":material/compare:")
-        return None
+        return {}
     if lacking:
         st.caption(plain(f"{lacking:,} items are not in {name}: they stand beside their neighbours."))
-    return turned
+    return {name: turned}
 
 
 def _part(view: str, found: Exploration) -> None:

@@ -47,7 +47,7 @@ def pack_exploration(
     space: EmbeddingSpace,
     *,
     beside: Mapping[str, Exploration] | None = None,
-    other: PointMap | None = None,
+    other: Mapping[str, PointMap] | None = None,
     user_columns: Mapping[str, pl.Series] | None = None,
     text: str | None = None,
     file: str = "map",
@@ -58,7 +58,7 @@ def pack_exploration(
         found: The exploration.
         space: What it explored.
         beside: Other systems on the same space, by name: each becomes a second view, coloured by what it shows.
-        other: Another arrangement of the same items, such as the map of another model, side by side.
+        other: Other arrangements of the same items, by name, such as the maps of other spaces, side by side.
         user_columns: Columns about one user, such as what is in their history and in their list.
         text: Column of texts; None takes one that was embedded.
         file: Name of the file of a download, without its end.
@@ -79,15 +79,17 @@ def pack_exploration(
         *attribute_columns(space, text),
     ]
     labels = map_labels(found, points)
-    name = (found.map.method.upper() if found.map is not None else "PCA") if other is not None or beside else ""
+    name = f"{space.name} by {found.map.method.upper() if found.map is not None else 'PCA'}" if other else ""
     views = [MapView(places=points, name=found.name if beside else name, labels=labels)]
     views += [
         MapView(places=points, name=each, labels=labels, colour=f"shown by {each}")
         for each, theirs in beside.items()
         if theirs.coverage is not None
     ]
-    if other is not None:
-        views.append(MapView(places=other.points, name=other.method.upper(), labels=map_labels(found, other.points)))
+    views += [
+        MapView(places=each.points, name=f"{called} by {each.method.upper()}", labels=map_labels(found, each.points))
+        for called, each in (other or {}).items()
+    ]
     graph = neighbour_graph(space, k=min(_NEIGHBOURS, len(space) - 1)) if len(space) > 1 else None
     return pack_map(
         views,
