@@ -140,10 +140,10 @@ def _second(workspace: Workspace, name: str | None, found: Exploration, space: E
     try:
         turned, lacking = spaces.second_map(workspace, name, found.map, space)
     except DataError as error:
-        st.warning(str(error), icon=":material/compare:")
+        st.warning(plain(said_on_page(error)), icon=":material/compare:")
         return {}
     if lacking:
-        st.caption(plain(f"{lacking:,} items are not in {name}: they stand beside their neighbours."))
+        st.caption(plain(f"{whole(lacking)} items are not in {name}: they stand beside their neighbours."))
     return {name: turned}
 
 
