@@ -592,6 +592,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "learn next": ({}, NEW),
     "learn start": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
     "learn check": ({"exercise": "1.1"}, {"exercise": NAME, "--watch": FREE}),
+    "learn drill": ({"name": "1.b"}, {"name": NAME, **NEW}),
     "learn hint": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
     "learn reset": ({"exercise": "1.1"}, {"exercise": NAME, **NEW}),
     "learn solution": ({"exercise": "1.1"}, {"exercise": NAME}),

@@ -99,6 +99,7 @@ COMMANDS = (
     "learn next",
     "learn start",
     "learn check",
+    "learn drill",
     "learn hint",
     "learn reset",
     "learn solution",

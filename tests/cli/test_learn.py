@@ -39,3 +39,16 @@ def test_watch_ends_when_the_answer_passes(run: Any, tmp_path: Path) -> None:
     learner, exercise = Learner(tmp_path / "workspace"), exercise_of("1.1")
     exercise.solve(learner.draw(exercise), learner.place(exercise))
     assert "solved" in run("learn", "check", "1.1", "--watch", cwd=tmp_path).stdout
+
+
+def test_a_drill_prints_its_task_and_then_checks(run: Any, tmp_path: Path) -> None:
+    task = run("learn", "drill", cwd=tmp_path).stdout
+    assert task.startswith("# 1.a · Sort the kinds") and "run 'reclens learn drill 1.a' again" in task
+    assert "not yet (attempt 1)" in run("learn", "drill", "sort_the_kinds", cwd=tmp_path, status=1).stdout
+    learner, exercise = Learner(tmp_path / "workspace"), exercise_of("1.a")
+    exercise.solve(learner.draw(exercise), learner.place(exercise))
+    assert "solved, after 2 attempts" in run("learn", "drill", "1.a", cwd=tmp_path).stdout
+    assert run("learn", "drill", cwd=tmp_path).stdout.startswith("# 1.b · Metrics by hand")
+    rows = json.loads(run("learn", "list", "--format", "json", cwd=tmp_path).stdout)["rows"]
+    assert [row["exercise"] for row in rows if row["solved"]] == ["1.a"]
+    assert "unknown drill '1.1'" in run("learn", "drill", "1.1", cwd=tmp_path, status=2).stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceError
-from reclens.learn.exercise import all_exercises, exercise_of
+from reclens.learn.exercise import all_drills, all_exercises, exercise_of
 from reclens.learn.learner import Learner
 from reclens.learn.verify import verify
 
@@ -36,7 +36,10 @@ def solved(learner: Learner) -> Learner:
 def test_exercises_are_in_the_order_of_the_path_and_the_docs_list_each(repository: Path) -> None:
     codes = [each.code for each in all_exercises()]
     assert codes == sorted(codes)
-    assert codes == re.findall(r"^\| (\d\.\d) ", (repository / "docs" / "learn.md").read_text(), re.MULTILINE)
+    page = (repository / "docs" / "learn.md").read_text()
+    assert codes == re.findall(r"^\| (\d\.\d) ", page, re.MULTILINE)
+    drills = [f"{each.code} {each.name}" for each in all_drills()]
+    assert drills == re.findall(r"^\| (\d\.[a-z] \w+) ", page, re.MULTILINE)
 
 
 def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:

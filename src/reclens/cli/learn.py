@@ -14,7 +14,7 @@ from reclens.cli.shared import QuietOption, WorkspaceOption, writable
 if TYPE_CHECKING:
     from reclens.learn.learner import Checked
 
-__all__ = ["check", "export", "hint", "list_", "next_", "reset", "solution", "start", "verify"]
+__all__ = ["check", "drill", "export", "hint", "list_", "next_", "reset", "solution", "start", "verify"]
 
 ExerciseArgument = Annotated[str, typer.Argument(metavar="EXERCISE", help="Code or name, such as 1.1.")]
 WORKSPACE = Path("workspace")
@@ -22,7 +22,7 @@ WORKSPACE = Path("workspace")
 
 @command("learn list")
 def list_(workspace: WorkspaceOption = WORKSPACE, output: Output = OUTPUT) -> None:
-    """List the exercises, and which of them are solved.
+    """List the exercises and the drills, and which of them are solved.
 
     Example:
       reclens learn list
@@ -30,7 +30,8 @@ def list_(workspace: WorkspaceOption = WORKSPACE, output: Output = OUTPUT) -> No
     from reclens.learn.learner import Learner
     from reclens.report.learn.tables import exercise_table
 
-    output.emit(exercise_table(Learner(workspace).standing()))
+    learner = Learner(workspace)
+    output.emit(exercise_table([*learner.standing(), *learner.drills()]))
 
 
 @command("learn next")
@@ -99,6 +100,36 @@ def check(
         if done.passed:
             return
     raise typer.Exit(1)
+
+
+@command("learn drill", serves=True)
+def drill(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Code or name; if omitted, the first that is not solved.")
+    ] = None,
+    workspace: WorkspaceOption = WORKSPACE,
+) -> None:
+    """Print the task of a drill and write its data; once it is there, check the answer. Status 1 if something is wrong.
+
+    Examples:
+      reclens learn drill
+      reclens learn drill metrics_by_hand
+    """
+    from reclens.learn.learner import Learner
+    from reclens.report.learn.sentences import ALL_DRILLED, drill_sentences
+
+    learner = Learner(workspace)
+    found = learner.drill(name)
+    if found is None:
+        print(ALL_DRILLED)
+        return
+    folder = learner.place(found)
+    if folder.is_dir():
+        done = learner.check(found.code)
+        _print(done)
+        raise typer.Exit(0 if done.passed else 1)
+    learner.start(found.code)
+    print("\n".join(drill_sentences(found.code, folder, (folder / "README.md").read_text(encoding="utf-8"))))
 
 
 def _print(done: Checked) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from reclens.lazy import lazy
 
 if TYPE_CHECKING:
-    from reclens.learn.exercise import Draw, Exercise, Remark, all_exercises, exercise_of
+    from reclens.learn.exercise import Draw, Exercise, Remark, all_drills, all_exercises, exercise_of
     from reclens.learn.learner import Checked, Learner, Started
     from reclens.learn.progress import Attempt, Progress
     from reclens.learn.verify import Replayed, Verified, verify
@@ -30,6 +30,7 @@ __all__ = [
     "Replayed",
     "Started",
     "Verified",
+    "all_drills",
     "all_exercises",
     "exercise_of",
     "verify",
@@ -48,6 +49,7 @@ __getattr__, __dir__ = lazy(
         "Replayed": "verify",
         "Started": "learner",
         "Verified": "verify",
+        "all_drills": "exercise",
         "all_exercises": "exercise",
         "exercise_of": "exercise",
         "verify": "verify",

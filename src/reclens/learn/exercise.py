@@ -17,7 +17,7 @@ import numpy as np
 from reclens.cards import Fact
 from reclens.errors import UnknownNameError
 
-__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_exercises", "exercise_of"]
+__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_drills", "all_exercises", "exercise_of"]
 
 HIDDEN: Final = 3
 """Further draws that code and SQL are run on."""
@@ -127,26 +127,32 @@ class Exercise(ABC):
 
 
 @cache
-def _found() -> dict[str, Exercise]:
-    from reclens.learn import exercises as home
-
+def _found(package: str) -> dict[str, Exercise]:
+    home = importlib.import_module(f"reclens.learn.{package}")
     held = (
         each
         for module in pkgutil.iter_modules(home.__path__)
-        for each in vars(importlib.import_module(f"reclens.learn.exercises.{module.name}")).values()
+        for each in vars(importlib.import_module(f"{home.__name__}.{module.name}")).values()
     )
-    kinds = {each for each in held if isinstance(each, type) and issubclass(each, Exercise) and each is not Exercise}
+    kinds = {
+        each for each in held if isinstance(each, type) and issubclass(each, Exercise) and not each.__abstractmethods__
+    }
     made = [each() for each in kinds]
-    return {each.code: each for each in sorted(made, key=lambda each: [int(part) for part in each.code.split(".")])}
+    return {each.code: each for each in sorted(made, key=lambda each: each.code.split("."))}
 
 
 def all_exercises() -> Sequence[Exercise]:
     """All exercises, in the order of the path."""
-    return tuple(_found().values())
+    return tuple(_found("exercises").values())
+
+
+def all_drills() -> Sequence[Exercise]:
+    """All drills, in the order of the goals."""
+    return tuple(_found("drills").values())
 
 
 def exercise_of(name: str) -> Exercise:
-    """The exercise of a code or a name.
+    """The exercise, or the drill, of a code or a name.
 
     Raises:
         UnknownNameError: If there is none.
@@ -155,7 +161,7 @@ def exercise_of(name: str) -> Exercise:
         >>> exercise_of("1.1").name
         'make_them_disagree'
     """
-    found = _found()
+    found = {each.code: each for each in (*all_exercises(), *all_drills())}
     by_name = {each.name: each for each in found.values()}
     if name in found or name in by_name:
         return found.get(name) or by_name[name]

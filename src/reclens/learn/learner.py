@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import reclens
-from reclens.errors import UsageError, WorkspaceError
+from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.files import locked, made_folder, write_text
 from reclens.learn.answers import read_answer
-from reclens.learn.exercise import Draw, Exercise, Remark, all_exercises, exercise_of
+from reclens.learn.exercise import Draw, Exercise, Remark, all_drills, all_exercises, exercise_of
 from reclens.learn.progress import Attempt, Progress, new_progress, read_progress, write_progress
 
 __all__ = ["EXPORT_KIND", "HINTS", "Checked", "Learner", "Started"]
@@ -91,22 +91,31 @@ class Learner:
 
     def standing(self) -> list[dict[str, Any]]:
         """A row an exercise: ``exercise``, ``minutes``, ``solved``, ``attempts``, ``hints``."""
-        progress = self.progress
-        solved = progress.solved() if progress else set()
-        return [
-            {
-                "exercise": each.code,
-                "minutes": each.minutes,
-                "solved": each.code in solved,
-                "attempts": progress.tries(each.code) if progress else 0,
-                "hints": progress.hints.get(each.code, 0) if progress else 0,
-            }
-            for each in all_exercises()
-        ]
+        return self._rows(all_exercises())
+
+    def drills(self) -> list[dict[str, Any]]:
+        """A row a drill, as of :meth:`standing`."""
+        return self._rows(all_drills())
 
     def next(self) -> str | None:
         """Code of the first exercise that is not solved; None when all are."""
         return next((row["exercise"] for row in self.standing() if not row["solved"]), None)
+
+    def drill(self, name: str | None = None) -> Exercise | None:
+        """The drill of a code or a name; without one, the first that is not solved, or None when all are.
+
+        Raises:
+            UnknownNameError: If there is no such drill.
+        """
+        known = {each.code: each for each in all_drills()}
+        if name is None:
+            name = next((row["exercise"] for row in self.drills() if not row["solved"]), None)
+        if name is None:
+            return None
+        found = {**{each.name: each for each in known.values()}, **known}
+        if name not in found:
+            raise UnknownNameError("drill", name, [*known, *(each.name for each in known.values())])
+        return found[name]
 
     def place(self, exercise: Exercise) -> Path:
         """Folder of an exercise."""
@@ -267,6 +276,20 @@ class Learner:
                 except (OSError, UnicodeDecodeError) as error:
                     raise WorkspaceError(f"{path} cannot be read ({error}). Put back a copy of the folder.") from error
         return {"kind": EXPORT_KIND, "progress": progress.model_dump(mode="json"), "answers": texts}
+
+    def _rows(self, exercises: Sequence[Exercise]) -> list[dict[str, Any]]:
+        progress = self.progress
+        solved = progress.solved() if progress else set()
+        return [
+            {
+                "exercise": each.code,
+                "minutes": each.minutes,
+                "solved": each.code in solved,
+                "attempts": progress.tries(each.code) if progress else 0,
+                "hints": progress.hints.get(each.code, 0) if progress else 0,
+            }
+            for each in exercises
+        ]
 
     def _begun(self) -> Progress:
         progress = self.progress

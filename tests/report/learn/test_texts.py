@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from reclens.learn.exercise import Draw, all_exercises
+from reclens.learn.exercise import Draw, all_drills, all_exercises
 from reclens.report.learn.path import PATH
 from reclens.report.learn.remarks import REMARKS, remark_sentence
 from reclens.report.learn.tasks import hint_text, milestone_of, task_text, title_of
 
-EXERCISES = all_exercises()
+EXERCISES = (*all_exercises(), *all_drills())
 CODES = [each.code for each in EXERCISES]
 
 

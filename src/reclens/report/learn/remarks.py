@@ -138,6 +138,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "claims_alike": "answer.toml: two claims are about the same, or one of {metrics} is in none.",
     "no_doubt": "answer.toml: no claim says {expected}, and there is a pair of which that is so.",
     "claim_fails": "answer.toml: the claim that {claim} does not hold{hidden}.",
+    "drill_no_answer": "answer.toml: {key} is {seen}, which is no answer of the kind that the template has.",
+    "drill_wrong_answer": "answer.toml: {key} is {seen}, and the data give something else.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
 

@@ -12,7 +12,15 @@ from reclens.report.learn.path import phase_of
 from reclens.report.learn.remarks import remark_sentence
 from reclens.report.learn.tasks import milestone_of, title_of
 
-__all__ = ["checked_sentences", "next_sentences", "reset_sentence", "started_sentences", "verified_sentence"]
+__all__ = [
+    "ALL_DRILLED",
+    "checked_sentences",
+    "drill_sentences",
+    "next_sentences",
+    "reset_sentence",
+    "started_sentences",
+    "verified_sentence",
+]
 
 _MOST: Final = 12
 
@@ -37,6 +45,18 @@ def started_sentences(code: str, folder: Path, written: Sequence[str]) -> list[s
     return [
         f"{code} · {title_of(code)}: {folder}.{files}{kept}",
         f"Read {folder / 'README.md'}, then run 'reclens learn check {code}'.",
+    ]
+
+
+ALL_DRILLED: Final = "All drills are solved. 'reclens learn next' names the next exercise."
+
+
+def drill_sentences(code: str, folder: Path, task: str) -> list[str]:
+    """The task of a drill, and where to answer it."""
+    return [
+        task.rstrip(),
+        "",
+        f"Data and template: {folder}. Write answer.toml there, and run 'reclens learn drill {code}' again.",
     ]
 
 

@@ -22,7 +22,7 @@ def exercise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         rows: Of each: ``exercise`` (its code), ``minutes``, ``solved``, ``attempts``, ``hints``.
     """
     return Table(
-        title="Exercises",
+        title="Exercises and drills",
         columns=("Exercise", "Title", "Phase", "Minutes", "State", "Attempts", "Hints"),
         rows=tuple(
             (

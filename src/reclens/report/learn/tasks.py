@@ -17,7 +17,7 @@ _HINT: Final = "\n<!-- hint -->\n"
 
 @cache
 def _parts(code: str) -> list[str]:
-    place = files("reclens.report.learn") / "exercises"
+    place = files("reclens.report.learn") / ("exercises" if code[-1:].isdigit() else "drills")
     try:
         text = (place / f"{code}.md").read_text(encoding="utf-8")
     except FileNotFoundError:
