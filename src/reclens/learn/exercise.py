@@ -132,7 +132,7 @@ def _found(package: str) -> dict[str, Exercise]:
     held = (
         each
         for module in pkgutil.iter_modules(home.__path__)
-        for each in vars(importlib.import_module(f"{home.__name__}.{module.name}")).values()
+        for each in vars(importlib.import_module(f"reclens.learn.{package}.{module.name}")).values()
     )
     kinds = {
         each for each in held if isinstance(each, type) and issubclass(each, Exercise) and not each.__abstractmethods__

@@ -103,7 +103,7 @@ def make_split(origin: Draw, draw: Draw) -> Split:
     rows, items, users = _interactions(origin)
     held = draw.rng("held out").random(rows.height) < _HELD_OUT
     train = Dataset(rows.filter(~held), items=items)
-    return Split(train=train, truth=rows.filter(held), users=users)
+    return Split(train=train, truth=rows.filter(held).select("user_id", "item_id"), users=users)
 
 
 @lru_cache(maxsize=8)
@@ -111,7 +111,7 @@ def _interactions(origin: Draw) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFram
     from reclens.data.synthetic import synthetic_movielens
 
     data = synthetic_movielens(n_users=_USERS, n_items=_ITEMS, n_ratings=_RATINGS, rng=origin.rng("interactions"))
-    rows = data.interactions.select("user_id", "item_id").sort("user_id", "item_id")
+    rows = data.interactions.select("user_id", "item_id", "timestamp").sort("user_id", "item_id")
     assert data.items is not None
     counts = rows["user_id"].value_counts().sort("count", "user_id")
     segments = ["light"] * _FEW + ["middle"] * (counts.height - 2 * _FEW) + ["heavy"] * _FEW

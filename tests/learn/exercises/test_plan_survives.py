@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reclens.learn import shops
+from reclens.learn import daily_visits
 from reclens.learn.exercise import Draw
 from reclens.learn.exercises import plan_survives
 from reclens.learn.exercises.plan_survives import PlanThatSurvives
@@ -77,7 +77,7 @@ def test_more_users_than_there_are_cannot_be_planned(text: str) -> None:
 
 def test_the_change_does_what_the_shop_says(rate_error) -> None:
     draw = Draw(3, EXERCISE.code)
-    shop = shops.make_shop(draw)
+    shop = daily_visits.make_shop(draw)
     total = {twin: shop.month(draw.hidden()[0], twin, 28) for twin in ("null", "true", "harm")}
     late = {
         twin: each[1]["clicks_after_week_1"].sum() / each[0]["clicks_after_week_1"].sum()
@@ -90,12 +90,12 @@ def test_the_change_does_what_the_shop_says(rate_error) -> None:
     visits = [each["visits"].sum() for each in total["harm"]]
     assert 1 - visits[1] / visits[0] == pytest.approx(shop.harm, abs=rate_error(shop.harm, int(visits[0])))
     # Day by day: e-fold each two days, and nothing from the eighth day on.
-    assert shops.novelty(1.0)[:3] == pytest.approx([1, np.exp(-0.5), np.exp(-1)])
-    assert shops.novelty(1.0)[7:].sum() == 0
+    assert daily_visits.novelty(1.0)[:3] == pytest.approx([1, np.exp(-0.5), np.exp(-1)])
+    assert daily_visits.novelty(1.0)[7:].sum() == 0
 
 
 def test_the_history_has_whole_weeks_and_everybody(tmp_path: Path) -> None:
-    past = shops.make_shop(Draw(3, EXERCISE.code)).history()
+    past = daily_visits.make_shop(Draw(3, EXERCISE.code)).history()
     assert past["user_id"].n_unique() == 8_000 and past["day"].max() == 56
     by_day = past.group_by("day").sum().sort("day")["visits"].to_numpy()
     weekend = by_day.reshape(8, 7)[:, 5:].mean() / by_day.reshape(8, 7)[:, :5].mean()

@@ -14,9 +14,9 @@ import polars as pl
 
 from reclens.cards import Fact
 from reclens.errors import RecLensError
+from reclens.learn.daily_visits import BLOCK, WEEK, Twin, make_shop, past_launch
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
-from reclens.learn.shops import BLOCK, WEEK, Twin, make_shop, past_launch
 
 if TYPE_CHECKING:
     from reclens.experiment import Plan

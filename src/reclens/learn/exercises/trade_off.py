@@ -243,7 +243,9 @@ def _best_claims(split: Split, draw: Draw) -> list[Claim]:
     for number in range(6):
         held = np.random.default_rng(number).random(rows.height) < 0.25
         inner = Split(
-            train=Dataset(rows.filter(~held), items=split.train.items), truth=rows.filter(held), users=split.users
+            train=Dataset(rows.filter(~held), items=split.train.items),
+            truth=rows.filter(held).select("user_id", "item_id"),
+            users=split.users,
         )
         seen.append((_values_of(inner), inner))
     pairs = all_pairs(_OWN)
