@@ -40,7 +40,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "switching_hybrid": {"models": PARTS, "min_history": {"popular": 0, "ease": 4}},
     "weighted_hybrid": {"models": PARTS},
 }
-ALL = {**{name: {} for name in models.names()}, **SPECS}
+OF_DEEP_ONES = {"sasrec": {"blocks": 1}, "deep_fm": {"hidden": [4]}}
+"""One that reads sequences and one that reads fields: the others keep the same arrays by the same code."""
+ALL = {**{name: {} for name in models.names() if models.get(name).extra is None}, **SPECS, **OF_DEEP_ONES}
 
 
 def data():
