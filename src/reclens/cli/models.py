@@ -115,7 +115,7 @@ def fit(
     made = models.build(str(named), parameters)
     if made.extra is None:
         refuse_unused(ctx, f"with '{made.name}', which is not trained in epochs", "checkpoint")
-    more = {} if checkpoint is None else {"checkpoint": checkpoint}
+    more: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint}
     place = Workspace(workspace)
     place.expect_free("model", name or made.name, overwrite=overwrite)
     with progress_of(quiet=quiet) as progress:
