@@ -19,6 +19,7 @@ __all__ = [
     "ListsCard",
     "Note",
     "SplitCard",
+    "TiesCard",
     "TrainCard",
 ]
 
@@ -110,6 +111,21 @@ class BanditCard(TypedDict, total=False):
     rows: int
 
 
+class TiesCard(TypedDict):
+    """How interactions of one moment were ordered.
+
+    Attributes:
+        rule: ``hash``, ``order``, ``whole`` where a moment is never cut, ``none`` where order does not matter, or
+            ``unknown`` of a split made elsewhere.
+        users_with_a_tie_at_their_cut: Users whose parts depend on the rule; None without times.
+        users: Users that were looked at.
+    """
+
+    rule: str
+    users_with_a_tie_at_their_cut: NotRequired[int | None]
+    users: NotRequired[int]
+
+
 class SplitCard(TypedDict, total=False):
     """How a data set was split.
 
@@ -135,7 +151,7 @@ class SplitCard(TypedDict, total=False):
     method: str
     task: Literal["new_items", "with_repeats"]
     parameters: dict[str, Any]
-    ties: dict[str, Any]
+    ties: TiesCard
     seed: int | None
     cut: str
     validation_cut: str

@@ -231,9 +231,9 @@ def test_a_series_rests_after_an_alert():
     ("given", "says"),
     [
         ({"values": np.zeros(5)}, "1 dimensions, expected 2"),
-        ({"errors": np.zeros((4, 2))}, r"errors has the shape \(4, 2\), and values \(5, 1\)"),
+        ({"errors": np.zeros((4, 2))}, r"errors has the shape \(4, 2\), expected that of the values, \(5, 1\)"),
         ({"excluded": np.zeros((5, 2))}, "excluded has the shape"),
-        ({"warm_up": 9}, "warm_up 9 and memory 8"),
+        ({"warm_up": 9}, "warm_up is 9 and memory is 8, expected"),
         ({"period": 0}, "period is 0"),
     ],
 )

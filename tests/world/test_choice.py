@@ -117,7 +117,7 @@ def test_a_list_is_as_long_as_its_pool_allows() -> None:
     [
         ({"kind": "softmx"}, UnknownNameError, "softmax"),
         ({"k": 0}, UsageError, "k is 0"),
-        ({"k": 40, "pool": 30}, UsageError, "at least k"),
+        ({"k": 40, "pool": 30}, UsageError, "pool is .* and k is .*, expected pool of k items or more"),
         ({"epsilon": 1.5}, UsageError, "epsilon is 1.5"),
         ({"sharpness": float("inf")}, UsageError, "greedy"),
     ],

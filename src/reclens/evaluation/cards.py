@@ -14,6 +14,7 @@ from reclens.data.near_ids import Cause
 
 __all__ = [
     "ComparisonCard",
+    "ConventionCard",
     "EvaluationCard",
     "GroundCard",
     "HashedRows",
@@ -35,6 +36,21 @@ class HashedRows(TypedDict):
     name: NotRequired[str]
     rows: int
     hash: str
+
+
+class ConventionCard(TypedDict):
+    """A :class:`~reclens.metrics.conventions.Convention`, field -> value; versions before a field lack it."""
+
+    name: str
+    summary: str
+    precision_denominator: Literal["k", "list"]
+    recall_denominator: Literal["relevant", "min"]
+    ap_denominator: Literal["relevant", "min", "min_list"]
+    gain: Literal["linear", "exponential"]
+    discount: Literal["log2(rank+1)", "log2(max(rank,2))"]
+    ideal: Literal["min", "k"]
+    missing_list: Literal["zero", "drop"]
+    missing_list_ndcg: Literal["zero", "drop"]
 
 
 class ToldHistory(TypedDict):
@@ -175,7 +191,7 @@ class EvaluationCard(_MeasuredOn):
     metric_aliases: NotRequired[dict[str, str]]
     by: list[str]
     depth: int
-    convention: dict[str, Any]
+    convention: ConventionCard
     level: float
     interval: str
     replicates: int

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
-__all__ = ["ExplorationCard"]
+__all__ = ["EmbeddingRow", "ExplorationCard"]
+
+
+class EmbeddingRow(TypedDict):
+    """An :class:`~reclens.explore.space.EmbeddingCard`, field -> value; ``settings`` are those of any embedder."""
+
+    model: str
+    revision: str
+    dimension: int
+    source: Literal["text", "model", "file"]
+    text_columns: Sequence[str]
+    pooling: str | None
+    normalized: bool
+    similarity: Literal["cosine", "dot"]
+    settings: Mapping[str, Any]
 
 
 class ExplorationCard(TypedDict):
@@ -27,7 +42,7 @@ class ExplorationCard(TypedDict):
     space: str
     entity: str
     revision: str
-    model: dict[str, Any]
+    model: EmbeddingRow
     items: int
     left_out: int
     users: int

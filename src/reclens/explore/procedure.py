@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
 from reclens.errors import Advice, Setting, UsageError
-from reclens.explore.cards import ExplorationCard
+from reclens.explore.cards import EmbeddingRow, ExplorationCard
 from reclens.explore.checks import check_before, check_columns, check_users
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
@@ -369,7 +369,7 @@ def _card(given: _Given, graph: NeighbourGraph) -> ExplorationCard:
         "space": space.name,
         "entity": space.entity,
         "revision": space.revision,
-        "model": asdict(space.card),
+        "model": cast("EmbeddingRow", asdict(space.card)),
         "items": len(space),
         "left_out": space.left_out.height,
         "users": 0 if given.users is None else len(given.users),

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from reclens.cards import SplitCard
+from reclens.evaluation.cards import HashedRows
 
-__all__ = ["RungSize", "SearchCard", "SearchedModel", "WeightsCard"]
+__all__ = ["RungSize", "SearchCard", "SearchedModel", "ValidationRows", "WeightsCard"]
 
 
 class SearchedModel(TypedDict):
@@ -82,6 +83,20 @@ class SearchCard(TypedDict):
     versions: Mapping[str, str]
 
 
+class ValidationRows(TypedDict):
+    """The rows that weights are chosen by.
+
+    Attributes:
+        rows: How many.
+        users: How many users they are of.
+        hash: Fingerprint of their content.
+    """
+
+    rows: int
+    users: int
+    hash: str
+
+
 class WeightsCard(TypedDict):
     """Data and settings of a search for the weights of a hybrid.
 
@@ -97,8 +112,8 @@ class WeightsCard(TypedDict):
         synthetic: Whether the data is.
     """
 
-    train: dict[str, Any]
-    validation: dict[str, Any]
+    train: HashedRows
+    validation: ValidationRows
     models: dict[str, dict[str, Any]]
     metric: str
     scale: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypedDict
 
-__all__ = ["ArmCard", "RunCard", "WorldCard"]
+__all__ = ["ArmCard", "PolicyCard", "RunCard", "WorldCard"]
 
 
 class WorldCard(TypedDict, total=False):
@@ -29,6 +29,17 @@ class WorldCard(TypedDict, total=False):
     settings: dict[str, Any]
 
 
+class PolicyCard(TypedDict):
+    """A :class:`~reclens.world.policy.Policy`, field -> value."""
+
+    kind: Literal["greedy", "epsilon", "softmax"]
+    k: int
+    pool: int
+    epsilon: float
+    sharpness: float
+    leave_out: bool
+
+
 class ArmCard(TypedDict):
     """An arm of a run.
 
@@ -42,7 +53,7 @@ class ArmCard(TypedDict):
 
     name: str
     strategy: str
-    policy: dict[str, Any]
+    policy: PolicyCard
     share: float
     changed: bool
 

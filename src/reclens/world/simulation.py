@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from reclens.world._draws import mix
 from reclens.world._kernels import live
 from reclens.world.arm import Arm
 from reclens.world.assignment import assign_arms, taste_clusters
-from reclens.world.cards import RunCard
+from reclens.world.cards import PolicyCard, RunCard
 from reclens.world.log import Day, DayLog
 from reclens.world.population import World, organic_table
 from reclens.world.strategies import Consumed
@@ -132,7 +132,7 @@ def simulate(
             {
                 "name": arm.name,
                 "strategy": arm.strategy.name,
-                "policy": asdict(arm.policy),
+                "policy": cast("PolicyCard", asdict(arm.policy)),
                 "share": arm.share,
                 "changed": arm.changed,
             }

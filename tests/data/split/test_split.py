@@ -268,7 +268,11 @@ def test_by_user_leaves_a_row_on_both_sides() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "says"),
     [
-        ({"n_test_users": 1, "test_share": 0.1}, UsageError, "both given"),
+        (
+            {"n_test_users": 1, "test_share": 0.1},
+            UsageError,
+            "n_test_users is .* and test_share is .*, expected one of them",
+        ),
         ({"n_test_users": 0}, UsageError, "0 test users are asked for"),
         ({"n_test_users": 2}, DataError, "2 test users are asked for; there are 2 users"),
         ({"fold_in_share": 1.0}, UsageError, "fold_in_share is 1.0, expected a share between 0 and 1"),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from reclens.cards import SplitCard
+from reclens.cards import SplitCard, TiesCard
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
 from reclens.data.split.result import Split, Task
@@ -171,7 +171,7 @@ def rolling(
     return splits
 
 
-_NO_TIES = {"rule": "whole", "users_with_a_tie_at_their_cut": 0}
+_NO_TIES: TiesCard = {"rule": "whole", "users_with_a_tie_at_their_cut": 0}
 
 
 def _as_datetime(value: Any) -> datetime:

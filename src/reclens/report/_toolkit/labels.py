@@ -56,7 +56,7 @@ def label_sides(
         Names among :data:`SIDES`.
     """
     across, up = (
-        _pixels([dot[axis + 1] for dot in dots], _PHONE[axis], intervals[axis]) for axis in range(len(_PHONE))
+        _pixels([float(dot[axis + 1]) for dot in dots], _PHONE[axis], intervals[axis]) for axis in range(len(_PHONE))
     )
     spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in zip(across, up, strict=True)]
     at_name = {label: at for at, (label, _, _) in enumerate(dots)}
