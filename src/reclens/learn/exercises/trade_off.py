@@ -50,7 +50,7 @@ _ROOM: Final = 0.1
 _EXACT: Final = 1e-3
 _SAME: Final = 0.9
 """Share of the places that a model that is fitted again has to fill with the same items."""
-_Z_HIDDEN: Final = 4.0
+_Z_HIDDEN: Final = 5.0
 """On the hidden split two that cannot be told apart may differ by up to this: models learn from other rows there, which
 moves a difference by more than its standard error over users says."""
 
