@@ -91,8 +91,8 @@ def format_number(value: float | None, *, signed: bool = False) -> str:
     """A number with the digits people need: four significant ones below 1, fewer decimals above.
 
     Example:
-        >>> format_number(0.25812), format_number(12.3456), format_number(1234.5), format_number(None)
-        ('0.2581', '12.35', '1,234', '–')
+        >>> [format_number(each) for each in (0.25812, 1.5, 12.3456, 123.45, 1234.5, None)]
+        ['0.2581', '1.500', '12.35', '123.5', '1,234', '–']
         >>> format_number(0.01, signed=True)
         '+0.0100'
         >>> format_number(-0.00001)
