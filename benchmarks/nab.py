@@ -24,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+COOL_DOWN = 7
 PROBATION = 0.15
 """Share of a series that a detector may learn from before it is scored, of at most 5,000 points."""
 
@@ -158,13 +159,18 @@ def ours(series: Series) -> np.ndarray:
     """Anomaly scores of our detector, as the monitor uses it but for the week, which points of minutes do not have.
 
     A forecast from the last 56 points, a scale from the distances of as many, and the size of a distance that is larger
-    than all that the scale was learned from. These are the settings of days; none was chosen by the score.
+    than all that the scale was learned from. A point within the seven behind one that is as far is of the same alert.
+    These are the settings of days; none was chosen by the score.
     """
     from reclens.stats.anomaly import score_days
 
     scores = score_days(series.values[:, None], period=1, memory=56, warm_up=21, unlearned=4.0)
     z = np.where(scores.record, np.abs(scores.z), 0.0)[:, 0]
-    return np.where(np.isnan(z), 0.0, np.minimum(z, 1e9))
+    z = np.where(np.isnan(z), 0.0, np.minimum(z, 1e9))
+    found = z.copy()
+    for back in range(1, COOL_DOWN + 1):
+        found[back:] = np.where(z[:-back] >= z[back:], 0.0, found[back:])
+    return found
 
 
 def main() -> None:
