@@ -5,13 +5,18 @@ python benchmarks/rates_learn.py --seeds 1000:1100 --processes 1
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 from rates import Cell, main
 
+from reclens.learn.child import Called
 from reclens.learn.exercise import Draw, Exercise, all_exercises, exercise_of
+from reclens.learn.exercises import own_dashboard, unattended
 from reclens.learn.exercises.interaction_matrix import InteractionMatrix, small
 
 RIGHT = "right"
@@ -36,6 +41,23 @@ def _all_answers(code: str, seed: int) -> dict[str, float]:
             answer = {file: (folder / file).read_text(encoding="utf-8") for file in exercise.files}
             found[name] = float(next(iter(exercise.judge(answer, draw)), None) is None)
     return found
+
+
+def _called_here(file: str, source: str, calls: Sequence[tuple[str, Sequence[Any]]], **_: object) -> list[Called]:
+    """As ``call_functions``, without a process for each answer: these answers are our own."""
+    place: dict[str, Any] = {"__name__": "answer"}
+    exec(compile(source, file, "exec"), place)
+    called: list[Called] = []
+    for name, arguments in calls:
+        try:
+            called.append(Called(json.loads(json.dumps(place[name](*arguments)))))
+        except Exception as error:
+            called.append(Called(failed=f"{type(error).__name__}: {error}"))
+    return called
+
+
+for _each in (own_dashboard, unattended):
+    _each.call_functions = _called_here
 
 
 @cache
