@@ -289,7 +289,7 @@ def application(environ, start_response):
 
 def _write(draw: Draw, folder: Path, source: str, changes: Mapping[str, str] | None = None) -> None:
     chosen = [dict(zip(("metric", "segment", "surface"), each, strict=True)) for each in _questions(draw)]
-    links = [f"/?{urlencode({**each, **(changes or {})})}" for each in chosen]
+    links = [f"/?{urlencode(each | dict(changes or {}))}" for each in chosen]
     (folder / "app.py").write_text(toml_header(draw) + source, encoding="utf-8")
     (folder / "links.toml").write_text(_links(draw, links), encoding="utf-8")
 
