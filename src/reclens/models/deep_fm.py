@@ -20,7 +20,7 @@ class DeepFM(DeepClickModel):
     The machine has the products of pairs, the layers what goes beyond them, and no crosses are made by hand.
 
     References:
-        Guo and others (2017), DeepFM: a factorization-machine based neural network for CTR prediction; IJCAI.
+        Guo et al. (2017), DeepFM: a factorization-machine based neural network for CTR prediction; IJCAI.
     """
 
     name: ClassVar[str] = "deep_fm"

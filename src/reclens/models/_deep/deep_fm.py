@@ -1,7 +1,7 @@
 # pyright: basic, reportMissingImports=false
 """The network of DeepFM: a factorisation machine and hidden layers over the same embedded fields.
 
-Guo, Tang, Ye, Li, He (2017), DeepFM: a factorization-machine based neural network for CTR prediction; IJCAI.
+Guo et al. (2017), DeepFM: a factorization-machine based neural network for CTR prediction; IJCAI.
 """
 
 from __future__ import annotations
