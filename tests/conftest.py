@@ -46,6 +46,13 @@ def _polars_has_threads() -> bool:
     return any(each.read_text() == "polars-0\n" for each in Path("/proc/self/task").glob("*/comm"))
 
 
+def pytest_runtest_teardown() -> None:
+    """Forget the command that a test ran in this process, by whose options the errors of later tests would be told."""
+    names = sys.modules.get("reclens.cli.option_names")
+    if names is not None:
+        names._PARAMETERS.set(None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Note the first module that computes with Polars when it is imported."""
