@@ -31,7 +31,9 @@ def clustered_auc(labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray, 
     """The area under the ROC curve, with an interval on the logit scale for rows that are dependent within clusters.
 
     The variance is that of DeLong with the placements of each cluster added up (Obuchowski 1997, Nonparametric analysis
-    of clustered ROC curve data; Biometrics).
+    of clustered ROC curve data; Biometrics). It is 0 where all pairs are in order, or none is: the interval is then the
+    exact one of as many independent pairs as there are clusters of the rarer kind. Where the rows of a kind are all of
+    one cluster, nothing is known of how clusters differ, and the interval is from 0 to 1.
 
     Args:
         labels: 0 or 1, shape (n,).
@@ -59,12 +61,21 @@ def clustered_auc(labels: np.ndarray, scores: np.ndarray, clusters: np.ndarray, 
     value = float(above.mean())
     codes = np.unique(clusters, return_inverse=True)[1]
     k = int(codes.max()) + 1
+    k_positive, k_negative = len(np.unique(codes[positive])), len(np.unique(codes[~positive]))
+    rarer = min(k_positive, k_negative)
+    if rarer < 2:
+        return Area(value, 0.0, 1.0, k)
+    if not 0 < value < 1:
+        least = ((1 - level) / 2) ** (1 / rarer)
+        return Area(value, least, 1.0, k) if value else Area(value, 0.0, 1 - least, k)
     of_positive = np.bincount(codes[positive], above - value, k) / m
     of_negative = np.bincount(codes[~positive], below - value, k) / n
-    spread = float(((of_positive + of_negative) ** 2).sum() * k / max(k - 1, 1)) ** 0.5
-    if not 0 < value < 1:
-        return Area(value, value, value, k)
-    reach = float(norm.ppf((1 + level) / 2)) * spread / (value * (1 - value))
+    variance = (
+        (of_positive**2).sum() * k_positive / (k_positive - 1)
+        + (of_negative**2).sum() * k_negative / (k_negative - 1)
+        + 2 * (of_positive * of_negative).sum() * k / (k - 1)
+    )
+    reach = float(norm.ppf((1 + level) / 2)) * float(variance) ** 0.5 / (value * (1 - value))
     centre = np.log(value / (1 - value))
     low, high = (float(1 / (1 + np.exp(-each))) for each in (centre - reach, centre + reach))
     return Area(value, low, high, k)
