@@ -108,3 +108,28 @@ def test_the_softmax_of_a_batch_is_corrected_for_popularity(parts) -> None:
         minus = [hidden[row] @ items[j] - np.log(share[j]) for j in drawn if j != goal]
         total += np.log(np.exp(plus) + np.exp(minus).sum()) - plus
     assert found.item() == pytest.approx(total / 7, rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["cross_entropy", "sampled_softmax", "two_tower"])
+def test_losses_are_exact_in_mixed_precision(kind: str) -> None:
+    """Where a network runs in bfloat16, its loss and both gradients are those of float32."""
+    import torch
+
+    from reclens.models._deep.losses import Loss
+    from reclens.models._deep.two_tower import in_batch_softmax
+
+    rng = np.random.default_rng(1)
+    hidden, items = (torch.tensor(rng.normal(size=(n, 8)), dtype=torch.float32, requires_grad=True) for n in (20, 30))
+    targets, rows = torch.arange(20), torch.zeros(20, dtype=torch.long)
+
+    def result(*, mixed: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            if kind == "two_tower":
+                found = in_batch_softmax(hidden, items, targets, targets, torch.zeros(30))
+            else:
+                found = Loss(kind=kind, negatives=9)(hidden, items, targets, rows)
+        return [found, *torch.autograd.grad(found, [hidden, items])]
+
+    for got, want in zip(result(mixed=True), result(mixed=False), strict=True):
+        torch.testing.assert_close(got, want, rtol=1e-6, atol=1e-7)

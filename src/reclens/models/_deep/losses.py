@@ -49,8 +49,16 @@ class Loss:
             targets: The next item of each event, shape (tokens,).
             rows: The sequence of each event, shape (tokens,).
         """
-        if self.kind == "cross_entropy":
-            return full_softmax(hidden, items, targets)
+        # Mixed precision ends here: logits of bfloat16 have three digits.
+        with torch.autocast(hidden.device.type, enabled=False):
+            if self.kind == "cross_entropy":
+                return full_softmax(hidden, items, targets)
+            return self._sampled(hidden, items, targets, rows)
+
+    def _sampled(
+        self, hidden: torch.Tensor, items: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """The mean loss over the next item and drawn ones."""
         positive = (hidden * items[targets]).sum(1)
         negative = self._negatives(hidden, items, targets, rows)
         if self.kind == "sampled_softmax":

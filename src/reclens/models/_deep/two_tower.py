@@ -116,7 +116,8 @@ def in_batch_softmax(
         log_share: Logarithm of the share of each item in all events, shape (items,).
     """
     positive = (states * table[targets]).sum(1) - log_share[targets]
-    negative = states @ table[drawn].T - log_share[drawn]
+    with torch.autocast(states.device.type, enabled=False):  # logits of bfloat16 have three digits
+        negative = states @ table[drawn].T - log_share[drawn]
     negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
     return (torch.logsumexp(torch.cat([positive[:, None], negative], 1), 1) - positive).mean()
 
