@@ -20,8 +20,8 @@ class BERT4Rec(AttentionModel):
     """Predict masked items of a history from those before and after them; at a request, a mask behind the last event.
 
     It learns from a fifth of the events in each epoch, and so it needs many: Petrov and Macdonald (2022) found that
-    most replications stop too early. On MovieLens 1M (6,040 users, 47 steps an epoch of 128 users) it reaches its
-    published quality after some 200 epochs or more, where SASRec takes a tenth of that. The defaults allow for that.
+    most replications stop too early. An epoch of MovieLens 1M (6,040 users) has 47 steps of 128 users; the defaults
+    allow for 500 epochs.
 
     Attributes:
         mask_share: Share of the events that is masked. One sequence in eleven has its last event masked alone, as in
@@ -53,8 +53,10 @@ class BERT4Rec(AttentionModel):
     def _batches(self, learned: Sequences, rng: np.random.Generator) -> Iterable[Any]:
         from reclens.models._deep.batches import batches_of
 
-        whole = histories_of(learned)
-        return batches_of(whole, rng, batch_size=self.batch_size, max_length=self.max_length, shifted=False)
+        # One event more than a request reads, as the mask of a request stands behind the last one: without it the
+        # place of the oldest event would not be learned.
+        length = self.max_length + 1
+        return batches_of(histories_of(learned), rng, batch_size=self.batch_size, max_length=length, shifted=False)
 
     def _loss_of(self, network: Any, batch: Any) -> Any:
         from reclens.models._deep.bert4rec import masked_item_loss

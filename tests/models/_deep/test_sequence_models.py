@@ -28,7 +28,7 @@ def fitted(request: pytest.FixtureRequest, cycle):
     pytest.importorskip("torch", reason="PyTorch is not installed: run make test-torch")
     options = {"epochs": 60, "patience": 6, "learning_rate": 0.01, "dropout": 0.1, "batch_size": 16, "negatives": 8}
     if request.param == "bert4rec":
-        options |= {"epochs": 80, "patience": 10}  # it learns from a part of the events alone
+        options |= {"epochs": 100, "patience": 25}  # it learns from a part of the events alone
     return models.get(request.param)(**(SMALL | options)).fit(cycle, threads=1)
 
 
