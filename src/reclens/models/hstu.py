@@ -14,6 +14,7 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
 from reclens.errors import ArgumentValueError, DataError, UnknownNameError
 from reclens.models._core.block import Block
+from reclens.models._core.form import Form, numbers
 from reclens.models._core.sequence_model import AttentionModel, linear, norm
 from reclens.models._core.sequences import Sequences, seconds_of
 from reclens.schema import TIMESTAMP, USER
@@ -40,10 +41,11 @@ class HSTU(_Moments, AttentionModel):
     """Predict the next item by attention without a softmax, with learned biases of position and of time.
 
     With ``time_bias="target"``, as in the code of the paper, the network is told the time of the event that it
-    predicts. That is context of a request, not of the history: a comparison with models that are not told it has to
-    say so, and the card of the lists does (``card["train"]["context"]``). Lists are made for the time of the last
-    training event, unless :meth:`at` gives each user a time. MovieLens 1M is such a case: about 30 % of its times are
-    interpolated within a session, so that the time of the next event says more there than it would in a log.
+    predicts. That is context of a request, not of the history: a comparison with models that are not told it has to say
+    so, and the card of the lists does (``card["train"]["context"]``). Lists are made for the time of the last training
+    event, or of the last event of a history that is later, unless :meth:`at` gives each user a time. MovieLens 1M is
+    such a case: about 30 % of its times are interpolated within a session, so that the time of the next event says more
+    there than it would in a log.
 
     Attributes:
         time_bias: ``none``: attention looks at positions alone. ``event``: and at the time between two events.
@@ -97,6 +99,11 @@ class HSTU(_Moments, AttentionModel):
         return model
 
     @property
+    def _kept_of_a_pair(self) -> int:
+        # Scores and weights of each head in each block, three more while a block is computed, and buckets of time.
+        return self.heads * (2 * self.blocks + 3) + 8
+
+    @property
     def _now(self) -> float:
         """The time of the last training event."""
         times = self.sequences_.times
@@ -111,7 +118,18 @@ class HSTU(_Moments, AttentionModel):
         # In the validation, the time of the held-out event is known; elsewhere the request comes after all events.
         if sequences is self._learned:
             return self._goal_times
-        return np.full(len(rows), self._now)
+        return self._moments_of(sequences, rows)
+
+    def _moments_of(self, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+        """The time of the last training event, or of the last event of a history that is later."""
+        moments = np.full(len(rows), self._now)
+        if sequences is self.sequences_:
+            return moments
+        assert sequences.times is not None
+        told = np.flatnonzero(sequences.indptr[rows + 1] > sequences.indptr[rows])
+        last = sequences.times[sequences.indptr[rows[told] + 1] - 1]
+        moments[told] = np.maximum(moments[told], last)
+        return moments
 
     def _held_out(self) -> tuple[Sequences, np.ndarray, np.ndarray]:
         learned, held, goals = super()._held_out()
@@ -131,13 +149,35 @@ class HSTU(_Moments, AttentionModel):
             self.train_ = {**self.train_, "context": "last training timestamp"}
 
     def _vectors(self, block: Block) -> np.ndarray:
+        self._need_times(block)
+        return super()._vectors(block)
+
+    def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
+        self._need_times(block)
+        return super()._reasons(block, item)
+
+    def _need_times(self, block: Block) -> None:
+        """Refuse histories without times, where the network looks at them."""
         if block.from_history and self.time_bias != "none":
             assert block.sequences is not None
             if block.sequences.times is None:
                 raise DataError(
                     f"this hstu looks at times, and the history lacks {TIMESTAMP}", source="history", fix="Add it."
                 )
-        return super()._vectors(block)
+
+    def _state(self) -> dict[str, np.ndarray]:
+        if self.time_bias != "target":
+            return super()._state()
+        moments = np.full(len(self.users_), self._now) if self.moments_ is None else self.moments_
+        return super()._state() | {"moments": moments}
+
+    def _form(self) -> Mapping[str, Form]:
+        own = {"moments": numbers("users", dtype="float64")} if self.time_bias == "target" else {}
+        return {**super()._form(), **own}
+
+    def _restore(self, arrays: Mapping[str, np.ndarray]) -> None:
+        super()._restore(arrays)
+        self.moments_ = arrays.get("moments")
 
     def _network(self, items: int) -> Any:
         from reclens.models._deep.hstu import HSTU as Network  # noqa: N811 - no constant

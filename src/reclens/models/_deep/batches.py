@@ -47,7 +47,8 @@ class Group:
     Attributes:
         items: Item codes, 0 where padded; int64, shape (n, length).
         lengths: Real events of each sequence; int64, shape (n,).
-        times: Seconds, relative to the first event of each sequence; float32, shape (n, length); None if not known.
+        times: Seconds, relative to the first event of each sequence; float64, in which seconds of many years can be
+            told apart; shape (n, length); None if not known.
         next_times: Seconds of the event after each one, on the same scale; None if not known.
         ages: Days from the event after each one to the last event of all sequences; None if not known.
     """
@@ -143,9 +144,9 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
     times = later = ages = None
     if histories.times is not None:
         first = histories.times[ends - lengths][:, None]
-        times = np.where(real, histories.times[places] - first, 0).astype(np.float32)
+        times = np.where(real, histories.times[places] - first, 0)
         after = histories.times[np.minimum(places + 1, len(histories.times) - 1)]
-        later = np.where(real, after - first, 0).astype(np.float32)
+        later = np.where(real, after - first, 0)
         if until is not None:
             later[np.arange(len(ends)), lengths - 1] = until - first[:, 0]
         ages = np.where(real, histories.last - first - later, 0).clip(min=0) / 86_400

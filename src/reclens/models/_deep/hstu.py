@@ -117,4 +117,4 @@ class HSTU(nn.Module):
         asked = group.next_times if self.time_bias == "target" else group.times
         assert asked is not None and group.times is not None
         apart = (asked[:, :, None] - group.times[:, None, :]).abs().clamp(min=1)
-        return (torch.log(apart) / _WIDTH).long().clamp(max=_BUCKETS)
+        return (torch.log(apart.float()) / _WIDTH).long().clamp(max=_BUCKETS)
