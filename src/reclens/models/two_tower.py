@@ -10,6 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress, quiet
+from reclens.errors import UnknownNameError
 from reclens.models._content.features import FeatureOptions, check_stop_words, item_features
 from reclens.models._core.factors import check_whole
 from reclens.models._core.search_space import Float, Space, Whole
@@ -37,6 +38,8 @@ class TwoTower(_Towers, SequenceModel):
     stores of vectors.
 
     Attributes:
+        loss: ``sampled_softmax``, the only one; ``shared_by`` and ``calibration`` are of no effect.
+        negatives: Events of the batch whose next items are the negatives, drawn for each batch.
         hidden: Width of the hidden layer of each tower.
         attributes: Whether the item tower reads the attributes of the items table, as ``content`` does; words of texts
             too. Without a table it reads ids alone.
@@ -62,6 +65,8 @@ class TwoTower(_Towers, SequenceModel):
     def _check(self) -> None:
         super()._check()
         check_whole("hidden", self.hidden, 1)
+        if self.loss != "sampled_softmax":
+            raise UnknownNameError("loss of two_tower", self.loss, ("sampled_softmax",))
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
         from reclens.models._deep.two_tower import Features
@@ -88,6 +93,9 @@ class TwoTower(_Towers, SequenceModel):
         # What serves is the tower of the users, over the final vectors of the items.
         own = {name: each for name, each in self.weights_.items() if name.startswith(("user.", "age."))}
         self.weights_ = {"items.weight": self.item_factors_, **own}
+
+    def _inputs(self) -> list[np.ndarray]:
+        return [*super()._inputs(), self._features.indptr, self._features.codes, self._features.values]
 
     def _network(self, items: int) -> Any:
         from reclens.models._deep.two_tower import TwoTower as Network

@@ -11,7 +11,7 @@ import pytest
 import reclens as rl
 from reclens import models
 from reclens.data.dataset import Dataset
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.stats.roc import clustered_auc
 
 NAMES = ["fm", "wide_deep", "deep_fm"]
@@ -71,6 +71,8 @@ def test_features_that_are_missing_and_categories_that_are_new(fitted, crossed: 
     assert without.null_count() == 1 and without[0] is not None
     as_text = fitted.probability(pl.DataFrame({"user_id": ["nobody"], "item_id": [0]}))["probability"]
     assert as_text[0] == pytest.approx(without[0], rel=1e-5), "the unknown user"
+    with pytest.raises(DataError, match="the attributes lack user_id"):
+        fitted.probability(pairs, users=new.rename({"user_id": "user"}))
 
 
 def test_reasons_add_up_to_the_score(fitted) -> None:
@@ -97,6 +99,9 @@ def test_quality_has_intervals_over_users(crossed: Dataset) -> None:
     by_hand = -np.where(labels, np.log(share), np.log1p(-share)).mean()
     assert found.log_loss.value == pytest.approx(by_hand, rel=1e-5)
     assert found.log_loss.low < by_hand < found.log_loss.high and found.n == len(split.test)
+    of_one = split.test.filter(pl.col("user_id") == split.test["user_id"].mode().min())
+    alone = model.quality(replace(split.train, interactions=of_one))
+    assert alone.auc[1:] == (0.0, 1.0, 1) and alone.log_loss[1:] == (0.0, np.inf, 1), "one user says nothing of others"
 
 
 def test_a_ranker_of_a_pipeline(crossed: Dataset) -> None:

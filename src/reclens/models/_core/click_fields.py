@@ -143,6 +143,10 @@ def joined(
     offset += 1 + len(vocabulary)
     known = pl.DataFrame({key: ids})
     if table is not None:
+        if key not in table.columns:
+            raise DataError(
+                f"the attributes lack {key}", source=f"{key.removesuffix('_id')}s", fix="Rename its columns."
+            )
         rows = table.unique(key, keep="first").with_columns(pl.col(key).cast(ids.dtype, strict=False))
         known = known.join(rows, on=key, how="left", maintain_order="left")
     for field in fields:

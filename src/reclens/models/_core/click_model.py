@@ -128,6 +128,7 @@ class ClickModel(_Learned, DeepModel):
                 lambda rows: click_loss(network, rows),
                 validate if both else None,
                 progress,
+                inputs=[users, items, labels, *fields.users, *fields.items],
             )
 
     def _rows(self, train: Dataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -266,8 +267,10 @@ class ClickModel(_Learned, DeepModel):
         mean, k = float(losses.mean()), auc.n
         # A ratio of sums over users: rows of one user are dependent.
         parts = np.bincount(owners, losses - mean, k) / len(losses)
-        reach = float(t.ppf((1 + level) / 2, max(k - 1, 1))) * float((parts**2).sum() * k / max(k - 1, 1)) ** 0.5
-        return ClickQuality(auc, Area(mean, mean - reach, mean + reach, k), len(losses))
+        reach = np.inf  # one user says nothing of how users differ
+        if k > 1:
+            reach = float(t.ppf((1 + level) / 2, k - 1)) * float((parts**2).sum() * k / (k - 1)) ** 0.5
+        return ClickQuality(auc, Area(mean, max(mean - reach, 0.0), mean + reach, k), len(losses))
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         network = self._restored()

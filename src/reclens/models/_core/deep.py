@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -112,21 +112,44 @@ class DeepModel(_Learned, Recommender):
         if self.device not in ("auto", "cpu", "cuda"):
             raise ArgumentValueError("device", f"is {self.device!r}, expected auto, cpu or cuda", of="model")
 
-    def _plan(self) -> Plan:
-        """How the network is trained; a checkpoint belongs to these hyper-parameters and this data."""
+    def _plan(self, inputs: Sequence[np.ndarray]) -> Plan:
+        """How the network is trained; a checkpoint belongs to these hyper-parameters and these inputs."""
         from reclens.models._deep.train import Plan
 
         run = json.dumps({"model": self.name, **asdict(self), "device": "", "data": self.train_["hash"]}, default=str)
+        digest = hashlib.blake2b(run.encode(), digest_size=16)
+        # The hash of the data is one of its interactions in any order; attributes and the order of equal times count.
+        for each in inputs:
+            digest.update(f"{each.dtype.str}{each.shape}".encode())
+            digest.update(np.ascontiguousarray(each).data)
         return Plan(
             epochs=self.epochs,
             patience=self.patience,
             learning_rate=self.learning_rate,
             seed=self.seed,
-            run=hashlib.blake2b(run.encode(), digest_size=16).hexdigest(),
+            run=digest.hexdigest(),
         )
 
-    def _train(self, network: Any, batches: Any, loss: Any, validate: Any, progress: Progress) -> None:
-        """Train a network; leaves its weights and curves, and the checkpoint that was asked for."""
+    def _train(
+        self,
+        network: Any,
+        batches: Any,
+        loss: Any,
+        validate: Any,
+        progress: Progress,
+        *,
+        inputs: Sequence[np.ndarray],
+    ) -> None:
+        """Train a network; leaves its weights and curves, and the checkpoint that was asked for.
+
+        Args:
+            network: The network.
+            batches: As for :func:`reclens.models._deep.train.train`, as are ``loss`` and ``validate``.
+            loss: See there.
+            validate: See there.
+            progress: Callback for the progress.
+            inputs: What the batches are made of: a checkpoint that was made of other arrays is refused.
+        """
         from reclens.models._deep.train import TrainingError, train
 
         path = None if self._folder is None else self._folder / CHECKPOINT
@@ -140,7 +163,7 @@ class DeepModel(_Learned, Recommender):
                 network,
                 batches,
                 loss,
-                plan=self._plan(),
+                plan=self._plan(inputs),
                 validate=validate,
                 report=report,
                 kept=path.read_bytes() if path is not None and path.exists() else None,
@@ -155,8 +178,8 @@ class DeepModel(_Learned, Recommender):
 
     def _explained(self, error: TrainingError) -> RecLensError:
         """What a problem of the training is, and what can be done."""
-        knobs = tuple(Setting(name, of="model") for name in ("batch_size", *self._memory_knobs()))
-        slower = (Setting("learning_rate", of="model"),)
+        knobs = tuple(Setting(name, of="model", typed=False) for name in ("batch_size", *self._memory_knobs()))
+        slower = (Setting("learning_rate", of="model", typed=False),)
         cpu = (Setting("device", "cpu", "model"),)
         place = "" if self._folder is None else str(self._folder / CHECKPOINT)
         match error.code:

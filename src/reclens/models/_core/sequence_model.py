@@ -139,10 +139,16 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
                 lambda batch: self._loss_of(network, batch),
                 (lambda: self._ndcg(network, learned, held, block, goals)) if len(held) else None,
                 progress,
+                inputs=self._inputs(),
             )
             self.item_factors_ = self._item_table(network)
             self.user_factors_ = self._read(network, self.sequences_, np.arange(len(self.users_)))
         self._check_spread()
+
+    def _inputs(self) -> list[np.ndarray]:
+        """What the network learns from."""
+        times = self.sequences_.times
+        return [self.sequences_.indptr, self.sequences_.items, *([] if times is None else [times])]
 
     def _require(self, train: Dataset) -> None:
         """Refuse data that no order can be learned from, and what does not fit into memory."""
@@ -157,13 +163,19 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
             raise UsageError(f"no user of '{train.name}' has two events or more: there is no next item to learn from.")
         tokens, items = self.batch_size * self.max_length, len(self.items_)
         drawn = 0 if self.loss == "cross_entropy" else self.negatives
-        knobs = tuple(Setting(name, of="model") for name in ("batch_size", *self._memory_knobs()))
+        pairs = self._kept_of_a_pair * min(self.max_length, int(np.diff(self.seen_.indptr).max()))
+        knobs = tuple(Setting(name, of="model", typed=False) for name in ("batch_size", *self._memory_knobs()))
         # Weights, their gradients, two moments of Adam and the best weights; what a block keeps of a token.
         require_memory(
-            4 * (5 * self.factors * items + tokens * (40 * self.factors + 2 * drawn) + 2 * (1 << 24)),
+            4 * (5 * self.factors * items + tokens * (40 * self.factors + 2 * drawn + pairs) + 2 * (1 << 24)),
             f"a step of {self.name} with {self.batch_size:,} users of {self.max_length:,} events",
             advice=Advice("train_smaller", knobs, "Lower " + " or ".join(f"{{{each.name}}}" for each in knobs) + "."),
         )
+
+    @property
+    def _kept_of_a_pair(self) -> int:
+        """Values that a step keeps of each pair of events of a sequence: fused attention keeps none."""
+        return 0
 
     def _memory_knobs(self) -> tuple[str, ...]:
         return ("max_length",) if self.loss == "cross_entropy" else ("max_length", "negatives")
@@ -220,7 +232,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         by_user = np.linalg.norm(scores - scores.mean(axis=0))
         by_item = np.linalg.norm(scores - scores.mean(axis=1, keepdims=True))
         if len(some) > 1 and by_user <= _ALIKE * by_item:
-            knobs = tuple(Setting(name, of="model") for name in ("learning_rate", "dropout"))
+            knobs = tuple(Setting(name, of="model", typed=False) for name in ("learning_rate", "dropout"))
             raise UsageError(
                 f"{self.name} has collapsed: its scores vary {by_user / max(by_item, 1e-300):.1e} times as much over "
                 f"users as over items, so that everybody gets the same list",
