@@ -1,0 +1,32 @@
+"""Models of sequences in hybrids: the order of a history reaches them, in their own codes of items."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from reclens import models
+
+
+@pytest.mark.parametrize("cold", [False, True])
+def test_the_order_of_a_history_reaches_the_models_of_a_hybrid(cold: bool, cycle) -> None:
+    options = {"factors": 16, "max_length": 12, "device": "cpu", "batch_size": 16, "epochs": 8, "learning_rate": 0.01}
+    # Items that nobody has come first in the catalogue, so that codes of the hybrid differ from those of the network.
+    items = pl.DataFrame({"item_id": [*range(-3, 0), *range(20)], "kind": ["new"] * 3 + ["old"] * 20})
+    data = replace(cycle, items=items) if cold else cycle
+    other = {"content": {"min_items": 1}} if cold else {"popular": {}}
+    (second,) = other
+    hybrid = models.WeightedHybrid(
+        models={"sasrec": options, **other}, weights={"sasrec": 1.0, second: 1e-6}, scale="z"
+    )
+    hybrid.fit(data, threads=1)
+    alone = hybrid.parts_["sasrec"]
+    assert len(hybrid.items_) == len(alone.items_) + 3 * cold
+    walk = pl.DataFrame({"user_id": ["x", "y"] * 3, "item_id": [4, 6, 5, 5, 6, 4]})  # x: 4, 5, 6; y: 6, 5, 4
+    wanted = alone.recommend(history=walk, k=5, threads=1).table
+    found = hybrid.recommend(history=walk, k=5, threads=1).table
+    assert found["item_id"].to_list() == wanted["item_id"].to_list()
+    of_x, of_y = (wanted.filter(pl.col("user_id") == user)["item_id"].to_list() for user in ("x", "y"))
+    assert of_x != of_y, "the same items in another order"
