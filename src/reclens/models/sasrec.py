@@ -24,7 +24,7 @@ class SASRec(AttentionModel):
     next. With ``cross_entropy`` over all items the quality is far above that of the paper's binary loss with one
     negative (Klenitskiy and Vasilev 2023), which is ``loss="bce", negatives=1, shared_by="position"``; gSASRec (Petrov
     and Macdonald 2023) is ``loss="gbce", negatives=256, calibration=0.75``. Logits are held for a few events at a time,
-    so that the memory does not grow with the catalogue.
+    so that their memory does not grow with the catalogue.
 
     References:
         Kang, McAuley (2018), Self-attentive sequential recommendation; ICDM.
