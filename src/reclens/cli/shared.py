@@ -181,7 +181,7 @@ def table_of(title: str, rows: list[dict[str, Any]], *, columns: list[str] | Non
         if head == "value" and isinstance(value, float) and is_count(str(row.get("metric"))):
             return whole(value)
         if isinstance(value, float):  # a store keeps every number as a float
-            return whole(value) if is_identifier(head) and value.is_integer() else format_number(value)
+            return str(int(value)) if is_identifier(head) and value.is_integer() else format_number(value)
         counts = isinstance(value, int) and not isinstance(value, bool) and not is_identifier(head)
         return whole(value) if counts else str(value)
 

@@ -147,7 +147,7 @@ def check_whole(name: str, value: Any, least: int, most: int | None = None) -> N
     Example:
         >>> check_whole("epochs", 10**9, 1, MOST_PASSES)
         Traceback (most recent call last):
-        reclens.errors.UsageError: epochs is 1,000,000,000, expected a whole number, 1 to 10,000.
+        reclens.errors.ArgumentValueError: epochs is 1,000,000,000, expected a whole number, 1 to 10,000.
     """
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < least or (most is not None and value > most):
