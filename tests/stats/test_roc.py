@@ -62,6 +62,19 @@ def test_rows_that_are_independent_have_the_interval_of_delong() -> None:
     assert (found.value, found.low, found.high) == pytest.approx((value, *ends), rel=1e-6)
 
 
+def test_users_with_a_row_of_each_kind_have_the_variance_of_their_sums() -> None:
+    """Each user adds both of their placements, and users are independent: the variance of a mean of sums."""
+    rng = np.random.default_rng(8)
+    offset = rng.normal(size=12)
+    high, low = offset + 0.8 + 0.5 * rng.normal(size=12), offset + 0.5 * rng.normal(size=12)
+    placed = high[:, None] > low
+    value, variance = placed.mean(), (placed.mean(1) + placed.mean(0)).var(ddof=1) / 12
+    found = clustered_auc(np.repeat([1, 0], 12), np.concatenate([high, low]), np.tile(np.arange(12), 2))
+    ends = np.array([found.low, found.high])
+    width = np.diff(np.log(ends / (1 - ends)))[0]
+    assert width == pytest.approx(2 * 1.959964 * variance**0.5 / (value * (1 - value)), rel=1e-6)
+
+
 def test_areas_without_a_variance_are_not_taken_for_certain() -> None:
     """Three pairs in order happen by an area of .025^(1/3) = .292 with 2.5 %; one user says nothing of the others."""
     labels, scores = np.array([1, 1, 1, 0, 0, 0, 0]), np.array([7, 6, 5, 4, 3, 2, 1])

@@ -24,9 +24,15 @@ def test_the_order_of_a_history_reaches_the_models_of_a_hybrid(cold: bool, cycle
     hybrid.fit(data, threads=1)
     alone = hybrid.parts_["sasrec"]
     assert len(hybrid.items_) == len(alone.items_) + 3 * cold
-    walk = pl.DataFrame({"user_id": ["x", "y"] * 3, "item_id": [4, 6, 5, 5, 6, 4]})  # x: 4, 5, 6; y: 6, 5, 4
+    walk = pl.DataFrame({"user_id": ["x", "y"] * 3, "item_id": [4, 6, 5, 4, 6, 5]})  # x: 4, 5, 6; y: 6, 4, 5
     wanted = alone.recommend(history=walk, k=5, threads=1).table
     found = hybrid.recommend(history=walk, k=5, threads=1).table
     assert found["item_id"].to_list() == wanted["item_id"].to_list()
     of_x, of_y = (wanted.filter(pl.col("user_id") == user)["item_id"].to_list() for user in ("x", "y"))
     assert of_x != of_y, "the same items in another order"
+    # What is added to a history of the training data follows it.
+    known = int(alone.users_.ids[0])
+    rest = [item for item in range(20) if item not in cycle.interactions.filter(pl.col("user_id") == known)["item_id"]]
+    more = pl.DataFrame({"user_id": [known] * 2, "item_id": rest[-2:]})
+    wanted, found = (model.recommend(history=more, k=3, threads=1).table["item_id"] for model in (alone, hybrid))
+    assert found.to_list() == wanted.to_list()
