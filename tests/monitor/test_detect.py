@@ -66,6 +66,20 @@ def test_later_days_and_the_days_that_are_asked_for_change_nothing(ctr):
     assert judged == BEGIN + timedelta(days=42)
 
 
+def test_what_begins_later_changes_no_earlier_day():
+    """A backfill over slices and indicators that came later finds what the run of the day found."""
+    rng = np.random.default_rng(8)
+    values, others = 10 + rng.normal(size=(DAYS, 3)), 10 + rng.normal(size=(DAYS, 1))
+    values[:30, 2], others[:75] = np.nan, np.nan  # a slice has a scale after six weeks
+    rules = {"amount": Rule(), "later": Rule(budget=0.1)}
+    slices, indicator = amounts(values).drop_nulls("value"), amounts(others, indicator="later").drop_nulls("value")
+    day = BEGIN + timedelta(days=67)
+    then = detect(slices.filter(pl.col("day") <= day), rules)
+    assert then["state"].to_list() == ["ok", "ok", "warming_up"] and then["limit"].null_count() == 1
+    for series in (slices, pl.concat([slices.filter(pl.col("day") <= day), indicator])):
+        assert detect(series, rules, start=day).filter(pl.col("day") == day).equals(then)
+
+
 def test_only_the_bad_direction_is_an_alert(ctr):
     for direction, state in (("up", "ok"), ("down", "level"), ("both", "level")):
         found = detect(ctr, {"ctr": Rule(scale="logit", direction=direction)})

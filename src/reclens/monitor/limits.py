@@ -106,6 +106,12 @@ class Scored:
         with np.errstate(invalid="ignore"):
             return np.clip(np.nan_to_num(sums / squares) * n / (n + _PAIRS), 0.0, 0.8)
 
+    @cached_property
+    def begins(self) -> np.ndarray:
+        """Number of the first day with a scale, of each slice; that of no day if there is none."""
+        known = np.isfinite(self.scale)
+        return np.where(known.any(axis=0), known.argmax(axis=0), len(known))
+
     def bad(self, scores: np.ndarray) -> np.ndarray:
         """Size of scores in the bad direction; 0 in the other."""
         sign = {"up": 1.0, "down": -1.0}.get(self.rule.direction)
@@ -117,9 +123,13 @@ class Scored:
         return min(_FORECAST * float(np.median(self.sampled[at][known])), 1.0) if known.any() else 0.0
 
     def old_sizes(self, at: int) -> np.ndarray:
-        """Sizes of scores to learn from on a day."""
-        known = at - int(np.isfinite(self.seen).any(axis=1).argmax())
-        return self.seen[: at - min(_RECENT, known // 2)].ravel()
+        """Sizes of scores to learn from on a day, of slices that have a scale by then.
+
+        Those of the days before a slice had one are in units of a scale that nobody knew yet.
+        """
+        seen = self.seen[:at, self.begins <= at]
+        known = at - int(np.isfinite(seen).any(axis=1).argmax())
+        return seen[: at - min(_RECENT, known // 2)].ravel()
 
     def old_sums(self, at: int) -> np.ndarray:
         """Sums of drift to learn from: those of the last days may be a drift under way."""
@@ -181,10 +191,12 @@ def limits_of(parts: Sequence[Scored], at: int, budgets: np.ndarray, cool_down: 
         cool_down: Days after an alert that belong to it.
     """
     sampled = np.array([part.sampled_on(at) for part in parts]) >= _SAMPLED
+    # An indicator that begins later has no part in the limits of today: a backfill finds what the run of the day found.
+    begun = np.array([bool((part.begins <= at).any()) for part in parts])
     found = np.zeros((len(parts), 3))
     for known in (True, False):
-        group = np.flatnonzero(sampled == known)
-        mine = [part for part, own in zip(parts, sampled, strict=True) if own == known]
+        group = np.flatnonzero(begun & (sampled == known))
+        mine = [parts[each] for each in group.tolist()]
         if not mine:
             continue
         # Of sampling error the tail is known, and others tell nothing of it.
