@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -30,16 +32,19 @@ def alive(pid: int) -> bool:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="processes are looked at by /proc")
-@pytest.mark.parametrize("how", ["killed", "too_slow"])
+@pytest.mark.parametrize("how", ["killed", "group_killed", "too_slow"])
 def test_a_build_ends_with_the_run_that_started_it(how: str, tmp_path: Path) -> None:
     told = tmp_path / "pid"
     command = [sys.executable, "-S", "-c", SLEEPER, str(told)]
-    if how == "killed":
-        run = subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(tmp_path), *command])
+    if how != "too_slow":
+        run = subprocess.Popen([sys.executable, "-c", KILLED_RUN, str(tmp_path), *command], start_new_session=True)
         while not (told.exists() and told.read_text()):
             time.sleep(0.01)
         assert alive(int(told.read_text()))
-        run.kill()
+        if how == "killed":
+            run.kill()
+        else:  # as a terminal that closes, `timeout` and Airflow do
+            os.killpg(run.pid, signal.SIGKILL)
         run.wait()
     else:
         with pytest.raises(subprocess.TimeoutExpired):

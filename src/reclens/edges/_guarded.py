@@ -52,6 +52,7 @@ def run_guarded(
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
+            start_new_session=True,  # what ends the group of the caller, such as a terminal that closes, spares it
         )
     except BaseException:
         os.close(ours)
@@ -67,7 +68,7 @@ def run_guarded(
 
 
 def _guard(command: Sequence[str]) -> int:
-    signal.signal(signal.SIGINT, lambda *_: None)  # the caller gets it too, and closes the pipe
+    signal.signal(signal.SIGINT, lambda *_: None)  # on Windows, where the caller gets it too and closes the pipe
     try:
         process = subprocess.Popen(  # noqa: S603 - what the caller names
             command, stdin=subprocess.DEVNULL, start_new_session=True
