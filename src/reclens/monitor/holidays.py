@@ -16,18 +16,22 @@ from reclens.errors import UsageError
 __all__ = ["read_calendar"]
 
 _EVENT: Final = re.compile(r"^BEGIN:VEVENT\n(.*?)^END:VEVENT$", re.MULTILINE | re.DOTALL)
-_LINE: Final = re.compile(r"^(DTSTART|DTEND|RRULE|STATUS)(?:;[^:\n]*)?:(.*)$", re.MULTILINE)
+_ALARM: Final = re.compile(r"^BEGIN:VALARM\n.*?^END:VALARM$", re.MULTILINE | re.DOTALL)
+_LINE: Final = re.compile(
+    r"""^(DTSTART|DTEND|DURATION|RRULE|RDATE|EXDATE|STATUS)(?:;(?:"[^"\n]*"|[^:"\n])*)?:(.*)$""", re.MULTILINE
+)
 _DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})(?:T\d{6}Z?)?")
-_YEARS: Final = 30
-"""For which an event of every year is repeated."""
+_DURATION: Final = re.compile(r"\+?P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?:(\d{1,4})H)?(?:\d+M)?(?:\d+S)?)?")
+_YEARS, _FROM = 30, 2024
+"""For which an event of every year is repeated: from its first year, or from this one if it began before."""
 
 
 def read_calendar(path: Path) -> frozenset[date]:
-    r"""The days of all events of a calendar; those of every year are repeated for thirty years.
+    r"""The days of all events of a calendar; those of every year are repeated for thirty years, at least until 2053.
 
     Args:
-        path: An ``.ics`` file. An event lasts until the day before its end, as iCalendar has it; one that is cancelled
-            is none.
+        path: An ``.ics`` file. An event lasts until the day before its end, or as long as its duration, as iCalendar
+            has it; one that is cancelled is none.
 
     Raises:
         UsageError: If it cannot be read, is no calendar, or an event repeats otherwise than every year.
@@ -52,20 +56,33 @@ def read_calendar(path: Path) -> frozenset[date]:
 
 
 def _days(event: str, path: Path) -> Iterator[date]:
-    said = dict(_LINE.findall(event))
+    said = dict(_LINE.findall(_ALARM.sub("", event)))
     if said.get("STATUS", "").strip() == "CANCELLED" or "DTSTART" not in said:
         return
     first = _date(said["DTSTART"], path)
-    end = _date(said["DTEND"], path) if "DTEND" in said else first
+    lasts = (_date(said["DTEND"], path) - first).days if "DTEND" in said else _lasts(said.get("DURATION", "P1D"), path)
     rule = {part.strip() for part in said.get("RRULE", "").split(";") if part.strip()}
-    if rule - {"FREQ=YEARLY", "INTERVAL=1", f"BYMONTH={first.month}", f"BYMONTHDAY={first.day}"}:
-        raise UsageError(f"{path} has an event that repeats by {said['RRULE'].strip()}; only FREQ=YEARLY can be read.")
-    for year in range(_YEARS if rule else 1):
+    rule |= {f"{name}:{said[name].strip()}" for name in ("RDATE", "EXDATE") if name in said}
+    others = rule - {"FREQ=YEARLY", "INTERVAL=1", f"BYMONTH={first.month}", f"BYMONTHDAY={first.day}"}
+    if others:
+        raise UsageError(
+            f"{path} has an event that repeats by {';'.join(sorted(others))}; only FREQ=YEARLY can be read."
+        )
+    for year in range(first.year, max(first.year, _FROM) + _YEARS if rule else first.year + 1):
         try:
-            start = first.replace(year=first.year + year)
+            start = first.replace(year=year)
         except ValueError:  # 29 February
             continue
-        yield from (start + timedelta(days=at) for at in range(max((end - first).days, 1)))
+        yield from (start + timedelta(days=at) for at in range(max(lasts, 1)))
+
+
+def _lasts(text: str, path: Path) -> int:
+    """Days of a duration."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise UsageError(f"{path} has an event that lasts {text.strip()!r}, which is no duration.")
+    weeks, days, hours = (int(each or 0) for each in found.groups())
+    return 7 * weeks + days + hours // 24
 
 
 def _date(text: str, path: Path) -> date:
