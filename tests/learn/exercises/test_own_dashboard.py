@@ -25,6 +25,7 @@ EXERCISE = OwnDashboard()
 CODES = {
     "numbers written down": "wrong_answer_of_link",
     "escapes nothing": "page_runs",
+    "no number": "wrong_answer_of_link",
     "mean of daily ratios": "wrong_answer_of_link",
     "ignores the surface": "wrong_answer_of_link",
     "another link": "wrong_answer_of_link",
@@ -100,7 +101,15 @@ def _links(place: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "links = 3", "links = ['/']", "links = ['http://x', '/', '/', '/', '/']", "links = [1, 2, 3, 4, 5]"]
+    "text",
+    [
+        "",
+        "links = 3",
+        "links = ['/']",
+        "links = ['http://x', '/', '/', '/', '/']",
+        "links = [1, 2, 3, 4, 5]",
+        'links = ["/\\t/[x", "/", "/", "/", "/"]',
+    ],
 )
 def test_links_that_are_none_are_named(text: str, tmp_path: Path) -> None:
     draw = Draw(1, EXERCISE.code)

@@ -92,7 +92,8 @@ class OwnDashboard(Exercise):
 
 
 def _is_link(value: object) -> bool:
-    return isinstance(value, str) and value.startswith("/") and not value.startswith("//") and len(value) < 2000
+    fits = isinstance(value, str) and len(value) < 2000 and value.isprintable()  # a tab would vanish in an address
+    return fits and value.startswith("/") and not value.startswith("//")
 
 
 def _asked(draw: Draw, links: Sequence[str]) -> Iterator[tuple[int, Question | None, str]]:
@@ -129,7 +130,7 @@ def _judged(asked: Sequence[tuple[Question | None, str]], opened: Any, rows: Seq
         page = read_page(str(body))
         yield from _page(page, link)
         value = _number(page.values.get("answer", ""))
-        if value is None or abs(value - _value(rows, question)) > _EXACT:
+        if value is None or not abs(value - _value(rows, question)) <= _EXACT:
             metric, segment, surface = question
             facts: dict[str, Fact] = {"metric": metric, "segment": segment, "surface": surface}
             yield Remark("wrong_answer_of_link", {"link": link, "seen": page.values.get("answer", ""), **facts})
@@ -312,6 +313,7 @@ def _fixed(draw: Draw, folder: Path) -> None:
 OwnDashboard.wrong = {
     "numbers written down": _fixed,
     "escapes nothing": _coded("from html import escape", "escape = str"),
+    "no number": _coded('data-value="{value!r}"', 'data-value="nan"'),
     "mean of daily ratios": _coded(
         '"ctr": clicks / impressions}', '"ctr": sum(row[4] / row[3] for row in rows) / len(rows)}'
     ),
