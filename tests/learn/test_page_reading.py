@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from reclens.learn.page_reading import read_page
@@ -31,6 +33,14 @@ def test_values_and_metas_are_kept_and_the_first_of_an_id_counts() -> None:
         '<meta name=viewport content=w><b id=a data-value="1 &lt; 2"></b><b id=a data-value=3></b><b id=c>'
     )
     assert (page.values, page.metas) == ({"a": "1 < 2"}, {"viewport": "w"})
+
+
+def test_a_page_of_many_open_elements_takes_no_longer_than_one_of_few() -> None:
+    began = time.process_time()
+    page = read_page("<b>x" * 30_000 + "<p class=claim>y" + "<i>" * 30_000 + "z</p></u>" + "w" + "</b>" * 30_000)
+    assert time.process_time() - began < 5
+    assert page.text.count("x") == 30_000 and page.text.endswith("w")
+    assert [each.text for each in page.claims] == ["yz"]
 
 
 @pytest.mark.parametrize(

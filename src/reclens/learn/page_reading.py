@@ -84,6 +84,7 @@ def read_page(source: str) -> Page:
     reader = _Reader()
     reader.feed(source)
     reader.close()
+    reader.page.text = "".join(reader.texts)
     return reader.page
 
 
@@ -91,7 +92,11 @@ class _Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.page = Page()
+        self.texts: list[str] = []
+        # Where each tag is open, so that a page of many open elements takes no longer than one of few.
         self._open: list[tuple[str, Mapping[str, str]]] = []
+        self._places: dict[str, list[int]] = {}
+        self._open_claims = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
@@ -114,20 +119,25 @@ class _Reader(HTMLParser):
                 rows[-1].append("")
         elif self._inside("figure") is not None:
             self._drawn(tag, given)
-        if "claim" in given.get("class", "").split():
+        if _is_claim(given):
             self.page.claims.append(Claim(given.get("data-measure", ""), given.get("data-segment", "")))
         if tag not in _VOID:
+            self._places.setdefault(tag, []).append(len(self._open))
             self._open.append((tag, given))
+            self._open_claims += _is_claim(given)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
         if tag not in _VOID:
-            self._open.pop()
+            self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        at = next((at for at in range(len(self._open) - 1, -1, -1) if self._open[at][0] == tag), None)
-        if at is not None:
-            del self._open[at:]
+        places = self._places.get(tag)
+        at = places[-1] if places else len(self._open)
+        while len(self._open) > at:
+            name, given = self._open.pop()
+            self._places[name].pop()
+            self._open_claims -= _is_claim(given)
 
     def handle_data(self, data: str) -> None:
         tag = self._open[-1][0] if self._open else ""
@@ -141,10 +151,10 @@ class _Reader(HTMLParser):
             rows = self.page.tables[table.get("data-measure", "")]
             if rows and rows[-1] and tag not in {"table", "tr"}:
                 rows[-1][-1] += data.strip()
-        elif any("claim" in given.get("class", "").split() for _, given in self._open):
+        elif self._open_claims:
             self.page.claims[-1].text += data
         elif tag != "script":
-            self.page.text += f" {data}"
+            self.texts.append(f" {data}")
 
     def _of_figure(self, tag: str, data: str) -> None:
         figure = self.page.figures[-1]
@@ -153,7 +163,7 @@ class _Reader(HTMLParser):
         elif tag == "title":
             figure.label = figure.label or data.strip()
         elif tag == "figcaption":
-            self.page.text += f" {data}"
+            self.texts.append(f" {data}")
 
     def _drawn(self, tag: str, given: Mapping[str, str]) -> None:
         figure = self.page.figures[-1]
@@ -165,7 +175,12 @@ class _Reader(HTMLParser):
             figure.marks.setdefault(segment, {}).update({name: v for name, v in numbers.items() if v is not None})
 
     def _inside(self, tag: str) -> Mapping[str, str] | None:
-        return next((given for name, given in reversed(self._open) if name == tag), None)
+        places = self._places.get(tag)
+        return self._open[places[-1]][1] if places else None
+
+
+def _is_claim(given: Mapping[str, str]) -> bool:
+    return "claim" in given.get("class", "").split()
 
 
 def _loads(tag: str, given: Mapping[str, str]) -> list[str]:
