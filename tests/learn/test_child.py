@@ -20,6 +20,14 @@ def test_numbers_come_back_and_an_exception_stays_with_its_call() -> None:
     assert values[3].failed == "ZeroDivisionError: division by zero"
 
 
+def test_values_that_no_float_and_no_stack_can_hold() -> None:
+    found = call_functions("a.py", "def f():\n    return [10**400, -(10**400), 7]\n", [("f", [])], as_json=True)
+    assert isinstance(found, list) and found[0].value == [float("inf"), -float("inf"), 7]
+    deep = "def f():\n    held = []\n    for _ in range(1500):\n        held = [held]\n    return held\n"
+    found = call_functions("a.py", deep, [("f", [])], as_json=True)
+    assert isinstance(found, Remark) and found.code == "does_not_run"
+
+
 # What the tree forbids is let through here: the process has to hold by itself.
 ATTACKS = {
     "write": "open('{place}/stolen.txt', 'w').write('x')",
@@ -71,6 +79,8 @@ def test_endless_and_greedy_code_ends(source: str, code: str) -> None:
         ("().__class__", "name_not_allowed"),
         ("eval('1')", "name_not_allowed"),
         ("getattr(1, 'x')", "name_not_allowed"),
+        ("import operator\noperator.attrgetter('__class__')(1)", "name_not_allowed"),
+        ("from operator import methodcaller as m", "name_not_allowed"),
         ("def f(:", "no_python"),
         ("(" * 5000, "no_python"),
         ("x = 1\0", "no_python"),

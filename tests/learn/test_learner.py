@@ -100,6 +100,9 @@ def test_hints_are_three_and_counted_and_reset_keeps_what_was_there(learner: Lea
         (b"user = 1\0", "zero bytes"),
         (b"x" * 1_000_001, "larger than 1,000,000 bytes"),
         (b"user = \n", "is no TOML"),
+        (b"user = 1" + 5_000 * b"0", "is no TOML"),
+        (b"user = 1" + 400 * b"0", "beyond 64 bits"),
+        (b"user = " + 50_000 * b"[", "too deep in each other"),
         (b"# exercise 1.3, learner 0123456789ab\n", "answers exercise 1.3, expected 1.1"),
         (b"# exercise 1.1, learner 0123456789ab\n", "belongs to learner 0123456789ab"),
     ],
@@ -186,6 +189,7 @@ def test_an_export_that_was_edited_is_found_out(solved: Learner, tmp_path: Path)
     ("text", "said"),
     [
         ("[", "no JSON"),
+        ("[" * 100_000, "no JSON"),
         ("[]", "no export"),
         ('{"kind": "reclens learn", "progress": {"format": 9}}', "Install a newer"),
         ('{"kind": "reclens learn", "progress": {}, "answers": {}}', "Export it again"),

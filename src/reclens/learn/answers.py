@@ -6,13 +6,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reclens.errors import DataError
 from reclens.learn.exercise import Draw, Exercise
 from reclens.learn.headers import check_header
 
-__all__ = ["MOST_BYTES", "check_texts", "read_answer"]
+__all__ = ["MOST_BYTES", "check_texts", "read_answer", "read_toml_text"]
 
 MOST_BYTES: Final = 1_000_000
 """Most bytes of a file of an answer."""
@@ -40,10 +40,33 @@ def check_texts(exercise: Exercise, texts: Mapping[str, str], draw: Draw) -> Non
             raise DataError(f"{name} is missing. An answer to {exercise.code} has {', '.join(exercise.files)}.")
         check_header(name, texts[name], draw)
         if name.endswith(".toml"):
-            try:
-                tomllib.loads(texts[name])
-            except tomllib.TOMLDecodeError as error:
-                raise DataError(f"{name} is no TOML: {error}. Mend that line.") from error
+            read_toml_text(name, texts[name])
+
+
+def read_toml_text(name: str, text: str) -> dict[str, Any]:
+    """The values of a text in TOML, without whole numbers that no float can hold.
+
+    Args:
+        name: What the text is, for messages.
+        text: The text.
+
+    Raises:
+        DataError: If it is no TOML.
+    """
+    try:
+        found = tomllib.loads(text)
+    except RecursionError:
+        raise DataError(f"{name} is no TOML: its lists or tables lie too deep in each other. Mend it.") from None
+    except ValueError as error:  # of numbers with thousands of digits it is none of TOML
+        raise DataError(f"{name} is no TOML: {error}. Mend that line.") from error
+    left: list[Any] = [found]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict | list):
+            left += each.values() if isinstance(each, dict) else each
+        elif isinstance(each, int) and not -(2**63) <= each < 2**63:
+            raise DataError(f"{name} is no TOML: a whole number in it is beyond 64 bits. Mend it.")
+    return found
 
 
 def _text(path: Path) -> str:

@@ -83,9 +83,17 @@ def call_functions(
         slow = ended.returncode in (-24, -9)  # SIGXCPU, and SIGKILL where the hard limit is reached
         facts = {"file": file, "seconds": seconds} if slow else {"file": file, "status": ended.returncode}
         return Remark("too_slow" if slow else "ended_itself", facts)
-    found: dict[str, Any] = json.loads(ended.stdout)
+    try:
+        found: dict[str, Any] = json.loads(ended.stdout, parse_int=_whole)
+    except RecursionError:
+        return Remark("does_not_run", {"file": file, "error": "RecursionError: its values lie too deep in each other"})
     if "failed" in found:
         return Remark("does_not_run", {"file": file, "error": found["failed"]})
     if "missing" in found:
         return Remark("no_function", {"file": file, "missing": found["missing"]})
     return [Called(each.get("value"), each.get("failed", "")) for each in found["results"]]
+
+
+def _whole(text: str) -> int | float:
+    """A whole number; infinity where no float can hold it."""
+    return int(text) if len(text) < 300 else float(text)

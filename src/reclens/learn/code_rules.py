@@ -33,7 +33,7 @@ ALLOWED: Final = frozenset(
 
 _REFUSED: Final = frozenset(
     {"__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input"}
-    | {"locals", "memoryview", "open", "quit", "setattr", "vars"}
+    | {"attrgetter", "locals", "memoryview", "methodcaller", "open", "quit", "setattr", "vars"}
 )
 """Names through which code reaches beyond what the tree shows."""
 

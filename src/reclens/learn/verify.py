@@ -131,7 +131,7 @@ def _read(path: Path) -> tuple[Progress, dict[str, str]]:
         held: Any = json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}. Name what 'learn export' wrote.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is no JSON ({error}). Name what 'reclens learn export' wrote.") from error
     if not isinstance(held, dict) or held.get("kind") != EXPORT_KIND:
         raise DataError(f"{path} is no export of a learner. Name what 'reclens learn export' wrote.")

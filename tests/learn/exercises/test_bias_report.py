@@ -136,6 +136,8 @@ def test_a_value_of_another_kind_differs(value: Any, right: dict[str, str]) -> N
         ("<title>Bias report</title>", "<title></title>", "no_language_or_title"),
         ('<figure data-measure="genres"', '<figure data-measure="other"', "no_figure"),
         ('<script type="application/json">[', '<script type="application/json">{', "no_chart_data"),
+        ('"estimate": ', '"estimate": 1' + 400 * "0" + ', "seen": ', "no_chart_data"),
+        ('json">[', 'json">[{"segment": null, "estimate": 1, "low": 1, "high": 1}, ', "chart_data_differ"),
         ('<table data-measure="genres">', '<table data-measure="other">', "table_differs"),
         ("Nothing can be concluded about ", "Small: ", ""),
         ("<p>Nothing can be concluded about", "<p><script type=application/json>", "small_not_named"),

@@ -59,6 +59,11 @@ def test_the_data_follow_from_the_criteria_and_hold_what_was_put_in(tmp_path: Pa
     assert not first["lists.parquet"].equals(pl.read_parquet(tmp_path / "data" / "lists.parquet"))
     assert planted_biases._digest(criteria) == planted_biases._digest(criteria.replace("\n", "\r\n") + "\n")
 
+    # As Windows writes it: the data are those of the same criteria.
+    (tmp_path / "criteria.toml").write_bytes(b"\xef\xbb\xbf" + criteria.encode())
+    EXERCISE.write_data(draw, tmp_path)
+    assert first["lists.parquet"].equals(pl.read_parquet(tmp_path / "data" / "lists.parquet"))
+
 
 def _gini(counts: np.ndarray) -> float:
     """Mean absolute difference of two items ÷ twice the mean."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,14 @@ def test_what_is_no_readout_is_named(text: str) -> None:
     assert codes(text.replace("## test_3", "## The last one")) == ["no_section"]
     with pytest.raises(DataError, match=r"front matter of readout\.md is no TOML"):
         codes(text.replace("decision = ", "decision is ", 1))
+
+
+def test_a_readout_of_one_long_line_is_read_in_no_time(text: str) -> None:
+    began = time.process_time()
+    assert codes("+++" + "\n" * 50_000) == ["no_front_matter"]
+    assert codes(f"{text}\n{'#' * 50_000}\n") == []
+    assert time.process_time() - began < 5
+    assert codes(f"{text}\n{'9' * 5_000}\n") == ["number_without_source"]
 
 
 def test_what_the_readout_of_the_product_says_may_be_quoted(text: str) -> None:

@@ -51,6 +51,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         ('rank = { model = "ease", l2 = 50.0, keep = 80 }', "", "no_ranker"),
         ('rank = { model = "ease", l2 = 50.0, keep = 80 }', 'rank = "ease"', "no_stages"),
         ('kind = "mmr"', 'kind = "nosuch"', "no_pipeline"),
+        ('kind = "mmr"', 'kind = ["mmr"]', "no_pipeline"),
     ],
 )
 def test_what_is_no_pipeline_is_named(answer: dict[str, str], old: str, new: str, code: str) -> None:
@@ -62,6 +63,8 @@ def test_what_is_no_pipeline_is_named(answer: dict[str, str], old: str, new: str
 def test_one_retriever_and_no_diagram_are_named(answer: dict[str, str]) -> None:
     alone = 'retrieve.popular = { k = 40 }\nrank = { model = "ease" }\nrerank = [{ kind = "mmr" }]'
     assert [each.code for each in EXERCISE.judge({**answer, "pipeline.toml": alone}, DRAW)] == ["too_few_retrievers"]
+    number = alone.replace('[{ kind = "mmr" }]', "5")
+    assert [each.code for each in EXERCISE.judge({**answer, "pipeline.toml": number}, DRAW)] == ["no_stages"]
     empty = {**answer, "diagram.mmd": "flowchart TB\n"}
     assert [each.code for each in EXERCISE.judge(empty, DRAW)] == ["no_diagram"]
 

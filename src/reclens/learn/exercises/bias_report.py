@@ -141,7 +141,7 @@ def _figure(figure: Figure, rows: Sequence[Row]) -> Iterator[Remark]:
     try:
         held: Any = json.loads(figure.data)
         shown = {each["segment"]: [float(each[key]) for key in ("estimate", "low", "high")] for each in held}
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError):
         yield Remark("no_chart_data", {"measure": measure})
         return
     expected = {each.segment: [each.estimate, each.low, each.high] for each in rows}
@@ -151,7 +151,7 @@ def _figure(figure: Figure, rows: Sequence[Row]) -> Iterator[Remark]:
         if name not in shown or not all(abs(a - b) <= _SHOWN for a, b in zip(values, shown[name], strict=True))
     ]
     if wrong or len(shown) != len(rows):
-        yield Remark("chart_data_differ", {"measure": measure, "segments": wrong or sorted(shown)})
+        yield Remark("chart_data_differ", {"measure": measure, "segments": wrong or sorted(map(str, shown))})
     if not _drawn_to_scale(figure, rows):
         yield Remark("marks_do_not_fit", {"measure": measure})
 

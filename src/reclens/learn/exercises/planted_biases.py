@@ -14,6 +14,8 @@ import numpy as np
 import polars as pl
 
 from reclens.cards import Fact
+from reclens.errors import DataError
+from reclens.learn.answers import read_toml_text
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
 from reclens.learn.shop import KINDS, Bias, Shop, ndcg, shown_lists
@@ -92,7 +94,8 @@ class PlantedBiases(Exercise):
     def write_data(self, draw: Draw, folder: Path) -> None:
         """Once the criteria are sealed, the tables of the world that is drawn from them."""
         path = folder / "criteria.toml"
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        # As an answer is read: with or without the mark that some editors begin a file with.
+        text = path.read_bytes().decode("utf-8-sig", errors="replace") if path.is_file() else ""
         if not _sealed(text):
             return
         world = _world(draw, _digest(text))
@@ -142,8 +145,8 @@ class PlantedBiases(Exercise):
 
 def _sealed(text: str) -> bool:
     try:
-        return tomllib.loads(text).get("sealed") is True
-    except tomllib.TOMLDecodeError:
+        return read_toml_text("criteria.toml", text).get("sealed") is True
+    except DataError:
         return False
 
 

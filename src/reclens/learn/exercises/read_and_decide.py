@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.cards import Fact
-from reclens.errors import DataError
+from reclens.learn.answers import read_toml_text
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.finished_tests import DAYS, START, FinishedTest, Kind, Lift, finished_tests, lift_of, plan_text
 from reclens.learn.headers import toml_header
@@ -32,8 +32,8 @@ _ROOM: Final = 0.15
 _SMALL: Final = 31
 """Whole numbers up to this one count things and days, and need no source."""
 
-_FRONT: Final = re.compile(r"\A\s*\+\+\+\s*\n(.*?)\n\+\+\+\s*(?:\n|\Z)", re.DOTALL)
-_SECTION: Final = re.compile(r"^#+[^\n]*\b(test_\d)\b[^\n]*$", re.MULTILINE)
+_FRONT: Final = re.compile(r"\A\s*\+\+\+[^\S\n]*\n(.*?)\n\+\+\+[^\S\n]*(?:\n|\Z)", re.DOTALL)
+_SECTION: Final = re.compile(r"^#[^\n]*\b(test_\d)\b[^\n]*$", re.MULTILINE)
 _NUMBER: Final = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
 _NAME: Final = re.compile(r"\btest_\d\b|\btest-\d\b")
 
@@ -72,13 +72,10 @@ class ReadAndDecide(Exercise):
         """Read the front matter, then the text."""
         tests = finished_tests(draw)
         found = _FRONT.match(answer["readout.md"])
-        try:
-            front = tomllib.loads(found[1]) if found else {}
-        except tomllib.TOMLDecodeError as error:
-            raise DataError(f"The front matter of readout.md is no TOML: {error}. Mend that line.") from error
         if found is None:
             yield Remark("no_front_matter", {"file": "readout.md"})
             return
+        front = read_toml_text("The front matter of readout.md", found[1])
         for name, test in tests.items():
             given = front.get(name)
             if not isinstance(given, dict):
@@ -135,7 +132,7 @@ def _numbers(text: str) -> list[str]:
 
 
 def _is_small(written: str) -> bool:
-    return "." not in written and int(written) <= _SMALL
+    return "." not in written and float(written) <= _SMALL
 
 
 def _states(text: str, lift: Lift) -> bool:

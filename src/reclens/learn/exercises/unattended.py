@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -108,9 +109,10 @@ def _records(state: Any, name: str, keys: Sequence[str]) -> list[dict[str, Any]]
 
 def _tracked(tracked: Sequence[Mapping[str, Any]], month: Month, hidden: bool) -> Iterator[Remark]:
     days = [str(each["day"]) for each in tracked]
-    missing = [day for day in month.feed if day not in days]
-    twice = sorted({day for day in days if days.count(day) > 1})
-    other = sorted({day for day in days if day not in month.feed})
+    counts = Counter(days)
+    missing = [day for day in month.feed if day not in counts]
+    twice = [day for day, count in counts.items() if count > 1]
+    other = [day for day in counts if day not in month.feed]
     if missing:
         yield Remark("days_not_tracked", {"days": len(missing), "hidden": hidden})
     if twice:

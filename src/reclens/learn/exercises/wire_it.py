@@ -145,7 +145,7 @@ def _unfit(given: Mapping[str, Any]) -> Iterator[Remark]:
     """What rules a pipeline out before it is fitted."""
     retrieve, rank, rerank = (given.get(key) or {} for key in ("retrieve", "rank", "rerank"))
     stages: list[Any] = [*retrieve.values(), rank] if isinstance(retrieve, dict) else [None]
-    stages += list(rerank)
+    stages += list(rerank) if isinstance(rerank, list | dict) else [None]
     if not all(isinstance(each, dict) for each in stages):
         yield Remark("no_stages")
         return
@@ -153,7 +153,7 @@ def _unfit(given: Mapping[str, Any]) -> Iterator[Remark]:
         yield Remark("too_few_retrievers", {"seen": len(retrieve)})
     if not rank:
         yield Remark("no_ranker")
-    if all(about.get("kind") in _FILTERS for about in rerank):
+    if all(str(about.get("kind")) in _FILTERS for about in rerank):
         yield Remark("no_reranker")
     names = [str(about.get("model", label)) for label, about in retrieve.items()]
     for name in [*names, str(rank.get("model"))] if rank else names:
