@@ -92,8 +92,9 @@ class OwnDashboard(Exercise):
 
 
 def _is_link(value: object) -> bool:
-    fits = isinstance(value, str) and len(value) < 2000 and value.isprintable()  # a tab would vanish in an address
-    return fits and value.startswith("/") and not value.startswith("//")
+    if not isinstance(value, str) or not value.isprintable():  # a tab would vanish in an address
+        return False
+    return value.startswith("/") and not value.startswith("//") and len(value) < 2000
 
 
 def _asked(draw: Draw, links: Sequence[str]) -> Iterator[tuple[int, Question | None, str]]:
