@@ -55,6 +55,20 @@ def _arms() -> list[ArmCounts]:
     ]
 
 
+def _too_large(folder: Path) -> None:
+    train = rl.synthetic_movielens(n_users=30, n_items=20, n_ratings=300)
+    model = rl.models.get("sasrec")(batch_size=10**9, max_length=10**6)
+    model.items_, model.seen_ = train.item_vocabulary, train.matrix()
+    model._require(train)  # which a fit does once PyTorch is there
+
+
+def _alike(folder: Path) -> None:
+    model = rl.models.get("sasrec")()
+    model.sequences_ = SimpleNamespace(indptr=np.arange(4))
+    model.user_factors_, model.item_factors_ = np.ones((3, 2)), np.arange(8.0).reshape(4, 2)
+    model._check_spread()
+
+
 def _plan(**more: Any) -> rl.experiment.Plan:
     return rl.experiment.Plan(**({"name": "t", "arms": {"a": 0.5, "b": 0.5}, "metrics": (CLICKS,)} | more))
 
@@ -114,6 +128,7 @@ def _kept_twice(folder: Path) -> None:
 
 ROOM_CASES: Mapping[str, Callable[[Path], object]] = {
     "ask_something": lambda folder: calculate(mean=0.2),
+    "collapsed": _alike,
     "draw_larger_arm": lambda folder: compare_arm_statistics(*_arms(), "coverage"),
     "drop_two_arms": _gather(table={**UNITS, "user_id": [1, 1, 3, 4], "variant": ["a", "b", "a", "b"]}),
     "drop_unknown_arms": _gather(table={**UNITS, "variant": ["a", "b", "c", "b"]}),
@@ -159,6 +174,7 @@ ROOM_CASES: Mapping[str, Callable[[Path], object]] = {
     "say_boosted": lambda folder: Boost()._check(),
     "say_units": _looks({"sequential": {"method": "msprt"}}),
     "split_with_validation": _search(held=False),
+    "train_smaller": _too_large,
     "use_halving": _search(shares=[0.5, 1.0]),
     "use_random": lambda folder: cut_part(_train(), pl.DataFrame(LISTS), 0.5, 0),
 }

@@ -35,7 +35,7 @@ def demo(
         Path | None,
         typer.Option("--files", metavar="FOLDER", help="Only write sample files of every kind to this folder."),
     ] = None,
-    deep: Annotated[bool, typer.Option("--deep", help="Add the deep models; needs reclens[deep].")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Add the deep models; needs the extra deep.")] = False,
     reading: Reading = NOTHING,
     task: TaskOption = "new_items",
     workspace: WorkspaceOption = Path("workspace"),

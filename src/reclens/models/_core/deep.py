@@ -178,8 +178,8 @@ class DeepModel(_Learned, Recommender):
 
     def _explained(self, error: TrainingError) -> RecLensError:
         """What a problem of the training is, and what can be done."""
-        knobs = tuple(Setting(name, of="model", typed=False) for name in ("batch_size", *self._memory_knobs()))
-        slower = (Setting("learning_rate", of="model", typed=False),)
+        knobs = tuple(Setting(name, of="model") for name in ("batch_size", *self._memory_knobs()))
+        slower = (Setting("learning_rate", of="model"),)
         cpu = (Setting("device", "cpu", "model"),)
         place = "" if self._folder is None else str(self._folder / CHECKPOINT)
         match error.code:

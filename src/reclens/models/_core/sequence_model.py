@@ -164,7 +164,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         tokens, items = self.batch_size * self.max_length, len(self.items_)
         drawn = 0 if self.loss == "cross_entropy" else self.negatives
         pairs = self._kept_of_a_pair * min(self.max_length, int(np.diff(self.seen_.indptr).max()))
-        knobs = tuple(Setting(name, of="model", typed=False) for name in ("batch_size", *self._memory_knobs()))
+        knobs = tuple(Setting(name, of="model") for name in ("batch_size", *self._memory_knobs()))
         # Weights, their gradients, two moments of Adam and the best weights; what a block keeps of a token.
         require_memory(
             4 * (5 * self.factors * items + tokens * (40 * self.factors + 2 * drawn + pairs) + 2 * (1 << 24)),
@@ -232,7 +232,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         by_user = np.linalg.norm(scores - scores.mean(axis=0))
         by_item = np.linalg.norm(scores - scores.mean(axis=1, keepdims=True))
         if len(some) > 1 and by_user <= _ALIKE * by_item:
-            knobs = tuple(Setting(name, of="model", typed=False) for name in ("learning_rate", "dropout"))
+            knobs = tuple(Setting(name, of="model") for name in ("learning_rate", "dropout"))
             raise UsageError(
                 f"{self.name} has collapsed: its scores vary {by_user / max(by_item, 1e-300):.1e} times as much over "
                 f"users as over items, so that everybody gets the same list",
