@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from reclens.models._core.deep import check_share
+from reclens.models._core.search_space import Choice, Space
 from reclens.models._core.sequence_model import AttentionModel, attention, histories_of, linear, norm
 from reclens.models._core.sequences import Sequences
 
@@ -35,6 +36,10 @@ class BERT4Rec(AttentionModel):
     """
 
     name: ClassVar[str] = "bert4rec"
+    space: ClassVar[Mapping[str, Space]] = {
+        **AttentionModel.space,
+        "factors": Choice((16, 32, 48, 64, 96, 128, 192, 256)),  # two heads need an even number
+    }
 
     epochs: int = 500
     patience: int = 50
