@@ -50,7 +50,6 @@ class Plan:
         patience: Epochs without a better validation metric after which training stops; 0: all epochs are run, and
             nothing is validated.
         learning_rate: Of Adam.
-        weight_decay: Of Adam, decoupled from the gradient.
         clip: Longest gradient.
         seed: Seed of all draws.
         run: What a checkpoint has to be of: a text of the configuration and the data.
@@ -59,7 +58,6 @@ class Plan:
     epochs: int
     patience: int
     learning_rate: float
-    weight_decay: float = 0.0
     clip: float = 5.0
     seed: int = 0
     run: str = ""
@@ -145,7 +143,7 @@ def train(
         TrainingError: See there.
     """
     device = next(network.parameters()).device
-    optimizer = torch.optim.AdamW(network.parameters(), plan.learning_rate, (0.9, 0.98), weight_decay=plan.weight_decay)
+    optimizer = torch.optim.Adam(network.parameters(), plan.learning_rate, (0.9, 0.98))
     epochs: list[Epoch] = []
     best, best_state = 0, copy.deepcopy(network.state_dict())
     if kept is not None:
