@@ -72,5 +72,5 @@ def test_memory_grows_with_the_square_of_the_length(timed) -> None:
     """Attention without a softmax holds all pairs: 2,000 users of 3,000 events have 18 thousand million of them."""
     long = timed({1: list(range(3_000))})
     options = SMALL | {"max_length": 3_000, "batch_size": 2_000, "factors": 2}
-    with pytest.raises(NotEnoughMemoryError, match="Lower batch_size or max_length"):
+    with pytest.raises(NotEnoughMemoryError, match="Lower batch_size= or max_length="):
         models.HSTU(**options).fit(long, threads=1)
