@@ -5,7 +5,9 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.models import build
 from reclens.pipeline import Pipeline
 from reclens.testing.models import model_data
 
@@ -101,3 +103,23 @@ def test_a_trace_hears_of_a_history(shop: Pipeline) -> None:
     assert only[rows["item_id"][0]]["code"] == "seen" and only[rows["item_id"][1]]["code"] != "seen"
     with pytest.raises(UnknownNameError, match="new"):
         shop.trace("new", k=5)
+
+
+def test_a_retriever_that_knows_no_candidate_brings_nothing() -> None:
+    """Of two retrievers the second was fitted on half of the catalogue: its other half is the other one's alone."""
+    data = model_data()
+    shop = Pipeline(retrieve={"item_knn": {"k": 20}, "popular": {"k": 20}}, exclude_seen=False).fit(data)
+    half = data.interactions.filter(pl.col("item_id") < "i5")
+    shop.retrievers_["popular"] = build("popular").fit(Dataset(half))
+    theirs = ["i7", "i8", "i9"]
+    assert not set(theirs) & set(half["item_id"])
+    run = shop.run(["u1", "u2"], k=3, candidates=iter(theirs))
+    assert run.retrieved["popular"].table.height == 0
+    assert run.final.table.height and set(run.final.table["item_id"]) <= set(theirs)
+    assert {rule["code"]: rule["facts"] for rule in run.final.card["rules"]}["no_candidates"]["label"] == "popular"
+    both = pl.DataFrame({"user_id": ["u1", "u2"], "item_id": ["i7", "nosuch"]})
+    lists = shop.recommend(["u1", "u2", "stranger"], k=3, candidates=both).table
+    assert lists.rows() == [("u1", "i7", 1, lists["score"][0])]
+    for nothing in (["nosuch"], both.tail(1)):
+        with pytest.raises(DataError, match="none of the 1 candidates is known to any stage, such as nosuch"):
+            shop.recommend(["u2"], candidates=nothing)

@@ -139,7 +139,8 @@ class Pipeline:
             users: User ids; by default all users of the training data, or of ``history``. Lists come in this order.
             k: Length of the final lists.
             exclude: Items that no retriever may bring: ids, or a frame ``user_id, item_id``.
-            candidates: The only items that retrievers may bring: ids, or a frame ``user_id, item_id``.
+            candidates: The only items that retrievers may bring: ids, or a frame ``user_id, item_id``. A retriever that
+                knows none of a user's candidates brings nothing; that is no error as long as any stage knows one.
             history: What users did, ``user_id, item_id``, since the fit or before they were known.
             history_mode: ``"add"`` to the training data of a known user, or ``"replace"`` it.
             cold_users: What a user gets to whom no retriever brings an item: ``"popular"``, the items with the most
@@ -149,6 +150,9 @@ class Pipeline:
 
         Returns:
             The run. All candidates of all users are in memory; :meth:`recommend` keeps the final lists alone.
+
+        Raises:
+            DataError: If no stage knows any of the candidates.
 
         Warns:
             PipelineWarning: If ``keep`` of the ranker is below k, so that no list can be whole.
@@ -258,7 +262,10 @@ class Pipeline:
         asked = found.candidates[ITEM] if items is None else pl.Series(ITEM, list(items), self.items_.ids.dtype)
         whole = {
             label: model.recommend(
-                asked_user, k=len(model.items_), exclude_seen=self.exclude_seen, **request.of_retrievers()
+                asked_user,
+                k=len(model.items_),
+                exclude_seen=self.exclude_seen,
+                **request.of_retrievers(asked_user, model.items_),
             ).table
             for label, model in self.retrievers_.items()
         }
@@ -344,14 +351,18 @@ class Pipeline:
         if not n and model.is_personalized and known.n_strangers:
             code = "unknown_user"
         elif not n:
-            seen_too = model.recommend(known.users, k=1, exclude_seen=False, **request.of_retrievers()).table.height
+            asked = request.of_retrievers(known.users, model.items_)
+            seen_too = model.recommend(known.users, k=1, exclude_seen=False, **asked).table.height
             code = "all_seen" if self.exclude_seen and seen_too else "no_score"
         return Retrieved(label, n, whole, code)
 
     def _wanted(self, users: pl.Series | Iterable[Any] | None, request: Request = _NOTHING) -> pl.Series:
         self._need_fit()
         check_choice("cold_users", request.cold_users, COLD_USERS)
-        return asked_users(users, self.users_.ids if request.history is None else request.history[USER].unique().sort())
+        known = self.users_.ids if request.history is None else request.history[USER].unique().sort()
+        wanted = asked_users(users, known)
+        request.check_candidates(wanted, self.items_)
+        return wanted
 
     def _card(self, k: int) -> ListsCard:
         return {

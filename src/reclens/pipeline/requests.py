@@ -10,6 +10,7 @@ import polars as pl
 
 from reclens.cards import ListsCard
 from reclens.data.dataset import UserItemMatrix
+from reclens.errors import DataError
 from reclens.models._core.block import Block, encode_where_possible, popular_scores, rows_of, top_of_scores
 from reclens.models._core.requests import ColdUsers, Histories, HistoryMode, Items, Limits
 from reclens.pipeline.candidates import FUSED, FUSION_CONSTANT
@@ -28,6 +29,12 @@ class Request:
     history_mode: HistoryMode = "add"
     cold_users: ColdUsers = "popular"
 
+    def __post_init__(self) -> None:
+        for name in ("exclude", "candidates"):  # each stage reads them
+            given = getattr(self, name)
+            if given is not None and not isinstance(given, pl.DataFrame | pl.Series):
+                object.__setattr__(self, name, pl.Series(ITEM, list(given)))
+
     def about(self, users: pl.Series) -> Request:
         """The same for some of the users."""
         if self.history is None or USER not in self.history.columns:
@@ -35,9 +42,49 @@ class Request:
         mine = encode_where_possible(Vocabulary(users), self.history[USER]) >= 0
         return replace(self, history=self.history.filter(pl.Series(mine, dtype=pl.Boolean)))
 
-    def of_retrievers(self) -> dict[str, Any]:
-        """The arguments of a retriever: one that knows nothing of a user brings nothing, which would be its vote."""
-        return {"exclude": self.exclude, "candidates": self.candidates, "cold_users": "none", **self.of_rankers()}
+    def of_retrievers(self, users: pl.Series, items: Vocabulary) -> dict[str, Any]:
+        """The arguments of a retriever: one that knows nothing of a user brings nothing, which would be its vote.
+
+        Args:
+            users: The users who are asked for.
+            items: The items that the retriever knows; if none of the candidates is among them, it brings nothing.
+        """
+        candidates = self.known_candidates(users, items)
+        return {"exclude": self.exclude, "candidates": candidates, "cold_users": "none", **self.of_rankers()}
+
+    def known_candidates(self, users: pl.Series, items: Vocabulary) -> pl.DataFrame | pl.Series | None:
+        """The candidates; none of them where no candidate of these users is among the items."""
+        asked = self._candidates_of(users)
+        if asked is None or (encode_where_possible(items, asked) >= 0).any():
+            return self.candidates  # type: ignore[return-value] # of __post_init__
+        return self.candidates[:0]  # type: ignore[index,return-value]
+
+    def check_candidates(self, users: pl.Series, items: Vocabulary) -> None:
+        """Refuse candidates of which no stage knows any.
+
+        Raises:
+            DataError: If there are candidates of these users, and none of them is among the items.
+        """
+        asked = self._candidates_of(users)
+        if asked is None or not len(asked) or (encode_where_possible(items, asked) >= 0).any():
+            return
+        examples = ", ".join(map(str, asked.head(3)))
+        raise DataError(
+            f"none of the {len(asked):,} candidates is known to any stage, such as {examples}",
+            source="candidates",
+            fix=f"Their items are like {', '.join(map(str, items.ids.head(3)))}.",
+        )
+
+    def _candidates_of(self, users: pl.Series) -> pl.Series | None:
+        given = self.candidates
+        if not isinstance(given, pl.DataFrame):
+            return given  # type: ignore[return-value]
+        if ITEM not in given.columns:
+            raise DataError(f"'candidates' lacks {ITEM}", source="candidates", fix="Rename its columns.")
+        if USER not in given.columns:
+            return given[ITEM]
+        mine = encode_where_possible(Vocabulary(users), given[USER]) >= 0
+        return given.filter(pl.Series(mine, dtype=pl.Boolean))[ITEM]
 
     def of_rankers(self) -> dict[str, Any]:
         """The arguments of a ranker's scores."""
@@ -116,7 +163,8 @@ class Known:
             return candidates, 0
         cold = self.users.filter(without)
         rows = np.repeat(popular_scores(popularity)[None, :], len(cold), axis=0)
-        limits = Limits.of(cold, items, exclude=request.exclude, candidates=request.candidates)
+        allowed = request.known_candidates(cold, items)
+        limits = Limits.of(cold, items, exclude=request.exclude, candidates=allowed)
         limits.apply(rows, np.arange(len(cold)))
         own = self.places.encode(cold).astype(np.int64)
         block = Block.of_training(

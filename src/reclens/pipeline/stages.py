@@ -124,9 +124,8 @@ class Stages:
             k = self.spec.ks[label]
 
             def retrieve(label: str = label, model: Recommender = model, k: int = k) -> pl.DataFrame:
-                lists = model.recommend(
-                    users, k=k, exclude_seen=self.exclude_seen, threads=threads, **request.of_retrievers()
-                )
+                asked = request.of_retrievers(users, model.items_)
+                lists = model.recommend(users, k=k, exclude_seen=self.exclude_seen, threads=threads, **asked)
                 found[label] = Recommendations(lists.table, label, lists.card)
                 return lists.table
 
