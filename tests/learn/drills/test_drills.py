@@ -12,12 +12,13 @@ from scipy import stats
 from reclens.learn.drill import Drill
 from reclens.learn.drills.architectures import CorrectTheSampling, CrossTheFeatures, ReadTheAttention
 from reclens.learn.drills.experiments import ArmsAndPValues, GuardrailsThatHold, NoveltyInAHoldout, OfflineAgainstOnline
-from reclens.learn.drills.fairness import CalibrationByHand, ExposureByHand
+from reclens.learn.drills.fairness import CalibrationByHand, ExposureByHand, TellTheBiases
 from reclens.learn.drills.foundations import MetricsByHand
-from reclens.learn.drills.production import VectorRecall
+from reclens.learn.drills.katas import SqlKata, expected_rows
+from reclens.learn.drills.production import ReadTheRun, VectorRecall
 from reclens.learn.exercise import Draw, all_drills
 
-DRILLS = all_drills()
+DRILLS = [each for each in all_drills() if not isinstance(each, SqlKata)]
 
 
 @pytest.mark.parametrize("drill", DRILLS, ids=[each.code for each in DRILLS])
@@ -128,3 +129,97 @@ def test_exposure_calibration_and_neighbours() -> None:
         query = np.array([[float(each) for each in str(paper.facts["query"]).split(", ")]])
         away = cdist(query, paper.data.select("x", "y", "z").to_numpy(), "cosine")[0]
         assert sorted(paper.data["item"][np.argsort(away)[:3].tolist()].to_list()) == paper.right["nearest"]
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries run here: a process for each of them would take minutes."""
+    from reclens.workspace import query, sandbox
+
+    def ask(files, text: str, *, limit: int | None, seconds: float | None) -> query.Answer:
+        return query.Answer(*sandbox.answer(files, text, limit=limit))
+
+    monkeypatch.setattr(query, "ask", ask)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("seed", range(20))
+def test_a_query_passes_if_it_is_right_on_hidden_logs_too(seed: int, judged) -> None:
+    drill, draw = SqlKata(), Draw(seed << 64, "1.c")
+    assert judged(drill, draw, drill.solve) == []
+    name = list(drill.wrong)[seed % len(drill.wrong)]
+    assert {each.code for each in judged(drill, draw, drill.wrong[name])} == {"kata_rows_differ"}, name
+    rows = expected_rows(drill.paper(draw).data, str(drill.paper(draw).facts["kind"]))
+    if seed == 0:
+        cells = [(user, items, f"'{last}'" if last else "NULL") for user, items, last in rows]
+        literals = " UNION ALL ".join(f"SELECT '{a}' AS user_id, {n} AS items, {i} AS last_item" for a, n, i in cells)
+        found = list(drill.judge({"answer.toml": f'query = """{literals}"""'}, draw))
+        assert [(each.code, each.facts["hidden"]) for each in found] == [("kata_rows_differ", True)]
+
+
+def test_rows_of_a_query_by_hand() -> None:
+    log = pl.DataFrame(
+        [
+            ("u1", "i2", "view", 5),
+            ("u1", "i2", "view", 5),  # a repeat
+            ("u1", "i1", "view", 5),  # in the same minute
+            ("u1", "i9", "click", 9),
+            ("u2", "i3", "click", 1),
+        ],
+        schema=["user_id", "item_id", "kind", "minute"],
+        orient="row",
+    )
+    assert expected_rows(log, "view") == [("u1", 2, "i1"), ("u2", 0, None)]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "drill_no_answer"),
+        ("SELECT 1; SELECT 2", "query_failed"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "query_failed"),
+        ("SELECT user_id FROM events", "wrong_columns"),
+    ],
+)
+@pytest.mark.usefixtures("in_process")
+def test_what_is_no_query_of_the_kata_is_named(query: str, code: str) -> None:
+    found = list(SqlKata().judge({"answer.toml": f'query = "{query}"'}, Draw(1, "1.c")))
+    assert [each.code for each in found] == [code]
+
+
+def test_biases_are_what_the_numbers_show() -> None:
+    for paper in papers(TellTheBiases()):
+        z = paper.data.with_columns(z=(pl.col("value") - pl.col("reference")) / pl.col("standard_error"))
+        for case, kind in paper.right.items():
+            mine = z.filter(case=case)
+            largest = {by: float(mine.filter(by=by)["z"].abs().max()) for by in ("items", "position", "users", "week")}
+            weeks = mine.filter(by="week")["z"].to_list()
+            if largest["week"] > 4:
+                seen = "feedback_loop" if weeks[3] - weeks[0] > 6 else "popularity"
+            elif largest["position"] > 4:
+                seen = "position"
+            else:
+                seen = "demographic" if largest["users"] > 4 else "none"
+            assert seen == kind, (case, kind)
+            assert (largest["items"] > 4) is (kind in {"popularity", "feedback_loop"})
+
+
+def test_a_run_is_read_by_running_it() -> None:
+    for paper in papers(ReadTheRun()):
+        state: dict[str, str] = {}
+        attempts = 0
+        for task, upstream, fails in paper.data.iter_rows():
+            ahead = [state[each] for each in upstream.split()]
+            if any(each != "succeeded" for each in ahead):
+                state[task] = "upstream_failed"
+                continue
+            for attempt in range(1 + int(str(paper.facts["retries"]))):
+                attempts += 1
+                state[task] = "failed" if fails == "always" or (fails == "once" and attempt == 0) else "succeeded"
+                if state[task] == "succeeded":
+                    break
+        by_state = {kind: [task for task, each in state.items() if each == kind] for kind in state.values()}
+        assert paper.right["succeeded"] == by_state["succeeded"]
+        assert paper.right["upstream_failed"] == by_state["upstream_failed"]
+        assert paper.right["run_again"] == [*by_state["failed"], *by_state["upstream_failed"]]
+        assert paper.right["attempts"] == attempts

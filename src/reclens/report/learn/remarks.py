@@ -139,6 +139,7 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_doubt": "answer.toml: no claim says {expected}, and there is a pair of which that is so.",
     "claim_fails": "answer.toml: the claim that {claim} does not hold{hidden}.",
     "drill_no_answer": "answer.toml: {key} is {seen}, which is no answer of the kind that the template has.",
+    "kata_rows_differ": "answer.toml: the rows of {users} are not what the task asks for{hidden}.",
     "drill_wrong_answer": "answer.toml: {key} is {seen}, and the data give something else.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
