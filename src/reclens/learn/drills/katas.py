@@ -16,7 +16,7 @@ from reclens.errors import RecLensError
 from reclens.learn.drill import Drill, Paper
 from reclens.learn.exercise import Draw, Remark
 
-__all__ = ["SqlKata"]
+__all__ = ["SqlKata", "expected_rows"]
 
 _KINDS: Final = ("view", "click", "purchase")
 _COLUMNS: Final = ["user_id", "items", "last_item"]
