@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all airflow browser lint format types layers docs reference env lock mutants clean
+.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all airflow browser lint format types layers docs reference env lock bench mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +126,9 @@ lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml
 			--no-emit-index-url --no-emit-find-links --no-strip-extras --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade) \
 			$(addprefix --no-emit-package=,$(UNLOCKED)) $$sources $$bounds --output-file requirements/$$name.txt || exit 1; \
 	done
+
+bench: $(VENV)/.test  ## benchmarks that fit into ten minutes, beside the committed results: what got slower (ARGS="--minutes 5")
+	$(RUN)/python benchmarks/regressions.py $(ARGS)
 
 mutants: $(VENV)/.mutants  ## plant faults in metrics and statistics, write the share that tests find (90 minutes; goes on)
 	$(RUN)/python scripts/mutants.py $(ARGS)

@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=5_000_000)
     parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=harness.FOLDER / "results" / "read")
+    parser.add_argument("--out", type=Path, default=harness.RESULTS / "read")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.csv"

@@ -20,6 +20,9 @@ from typing import Any
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
+FOLDER_OF_RESULTS = "RECLENS_BENCH_RESULTS"
+"""Environment variable: another folder than ``results/``, for a run that is compared with the committed results."""
+RESULTS = Path(os.environ.get(FOLDER_OF_RESULTS) or FOLDER / "results")
 
 
 def machine() -> dict[str, Any]:
@@ -183,11 +186,10 @@ def our_environment() -> dict[str, str]:
 
 def write(name: str, lines: list[str], content: dict[str, Any]) -> None:
     """Print a page, and write it and its numbers to ``results/NAME.md`` and ``.json``."""
-    folder = FOLDER / "results"
-    folder.mkdir(exist_ok=True)
+    RESULTS.mkdir(exist_ok=True)
     text = "\n".join(lines).rstrip() + "\n"
-    (folder / f"{name}.md").write_text(text)
-    (folder / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    (RESULTS / f"{name}.md").write_text(text)
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
     print(text)
 
 
