@@ -75,7 +75,7 @@ class Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**shared, **limit, "PYTHONPATH": str(ROOT / "src") if name == "reclens" else ""},
+            env={**shared, **limit, "PYTHONPATH": str(ROOT / "src") if name.startswith("reclens") else ""},
         )
         self.turns: list[dict[str, Any]] = []
 
