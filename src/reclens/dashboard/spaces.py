@@ -19,7 +19,8 @@ from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.job.explore_map import arranged_like
 from reclens.models import PureSVD
-from reclens.report.explore.map_page import NEITHER, pack_exploration
+from reclens.report.explore.map_page import pack_exploration
+from reclens.report.explore.states import HISTORY, LATER, LISTED, NEITHER
 from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
 
@@ -130,9 +131,9 @@ def user_columns(
     lists = store.load(workspace, "run", system).table
     state = pl.Series([NEITHER] * len(space), dtype=pl.String)
     tables = {
-        "in the history": parts.train.interactions,
-        "in the list": lists,
-        "wanted later, not in the list": parts.test,
+        HISTORY: parts.train.interactions,
+        LISTED: lists,
+        LATER: parts.test,
     }
     seen = pl.Series([False] * len(space))
     for what, rows in tables.items():

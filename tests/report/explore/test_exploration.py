@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import colorsys
 import dataclasses
+import json
 import re
 from typing import get_args
 
@@ -18,10 +20,12 @@ from reclens.explore.planted import planted_space
 from reclens.explore.reach import Reason
 from reclens.explore.result import Exploration, MeasureName, Missing
 from reclens.findings import Finding
+from reclens.report._toolkit.charts import THEME
 from reclens.report.explore import charts, words
 from reclens.report.explore.document import build_exploration_report
-from reclens.report.explore.map_page import titles_by_id
+from reclens.report.explore.map_page import pack_exploration, titles_by_id
 from reclens.report.explore.sentences import _SAID, finding_sentence, overall_sentence, quality_sentence, share_text
+from reclens.report.explore.states import REASON_COLOURS, picture_colour, states_of
 from reclens.report.explore.tables import exploration_table, hub_table, reason_table, region_table
 from reclens.stats.estimate import Estimate
 from reclens.stats.gate import Bound
@@ -51,6 +55,78 @@ def found(world) -> Exploration:
         category="topic",
         labels=("topic",),
     )
+
+
+@pytest.fixture(scope="module")
+def drawn(found) -> dict:
+    return charts.map_chart(found).to_dict()["layer"][0]
+
+
+def test_a_state_has_one_colour_on_the_map_in_the_charts_and_in_the_picture(world, found, drawn) -> None:
+    header = _map_header(pack_exploration(found, world.items))
+    palette, columns = header["palettes"]["light"], {each["name"]: each for each in header["columns"]}
+
+    def of_map(name: str) -> dict[str, str]:
+        slots = columns[name]["slots"]
+        return {label: palette[slot] for label, slot in zip(columns[name]["labels"], slots, strict=True)}
+
+    def of_chart(colour: dict) -> dict[str, str]:
+        theme = {f"var(--s{at})": value for at, value in enumerate(THEME["light"])}
+        scale = colour["scale"]
+        return {name: theme.get(tone, tone) for name, tone in zip(scale["domain"], scale["range"], strict=True)}
+
+    assert of_chart(drawn["encoding"]["color"]) == of_map("shown")
+    reasons = of_chart(charts.reason_chart(found).to_dict()["encoding"]["color"])
+    why = of_map("why never shown")
+    assert len(reasons) >= 2 and reasons == {name: why[name] for name in reasons}
+    assert len(set(REASON_COLOURS.values())) == len(REASON_COLOURS) == len(get_args(Reason)) + 1
+    wanted = of_chart(charts.wanted_chart(found).to_dict()["layer"][0]["encoding"]["color"])
+    assert wanted["blind spot"] == of_map("shown")["wanted, never shown"]
+    # A picture is seen on both grounds: the same hue, between that of the light and that of the dark theme.
+    for state, place in (("never shown", 0), ("wanted, never shown", 1)):
+        hues = [
+            colorsys.rgb_to_hsv(*bytes.fromhex(each[1:]))[0] for each in (THEME["light"][place], THEME["dark"][place])
+        ]
+        hue = colorsys.rgb_to_hsv(*bytes.fromhex(picture_colour(state)[1:]))[0]
+        assert min(hues) - 0.02 <= hue <= max(hues) + 0.02
+
+
+def test_on_the_chart_of_a_map_distances_keep_their_proportion(found, drawn) -> None:
+    encoding = drawn["encoding"]
+    ends = {
+        (pixels, axis): [
+            eval(encoding[axis]["scale"][end]["expr"], {"width": pixels, "height": 420, "max": max})
+            for end in ("domainMin", "domainMax")
+        ]
+        for pixels in (300, 1100)
+        for axis in "xy"
+    }
+    points = found.map.points
+    for width in (300, 1100):
+        (left, right), (low, high) = ends[width, "x"], ends[width, "y"]
+        assert (right - left) / width == pytest.approx((high - low) / 420), "one scale for both axes"
+        assert left < points[:, 0].min() and points[:, 0].max() < right
+        assert low < points[:, 1].min() and points[:, 1].max() < high
+
+
+def test_no_two_labels_of_a_chart_overlap(found) -> None:
+    unit = float(np.ptp(found.map.points, axis=0).max()) / 420
+    for wide in (unit, 20 * unit):  # on a small enough chart all but the largest are left out
+        rows = charts._labels(found, wide)
+        for at, one in enumerate(rows):
+            for other in rows[at + 1 :]:
+                near = abs(one["x"] - other["x"]) < 7 * wide * (len(one["text"]) + len(other["text"])) / 2
+                assert not (near and abs(one["y"] - other["y"]) < 14 * wide)
+    assert len(rows) < len(charts._labels(found, unit / 100)) == len(found.regions.coarse_names)
+
+
+def test_without_lists_no_item_is_called_shown(world) -> None:
+    alone = run(world.items, point_map=pca_map(world.items), remedies=False)
+    assert set(states_of(alone)) == {"item"} and {row["state"] for row in charts._rows(alone)} == {"item"}
+
+
+def _map_header(packed: bytes) -> dict:
+    return json.loads(packed[8 : 8 + int.from_bytes(packed[4:8], "little")])
 
 
 def test_every_code_has_words() -> None:
@@ -181,8 +257,8 @@ def test_tables_carry_the_numbers(found) -> None:
     assert sum(row["items"] for row in regions.records) == 900
 
 
-def test_the_map_says_what_is_shown(found) -> None:
-    rows = charts.map_chart(found).to_dict()["layer"][0]["data"]["values"]
+def test_the_map_says_what_is_shown(found, drawn) -> None:
+    rows = drawn["data"]["values"]
     states = np.array([row["state"] for row in rows])
     assert len(rows) == 900
     unseen = found.coverage.exposures == 0

@@ -98,7 +98,7 @@ def test_a_second_system_and_a_user_stand_beside(world, found):
         ("first only", "shown by first only"),
     ]
     assert header["colour"] == "user u1" and values("user u1") == mine.to_list()
-    assert columns["user u1"]["slots"] == [7, 0]
+    assert columns["user u1"]["slots"] == [7, 3]
     assert values("shown by first only").count("shown") == fewer["item_id"].n_unique()
 
 

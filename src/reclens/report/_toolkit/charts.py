@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 __all__ = [
+    "BACKGROUND",
     "ROW_HEIGHT",
     "THEME",
     "base_of",
@@ -34,6 +35,9 @@ THEME: Final = {
     "dark": ("#56b4e9", "#ff9d4d", "#2fc79a", "#e29ac8", "#f0e442", "#91a7ff", "#ff8787", "#adb5bd"),
 }
 """Colours of the systems on a light and on a dark ground; contrast with it is at least 3 : 1."""
+
+BACKGROUND: Final = "#8a9199"
+"""What other points stand out from, on a light and on a dark ground."""
 
 ROW_HEIGHT: Final = 26
 """Height of a row in pixels."""

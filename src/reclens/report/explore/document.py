@@ -8,12 +8,18 @@ from typing import Any
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.report._toolkit.document import DocumentPart, RenderedDocument, write_document
-from reclens.report._toolkit.format import count_of, decimal, format_number, percent, whole
+from reclens.report._toolkit.format import count_of, decimal, format_number, listed, percent, whole
 from reclens.report._toolkit.html import Figure, figure_of
 from reclens.report._toolkit.tables import Table
 from reclens.report.explore import charts
 from reclens.report.explore.map_page import titles_by_id
-from reclens.report.explore.sentences import NO_TITLES, finding_sentence, overall_sentence, quality_sentence
+from reclens.report.explore.sentences import (
+    NO_TITLES,
+    finding_sentence,
+    overall_sentence,
+    quality_sentence,
+    share_text,
+)
 from reclens.report.explore.tables import (
     drift_table,
     duplicate_table,
@@ -26,7 +32,7 @@ from reclens.report.explore.tables import (
     region_table,
     remedy_table,
 )
-from reclens.report.explore.words import ADVICE
+from reclens.report.explore.words import ADVICE, FINDINGS, MODELS
 from reclens.schema import versions
 from reclens.stats.gate import GateResult
 
@@ -63,11 +69,7 @@ def build_exploration_report(
         _reach_part(found, titles),
         _demand_part(found, titles),
         _geometry_part(found, titles),
-        _part(
-            "Retrieval",
-            figures=[(charts.recall_chart(found), "Recall of the index in its worst regions")],
-            tables=[recall_table(found)],
-        ),
+        _retrieval_part(found),
         _drift_part(found, titles),
         _gate_part(gate),
         _part("Every number", tables=[exploration_table(found), missing_table(found)]),
@@ -75,10 +77,10 @@ def build_exploration_report(
     card = found.card
     return write_document(
         title=f"What {found.name} reaches, and what it never finds",
-        subject=f"{count_of(card['items'], 'item')} · {count_of(card['users'], 'user')} · {card['model']['model']}, "
-        f"{card['model']['dimension']} dimensions",
+        subject=f"{count_of(card['items'], 'item')} · {count_of(card['users'], 'user')} · "
+        f"{_model(card)}, {whole(card['model']['dimension'])} dimensions",
         heading="What matters",
-        summary=[overall_sentence(found), *(finding_sentence(found, each, titles) for each in top)],
+        summary=[overall_sentence(found), *(finding_sentence(found, each, titles, examples=2) for each in top)],
         parts=[each for each in parts if each is not None],
         synthetic=synthetic,
         cover=_cover(found),
@@ -102,8 +104,17 @@ def _part(
 
 
 def _actions(found: Exploration) -> DocumentPart | None:
-    codes = list(dict.fromkeys(code for each in found.findings if each.severity != "note" for code in each.advice[:1]))
-    return _part("What to do first", points=[ADVICE[code] for code in codes[:3]])
+    about: dict[str, list[str]] = {}  # advice -> the findings that it is for
+    for each in found.findings:
+        if each.severity != "note":
+            for code in each.advice[:1]:
+                about.setdefault(code, []).append(FINDINGS[each.code])
+    points = [f"{listed(list(dict.fromkeys(names)), 3)}: {_small(ADVICE[code])}" for code, names in about.items()]
+    return _part("What to do first", points=points[:3])
+
+
+def _small(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
 
 
 def _map_part(found: Exploration) -> DocumentPart | None:
@@ -164,12 +175,9 @@ def _demand_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart 
     if found.demand is None:
         return None
     demand = found.demand
-    holes = count_of(len(demand.holes), "direction")
+    far = f"{whole(len(demand.far_queries))} of {whole(demand.far.n)} users or queries are far from every item"
     points = [
-        (
-            f"{whole(len(demand.far_queries))} of {whole(demand.far.n)} users or queries are far from every item, in "
-            f"{holes}."
-        ),
+        f"{far}, in {count_of(len(demand.holes), 'direction')}." if demand.holes else f"{far}.",
         f"{count_of(len(demand.dead_stock), 'item')} are far from every user or query.",
     ]
     rows = tuple(
@@ -218,6 +226,24 @@ def _geometry_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPar
     )
 
 
+def _retrieval_part(found: Exploration) -> DocumentPart | None:
+    if found.retrieval is None:
+        return None
+    recall, regions = found.retrieval.recall, found.retrieval.regions
+    points = [
+        f"The index finds {share_text(recall)} of what exact search finds, for {whole(recall.n)} users or queries."
+    ]
+    whole_ones = sum(each.recall.value == 1 for each in regions)
+    if whole_ones:
+        points.append(f"It misses nothing in {whole(whole_ones)} of {count_of(len(regions), 'region')}.")
+    return _part(
+        "Retrieval",
+        points=points,
+        figures=[(charts.recall_chart(found), "Recall of the index in its worst regions")],
+        tables=[recall_table(found)],
+    )
+
+
 def _drift_part(found: Exploration, titles: Mapping[str, str]) -> DocumentPart | None:
     if found.drift is None:
         return None
@@ -238,11 +264,16 @@ def _gate_part(gate: GateResult | None) -> DocumentPart | None:
     return _part("Gate", lead=gate_in_words(gate), tables=[gate_table(gate)])
 
 
+def _model(card: Mapping[str, Any]) -> str:
+    name = str(card["model"]["model"])
+    return MODELS.get(name, name)
+
+
 def _cover(found: Exploration) -> list[tuple[str, str]]:
     card = found.card
     return [
         ("Space", str(card["space"])),
-        ("Vectors", f"{card['model']['model']}, revision {card['model']['revision']}"),
+        ("Vectors", _model(card)),
         ("Neighbours", "every pair compared" if card["graph"] == "exact" else "as the index answers"),
         ("Index", str(card["store"] or "not given")),
         ("Version", f"RecLens {versions()['reclens']}"),

@@ -14,14 +14,14 @@ from reclens.explore.project import PointMap, pca_map
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
 from reclens.findings import Finding
-from reclens.report._toolkit.format import whole
+from reclens.report._toolkit.format import count_of, whole
 from reclens.report._toolkit.html import Document
 from reclens.report._toolkit.point_map import MapColumn, MapFinding, MapLabel, MapView, map_page, pack_map
 from reclens.report.explore.sentences import overall_sentence, quality_sentence
-from reclens.report.explore.words import FINDINGS, REASONS, SEVERITIES
+from reclens.report.explore.states import NEITHER, REASON_COLOURS, SHOWN, STATE_COLOURS, USER_COLOURS, states_of
+from reclens.report.explore.words import FINDINGS, MODELS, REASONS, SEVERITIES
 
 __all__ = [
-    "NEITHER",
     "attribute_columns",
     "build_exploration_map",
     "map_columns",
@@ -37,9 +37,6 @@ _NEIGHBOURS: Final = 10
 _CATEGORIES: Final = 2_000
 """Text with more different values than this is no category that one filters by."""
 _TITLES: Final = ("title", "name")
-_SHOWN: Final = "shown"
-NEITHER: Final = "neither"
-"""What an item is to a user who has it neither in the history nor in the list."""
 
 
 def pack_exploration(
@@ -123,7 +120,8 @@ def build_exploration_map(
     """
     packed = pack_exploration(found, space, file=file, **more)  # type: ignore[arg-type]
     notes = (overall_sentence(found), quality_sentence(found))
-    subject = f"{whole(len(space))} {space.entity}s, {space.card.model}"
+    made_by = MODELS.get(space.card.model, space.card.model)
+    subject = f"{count_of(len(space), space.entity)} · {made_by}, {whole(space.dimension)} dimensions"
     return map_page(packed, title=f"Map of {found.name}", subject=subject, notes=notes, synthetic=synthetic)
 
 
@@ -156,12 +154,8 @@ def _finding_text(finding: Finding, items: int) -> str:
 
 
 def _state(found: Exploration, name: str) -> MapColumn:
-    coverage = found.coverage
-    if coverage is None:
-        raise UsageError("the exploration was given no lists.")
-    states = np.where(coverage.shown, _SHOWN, np.where(coverage.wants > 0, "wanted, never shown", "never shown"))
     about = "Shown: in the list of at least one user. Wanted: in the held-out interactions."
-    return MapColumn(name=name, values=pl.Series(states), about=about, grey=_SHOWN)
+    return MapColumn(name=name, values=pl.Series(states_of(found)), about=about, grey=SHOWN, colours=STATE_COLOURS)
 
 
 def map_columns(found: Exploration) -> list[MapColumn]:
@@ -186,11 +180,17 @@ def map_columns(found: Exploration) -> list[MapColumn]:
             ),
         ]
     if found.reach is not None:
-        reasons = np.full(len(found.regions.fine), _SHOWN, object)
+        reasons = np.full(len(found.regions.fine), SHOWN, object)
         reasons[found.reach.rows] = [REASONS[each] for each in found.reach.reasons]
         about = "Why an item is in no list: the first reason that holds."
         columns.append(
-            MapColumn(name="why never shown", values=pl.Series(reasons, dtype=pl.String), about=about, grey=_SHOWN)
+            MapColumn(
+                name="why never shown",
+                values=pl.Series(reasons, dtype=pl.String),
+                about=about,
+                grey=SHOWN,
+                colours=REASON_COLOURS,
+            )
         )
     names = pl.Series([found.regions.name(at) for at in range(len(found.regions))], dtype=pl.String)
     return [
@@ -212,7 +212,10 @@ def _gaps(found: Exploration) -> pl.Series:
 
 
 def _about_user(columns: Mapping[str, pl.Series] | None) -> list[MapColumn]:
-    return [MapColumn(name=name, values=values, grey=NEITHER) for name, values in (columns or {}).items()]
+    return [
+        MapColumn(name=name, values=values, grey=NEITHER, colours=USER_COLOURS)
+        for name, values in (columns or {}).items()
+    ]
 
 
 def attribute_columns(space: EmbeddingSpace, text: str | None) -> list[MapColumn]:

@@ -35,15 +35,18 @@ def overall_sentence(found: Exploration) -> str:
     return f"{count_of(len(grave), 'finding')} of {found.name} {verb} action: {listed(kinds, 4)}."
 
 
-def finding_sentence(found: Exploration, each: Finding, titles: Mapping[str, str] = NO_TITLES) -> str:
+def finding_sentence(
+    found: Exploration, each: Finding, titles: Mapping[str, str] = NO_TITLES, *, examples: int = 5
+) -> str:
     """What a finding says: where, how much, and for example what.
 
     Args:
         found: The exploration.
         each: One of its findings.
         titles: Id, as text, -> title; what has none is called by its id.
+        examples: The most examples that are named.
     """
-    return _SAID[each.code](found, each) + _examples(each, titles)
+    return _SAID[each.code](found, each) + _examples(each, titles, examples)
 
 
 def quality_sentence(found: Exploration) -> str:
@@ -58,10 +61,10 @@ def quality_sentence(found: Exploration) -> str:
     )
 
 
-def _examples(each: Finding, titles: Mapping[str, str]) -> str:
+def _examples(each: Finding, titles: Mapping[str, str], most: int) -> str:
     if not each.examples:
         return ""
-    return f" For example: {listed([titles.get(str(name), str(name)) for name in each.examples], 5)}."
+    return f" For example: {listed([titles.get(str(name), str(name)) for name in each.examples[:most]])}."
 
 
 def _row(each: Finding) -> Mapping[str, Any]:

@@ -176,7 +176,7 @@ def duplicate_table(found: Exploration, *, titles: Mapping[str, str] = NO_TITLES
 
 
 def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
-    """Recall of the index by region, the worst first, and by filter."""
+    """Recall of the index by filter, and in the regions where it misses something, the worst first."""
     if found.retrieval is None:
         return None
     rows: list[tuple[str, str, str]] = []
@@ -186,6 +186,8 @@ def recall_table(found: Exploration, *, most: int = _MOST) -> Table | None:
         rows.append((f"filter: {where}", share_text(each.recall), percent(each.selectivity, 1)))
         records.append({"filter": where, "items": each.items, "short": each.short, **asdict(each.recall)})
     for each in found.retrieval.regions[:most]:
+        if each.recall.value == 1:  # they are ordered: so have all that follow
+            break
         rows.append((each.name, share_text(each.recall), NOTHING))
         records.append({"region": each.name, **asdict(each.recall)})
     return Table(

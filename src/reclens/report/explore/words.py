@@ -15,6 +15,7 @@ __all__ = [
     "FINDINGS",
     "MEASURES",
     "MISSING",
+    "MODELS",
     "REASONS",
     "REASON_MEANINGS",
     "REMEDIES",
@@ -42,6 +43,9 @@ FINDINGS: Final[Mapping[str, str]] = {
     "untrue_map": "A map not to be trusted",
     "too_few_queries": "Too few users to tell",
 }
+
+MODELS: Final[Mapping[str, str]] = {"tfidf_svd": "tf-idf and SVD"}
+"""What a model of vectors is called, where that is not its name."""
 
 REASONS: Final[Mapping[Reason, str]] = {
     "not_in_index": "not in the index",

@@ -45,15 +45,17 @@ def test_categories_are_coded_by_size_and_the_eighth_largest_is_grey():
     columns = [
         MapColumn(name="genre", values=pl.Series(values)),
         MapColumn(name="cluster", values=pl.Series(values), regions=True),
+        MapColumn(name="state", values=pl.Series(values), grey="b", colours={"a": 5, "c": 8}),
     ]
     header, arrays = unpacked(pack_map([MapView(places=np.zeros((46, 2)))], columns))
-    genre, cluster = header["columns"]
+    genre, cluster, state = header["columns"]
     assert genre["labels"] == list("abcdefghi")
     codes = arrays[genre["array"]]
     assert codes.tolist() == ["abcdefghi".index(name) if name else 255 for name in values]
     assert genre["missing"] == 255 and genre["counts"] == {**{str(at): 9 - at for at in range(9)}, "255": 1}
     assert genre["slots"] == [0, 1, 2, 3, 4, 5, 6, 7, 7]
     assert cluster["slots"] == [0, 1, 2, 3, 4, 5, 6, 0, 1]
+    assert state["slots"] == [5, 7, 8, 2, 3, 4, 5, 6, 7], "a colour that is given is kept"
 
 
 def test_more_than_254_categories_take_two_bytes():

@@ -5,10 +5,20 @@ The points are drawn by ``renderer.js`` (WebGL2, one draw call a frame); ``model
 is built and nothing is fetched.
 """
 
-from reclens.report._toolkit.point_map.packed import MapColumn, MapFinding, MapLabel, MapView, pack_map
+from reclens.report._toolkit.point_map.packed import (
+    BEHIND,
+    UNSURE,
+    MapColumn,
+    MapFinding,
+    MapLabel,
+    MapView,
+    pack_map,
+)
 from reclens.report._toolkit.point_map.page import component_script, component_style, map_page
 
 __all__ = [
+    "BEHIND",
+    "UNSURE",
     "MapColumn",
     "MapFinding",
     "MapLabel",

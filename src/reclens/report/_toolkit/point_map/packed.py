@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from reclens.errors import UsageError
-from reclens.report._toolkit.charts import THEME
+from reclens.report._toolkit.charts import BACKGROUND, THEME
 from reclens.report._toolkit.format import whole
 
-__all__ = ["MapColumn", "MapFinding", "MapLabel", "MapView", "pack_map"]
+__all__ = ["BEHIND", "UNSURE", "MapColumn", "MapFinding", "MapLabel", "MapView", "pack_map"]
 
 _MAGIC: Final = b"RLM1"
 _TYPES: Final = {"u1": np.uint8, "u2": np.uint16, "u4": np.uint32, "f4": np.float32}
 _SIDE: Final = 65_535
 """Places are 16-bit integers: finer than the pixels of any screen at a zoom of 30."""
 _COLOURS: Final = len(THEME["light"]) - 1
-"""Colours that people can tell apart; the last of the theme is grey, for the other categories."""
+"""Colours that people can tell apart; the last of the theme is grey."""
+BEHIND: Final = _COLOURS
+"""The place of what others stand out from: the grey category of a column, and all categories after the seventh."""
+UNSURE: Final = _COLOURS + 1
+"""The place of the grey of the theme."""
 _LABELS: Final = 65_534
 _NOBODY: Final = 2**32 - 1
 """What -1 becomes as 32 bits without a sign."""
@@ -75,6 +79,8 @@ class MapColumn:
         regions: Whether it has many categories that lie apart, such as clusters: colours repeat, instead of grey for
             all but the largest seven.
         grey: The category that the others stand out from.
+        colours: Category -> place of its colour in the theme, for categories that have one colour everywhere; others
+            have a colour by their size.
     """
 
     name: str
@@ -84,6 +90,7 @@ class MapColumn:
     ends: tuple[float, float] | None = None
     regions: bool = False
     grey: str | None = None
+    colours: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +145,7 @@ def pack_map(
         "noun": noun,
         "file": file,
         "colour": colour,
-        "palettes": {scheme: list(colours) for scheme, colours in THEME.items()},
+        "palettes": {scheme: [*colours[:_COLOURS], BACKGROUND, colours[_COLOURS]] for scheme, colours in THEME.items()},
         "views": [_view(view, arrays) for view in views],
         "columns": [_column(column, arrays) for column in columns],
         "findings": [
@@ -250,8 +257,11 @@ def _column(column: MapColumn, arrays: _Arrays) -> dict[str, Any]:
     codes = text.replace_strict(labels, list(range(len(labels))), default=missing, return_dtype=pl.UInt32).to_numpy()
     counts = {str(code): n for code, n in enumerate(sizes["n"].to_list())}
     places = np.cumsum([label != column.grey for label in labels]) - 1
-    slots = [at % _COLOURS if column.regions else min(at, _COLOURS) for at in places.tolist()]
-    slots = [_COLOURS if label == column.grey else slot for label, slot in zip(labels, slots, strict=True)]
+    slots = [at % _COLOURS if column.regions else min(at, BEHIND) for at in places.tolist()]
+    slots = [
+        column.colours.get(label, BEHIND if label == column.grey else slot)
+        for label, slot in zip(labels, slots, strict=True)
+    ]
     return {
         **shared,
         "kind": "category",

@@ -37,9 +37,9 @@ function themeOf(element, palettes, column) {
     }
   } else {
     const colours = palettes[dark ? "dark" : "light"].map(channels);
-    for (let place = 0; place < 255; place++) put(place, colours[place % colours.length]);
-    // What the others stand out from is paler, and lies behind them: few points are not lost among many grey ones.
-    if (column && Math.max(...column.slots) <= GREY) palette.set([...mixed(ink, 0.5), BEHIND], 4 * GREY);
+    colours.forEach((colour, place) => put(place, colour));
+    // What the others stand out from lies behind them: few points are not lost among many grey ones.
+    palette[4 * GREY + 3] = BEHIND;
   }
   put(MISSING, mixed(ink, 0.4));
   return { palette, dim: [...mixed(ink, 0.15).map((value) => value / 255), 1], ground: [...paper.map((value) => value / 255), 1], ink, halo: ground };
