@@ -216,6 +216,7 @@ class TrainCard(TypedDict):
         weights: Interactions with a ``negative`` weight and with ``zero``.
         fit_weights: Weights of the fit.
         features: Features of the items.
+        user_attributes: Columns of the users table that the model reads.
         vectors: Items ``without`` a vector, of a model that retrieves by vectors of a store.
         context: What a model is told of a request beside the history, such as ``target timestamp``.
     """
@@ -228,6 +229,7 @@ class TrainCard(TypedDict):
     weights: NotRequired[dict[str, int]]
     fit_weights: NotRequired[FitWeightsCard]
     features: NotRequired[FeaturesCard]
+    user_attributes: NotRequired[list[str]]
     vectors: NotRequired[dict[str, int]]
     context: NotRequired[str]
 

@@ -79,7 +79,7 @@ class HSTU(_Moments, AttentionModel):
 
         Raises:
             UsageError: If the model does not look at the time of the target.
-            DataError: If a column is missing, or a time is not one.
+            DataError: If a column is missing, a user has several rows, or a time is not one.
         """
         self._need_fit()
         if self.time_bias != "target":
@@ -89,6 +89,13 @@ class HSTU(_Moments, AttentionModel):
         absent = [name for name in (USER, TIMESTAMP) if name not in times.columns]
         if absent:
             raise DataError(f"the times lack {', '.join(absent)}", source="times", fix="Rename its columns.")
+        if (twice := times[USER].is_duplicated()).any():
+            raise DataError(
+                f"has several rows of user {times[USER].filter(twice)[0]}, expected one time a user",
+                source="times",
+                column=USER,
+                fix="Keep one of them.",
+            )
         codes, given = self.users_.encode(times[USER]), seconds_of(times[TIMESTAMP], "times")
         moments = np.full(len(self.users_), self._now)
         moments[codes[codes >= 0]] = given[codes >= 0]

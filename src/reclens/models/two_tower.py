@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -12,9 +12,16 @@ from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress, quiet
 from reclens.errors import UnknownNameError
 from reclens.models._content.features import FeatureOptions, check_stop_words, item_features
+from reclens.models._core.click_fields import joined, learn_fields
 from reclens.models._core.factors import check_whole
 from reclens.models._core.search_space import Float, Space, Whole
 from reclens.models._core.sequence_model import SequenceModel, linear
+from reclens.models._core.sequences import Sequences
+from reclens.schema import USER
+
+if TYPE_CHECKING:
+    from reclens.models._deep.batches import Histories
+    from reclens.models._deep.two_tower import Features, People
 
 __all__ = ["TwoTower"]
 
@@ -22,13 +29,15 @@ __all__ = ["TwoTower"]
 class _Towers:
     """While a fit runs; no hyper-parameters."""
 
-    _features: Any = None
+    _features: Features | None = None
     """The attributes of the items."""
+    _people: People | None = None
+    """The attributes of the users."""
 
 
 @dataclass(kw_only=True)
 class TwoTower(_Towers, SequenceModel):
-    """A retriever: the user is a function of the mean of their items, the item one of its id and attributes.
+    """A retriever: the user is a function of the mean of their items and of attributes, the item of id and attributes.
 
     The preset of Covington et al. (2016): every event is predicted from the mean of the events before it, with the age
     of the example as a feature that is 0 at a request, by a softmax. The softmax is over the next items of other events
@@ -41,8 +50,9 @@ class TwoTower(_Towers, SequenceModel):
         loss: ``sampled_softmax``, the only one; ``shared_by`` and ``calibration`` are of no effect.
         negatives: Events of the batch whose next items are the negatives, drawn for each batch.
         hidden: Width of the hidden layer of each tower.
-        attributes: Whether the item tower reads the attributes of the items table, as ``content`` does; words of texts
-            too. Without a table it reads ids alone.
+        attributes: Whether the item tower reads the attributes of the items table, as ``content`` does, words of texts
+            too; and the user tower those of the users table, as ``deep_fm`` does. Without a table it reads none; nor
+            has a user any who comes after the fit.
 
     References:
         Covington, Adams, Sargin (2016), Deep neural networks for YouTube recommendations; RecSys.
@@ -69,39 +79,81 @@ class TwoTower(_Towers, SequenceModel):
             raise UnknownNameError("loss of two_tower", self.loss, ("sampled_softmax",))
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:
-        from reclens.models._deep.two_tower import Features
-
         counts = np.bincount(self.seen_.indices, minlength=len(self.items_))
         self._log_share = np.log(counts / counts.sum()).astype(np.float32)
-        # An item without attributes has none of the features; without a table there is one, which nothing has.
-        features = Features(
-            indptr=np.zeros(len(self.items_) + 1, np.int64), codes=np.empty(0, "i4"), values=np.empty(0, "f4"), n=1
-        )
-        if self.attributes and train.items is not None and train.items.width > 1:
-            options = FeatureOptions(
-                features={}, weights={}, bins=5, min_items=2, sublinear=True, stop_words=check_stop_words("english")
-            )
-            found = item_features(train.items, self.items_, options, quiet)
-            own = found.vectors
-            features = Features(indptr=own.indptr, codes=own.indices, values=own.values, n=own.n_columns)
-            self.train_["features"] = {"kinds": found.kinds, "n": len(found.names), "absent": found.absent, "empty": 0}
-        self._features = features
+        self._features, people = self._read_items(train), self._read_users(train)
+        self._people = people
         try:
             super()._fit(train, engine, progress)
         finally:
-            self._features = None
-        # What serves is the tower of the users, over the final vectors of the items.
+            self._features = self._people = None
+        # What serves is the tower of the users, over the final vectors of the items and of the attributes of users.
         own = {name: each for name, each in self.weights_.items() if name.startswith(("user.", "age."))}
-        self.weights_ = {"items.weight": self.item_factors_, **own}
+        profiles = np.einsum("ncd,nc->nd", self.weights_["person.weight"][people.codes], people.values)
+        self.weights_ = {"items.weight": self.item_factors_, "profiles.weight": profiles.astype(np.float32), **own}
+
+    def _read_items(self, train: Dataset) -> Features:
+        """The attributes of the items."""
+        from reclens.models._deep.two_tower import Features
+
+        if not self.attributes or train.items is None or train.items.width < 2:
+            # No item has any; a table of features has one or more.
+            none = np.zeros(len(self.items_) + 1, np.int64)
+            return Features(indptr=none, codes=np.empty(0, "i4"), values=np.empty(0, "f4"), n=1)
+        options = FeatureOptions(
+            features={}, weights={}, bins=5, min_items=2, sublinear=True, stop_words=check_stop_words("english")
+        )
+        found = item_features(train.items, self.items_, options, quiet)
+        own = found.vectors
+        self.train_["features"] = {"kinds": found.kinds, "n": len(found.names), "absent": found.absent, "empty": 0}
+        return Features(indptr=own.indptr, codes=own.indices, values=own.values, n=own.n_columns)
+
+    def _read_users(self, train: Dataset) -> People:
+        """The attributes of the users, without their ids."""
+        from reclens.models._deep.two_tower import People
+
+        fields = learn_fields(train.users, USER) if self.attributes else []
+        found = joined(self.users_.ids, self.users_, train.users, fields, key=USER, offset=-1 - len(self.users_))
+        if fields:
+            self.train_["user_attributes"] = [each.column for each in fields]
+        codes, values = found.codes[:, 1:], found.values[:, 1:]  # the first column is the id
+        return People(codes=codes, values=values, n=max(sum(each.size for each in fields), 1))
+
+    @property
+    def _kept_of_an_item(self) -> int:
+        # All items pass their tower in every step: its input, its hidden layer before and behind the dropout, its
+        # output, and the gradients of these.
+        return 6 * self.factors + 6 * self.hidden
+
+    def _memory_knobs(self) -> tuple[str, ...]:
+        return (*super()._memory_knobs(), "hidden")
 
     def _inputs(self) -> list[np.ndarray]:
-        return [*super()._inputs(), self._features.indptr, self._features.codes, self._features.values]
+        assert self._features is not None
+        assert self._people is not None
+        items, people = self._features, self._people
+        return [*super()._inputs(), items.indptr, items.codes, items.values, people.codes, people.values]
+
+    def _histories(
+        self, sequences: Sequences, rows: np.ndarray | None = None, trained: np.ndarray | None = None
+    ) -> Histories:
+        owners = np.arange(len(sequences.indptr) - 1)
+        if rows is not None and trained is not None:
+            owners[:] = -1
+            owners[rows] = trained
+        return replace(super()._histories(sequences), users=owners)
 
     def _network(self, items: int) -> Any:
         from reclens.models._deep.two_tower import TwoTower as Network
 
         return Network(
-            items=items, factors=self.factors, hidden=self.hidden, dropout=self.dropout, features=self._features
+            items=items,
+            users=len(self.users_),
+            factors=self.factors,
+            hidden=self.hidden,
+            dropout=self.dropout,
+            features=self._features,
+            people=self._people,
         )
 
     def _loss_of(self, network: Any, batch: Any) -> Any:
@@ -115,5 +167,5 @@ class TwoTower(_Towers, SequenceModel):
 
     def _shapes(self) -> Mapping[str, tuple[int | str, ...]]:
         d, wide = "factors", "hidden"
-        shapes: dict[str, tuple[int | str, ...]] = {"items.weight": ("items", d)}
+        shapes: dict[str, tuple[int | str, ...]] = {"items.weight": ("items", d), "profiles.weight": ("users", d)}
         return shapes | linear("user.inner", d, wide) | linear("user.outer", wide, d) | {"age.weight": (d, 1)}

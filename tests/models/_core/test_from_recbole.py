@@ -49,3 +49,18 @@ def test_what_has_no_counterpart() -> None:
         models.from_recbole({"model": "SASRec", "loss_type": "BPR"})
     with pytest.raises(UsageError, match="names no model"):
         models.from_recbole({})
+
+
+def test_a_file_of_recbole(tmp_path) -> None:
+    """As its documentation writes them; a plain reader of YAML takes ``1e-3`` for text."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    text = (
+        "model: SASRec\ntrain_batch_size: 2048\nlearning_rate: 1e-3\nstopping_step: 10\nn_layers: 2\nn_heads: 2\n"
+        "hidden_size: 64\nhidden_dropout_prob: 0.5\nMAX_ITEM_LIST_LENGTH: 50\nloss_type: 'CE'\n"
+        "metrics: [Recall, NDCG]\n"
+    )
+    found = models.from_recbole(yaml.safe_load(text))
+    model = models.build(found.model, found.parameters)
+    assert (model.learning_rate, model.patience, model.blocks, model.heads) == (0.001, 10, 2, 2)
+    assert (model.factors, model.dropout, model.max_length, model.loss) == (64, 0.5, 50, "cross_entropy")
+    assert found.left_out == ("train_batch_size", "metrics")

@@ -42,6 +42,22 @@ def test_a_checkpoint_of_another_order_is_refused(walks: Dataset, tmp_path: Path
         model.fit(backwards, threads=1, checkpoint=tmp_path)
 
 
+def test_more_epochs_go_on_where_fewer_ended(walks: Dataset, tmp_path: Path) -> None:
+    whole = models.SASRec(**(ONE | {"epochs": 3}), max_length=4).fit(walks, threads=1)
+    models.SASRec(**ONE, max_length=4).fit(walks, threads=1, checkpoint=tmp_path)
+    run: list[int] = []
+    longer = models.SASRec(**(ONE | {"epochs": 3}), max_length=4).fit(
+        walks,
+        threads=1,
+        checkpoint=tmp_path,
+        progress=lambda what, done, total: run.append(done) if " · " in what else None,
+    )
+    assert run == [2, 3] and longer.curves_.drop("seconds").equals(whole.curves_.drop("seconds"))
+    assert all((longer.weights_[name] == whole.weights_[name]).all() for name in whole.weights_)
+    with pytest.raises(UsageError, match="other hyper-parameters or other data"):
+        models.SASRec(**(ONE | {"epochs": 2}), max_length=4).fit(walks, threads=1, checkpoint=tmp_path)
+
+
 def test_a_loss_that_two_towers_do_not_have(walks: Dataset) -> None:
     with pytest.raises(UnknownNameError, match="unknown loss of two_tower 'bce'"):
         models.TwoTower(**ONE, loss="bce").fit(walks)

@@ -68,6 +68,12 @@ def test_given_times_are_saved(told, tmp_path: Path) -> None:
     assert (models.HSTU.load(tmp_path / "plain").moments_ == told._now).all()
 
 
+def test_two_times_of_one_user_are_refused(told) -> None:
+    user = int(told.users_.ids[0])
+    with pytest.raises(DataError, match=rf"several rows of user {user}, expected one time a user"):
+        told.at(pl.DataFrame({"user_id": [user, user], "timestamp": [told._now, told._now + 60]}))
+
+
 def test_memory_grows_with_the_square_of_the_length(timed) -> None:
     """Attention without a softmax holds all pairs: 2,000 users of 3,000 events have 18 thousand million of them."""
     long = timed({1: list(range(3_000))})

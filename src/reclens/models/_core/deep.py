@@ -85,7 +85,8 @@ class DeepModel(_Learned, Recommender):
                 that the last digits can differ.
             progress: Callback for the progress: epochs, with the loss, the validation metric and the time left.
             checkpoint: A folder for what the next epoch depends on, written after each epoch. A fit that finds one
-                there goes on from it, and gives the same model as a fit that was not interrupted.
+                there goes on from it, and gives the same model as a fit that was not interrupted; with a larger
+                ``epochs`` it trains on.
 
         Raises:
             MissingExtraError: If PyTorch is not installed.
@@ -113,10 +114,14 @@ class DeepModel(_Learned, Recommender):
             raise ArgumentValueError("device", f"is {self.device!r}, expected auto, cpu or cuda", of="model")
 
     def _plan(self, inputs: Sequence[np.ndarray]) -> Plan:
-        """How the network is trained; a checkpoint belongs to these hyper-parameters and these inputs."""
+        """How the network is trained; a checkpoint belongs to these hyper-parameters and these inputs.
+
+        More epochs go on where fewer ended, so that their number is no part of it; nor is the device.
+        """
         from reclens.models._deep.train import Plan
 
-        run = json.dumps({"model": self.name, **asdict(self), "device": "", "data": self.train_["hash"]}, default=str)
+        own = asdict(self) | {"model": self.name, "data": self.train_["hash"], "device": "", "epochs": 0}
+        run = json.dumps(own, default=str)
         digest = hashlib.blake2b(run.encode(), digest_size=16)
         # The hash of the data is one of its interactions in any order; attributes and the order of equal times count.
         for each in inputs:
@@ -195,7 +200,7 @@ class DeepModel(_Learned, Recommender):
                 said = f"all gradients of {self.name} are 0 in its first epoch: the data has nothing to tell apart"
                 advice = ("more_data", (), "Look at the data: it needs users with different items.")
             case "other_run":
-                said = f"{place} is of other hyper-parameters or other data"
+                said = f"{place} is of other hyper-parameters or other data, or of more epochs"
                 advice = ("other_checkpoint", (), "Name another folder, or delete it.")
             case "not_readable":
                 said = f"{place} is no checkpoint of a fit"

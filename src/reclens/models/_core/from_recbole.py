@@ -61,7 +61,8 @@ def from_recbole(config: Mapping[str, Any], *, n_users: int | None = None) -> Tr
     """The model of a RecBole configuration, with the hyper-parameters that mean the same here.
 
     Args:
-        config: The configuration, as its YAML file or ``Config`` holds it, with ``model``.
+        config: The configuration, as its YAML file or ``Config`` holds it, with ``model``. YAML reads ``1e-3`` as text,
+            unless RecBole does: such texts are numbers here too.
         n_users: Users of the training data, by which RecBole scales the penalties of ``SLIMElastic``.
 
     Raises:
@@ -79,7 +80,7 @@ def from_recbole(config: Mapping[str, Any], *, n_users: int | None = None) -> Tr
     if name not in _MODELS:
         raise UnknownNameError("model that RecLens shares with RecBole", name, _MODELS)
     model, known = _MODELS[name]
-    found: dict[str, Any] = {known[key]: value for key, value in config.items() if key in known}
+    found: dict[str, Any] = {known[key]: _number(value) for key, value in config.items() if key in known}
     used = {"model", *known}
     if name == "SLIMElastic":
         if n_users is None:
@@ -97,3 +98,11 @@ def from_recbole(config: Mapping[str, Any], *, n_users: int | None = None) -> Tr
         found["positive_from"] = float(threshold["rating"])
         used.add("threshold")
     return Translated(model, found, tuple(key for key in config if key not in used))
+
+
+def _number(value: Any) -> Any:
+    """The number of a text such as ``1e-3``, which YAML 1.1 takes for none; other values as they are."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value

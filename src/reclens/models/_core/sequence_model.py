@@ -98,7 +98,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         """The batches of an epoch."""
         from reclens.models._deep.batches import batches_of
 
-        return batches_of(histories_of(learned), rng, batch_size=self.batch_size, max_length=self.max_length)
+        return batches_of(self._histories(learned), rng, batch_size=self.batch_size, max_length=self.max_length)
 
     def _loss_of(self, network: Any, batch: Any) -> Any:
         """The mean loss of a batch."""
@@ -167,7 +167,12 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         knobs = tuple(Setting(name, of="model") for name in ("batch_size", *self._memory_knobs()))
         # Weights, their gradients, two moments of Adam and the best weights; what a block keeps of a token.
         require_memory(
-            4 * (5 * self.factors * items + tokens * (40 * self.factors + 2 * drawn + pairs) + 2 * (1 << 24)),
+            4
+            * (
+                (5 * self.factors + self._kept_of_an_item) * items
+                + tokens * (40 * self.factors + 2 * drawn + pairs)
+                + 2 * (1 << 24)
+            ),
             f"a step of {self.name} with {self.batch_size:,} users of {self.max_length:,} events",
             advice=Advice("train_smaller", knobs, "Lower " + " or ".join(f"{{{each.name}}}" for each in knobs) + "."),
         )
@@ -175,6 +180,11 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
     @property
     def _kept_of_a_pair(self) -> int:
         """Values that a step keeps of each pair of events of a sequence: fused attention keeps none."""
+        return 0
+
+    @property
+    def _kept_of_an_item(self) -> int:
+        """Values that a step keeps of each item of the catalogue beside its vector: only a tower of items has some."""
         return 0
 
     def _memory_knobs(self) -> tuple[str, ...]:
@@ -207,13 +217,27 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
     def _item_table(self, network: Any) -> np.ndarray:
         return network.items.weight.detach().float().cpu().numpy().copy()
 
-    def _read(self, network: Any, sequences: Sequences, rows: np.ndarray) -> np.ndarray:
+    def _histories(
+        self, sequences: Sequences, rows: np.ndarray | None = None, trained: np.ndarray | None = None
+    ) -> Histories:
+        """Sequences as the network reads them.
+
+        Args:
+            sequences: Those of the training data, or of a request.
+            rows: Rows of the users of a request …
+            trained: … and their codes in the training data, -1 for an unknown user.
+        """
+        return histories_of(sequences)
+
+    def _read(
+        self, network: Any, sequences: Sequences, rows: np.ndarray, trained: np.ndarray | None = None
+    ) -> np.ndarray:
         """The states of users after their last event; those without an event have 0."""
         from reclens.models._deep.reading import read
 
         return read(
             network,
-            histories_of(sequences),
+            self._histories(sequences, rows, trained),
             rows,
             max_length=self.max_length,
             factors=self.factors,
@@ -253,7 +277,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         if not block.from_history:
             return self.user_factors_[block.users]
         assert block.sequences is not None
-        return self._read(self._restored(), block.sequences, block.users)
+        return self._read(self._restored(), block.sequences, block.users, block.trained)
 
     def _reasons(self, block: Block, item: int) -> tuple[str, list[Any], np.ndarray]:
         network = self._restored()
@@ -262,7 +286,7 @@ class SequenceModel(_Learned, DeepModel, FactorModel):
         sequences = block.sequences or self.sequences_
         own, parts = attributions(
             network,
-            histories_of(sequences),
+            self._histories(sequences, block.users[:1], block.trained[:1]),
             int(block.users[0]),
             item,
             max_length=self.max_length,

@@ -28,11 +28,14 @@ class Histories:
         indptr: Where each sequence begins and ends; int64, shape (users + 1,).
         items: Item codes; int32, shape (events,).
         times: Seconds since 1970; float64, shape (events,); None where they are not known.
+        users: Code of each user in the training data, -1 for one who is not there; int64, shape (users,); None where
+            the network does not ask.
     """
 
     indptr: np.ndarray
     items: np.ndarray
     times: np.ndarray | None = None
+    users: np.ndarray | None = None
 
     @cached_property
     def last(self) -> float:
@@ -51,6 +54,7 @@ class Group:
             told apart; shape (n, length); None if not known.
         next_times: Seconds of the event after each one, on the same scale; None if not known.
         ages: Days from the event after each one to the last event of all sequences; None if not known.
+        users: Code of the user of each sequence, -1 for an unknown one; int64, shape (n,); None if not asked for.
     """
 
     items: torch.Tensor
@@ -58,6 +62,7 @@ class Group:
     times: torch.Tensor | None = None
     next_times: torch.Tensor | None = None
     ages: torch.Tensor | None = None
+    users: torch.Tensor | None = None
 
     def mask(self) -> torch.Tensor:
         """Which places are real: bool, shape (n, length)."""
@@ -141,7 +146,9 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
     places = _places(ends, lengths)
     real = places >= 0
     items = np.where(real, histories.items[places], 0).astype(np.int64)
-    times = later = ages = None
+    times = later = ages = users = None
+    if histories.users is not None:
+        users = histories.users[np.searchsorted(histories.indptr, ends - 1, side="right") - 1]  # whose last event it is
     if histories.times is not None:
         first = histories.times[ends - lengths][:, None]
         times = np.where(real, histories.times[places] - first, 0)
@@ -156,6 +163,7 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
         times=None if times is None else torch.from_numpy(times),
         next_times=None if later is None else torch.from_numpy(later),
         ages=None if ages is None else torch.from_numpy(ages.astype(np.float32)),
+        users=None if users is None else torch.from_numpy(users.astype(np.int64)),
     )
 
 

@@ -31,7 +31,8 @@ class TrainingError(RuntimeError):
     Args:
         code: ``no_cuda``: a CUDA device was asked for, and there is none. ``out_of_memory``. ``not_finite``: the loss
             or a gradient is infinite or NaN. ``no_gradient``: all gradients of the first epoch are 0. ``other_run``:
-            the checkpoint is of another configuration or other data. ``not_readable``: it is no checkpoint.
+            the checkpoint is of another configuration, of other data or of more epochs. ``not_readable``: it is no
+            checkpoint.
         epoch: The epoch, from 1 on; 0 before the first one.
     """
 
@@ -247,7 +248,7 @@ def _restore(
         run, best, epochs = about["run"], about["best"], [Epoch(**each) for each in about["epochs"]]
     except Exception as error:  # what is no checkpoint can fail in any way
         raise TrainingError("not_readable") from error
-    if run != plan.run:
+    if run != plan.run or len(epochs) > plan.epochs:
         raise TrainingError("other_run")
     parts = {
         part: {name.removeprefix(part): each for name, each in arrays.items() if name.startswith(part)}

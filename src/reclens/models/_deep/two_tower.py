@@ -17,7 +17,7 @@ from torch import nn
 
 from reclens.models._deep.batches import Batch, Group
 
-__all__ = ["Features", "TwoTower", "in_batch_softmax", "two_tower_loss"]
+__all__ = ["Features", "People", "TwoTower", "in_batch_softmax", "two_tower_loss"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,6 +32,21 @@ class Features:
     """
 
     indptr: np.ndarray
+    codes: np.ndarray
+    values: np.ndarray
+    n: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class People:
+    """Attributes of the training users: each has as many columns as the widest.
+
+    Attributes:
+        codes: Feature codes; int32, shape (users, columns).
+        values: Their values, 0 where there is none; float32, shape (users, columns).
+        n: Number of features.
+    """
+
     codes: np.ndarray
     values: np.ndarray
     n: int
@@ -54,21 +69,31 @@ class TwoTower(nn.Module):
 
     Args:
         items: Number of items.
+        users: Number of training users.
         factors: Length d of the vectors.
         hidden: Width of the hidden layer of each tower.
         dropout: Share of values that is dropped in training.
         features: Attributes of the items. None: the vectors of the items are final, as in a network that only serves.
+        people: Attributes of the users. None: so are the vectors of their attributes.
     """
 
     def __init__(
-        self, *, items: int, factors: int, hidden: int, dropout: float, features: Features | None = None
+        self,
+        *,
+        items: int,
+        users: int,
+        factors: int,
+        hidden: int,
+        dropout: float,
+        features: Features | None = None,
+        people: People | None = None,
     ) -> None:
         super().__init__()
         self.items = nn.Embedding(items, factors)
         self.user = _Tower(factors, hidden, dropout)
         self.age = nn.Linear(1, factors, bias=False)
         self.dropout = nn.Dropout(dropout)
-        self.item = None
+        self.item = self.person = None
         nn.init.normal_(self.items.weight, std=factors**-0.5)
         nn.init.zeros_(self.age.weight)
         if features is not None:
@@ -78,6 +103,13 @@ class TwoTower(nn.Module):
             for name, each in (("codes", features.codes), ("starts", features.indptr[:-1])):
                 self.register_buffer(name, torch.from_numpy(each.astype(np.int64)), persistent=False)
             self.register_buffer("values", torch.from_numpy(features.values), persistent=False)
+        if people is None:
+            self.profiles = nn.Embedding(users, factors)
+        else:
+            self.person = nn.Embedding(people.n, factors)
+            nn.init.zeros_(self.person.weight)
+            self.register_buffer("person_codes", torch.from_numpy(people.codes.astype(np.int64)), persistent=False)
+            self.register_buffer("person_values", torch.from_numpy(people.values), persistent=False)
 
     def table(self) -> torch.Tensor:
         """Vectors of all items, shape (items, d): of their ids and their attributes."""
@@ -85,10 +117,19 @@ class TwoTower(nn.Module):
             return self.items.weight
         return self.item(self.items.weight + self.bag(self.codes, self.starts, per_sample_weights=self.values))
 
+    def profile(self, users: torch.Tensor) -> torch.Tensor:
+        """Vectors of the attributes of users, 0 for an unknown one; shape (n, d)."""
+        at = users.clamp(min=0)
+        if self.person is None:
+            found = self.profiles(at)
+        else:
+            found = (self.person(self.person_codes[at]) * self.person_values[at][:, :, None]).sum(1)
+        return found * (users >= 0)[:, None]
+
     def forward(
         self, group: Group, embedded: torch.Tensor | None = None, table: torch.Tensor | None = None
     ) -> torch.Tensor:
-        """State after each event: of the mean of the events so far; shape (n, length, d).
+        """State after each event: of the mean of the events so far, and of who the user is; shape (n, length, d).
 
         Args:
             group: The sequences.
@@ -98,6 +139,8 @@ class TwoTower(nn.Module):
         x = (self.table() if table is None else table)[group.items] if embedded is None else embedded
         counts = torch.arange(1, x.shape[1] + 1, device=x.device)[:, None]
         mean = self.dropout(x.cumsum(1) / counts)
+        if group.users is not None:
+            mean = mean + self.profile(group.users)[:, None]
         if self.training and group.ages is not None:  # at a request the age is 0
             mean = mean + self.age(torch.log1p(group.ages)[:, :, None])
         return self.user(mean)
