@@ -15,6 +15,7 @@ import pkgutil
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -389,5 +390,10 @@ def _connects(module: pkgutil.ModuleInfo) -> bool:
     spec = module.module_finder.find_spec(module.name, None)
     if spec is None or spec.origin is None or module.ispkg:
         return False
-    tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+    return _defines_connect(spec.origin)
+
+
+@cache
+def _defines_connect(file: str) -> bool:
+    tree = ast.parse(Path(file).read_text(encoding="utf-8"))
     return any(isinstance(node, ast.FunctionDef) and node.name == "connect" for node in tree.body)

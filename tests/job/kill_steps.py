@@ -45,7 +45,7 @@ def dying(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def main(folder: Path, day: date, steps: list[str]) -> None:
-    for name in ("duckdb", "jinja2", "scipy.stats", "altair"):
+    for name in ("duckdb", "jinja2", "scipy.special", "altair"):
         import_module(name)
     charts = import_module("reclens.report.monitor.charts")
     for name in ("history_chart", "contribution_chart", "incidents_chart"):

@@ -93,6 +93,9 @@ def test_holidays_suppressing_annotations_and_failed_gates_have_states_of_their_
     assert row(sliced, "s3")["state"] == "excluded" and row(sliced, "s1")["state"] == "ok"
     told = detect(ctr, RULES, annotations=[annotation(suppress=False, kind="deploy")])
     assert row(told, "s3")["state"] == "level"
+    noted = detect(ctr, RULES, annotations=[annotation(suppress=False, kind="incident", slice="s3")])
+    assert row(noted, "s3")["state"] == "noted_incident" and row(noted, "s3")["z"] is None
+    assert row(noted, "s1")["state"] == "ok"
     assert detect(ctr, RULES, failed=[LAST], holidays=[LAST])["state"].unique().to_list() == ["silenced"]
 
 

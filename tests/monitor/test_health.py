@@ -59,13 +59,20 @@ def test_a_week_is_the_sum_of_its_days(watched: ModuleType) -> None:
     numbers = {(row["indicator"], row["slice"]): row for row in week.to_dicts()}
     home = [each.detections.filter(pl.col("slice") == "home").row(0, named=True) for each in days]
     clicks = [row["numerator"] for row in home]
-    assert numbers["ctr", "home"]["value"] == pytest.approx(sum(clicks[-7:]) / 70_000)
-    assert numbers["ctr", "home"]["before"] == pytest.approx(sum(clicks[-14:-7]) / 70_000)
-    gaps = [now["value"] - then["value"] for now, then in zip(home[-7:], home[-14:-7], strict=True)]
+    # The data of Tuesday failed: it is in no number of the week, and no Tuesday is compared.
+    now = [*range(-7, -6), *range(-5, 0)]
+    assert [each.gate.state for each in days[-7:]] == ["passed", "failed", *["passed"] * 5]
+    row = numbers["ctr", "home"]
+    assert row["value"] == row["like"] == pytest.approx(sum(clicks[at] for at in now) / 60_000)
+    assert row["before"] == pytest.approx(sum(clicks[-14:-7]) / 70_000)
+    assert row["like_before"] == pytest.approx(sum(clicks[at - 7] for at in now) / 60_000)
+    assert row["change"] == pytest.approx(row["like"] - row["like_before"])
+    assert list(week.compared) == [days[at].day for at in now]
+    gaps = [home[at]["value"] - home[at - 7]["value"] for at in now]
     low, high = ttest_1samp(gaps, 0).confidence_interval(0.95)
-    assert (numbers["ctr", "home"]["low"], numbers["ctr", "home"]["high"]) == pytest.approx((low, high))
-    values = [each.detections.filter(pl.col("indicator") == "ndcg")["value"].item() for each in days[-7:]]
-    assert numbers["ndcg", "all"]["value"] == pytest.approx(sum(values) / 7)
+    assert (row["low"], row["high"]) == pytest.approx((low, high))
+    values = [days[at].detections.filter(pl.col("indicator") == "ndcg")["value"].item() for at in now]
+    assert numbers["ndcg", "all"]["value"] == pytest.approx(sum(values) / 6)
     assert numbers["embedding_drift", "all"]["value"] is None
     assert {each.id for each in week.incidents} == {"ctr-home-0305"}
     assert [each.id for each in week.annotations] == ["1"] and len(week.gates) == 7
@@ -80,7 +87,7 @@ def test_a_week_takes_what_its_sums_say(watched: ModuleType) -> None:
         rows = {"indicator": ["coverage"], "dimension": ["overall"], "slice": ["all"]}
         return pl.DataFrame({**rows, "value": [0.9]}) if days[-1] == watched.LAST else None
 
-    days = watched.days()
+    days = [replace(each, gate=watched.gate_of(watched.LAST)) for each in watched.days()]
     (row,) = (
         row for row in week_of(days, watched.LAST, measured=measured).to_dicts() if row["indicator"] == "coverage"
     )
@@ -95,7 +102,7 @@ def test_a_week_takes_what_its_sums_say(watched: ModuleType) -> None:
 
 
 def test_a_week_that_is_its_days_in_the_mean_keeps_the_interval_of_these(watched: ModuleType) -> None:
-    days = watched.days()
+    days = [replace(each, gate=watched.gate_of(watched.LAST)) for each in watched.days()]
     plain = {(row["indicator"], row["slice"]): row for row in week_of(days, watched.LAST).to_dicts()}
     half = (plain["ndcg", "all"]["high"] - plain["ndcg", "all"]["low"]) / 2
     for off, kept in ((0.09, True), (0.11, False)):
@@ -114,7 +121,9 @@ def test_a_week_names_the_days_that_were_not_run(watched: ModuleType) -> None:
     week = week_of(some, watched.LAST, incidents=[watched.of_gate(), watched.resolved()])
     assert week.missing == (date(2026, 3, 4),)
     (home,) = (row for row in week.to_dicts() if row["slice"] == "home")
-    assert home["pairs"] == 5 and home["n"] == 60_000
+    assert home["pairs"] == 5 and home["n"] == 50_000
+    # Of Tuesday and Wednesday one day was not run, or failed.
+    assert [each.day for each in week.compared] == [2, 5, 6, 7, 8]
     assert [each.id for each in week.incidents] == ["gate-0303"]
     few = week_of(days[-9:], watched.LAST)
     assert {(row["pairs"], row["low"]) for row in few.to_dicts() if row["value"] is not None} == {(2, None)}

@@ -69,8 +69,8 @@ def detect(
         rules: Name of an indicator -> how it is judged. Indicators that are not named are judged in both directions.
         start: First judged day; by default ``end``.
         end: Last judged day; by default the last one of ``series``.
-        annotations: Those that suppress exclude their days, of their slice or of all; days of known incidents are
-            not learned from.
+        annotations: Those that suppress exclude their days, of their slice or of all; days of noted incidents are
+            neither judged nor learned from.
         holidays: Exceptional days: they are neither judged nor learned from.
         failed: Days whose data gate failed: they are neither judged nor learned from.
         options: Options of the detection.
@@ -208,12 +208,15 @@ def _states(
 ) -> pl.Expr:
     """The state of each row, as DetectionState says."""
     out = pl.col("day").is_in(list(holidays))
+    noted = pl.lit(False)
     for each in annotations:
+        covered = pl.col("day").is_between(each.start, each.end)
+        covered &= pl.lit(True) if each.dimension is None else pl.col("dimension") == each.dimension
+        covered &= pl.lit(True) if each.slice is None else pl.col("slice") == each.slice
         if each.suppress or each.kind == "holiday":
-            covered = pl.col("day").is_between(each.start, each.end)
-            covered &= pl.lit(True) if each.dimension is None else pl.col("dimension") == each.dimension
-            covered &= pl.lit(True) if each.slice is None else pl.col("slice") == each.slice
             out |= covered
+        elif each.kind == "incident":
+            noted |= covered
     toward = {"z": _toward("z"), "drift": _toward("drift")}
     changed = (pl.col("value") - pl.col("expected")).abs() >= options.least_change * pl.col("expected").abs()
     far = (pl.col("record") > 0) & changed
@@ -225,6 +228,8 @@ def _states(
         .then(pl.lit("silenced"))
         .when(out)
         .then(pl.lit("excluded"))
+        .when(noted)
+        .then(pl.lit("noted_incident"))
         .when(pl.col("value").is_null() | (pl.col("n") < options.least_rows))
         .then(pl.lit("no_value"))
         .when(pl.col("z").is_null())

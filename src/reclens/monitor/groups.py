@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.monitor.explain import contributions, root_slice, suspects
+from reclens.monitor.health import ALERTING, JUDGED
 from reclens.monitor.records import OVERALL, Annotation, GateResult, SeriesKey
 from reclens.monitor.rules import Rule
 from reclens.monitor.slo import burn_rate
@@ -21,7 +22,6 @@ GATE_ROOT: Final = SeriesKey("data_gate")
 RELEASE: Final = 0.7
 """Share of a limit below which a series is calm again: between both an incident neither goes on nor ends."""
 _LARGEST: Final = 1e6
-_ALERTS: Final = ("level", "drift")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ def find_groups(
     if gate is not None and gate.state != "passed":
         return DayFindings(day=day, groups=(_of_gate(gate, annotations),), silenced=True)
     today = detections.filter(pl.col("day") == day).with_columns(size=_sizes(rules))
-    alerts = today.filter(pl.col("state").is_in(_ALERTS))
+    alerts = today.filter(pl.col("state").is_in(ALERTING))
     own = [pl.col("indicator") == name for name in sorted(alerts["indicator"].unique())]
     roots = [(root_slice(today.filter(each)), alerts.filter(each)) for each in own]
     clusters = _clusters(roots, alerts)
@@ -113,7 +113,7 @@ def find_groups(
     if series is not None:
         found = _with_slos(found, today, day, rules, series)
     near = today.filter(pl.col("size") > RELEASE)
-    unknown = today.filter(pl.col("state").is_in(["no_value", "excluded", "silenced"]))
+    unknown = today.filter(pl.col("state").is_in(["no_value", "excluded", "noted_incident", "silenced"]))
     return DayFindings(
         day=day,
         groups=tuple(sorted(found, key=lambda each: (-each.size, each.root))),
@@ -132,7 +132,7 @@ def _sizes(rules: Mapping[str, Rule]) -> pl.Expr:
         both = ~pl.col("indicator").is_in(up + down)
         return pl.when(both).then(pl.col(column).abs()).otherwise(bad)
 
-    judged = pl.col("state").is_in(["ok", "short_history", *_ALERTS])
+    judged = pl.col("state").is_in(JUDGED)
     largest = pl.max_horizontal(
         (toward("z") / pl.col("limit")).fill_nan(None), (toward("drift") / pl.col("drift_limit")).fill_nan(None)
     )

@@ -17,10 +17,13 @@ from reclens.files import write_text
 from reclens.monitor.records import DETECTIONS, OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.tabular import Tabular
 
-__all__ = ["ALERTING", "Health", "History", "health_name", "stands"]
+__all__ = ["ALERTING", "JUDGED", "Health", "History", "health_name", "stands"]
 
 ALERTING: Final = ("level", "drift")
 """States of a detection that say that something moved."""
+
+JUDGED: Final = ("ok", "short_history", *ALERTING)
+"""States of a detection that was held against its band."""
 
 LEVEL: Final = 0.95
 """Level of the intervals in :meth:`Health.to_dicts`."""

@@ -57,10 +57,13 @@ unit from the sampling of that day alone: binomial for a rate; null where there 
 from them. ``n`` is the traffic behind the value, in rows or requests.
 """
 
-DetectionState = Literal["ok", "level", "drift", "short_history", "warming_up", "no_value", "excluded", "silenced"]
+DetectionState = Literal[
+    "ok", "level", "drift", "short_history", "warming_up", "no_value", "excluded", "noted_incident", "silenced"
+]
 """``level``: the day is beyond its band. ``drift``: the level has moved over weeks. ``short_history``: the day is
 unusual, but too few days are known to say that an alert keeps to the budget. ``excluded``: a holiday or an
-annotation that suppresses. ``silenced``: the data gate of the day failed, so that a symptom says nothing of the
+annotation that suppresses. ``noted_incident``: an annotation says that something was wrong elsewhere, so that the day
+is neither judged nor learned from. ``silenced``: the data gate of the day failed, so that a symptom says nothing of the
 recommender."""
 
 DETECTIONS: Final[Mapping[str, Any]] = {

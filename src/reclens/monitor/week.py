@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cache
 from typing import Any, Final
 
 import polars as pl
@@ -40,13 +41,15 @@ class Week(Tabular):
         system: Name of the system.
         first: First day.
         last: Last day.
-        numbers: ``indicator, dimension, slice, value, before, change, low, high, pairs, n``: the values of both weeks,
-            their difference with its 95 % interval, the pairs of days behind it, and the traffic of the week.
+        numbers: ``indicator, dimension, slice, value, before, like, like_before, change, low, high, pairs, n``: the
+            values of both weeks; those of the days that both have, their difference with its 95 % interval, and the
+            pairs of days behind it; and the traffic of the week.
         detections: The days of up to eight weeks, in the columns of detections.
         gates: The data gates of the week, by day.
         incidents: Incidents of the week, with their current status.
         annotations: Annotations that overlap the week.
         missing: Days of the week that were not run.
+        compared: Days of the week that are compared: their data passed, and so did those of seven days before.
         synthetic: Whether the log is simulated.
     """
 
@@ -59,6 +62,7 @@ class Week(Tabular):
     incidents: tuple[Incident, ...] = ()
     annotations: tuple[Annotation, ...] = ()
     missing: tuple[date, ...] = ()
+    compared: tuple[date, ...] = ()
     synthetic: bool = False
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -78,9 +82,12 @@ def week_of(
 
     The value of a week is measured from the sums of its days, so that the coverage of a week is of all that it showed.
     Without these sums a ratio is the sum of its numerators by that of its denominators, and other indicators are
-    averaged over days. The half-width of the interval of a change is that of Student's t of the differences of like
-    weekdays: it holds the noise from day to day as well as that of sampling. There is none where a week is something
-    else than its days in the mean, such as its coverage.
+    averaged over days. Days whose data gate did not pass are in neither week, unless a week has no other.
+
+    A change is that of the weekdays that both weeks have, so that a day that one of them lacks is no change. The
+    half-width of its interval is that of Student's t of the differences of like weekdays: it holds the noise from day
+    to day as well as that of sampling. There is none where a week is something else than its days in the mean, such as
+    its coverage.
 
     Args:
         days: The days, of one system, in any order; those of the seven weeks before are drawn.
@@ -103,6 +110,8 @@ def week_of(
     drawn = [each for each in known if last - timedelta(days=HISTORY * DAYS) < each.day <= last]
     detections = pl.concat([each.detections for each in drawn], how="vertical_relaxed")
     ran = {each.day for each in week}
+    now, before = _good(week), _good([each for each in known if 0 < (first - each.day).days <= DAYS])
+    compared = tuple(day for day in now if day - timedelta(days=DAYS) in before)
     found = week[-1].incidents if incidents is None else incidents
     noted = {each.id: each for day in week for each in day.annotations}
     noted |= {each.id: each for each in annotations if each.start <= last and each.end >= first}
@@ -110,7 +119,7 @@ def week_of(
         system=week[-1].system,
         first=first,
         last=last,
-        numbers=_numbers(detections, first, last, measured or (lambda _: None)),
+        numbers=_numbers(detections, now, before, compared, measured or (lambda _: None)),
         detections=detections,
         gates=tuple(each.gate for each in week),
         incidents=tuple(
@@ -118,8 +127,14 @@ def week_of(
         ),
         annotations=tuple(sorted(noted.values(), key=lambda each: (each.start, each.id))),
         missing=tuple(day for at in range(DAYS) if (day := first + timedelta(days=at)) not in ran),
+        compared=compared,
         synthetic=week[-1].synthetic,
     )
+
+
+def _good(days: Sequence[Health]) -> tuple[date, ...]:
+    """The days whose data passed their gate; all if there is none."""
+    return tuple(each.day for each in days if each.gate.state == "passed") or tuple(each.day for each in days)
 
 
 def _last_seen(each: Incident) -> date:
@@ -127,35 +142,81 @@ def _last_seen(each: Incident) -> date:
     return each.last_day if each.status == "resolved" else date.max
 
 
-def _numbers(detections: pl.DataFrame, first: date, last: date, measured: Measured) -> pl.DataFrame:
-    """Both weeks of each series, and the change with its interval."""
-    week = pl.duration(days=DAYS)
-    now = detections.filter(pl.col("day").is_between(first, last))
-    before = detections.filter(pl.col("day").is_between(pl.lit(first) - week, pl.lit(last) - week))
-    pairs = now.join(before.with_columns(pl.col("day") + week), on=["day", *_KEY], suffix="_before")
-    spread = (
-        pairs.with_columns(gap=pl.col("value") - pl.col("value_before"))
-        .drop_nulls("gap")
-        .group_by(_KEY)
-        .agg(pairs=pl.len(), spread=pl.col("gap").std())
-    )
-    found = (
-        _whole(now, measured)
-        .join(_whole(before, measured).drop("n"), on=_KEY, how="left", maintain_order="left", suffix="_before")
-        .rename({"value_before": "before"})
-        .join(spread, on=_KEY, how="left", maintain_order="left")
-        .with_columns(change=pl.col("value") - pl.col("before"), pairs=pl.col("pairs").fill_null(0))
-    )
+def _numbers(
+    detections: pl.DataFrame,
+    week: Sequence[date],
+    week_before: Sequence[date],
+    compared: Sequence[date],
+    measured: Measured,
+) -> pl.DataFrame:
+    """Both weeks of each series, and the change over the days that both have, with its interval."""
+    shift = pl.duration(days=DAYS)
+    now, before = (detections.filter(pl.col("day").is_in(days)) for days in (week, week_before))
+    pairs = now.join(before.with_columns(pl.col("day") + shift), on=["day", *_KEY], suffix="_before")
+    pairs = pairs.drop_nulls(["value", "value_before"])
+    spread = pairs.group_by(_KEY).agg(pairs=pl.len(), spread=(pl.col("value") - pl.col("value_before")).std())
+    values, old = _whole(now, measured), _whole(before, measured)
+    like = _paired(now, pairs, compared, week, values, measured)
+    earlier = pairs.with_columns(pl.col("day") - shift)
+    like_before = _paired(before, earlier, _week_earlier(compared), week_before, old, measured)
+    found = values.drop("off")
+    for frame in (
+        old.select(*_KEY, before="value"),
+        like.rename({"value": "like"}),
+        like_before.rename({"value": "like_before", "off": "off_before"}),
+        spread,
+    ):
+        found = found.join(frame, on=_KEY, how="left", maintain_order="left")
+    found = found.with_columns(change=pl.col("like") - pl.col("like_before"), pairs=pl.col("pairs").fill_null(0))
     half = [_half_width(row) for row in found.iter_rows(named=True)]
     return found.with_columns(half=pl.Series(half, dtype=pl.Float64)).select(
         *_KEY,
         "value",
         "before",
+        "like",
+        "like_before",
         "change",
         low=pl.col("change") - pl.col("half"),
         high=pl.col("change") + pl.col("half"),
         pairs="pairs",
         n="n",
+    )
+
+
+def _week_earlier(days: Sequence[date]) -> list[date]:
+    return [each - timedelta(days=DAYS) for each in days]
+
+
+def _paired(
+    days: pl.DataFrame,
+    pairs: pl.DataFrame,
+    compared: Sequence[date],
+    week: Sequence[date],
+    values: pl.DataFrame,
+    measured: Measured,
+) -> pl.DataFrame:
+    """The value of each series over the days of a week that have their like in the other one.
+
+    Args:
+        days: The rows of the week.
+        pairs: Rows that have a value in both weeks, with the days of this one.
+        compared: Days of this week that are compared.
+        week: All of its days.
+        values: What :func:`_whole` says of these.
+        measured: Gives the series of days as one.
+    """
+    whole = values
+    if list(compared) != list(week):
+        whole = _whole(days.filter(pl.col("day").is_in(list(compared))), measured)
+    # Sums of days hold those on which the other week lacks the series: of such a one the pairs alone are compared.
+    counts = pairs.group_by(_KEY).len("pairs")
+    pooled = _pooled(days.join(pairs.select("day", *_KEY), on=["day", *_KEY], how="semi")).select(*_KEY, mean="value")
+    found = pooled.join(counts, on=_KEY).join(whole, on=_KEY, how="left")
+    full = pl.col("pairs") == len(compared)
+    return found.select(
+        *_KEY,
+        value=pl.when(full).then("value").otherwise("mean"),
+        off=pl.when(full).then("off").otherwise(0.0),
     )
 
 
@@ -183,11 +244,17 @@ def _pooled(days: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _half_width(row: Mapping[str, Any]) -> float | None:
-    from scipy.stats import t
+@cache
+def _student(pairs: int) -> float:
+    """Half-width of the interval of a mean, in units of its standard error."""
+    from scipy.special import stdtrit
 
+    return float(stdtrit(pairs - 1, 0.975))
+
+
+def _half_width(row: Mapping[str, Any]) -> float | None:
     if row["spread"] is None or row["pairs"] < _LEAST:
         return None
-    half = float(t.ppf(0.975, row["pairs"] - 1)) * row["spread"] / math.sqrt(row["pairs"])
+    half = _student(row["pairs"]) * row["spread"] / math.sqrt(row["pairs"])
     off = max(row["off"], row["off_before"] or 0.0)
     return half if off <= _NEAR * half + 1e-12 * abs(row["value"] or 0.0) else None

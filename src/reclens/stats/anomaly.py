@@ -335,11 +335,15 @@ def _distance(values: np.ndarray, expected: np.ndarray, scale: np.ndarray) -> np
 
 def _median(values: np.ndarray, axis: int) -> np.ndarray:
     """Median without NaN; NaN where nothing is left."""
-    if not np.isnan(values).any():
+    missing = np.isnan(values)
+    if not missing.any():
         return np.median(values, axis=axis)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a series without a value has no median
-        return np.nanmedian(values, axis=axis)
+    # NumPy's nanmedian takes many times as long for many short columns.
+    ordered = np.sort(values, axis=axis)  # NaN comes last
+    known = np.expand_dims(values.shape[axis] - missing.sum(axis=axis), axis)
+    low, high = (np.take_along_axis(ordered, np.maximum(at, 0), axis) for at in ((known - 1) // 2, known // 2))
+    middle = np.where(known % 2 == 1, low, (low + high) / 2)
+    return np.where(known > 0, middle, np.nan).squeeze(axis)
 
 
 def _quantile(values: np.ndarray, at: float) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +33,7 @@ from reclens.report.monitor.sentences import (
 from reclens.report.monitor.tables import trail_table
 from reclens.report.monitor.weekly import changed, next_steps, week_card
 
+NOTHING_ALIKE = "Nothing is compared: no weekday has data that passed in both weeks."
 DROP = "Click-through rate of home (surface) is below its band"
 
 
@@ -119,6 +120,28 @@ def test_a_week_with_days_that_were_not_run_is_not_called_well(watched: ModuleTy
     assert card.tone == "open" and ("Data", "6 of 7 days passed their checks; 1 day not run.") in card.lines
 
 
+def test_a_change_is_of_the_days_that_both_weeks_have_and_says_so(watched: ModuleType, week: Week) -> None:
+    (row,) = changed(week)
+    # The data of Tuesday failed: rates are of 6 days of each week, by the clicks of the log.
+    days = [each.detections.filter(indicator="ctr", dimension="overall").row(0, named=True) for each in watched.days()]
+    now, then = (sum(days[at - back]["numerator"] for at in (-7, -5, -4, -3, -2, -1)) / 120_000 for back in (0, 7))
+    assert (row["like"], row["like_before"]) == pytest.approx((now, then))
+    text = build_weekly_report(week).markdown
+    assert f"Click-through rate fell from {then:.2%} to {now:.2%}" in text
+    assert f"{now / then - 1:.1%}, beside like days of the week before, 6 days of 7." in text
+    assert "Changes are of Monday, Wednesday, Thursday, Friday, Saturday and Sunday alone" in text
+    calm = week_of([each for each in watched.days() if each.day <= date(2026, 3, 1)], date(2026, 3, 1))
+    assert "Changes are of" not in build_weekly_report(calm).markdown
+    alone = week_of([each for each in watched.days() if each.day >= date(2026, 3, 2)], watched.LAST)
+    assert changed(alone) == [] and ("Changed", f"{NOTHING_ALIKE}") in week_card(alone).lines
+
+
+def test_a_week_of_which_nothing_is_judged_is_not_called_well(watched: ModuleType) -> None:
+    first = [each for each in watched.days() if each.day < watched.FIRST + timedelta(days=7)]
+    card = week_card(week_of(first, first[-1].day, incidents=[]))
+    assert card.tone == "open" and card.headline.startswith("Nothing is judged")
+
+
 def test_what_changed_leaves_zero_out_of_its_interval(week: Week) -> None:
     rows = changed(week)
     assert [row["indicator"] for row in rows] == ["ctr"]
@@ -135,6 +158,18 @@ def test_the_day_in_a_sentence(watched: ModuleType) -> None:
     assert day_sentence(days[watched.LAST]) == (
         "2 of 7 series are beyond their bands or drifting; 1 incident not resolved: 1 critical."
     )
+
+
+def test_why_a_day_is_not_judged(watched: ModuleType) -> None:
+    day = watched.days()[watched.DAYS - 20]
+    said = {
+        "excluded": "Nothing is judged: the day is a holiday, or an annotation takes shop out.",
+        "noted_incident": "Nothing is judged: an incident elsewhere is noted for shop.",
+        "no_value": "Nothing is judged: no series of shop has enough traffic or a value.",
+    }
+    for state, words in said.items():
+        quiet = replace(day, detections=day.detections.with_columns(state=pl.lit(state)), incidents=())
+        assert day_sentence(quiet) == words
 
 
 def test_the_four_states_of_a_check_are_told_apart(watched: ModuleType) -> None:

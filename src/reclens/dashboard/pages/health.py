@@ -12,6 +12,7 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.health_views import Watched
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, plain, table
+from reclens.monitor.health import JUDGED
 from reclens.monitor.records import OVERALL, SeriesKey
 from reclens.report.monitor import charts
 from reclens.report.monitor.sentences import (
@@ -64,7 +65,8 @@ def _headline(watched: Watched) -> None:
     day, still = watched.history.last, watched.still
     bad = any(each.severity == "critical" for each in still)
     failed = day.gate.state != "passed"
-    word, colour = ("Act", "red") if bad else ("Look", "orange") if still or failed else ("Well", "green")
+    well = ("Well", "green") if day.detections["state"].is_in(JUDGED).any() else ("Not judged", "gray")
+    word, colour = ("Act", "red") if bad else ("Look", "orange") if still or failed else well
     said = day_sentence(day)
     seen.text("headline", [said])
     st.markdown(f":{colour}-badge[{word}] **{plain(said)}**")

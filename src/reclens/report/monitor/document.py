@@ -23,7 +23,7 @@ from reclens.report.monitor.sentences import (
 )
 from reclens.report.monitor.tables import gate_days_table, incident_table, trend_table
 from reclens.report.monitor.values import day_text, days_text, series_text
-from reclens.report.monitor.weekly import headline_keys, next_steps, week_card, week_sentences
+from reclens.report.monitor.weekly import compared_sentence, headline_keys, next_steps, week_card, week_sentences
 
 __all__ = ["build_weekly_report"]
 
@@ -77,6 +77,7 @@ def _trends(week: Week) -> DocumentPart:
         title="Trends",
         lead="Grey: the band that the days before lead to expect. Red: beyond it, or drifting. Dotted: something "
         "happened.",
+        points=tuple(filter(None, [compared_sentence(week)])),
         figures=tuple(figures),
         tables=(trend_table(week),),
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from reclens.findings import Severity
-from reclens.monitor.health import Health
+from reclens.monitor.health import JUDGED, Health
 from reclens.monitor.records import Annotation, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
 from reclens.report._toolkit.format import count_of, format_number, listed, percent, sentence, whole
 from reclens.report.monitor.values import (
@@ -58,9 +58,9 @@ def day_sentence(day: Health) -> str:
     if day.gate.state != "passed":
         return f"{gate_sentence(day.gate)} {_silenced(day)}".rstrip()
     states = Counter(day.detections["state"].to_list())
-    judged = states["ok"] + states["level"] + states["drift"] + states["short_history"]
+    judged = sum(states[each] for each in JUDGED)
     if not judged:
-        return f"Nothing is judged yet: {whole(states['warming_up'])} series of {day.system} are warming up."
+        return _not_judged(day, states)
     moved = states["level"] + states["drift"]
     still = [each for each in day.incidents if each.status != "resolved"]
     if not moved and not still:
@@ -69,6 +69,17 @@ def day_sentence(day: Health) -> str:
     told = [f"{whole(kinds[each])} {SEVERITIES[each]}" for each in _GRAVEST if kinds[each]]
     incidents = f"{count_of(len(still), 'incident')} not resolved: {', '.join(told)}" if still else "no incident"
     return f"{whole(moved)} of {whole(judged)} series are beyond their bands or drifting; {incidents}."
+
+
+def _not_judged(day: Health, states: Counter[str]) -> str:
+    """Why no series of a day is judged."""
+    if states["excluded"]:
+        return f"Nothing is judged: the day is a holiday, or an annotation takes {day.system} out."
+    if states["noted_incident"]:
+        return f"Nothing is judged: an incident elsewhere is noted for {day.system}."
+    if states["warming_up"]:
+        return f"Nothing is judged yet: {whole(states['warming_up'])} series of {day.system} are warming up."
+    return f"Nothing is judged: no series of {day.system} has enough traffic or a value."
 
 
 def _silenced(day: Health) -> str:

@@ -232,7 +232,7 @@ def trend_table(week: Week, *, of: pl.DataFrame | None = None) -> Table:
         rows=tuple(_of_week(row) for row in records),
         records=records,
         notes=(
-            "A rate is the sum of its numerators by that of its denominators; others are averaged by traffic.",
+            "A week is measured from the sums of its days; what has none is averaged over them.",
             "The interval is Student's t of the differences of like weekdays, three or more: it holds daily noise too.",
         ),
     )
@@ -246,7 +246,7 @@ def _of_week(row: dict[str, Any]) -> tuple[str, ...]:
         value_text(name, row["before"]),
         value_text(name, row["change"], signed=True),
         interval_text(name, row["low"], row["high"], signed=True),
-        change_text(row["value"], row["before"]),
+        change_text(row["like"], row["like_before"]),
         whole(row["n"] or 0),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from reclens.monitor.health import JUDGED
 from reclens.monitor.records import OVERALL, Incident, SeriesKey
 from reclens.monitor.week import DAYS, Week
 from reclens.report._toolkit.card import DecisionWords
@@ -26,9 +27,10 @@ from reclens.report.monitor.values import (
     value_text,
 )
 
-__all__ = ["changed", "headline_keys", "next_steps", "week_card", "week_sentences"]
+__all__ = ["changed", "compared_sentence", "headline_keys", "next_steps", "week_card", "week_sentences"]
 
 _MOST = 6
+_NOTHING_ALIKE = "Nothing is compared: no weekday has data that passed in both weeks."
 
 
 def week_card(week: Week) -> DecisionWords:
@@ -40,6 +42,8 @@ def week_card(week: Week) -> DecisionWords:
         headline, tone = f"Act: {count_of(len(critical), 'critical incident')} not resolved", "bad"
     elif still:
         headline, tone = f"Look at {count_of(len(still), 'incident')} not resolved", "open"
+    elif not _judged(week):
+        headline, tone = "Nothing is judged: the series are warming up, or no day can be judged", "open"
     elif failed or week.missing:
         headline, tone = "The system is well as far as it was seen: some days say nothing", "open"
     else:
@@ -54,13 +58,40 @@ def week_card(week: Week) -> DecisionWords:
     return DecisionWords(about, f"{headline}.", tone, tuple(lines))  # type: ignore[arg-type]
 
 
+def _judged(week: Week) -> bool:
+    """Whether any value of the week was held against a band."""
+    mine = pl.col("day").is_between(week.first, week.last) & pl.col("state").is_in(JUDGED)
+    return not week.detections.filter(mine).is_empty()
+
+
 def _changed_text(week: Week) -> str:
     rows = changed(week)
+    if not week.compared:
+        return _NOTHING_ALIKE
     if not rows:
         return "No indicator changed by more than its noise from day to day."
-    told = [f"{_name(row)} {change_text(row['value'], row['before'])}" for row in rows[:3]]
+    told = [f"{_name(row)} {change_text(row['like'], row['like_before'])}" for row in rows[:3]]
     more = f" and {whole(len(rows) - 3)} more" if len(rows) > 3 else ""
-    return f"{', '.join(told)}{more}, beside the week before."
+    return f"{', '.join(told)}{more}, beside {_other_days(week)}."
+
+
+def _other_days(week: Week) -> str:
+    if len(week.compared) == DAYS:
+        return "the week before"
+    return f"like days of the week before, {count_of(len(week.compared), 'day')} of {DAYS}"
+
+
+def compared_sentence(week: Week) -> str:
+    """Which days a change is of, where it is not of whole weeks; empty where it is."""
+    if len(week.compared) == DAYS:
+        return ""
+    if not week.compared:
+        return _NOTHING_ALIKE
+    days = listed([f"{each:%A}" for each in week.compared], DAYS)
+    return (
+        f"Changes are of {days} alone: the other days were not run, or their data failed, in one of both weeks. "
+        "They are not the difference of the two columns."
+    )
 
 
 def _data_text(week: Week) -> str:
@@ -94,11 +125,13 @@ def week_sentences(week: Week) -> list[str]:
     for row in changed(week)[:_MOST]:
         name = row["indicator"]
         found.append(
-            f"{_name(row)} {'rose' if row['change'] > 0 else 'fell'} from {value_text(name, row['before'])} to "
-            f"{value_text(name, row['value'])} ({interval_text(name, row['low'], row['high'], signed=True)})."
+            f"{_name(row)} {'rose' if row['change'] > 0 else 'fell'} from {value_text(name, row['like_before'])} to "
+            f"{value_text(name, row['like'])} ({interval_text(name, row['low'], row['high'], signed=True)})."
         )
     if week.missing:
         found.append(f"Not run: {listed([day_text(each) for each in week.missing])}.")
+    if not _judged(week):
+        found.append(f"No value of {week.system} was held against a band in this week.")
     return found or [f"Nothing happened: no incident, and no indicator of {week.system} left its usual range."]
 
 

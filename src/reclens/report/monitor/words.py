@@ -40,6 +40,7 @@ STATES: Final[Mapping[DetectionState, str]] = {
     "warming_up": "warming up",
     "no_value": "not judged",
     "excluded": "excluded",
+    "noted_incident": "noted incident",
     "silenced": "silenced",
 }
 
@@ -51,6 +52,7 @@ STATE_MEANINGS: Final[Mapping[DetectionState, str]] = {
     "warming_up": "There are too few days to say what is usual.",
     "no_value": "It could not be computed on this day, or there was too little traffic to judge it.",
     "excluded": "The day is a holiday, or an annotation says that it is like no other.",
+    "noted_incident": "An incident elsewhere was noted for the day: it is neither judged nor learned from.",
     "silenced": "The data gate of the day failed: the number says nothing of the recommender.",
 }
 
