@@ -153,7 +153,7 @@ DEMO = {"days": 32, "users": 1_500}
 """Fewer days than the page says, so that the first two weeks have to do; ``reclens monitor demo`` has sixty."""
 SHORTER = {
     "monitor.md": {"2026-01-05": "2026-02-23"},
-    "monitor-production.md": {"2026-01-12": "2026-02-09"},
+    "monitor-production.md": {"2026-01-12": "2026-01-26"},
 }
 """First days of the backfills of pages, of which a week of warm-up is enough here."""
 CHECKED = {"monitor.md": check_demo, "shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}

@@ -139,6 +139,8 @@ def test_every_family_of_indicators_speaks_for_a_cause_or_is_what_is_to_be_expla
     assert families - set(_CAUSES) == {"response", "ranking", "exposure", "fairness"}
     assert set(_CAUSES) <= families and all(suspect_name(code) != code for code in _CAUSES.values())
     assert suspects(SeriesKey("ctr"), ["response", "model", "space"], DAY) == ("model", "embedding")
+    # Nulls that no check of the gate forbids are no check that failed.
+    assert suspects(SeriesKey("feature_nulls"), ["data"], DAY) == ("data",)
 
 
 def test_burn_rates_by_hand():

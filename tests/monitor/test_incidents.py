@@ -11,6 +11,7 @@ import pytest
 import reclens as rl
 from killed import Killed, dying
 from reclens.monitor import incidents as module
+from reclens.monitor.groups import find_groups
 from reclens.monitor.incident_lifecycle import severity_of
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.records import DETECTIONS, OVERALL, DataCheck, GateResult, SeriesKey
@@ -154,9 +155,34 @@ def test_a_failed_gate_is_the_cause_and_silences_the_symptoms(tmp_path):
     assert by_kind["gate"].root == SeriesKey("data_gate") and by_kind["gate"].severity == "critical"
     assert by_kind["gate"].facts["checks"] == ["not_null"]
     assert (by_kind["level"].days, by_kind["level"].status) == (2, "open")
-    # A day without data is no calm day either.
+    # A day without data is no calm day either, and no day on which something was wrong elsewhere.
     box.update(day(3), detections(3), gate=gate(3, "not_evaluated"), at=AT)
     assert box.show(by_kind["level"].id).facts["calm_days"] == 0
+    (empty,) = find_groups(day(3), detections(3), rules=RULES, gate=gate(3, "not_evaluated")).groups
+    assert empty.suspects == ("data_gate",)
+    noted = detections(4).with_columns(state=pl.lit("noted_incident"), z=None)
+    box.update(day(4), noted, gate=gate(4), at=AT)
+    assert box.show(by_kind["level"].id).facts["calm_days"] == 0
+
+
+def test_the_slices_of_the_dimension_of_the_root_are_told_first():
+    rows = [
+        {"day": day(at), "indicator": "ctr", "dimension": dimension, "slice": name, "numerator": hits, "denominator": n}
+        for at in (0, 1)
+        for dimension, name, hits, n in (
+            ("segment", "new", (50.0, 10.0)[at], 500.0),
+            ("segment", "old", 50.0, 500.0),
+            ("surface", "home", (50.0, 10.0)[at], 500.0),
+            ("surface", "search", 50.0, 500.0),
+        )
+    ]
+    series = pl.DataFrame(rows)
+    today = detections(1, ctr_home=-20, ctr_new=-8, ctr_all=-9)
+    (group,) = find_groups(day(1), today, rules=RULES, series=series).groups
+    assert group.root == SeriesKey("ctr", "surface", "home")
+    told = {each["slice"]: each["share"] for each in group.contributions}
+    assert list(told) == ["home", "search", "new", "old"]
+    assert told == pytest.approx({"home": 1.0, "search": 0.0, "new": 1.0, "old": 0.0})
 
 
 def test_what_people_do_is_in_the_trail_and_holds(tmp_path):

@@ -17,13 +17,14 @@ from reclens.dashboard.widgets import download, empty, plain, table
 from reclens.errors import RecLensError
 from reclens.job.monitor_inputs import annotations_of, notes_of, place_of
 from reclens.job.monitor_people import Act, act, incidents_of
-from reclens.job.monitor_week import weekly_reports
-from reclens.monitor.health import Health, History, health_name, stands
+from reclens.job.monitor_week import last_day_of, weekly_reports
+from reclens.monitor.health import ALERTING, JUDGED, Health, History, health_name, stands
 from reclens.monitor.project import Project
 from reclens.monitor.records import OVERALL, Annotation, AnnotationKind, Incident
 from reclens.monitor.week import DAYS, HISTORY
 from reclens.report.monitor.sentences import gravest_first, incident_title
 from reclens.report.monitor.tables import annotation_table, gate_days_table, gate_table, incident_table, trail_table
+from reclens.report.monitor.values import days_text, series_order
 from reclens.report.monitor.words import ANNOTATIONS
 from reclens.workspace import Workspace
 
@@ -115,18 +116,21 @@ def _history(folder: str, stamps: tuple[tuple[str, str], ...]) -> History:
 def overall_keys(day: Health) -> list[tuple[str, str, str]]:
     """Return the indicators of the whole day."""
     whole = day.detections.filter(pl.col("dimension") == OVERALL)
-    return [tuple(row) for row in whole.select("indicator", "dimension", "slice").iter_rows()]  # type: ignore[misc]
+    keys = whole.select("indicator", "dimension", "slice").iter_rows()
+    return sorted(keys, key=lambda key: series_order(key[0]))  # type: ignore[arg-type,return-value]
 
 
 def dimensions(day: Health) -> dict[str, list[str]]:
-    """Return a mapping of indicators to their dimensions."""
+    """Return a mapping of indicators to their dimensions: with alerts first, then with most judged slices."""
     found: dict[str, list[str]] = {}
     sliced = (
         day.detections.filter(pl.col("dimension") != OVERALL)
-        .select("indicator", "dimension")
-        .unique(maintain_order=True)
+        .group_by("indicator", "dimension", maintain_order=True)
+        .agg(alerts=pl.col("state").is_in(ALERTING).any(), judged=pl.col("state").is_in(JUDGED).sum())
+        .sort("alerts", "judged", descending=True, maintain_order=True)
     )
-    for indicator, dimension in sliced.iter_rows():
+    rows = sorted(sliced.select("indicator", "dimension").iter_rows(), key=lambda row: series_order(row[0]))
+    for indicator, dimension in rows:
         found.setdefault(indicator, []).append(dimension)
     return found
 
@@ -240,8 +244,9 @@ def weekly(watched: Watched) -> None:
         )
         return
     for at, page in enumerate(found[:26]):
-        with st.container(border=True, horizontal=True, gap="small"):
-            st.markdown(f"**{plain(page.stem)}**")
+        with st.container(border=True, horizontal=True, gap="small", vertical_alignment="center"):
+            last = last_day_of(page)
+            st.markdown(f"**{plain(days_text(last - timedelta(days=DAYS - 1), last))}**")
             download("HTML", page.read_text, page.name, "text/html", key=f"weekly-{at}", quiet=True)
             text = page.with_suffix(".md")
             if text.is_file():

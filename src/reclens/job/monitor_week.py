@@ -20,10 +20,11 @@ from reclens.report.monitor.document import build_weekly_report
 from reclens.report.monitor.weekly import week_card, week_sentences
 from reclens.workspace import Workspace
 
-__all__ = ["is_last_of_week", "last_of_week", "read_week", "weekly_reports", "write_week", "write_weeks"]
+__all__ = ["is_last_of_week", "last_day_of", "last_of_week", "read_week", "weekly_reports", "write_week", "write_weeks"]
 
 _WEEKDAYS: Final = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _STEM: Final = "week-to-"
+_DAY: Final = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 
 def is_last_of_week(project: Project, day: date) -> bool:
@@ -135,7 +136,12 @@ def write_weeks(project: Project, days: Sequence[Health], *, workspace: Workspac
 def weekly_reports(project: Project) -> list[Path]:
     """The pages of the weekly reports, the newest first."""
     folder = _folder(project)
-    return sorted(folder.glob(f"{_STEM}*.html"), reverse=True) if folder.is_dir() else []
+    return sorted(folder.glob(f"{_STEM}{_DAY}.html"), reverse=True) if folder.is_dir() else []
+
+
+def last_day_of(page: Path) -> date:
+    """The last day of the week of a report, by the name of its file."""
+    return date.fromisoformat(page.stem.removeprefix(_STEM))
 
 
 def _folder(project: Project) -> Path:

@@ -16,7 +16,7 @@ __all__ = ["contributions", "root_slice", "suspects"]
 _MOST: Final = 25.0
 """A slice counts for at most this in the misfit of a root: one odd slice must not decide."""
 _CAUSES: Final[Mapping[str, str]] = {
-    "data": "data_gate",
+    "data": "data",
     "model": "model",
     "pipeline": "retrieval",
     "space": "embedding",

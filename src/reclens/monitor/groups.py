@@ -205,10 +205,16 @@ def _group(
         relative=relative,
         traffic=min(1.0, (row["n"] or 0) / whole) if whole else 1.0,
         symptoms=symptoms,
-        contributions=() if series is None else contributions(series, root.indicator, day),
+        contributions=() if series is None else _contributions(series, root, day),
         suspects=suspects(root, list(dict.fromkeys(families)), day, gate=gate, annotations=annotations),
         facts={name: value for name, value in facts.items() if value is None or abs(value) < float("inf")},
     )
+
+
+def _contributions(series: pl.DataFrame, root: SeriesKey, day: date) -> tuple[dict[str, Any], ...]:
+    """What each slice added to the change, the dimension of the root first."""
+    found = contributions(series, root.indicator, day)
+    return tuple(sorted(found, key=lambda each: each["dimension"] != root.dimension))
 
 
 def _row(today: pl.DataFrame, key: SeriesKey) -> dict[str, Any]:
@@ -253,6 +259,6 @@ def _of_gate(gate: GateResult, annotations: Sequence[Annotation]) -> Group:
         effect=None,
         relative=1.0,
         traffic=1.0,
-        suspects=suspects(GATE_ROOT, ("data",), gate.day, gate=gate, annotations=annotations),
+        suspects=suspects(GATE_ROOT, (), gate.day, gate=gate, annotations=annotations) or ("data_gate",),
         facts={"state": gate.state, "checks": [check.code for check in failed]},
     )

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import polars as pl
 import pytest
 
+from reclens.dashboard.health_views import dimensions, overall_keys
 from reclens.job.monitor_inputs import notes_of, store_of
 from reclens.job.monitor_week import write_week
 from reclens.monitor.health import health_name
@@ -44,6 +47,14 @@ def health_workspace(kept: Path, tmp_path: Path) -> Path:
     return shutil.copytree(kept, tmp_path / "workspace")
 
 
+def test_slices_begin_with_the_dimension_that_has_an_alert(watched: ModuleType) -> None:
+    day = watched.days()[-1]
+    rows = day.detections.filter(dimension="surface")
+    versions = rows.with_columns(dimension=pl.lit("model_version"), state=pl.lit("warming_up"))
+    assert dimensions(replace(day, detections=pl.concat([versions, rows]))) == {"ctr": ["surface", "model_version"]}
+    assert overall_keys(day)[0] == ("ctr", "overall", "all")
+
+
 def words(app: Any) -> str:
     shown = [*app.markdown, *app.caption, *app.text, *app.info, *app.subheader, *app.warning]
     return "\n".join(str(each.value) for each in shown).replace("\\", "")
@@ -65,7 +76,7 @@ def test_each_part_draws(part: str, open_page: Any, kept: Path) -> None:
         "Slices": "Click-through rate on 8 Mar 2026",
         "Data": "The data of the day passed their checks",
         "Annotations": "Annotations",
-        "Weekly reports": "week-to-2026-03-08",
+        "Weekly reports": "**2 to 8 Mar 2026**",
     }
     assert told[part].lower() in said.lower()
 

@@ -296,6 +296,16 @@ def test_the_value_of_a_series_with_a_long_name_is_not_cut() -> None:
     assert label.startswith("Reciprocal rank of") and label.endswith("…  41.71%") and len(label) <= 32
 
 
+def test_a_band_that_is_much_wider_than_the_line_is_cut(watched: ModuleType) -> None:
+    found = History.of(watched.days())
+    wide = replace(found, detections=found.detections.with_columns(low=pl.lit(0.0), high=pl.lit(1.0)))
+    chart = charts.history_chart(wide, key=("ndcg", "overall", "all")).to_dict(validate=False)
+    rows = chart["layer"][0]["data"]["values"]
+    low, high = min(row["value"] for row in rows), max(row["value"] for row in rows)
+    assert [row["high"] for row in rows] == pytest.approx([2 * high - low] * len(rows), rel=1e-3)
+    assert [row["low"] for row in rows] == pytest.approx([2 * low - high] * len(rows), rel=1e-3)
+
+
 def test_a_series_without_values_has_no_chart(watched: ModuleType) -> None:
     found = History.of(watched.days())
     assert charts.history_chart(found, key=("embedding_drift", "overall", "all")) is None

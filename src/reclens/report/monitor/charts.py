@@ -38,6 +38,8 @@ _HALF: Final = 0.26
 _WIDEST: Final = 1.7
 """Half-widths of the band at which a line is cut off."""
 _DAYS: Final = 28
+_ROOM: Final = 1.0
+"""Spans of the values that a band may reach beyond them in the chart of one series."""
 _LABEL: Final = 32
 """Letters of a label that have room beside a row: a longer name is cut, and its value is not."""
 _SMALL, _TINY = 0.05, 0.005
@@ -178,9 +180,11 @@ def history_chart(
     rows = [each for each in series_of(found, series).iter_rows(named=True) if each["value"] is not None]
     if not rows:
         return None
+    shown = _ends([row["value"] for row in rows])
     drawn: list[dict[str, Any]] = [
         {
-            **{name: _short(row[name]) for name in ("value", "low", "high", "expected")},
+            **{name: _short(row[name]) for name in ("value", "expected")},
+            **{name: _short(_within(row[name], shown)) for name in ("low", "high")},
             "day": row["day"].isoformat(),
             "tip": _tip(series, row, row["state"]),
             "moved": row["state"] in ALERTING,
@@ -217,6 +221,17 @@ def history_chart(
     return alt.layer(*layers)
 
 
+def _ends(values: Sequence[float]) -> tuple[float, float]:
+    """How far a band is drawn: one that is much wider than what it is about would flatten the line."""
+    low, high = min(values), max(values)
+    room = _ROOM * ((high - low) or abs(high))
+    return low - room, high + room
+
+
+def _within(value: float | None, ends: tuple[float, float]) -> float | None:
+    return value if value is None else min(max(value, ends[0]), ends[1])
+
+
 def _rules(annotations: Iterable[Annotation], days: set[str], *, x: Any, height: int) -> list[Any]:
     """Lines where something happened."""
     told = [
@@ -239,7 +254,9 @@ def _short(value: float | None) -> float | None:
 def _days_axis() -> Any:
     import altair as alt
 
-    return alt.Axis(format="%-d %b", tickCount=4, grid=False, labelFlush=False)
+    return alt.Axis(
+        format="%-d %b", tickCount=4, grid=False, labelFlush=False, labelOverlap="greedy", labelSeparation=10
+    )
 
 
 def incidents_chart(incidents: Sequence[Incident], *, first: date, last: date) -> Any | None:
@@ -276,7 +293,7 @@ def incidents_chart(incidents: Sequence[Incident], *, first: date, last: date) -
         x=x,
         x2="to:T",
         y=rows_of("name", [row["name"] for row in rows], widest=190),
-        color=colour.legend(title=None, orient="top", labelColor="var(--ink)", labelFontSize=12),
+        color=legend_above(colour, symbol="square"),
         opacity=alt.condition("datum.open", alt.value(1), alt.value(0.55)),
         tooltip="tip:N",
     )

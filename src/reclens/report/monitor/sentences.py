@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from reclens.findings import Severity
 from reclens.monitor.health import JUDGED, Health
 from reclens.monitor.records import Annotation, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
-from reclens.report._toolkit.format import count_of, format_number, listed, percent, sentence, whole
+from reclens.report._toolkit.format import NOTHING, count_of, format_number, listed, percent, sentence, whole
 from reclens.report.monitor.values import (
     change_text,
     day_text,
@@ -38,6 +38,7 @@ __all__ = [
     "gravest_first",
     "incident_sentence",
     "incident_title",
+    "measured_text",
     "next_sentence",
     "status_sentence",
     "why_sentences",
@@ -114,13 +115,16 @@ def check_sentence(check: DataCheck) -> str:
     of = f" in {check.column}" if check.column else ""
     if check.state not in ("failed", "passed"):
         return f"{check_name(check.code)}{of}: {CHECK_STATES[check.state]}"
-    seen = "" if check.seen is None else f" {_measured(check.seen)}"
-    bound = "" if check.bound is None else f", expected {_measured(check.bound)}"
+    seen = "" if check.seen is None else f" {measured_text(check.seen)}"
+    bound = "" if check.bound is None else f", expected {measured_text(check.bound)}"
     failed = f", {count_of(check.failed_rows, 'row')} of {whole(check.rows)}" if check.failed_rows else ""
     return f"{check_name(check.code)}{of}:{seen or f' {CHECK_STATES[check.state]}'}{bound}{failed}"
 
 
-def _measured(value: float) -> str:
+def measured_text(value: float | None) -> str:
+    """What a check saw, or its bound."""
+    if value is None:
+        return NOTHING
     return whole(value) if value.is_integer() else format_number(value)
 
 

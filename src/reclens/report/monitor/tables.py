@@ -11,15 +11,16 @@ import polars as pl
 from reclens.monitor.health import Health
 from reclens.monitor.records import OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.monitor.week import Week
-from reclens.report._toolkit.format import NOTHING, decimal, format_number, percent, whole
+from reclens.report._toolkit.format import NOTHING, decimal, percent, whole
 from reclens.report._toolkit.tables import Table
-from reclens.report.monitor.sentences import check_sentence, gravest_first, incident_title
+from reclens.report.monitor.sentences import check_sentence, gravest_first, incident_title, measured_text
 from reclens.report.monitor.values import (
     change_text,
     day_text,
     days_text,
     indicator_name,
     interval_text,
+    series_order,
     series_text,
     slice_text,
     value_text,
@@ -55,7 +56,7 @@ def day_table(day: Health, *, whole: bool = False) -> Table:
         whole: Whether slices are among them.
     """
     rows = day.detections if whole else day.detections.filter(pl.col("dimension") == OVERALL)
-    records = tuple(rows.to_dicts())
+    records = tuple(sorted(rows.to_dicts(), key=lambda row: series_order(row["indicator"])))
     return Table(
         title=f"Indicators on {day_text(day.day)}",
         columns=("indicator", "value", "expected", "band", "distance", "state", "traffic"),
@@ -101,8 +102,8 @@ def gate_table(gate: GateResult) -> Table:
                 check_name(each.code),
                 each.column or NOTHING,
                 CHECK_STATES[each.state],
-                format_number(each.seen),
-                format_number(each.bound),
+                measured_text(each.seen),
+                measured_text(each.bound),
                 whole(each.rows),
                 NOTHING if each.failed_rows is None else whole(each.failed_rows),
                 "yes" if each.blocking else "no",
@@ -224,8 +225,12 @@ def trend_table(week: Week, *, of: pl.DataFrame | None = None) -> Table:
         week: The week.
         of: Rows of its numbers; by default those of the whole day.
     """
-    numbers = week.numbers.filter(pl.col("dimension") == OVERALL) if of is None else of
-    records = tuple(numbers.to_dicts())
+    if of is None:
+        of = week.numbers.filter(pl.col("dimension") == OVERALL)
+        rows = sorted(of.to_dicts(), key=lambda row: series_order(row["indicator"]))
+    else:
+        rows = of.to_dicts()
+    records = tuple(rows)
     return Table(
         title=f"Both weeks, {days_text(week.first, week.last)}",
         columns=("indicator", "this week", "week before", "change", "95 % interval", "in percent", "traffic"),

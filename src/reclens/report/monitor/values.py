@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from reclens.errors import UnknownNameError
-from reclens.monitor.indicators.registry import IndicatorInfo, describe
+from reclens.monitor.indicators.registry import Family, IndicatorInfo, describe
 from reclens.monitor.records import OVERALL, SeriesKey
 from reclens.report._toolkit.format import NOTHING, decimal, format_number, in_words, percent, sentence
 from reclens.report.monitor.words import dimension_name
@@ -20,6 +20,7 @@ __all__ = [
     "interval_text",
     "is_count",
     "is_share",
+    "series_order",
     "series_text",
     "slice_text",
     "unit_of",
@@ -30,6 +31,19 @@ _MOST: Final = 9.99
 """A change beyond this, such as of a share that is nearly always 0, is not told more exactly."""
 _WHOLE: Final = 100
 """Counts from here on have no decimals; a mean count, such as the length of a list, has one."""
+_FAMILIES: Final[tuple[Family, ...]] = (
+    "response",
+    "ranking",
+    "exposure",
+    "traffic",
+    "model",
+    "fairness",
+    "data",
+    "pipeline",
+    "space",
+)
+_LEADING: Final = ("ctr", "conversion", "ndcg", "coverage", "traffic")
+"""The first indicator of a family for a reader."""
 _POSITION: Final = re.compile(r"\d+")
 
 
@@ -42,6 +56,18 @@ def indicator_name(indicator: str) -> str:
     """
     info = _info(indicator)
     return sentence(in_words(indicator)) if info is None else info.caption
+
+
+def series_order(indicator: str) -> tuple[int, int, str]:
+    """Where an indicator stands among others: what people do first, then what they are shown, then the machinery.
+
+    Example:
+        >>> sorted(["traffic", "coverage", "ctr", "ndcg", "moons"], key=series_order)
+        ['ctr', 'ndcg', 'coverage', 'traffic', 'moons']
+    """
+    info = _info(indicator)
+    place = len(_FAMILIES) if info is None else _FAMILIES.index(info.family)
+    return place, _LEADING.index(indicator) if indicator in _LEADING else len(_LEADING), indicator
 
 
 def is_share(indicator: str) -> bool:

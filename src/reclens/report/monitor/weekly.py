@@ -23,9 +23,11 @@ from reclens.report.monitor.values import (
     day_text,
     days_text,
     interval_text,
+    series_order,
     series_text,
     value_text,
 )
+from reclens.report.monitor.words import WEEKDAYS
 
 __all__ = ["changed", "compared_sentence", "headline_keys", "next_steps", "week_card", "week_sentences"]
 
@@ -87,7 +89,7 @@ def compared_sentence(week: Week) -> str:
         return ""
     if not week.compared:
         return _NOTHING_ALIKE
-    days = listed([f"{each:%A}" for each in week.compared], DAYS)
+    days = listed([WEEKDAYS[each.weekday()] for each in week.compared], DAYS)
     return (
         f"Changes are of {days} alone: the other days were not run, or their data failed, in one of both weeks. "
         "They are not the difference of the two columns."
@@ -162,5 +164,6 @@ def headline_keys(week: Week, most: int = _MOST) -> list[tuple[str, str, str]]:
     wanted = [tuple(each.root) for each in gravest_first(week.incidents) if each.kind != "gate"]
     wanted += [(row["indicator"], row["dimension"], row["slice"]) for row in changed(week)]
     first = week.numbers.filter((pl.col("dimension") == OVERALL) & pl.col("value").is_not_null())
-    wanted += list(first.select("indicator", "dimension", "slice").iter_rows())
+    rest = first.select("indicator", "dimension", "slice").iter_rows()
+    wanted += sorted(rest, key=lambda key: series_order(key[0]))
     return [each for each in dict.fromkeys(wanted) if each in known][:most]  # type: ignore[misc]

@@ -27,6 +27,7 @@ __all__ = [
     "STATES",
     "STATE_MEANINGS",
     "STATUS_TONES",
+    "WEEKDAYS",
     "check_name",
     "dimension_name",
     "suspect_name",
@@ -102,9 +103,12 @@ ANNOTATIONS: Final[Mapping[AnnotationKind, str]] = {
     "note": "Note",
 }
 
+WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
 _SUSPECTS: Final[Mapping[str, str]] = {
     "deploy": "a deploy on those days",
     "experiment": "an experiment on those days",
+    "data": "data that changed",
     "data_gate": "data that failed their checks",
     "late_data": "data that arrived late",
     "model": "scores or features of the model that changed",
