@@ -240,6 +240,43 @@ def test_items_open_with_those_shown_most_and_never(open_page, workspace: Worksp
     assert not shown & set(never["title"]) and never["users"].is_monotonic_decreasing
 
 
+def test_an_item_is_divided_by_those_who_could_be_shown_it(open_page, workspace: Workspace) -> None:
+    split, top = workspace.load("split", "small"), workspace.load("run", "small-item_knn").table
+    had = split.train.interactions.group_by("item_id").len().sort("len", "item_id")["item_id"][-1]
+    app = open_page("items", q=str(had), item=str(had), k="5")
+    owners = set(split.train.interactions.filter(pl.col("item_id") == had)["user_id"])
+    could = set(top["user_id"]) - owners
+    shown = set(top.filter((pl.col("item_id") == had) & (pl.col("rank") <= 5))["user_id"])
+    assert owners and shown <= could, "lists leave out what users had"
+    table = next(each.value for each in app.dataframe if "left out: had it" in each.value.columns)
+    row = table[(table["system"] == "small-item_knn") & (table["users"] == "all")].iloc[0]
+    assert (row["n"], row["left out: had it"]) == (str(len(could)), str(len(owners & set(top["user_id"]))))
+    assert row["shown to"].startswith(f"{len(shown) / len(could):.1%} [")
+    charts = [each.proto for each in app.get("vega_lite_chart")]
+    assert len(charts) == 3
+    for each in charts:
+        layers = json.loads(each.spec)["layer"]
+        axes = [layer["encoding"]["x"] for layer in layers]
+        assert all(axis["axis"]["format"] == "%" for axis in axes), "a share is written in %"
+        assert {" ".join(axis["title"]) for axis in axes} == {"share of the users who could be shown it"}
+        marks = [row for layer in layers for row in layer["data"]["values"] if row["system"] == "small-item_knn"]
+        assert sum(row["n"] for row in marks if row["tip"]) >= len(could)
+
+
+def test_all_pages_count_the_same_tests(open_page, workspace: Workspace) -> None:
+    said = {}
+    for page, query in (("home", {}), ("diagnostics", {}), ("compare", {}), ("compare", {"system": "small-item_knn"})):
+        app = open_page(page, unfold="verdict", **query)
+        text = "\n".join(each.value for each in app.markdown).replace("\\", "")
+        said[page, *query.values()] = re.findall(r"([\d,]+ paired randomisation tests were made, [^\n]*)", text)
+    made = scene_of(workspace, RUNS, baseline="small-popular").comparison
+    assert made is not None
+    tests = sum(row.p_adjusted is not None for row in made.differences)
+    for page, sentences in said.items():
+        assert len(sentences) == 1 and sentences[0].startswith(f"{tests} paired"), (page, sentences)
+    assert len({each for sentences in said.values() for each in sentences}) == 1
+
+
 def test_nothing_of_accuracy_is_dropped_in_silence_from_the_trade_off(open_page) -> None:
     app = open_page("diagnostics", view="Trade-off")
     said = "\n".join(each.value for each in app.caption)

@@ -85,6 +85,12 @@ CLIPPED = """width => [...document.querySelectorAll("main *")].filter(each => {
         || (svg && (box.right > svg.right + 1 || box.left < svg.left - 1));
 }).map(each => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`)"""
 
+# Sentences, names and words in cells that are not read from the left; the heads of numbers stand over the numbers.
+NOT_LEFT = """[...document.querySelectorAll("h1, h2, h3, p, li, dt, dd, summary, caption, figcaption, tbody th, tbody td")]
+    .filter(each => each.textContent.match(/\\p{L}{3}/u) && (each.tagName !== "TD" || !/\\d/.test(each.textContent)))
+    .filter(each => !["left", "start"].includes(getComputedStyle(each).textAlign))
+    .map(each => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`)"""
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -153,13 +159,14 @@ def check_paper(page, file: Path, folder: Path) -> list[Sheet]:
 
 
 def check_phone(page, file: Path, pictures: Path) -> None:
-    """Nothing is cut off on a phone."""
+    """Nothing is cut off on a phone, and words are read from the left."""
     page.emulate_media(media="screen")
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(file.as_uri())
     page.wait_for_function(DRAWN)
     page.screenshot(path=pictures / f"{file.stem}-390.png", full_page=True)
     assert page.evaluate(CLIPPED, 390) == []
+    assert page.evaluate(NOT_LEFT) == []
 
 
 @pytest.fixture

@@ -25,10 +25,16 @@ def system_colours(systems: Sequence[str]) -> dict[str, str]:
     return {name: THEME[theme()][at] for name, at in places_of(systems).items() if at is not None}
 
 
-def legend(systems: list[str]) -> None:
-    """Draw the colour of each system for all charts of a page; systems without a colour share grey."""
-    told = [(colour, name) for name, colour in system_colours(systems).items()]
-    if len(systems) > len(told):
-        told.append((PAPER[theme()]["muted"], f"{len(systems) - len(told)} others"))
+def legend(names: list[str], *, systems: bool = True) -> None:
+    """Draw the colour of each name for all charts of a page; names without a colour share grey.
+
+    Args:
+        names: What is told apart.
+        systems: Whether they are systems, whose colours follow their names; others have colours in their order.
+    """
+    colours = system_colours(names) if systems else dict(zip(names, THEME[theme()], strict=False))
+    told = [(colour, name) for name, colour in colours.items()]
+    if len(names) > len(told):
+        told.append((PAPER[theme()]["muted"], f"{len(names) - len(told)} others"))
     dots = "".join(f'<li><i style="background:{colour}"></i>{html.escape(name)}</li>' for colour, name in told)
-    st.html(f'<ul class="legend" aria-label="Colours of the systems">{dots}</ul>')
+    st.html(f'<ul class="legend" aria-label="Colours">{dots}</ul>')

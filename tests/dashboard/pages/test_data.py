@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,19 @@ def test_views_draw(open_page, view: str, charts: int) -> None:
     app = open_page("data", view=view)
     assert len(app.get("vega_lite_chart")) == charts
     assert len(app.get("download_button")) >= charts
+
+
+@pytest.mark.parametrize("view", ["Long tail", "Over time"])
+def test_the_legend_has_the_colours_of_the_charts(open_page, view: str) -> None:
+    app = open_page("data", view=view)
+    (legend,) = (each.proto.body for each in app.get("html") if 'class="legend"' in each.proto.body)
+    told = {name: colour for colour, name in re.findall(r'background:([^"]+)"></i>([^<]+)<', legend)}
+    drawn = {
+        tuple(zip(*map(json.loads, scale), strict=True))
+        for each in app.get("vega_lite_chart")
+        for scale in re.findall(r'"domain": ?(\[[^]]*\]), ?"range": ?(\[[^]]*\])', each.proto.spec)
+    }
+    assert len(told) == 2 and drawn == {tuple(told.items())}
 
 
 def test_problems_name_what_the_split_warns_of(open_page, workspace: Workspace) -> None:

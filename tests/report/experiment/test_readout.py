@@ -214,6 +214,21 @@ def test_charts_hold_the_numbers_of_the_readout(readout: Readout) -> None:
     assert cumulative_chart(readout, metric="clicks", arm="nobody") is None
 
 
+def test_axes_of_lifts_and_of_shares_are_in_percent(readout: Readout) -> None:
+    def formats(chart, channel: str) -> set[str]:
+        spec = chart.to_dict()
+        layers = [spec, *spec["layer"], *(deep for layer in spec["layer"] for deep in layer.get("layer", []))]
+        axes = [layer.get("encoding", {}).get(channel, {}).get("axis") for layer in layers]
+        return {axis["format"] for axis in axes if axis and "format" in axis}
+
+    assert formats(forest_chart(readout), "x") == {"%"}
+    assert formats(segment_forest_chart(readout, by="activity"), "x") == {"%"}
+    assert formats(cumulative_chart(readout, metric="clicks", arm="new"), "y") == {"%"}
+    assert formats(daily_chart(readout, metric="clicks"), "y") == set(), "clicks a user is no share"
+    cells = {cell.split(" [")[0] for row in effect_table(readout).rows for cell in row}
+    assert f"{100 * readout.effects[0].relative.value:+.2f}%" in cells
+
+
 def test_names_are_data() -> None:
     made = build_readout(experiment("<script>alert(1)</script>"))
     assert "<script>alert(1)" not in made.html.html

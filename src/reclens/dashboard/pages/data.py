@@ -77,7 +77,7 @@ def _profile(found: Described) -> None:
 
 
 def _long_tail(found: Described) -> None:
-    legend(list(found.tails))
+    legend(list(found.tails), systems=False)
     drawn = {
         "tail": (draw(shape.tail_chart, found.tails), "Lorenz curve of the interactions"),
         "places": (draw(shape.popularity_curve_chart, found.places), "Interactions by place"),
@@ -99,7 +99,7 @@ def _over_time(found: Described) -> None:
             ":material/schedule:",
         )
         return
-    legend(list(dict.fromkeys(row["part"] for row in found.times)))
+    legend(list(dict.fromkeys(row["part"] for row in found.times)), systems=False)
     chart(draw(shape.time_chart, found.times, step=found.step), f"Interactions a {found.step}", key="times")
     chart(
         draw(shape.time_share_chart, found.times, step=found.step),

@@ -359,6 +359,16 @@ def test_it_keeps_to_its_width_and_can_be_read(browser_page, page_file, worst_co
     browser_page.set_viewport_size({"width": width, "height": 844})
     opened(browser_page, page_file)
     assert browser_page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    rows = browser_page.locator(".pm-rows")
+    assert rows.evaluate("each => each.scrollWidth <= each.clientWidth"), "the table scrolls sideways"
+    first = rows.locator("tbody tr").first.locator("th, td").all_inner_texts()
+    heads = "each => getComputedStyle(each.querySelector('td'), '::before').content.replaceAll('\"', '')"
+    if width == 390:  # each row is a card, which names its cells
+        assert rows.locator("tbody tr").count() == 20 and "The first 20 of 150 rows" in rows.inner_text()
+        assert not rows.locator("thead").is_visible() and rows.locator("tbody tr").first.evaluate(heads) == "genre "
+    else:
+        assert rows.locator("tbody tr").count() == 100 and rows.locator("thead").is_visible()
+    assert first == ["Drama no. 0", "drama", "0"]
     worst, where = worst_contrast(browser_page)
     assert worst >= 4.5, where
 

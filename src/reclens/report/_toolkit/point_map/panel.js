@@ -1,6 +1,7 @@
 /** What stands around the views: search, colours with their legend as a filter, findings, the card of a point, the table. */
 
 const ROWS = 100;
+const ROWS_ON_A_PHONE = 20; // each is a card there
 const RAMP = {
   light: ["#8fb92e", "#2a9d6f", "#1f6f8b", "#3b3f8c", "#440154"],
   dark: ["#4a5ab0", "#2878a8", "#1fa187", "#8fd744", "#fde725"],
@@ -235,11 +236,12 @@ class MapPanel {
 
   #table() {
     const { model, table } = this;
-    const chosen = model.selected || model.filters.size ? model.chosen() : [...Array(Math.min(ROWS, model.count)).keys()];
+    const most = matchMedia("(max-width: 640px)").matches ? ROWS_ON_A_PHONE : ROWS;
+    const chosen = model.selected || model.filters.size ? model.chosen() : [...Array(Math.min(most, model.count)).keys()];
     const heads = [model.header.noun, ...model.columns.map((column) => column.name + (column.unit ? ` (${column.unit})` : ""))];
-    const rows = chosen.slice(0, ROWS).map((index) =>
+    const rows = chosen.slice(0, most).map((index) =>
       element("tr", {}, element("th", { scope: "row" }, element("button", { type: "button", onclick: () => this.#show(index) }, model.title(index))),
-        ...model.columns.map((column) => element("td", { class: column.kind === "number" ? "pm-number" : null }, model.shown(column, index, false)))));
+        ...model.columns.map((column, at) => element("td", { class: column.kind === "number" ? "pm-number" : null, "data-head": heads[at + 1] }, model.shown(column, index, false)))));
     const total = model.selected || model.filters.size ? chosen.length : model.count;
     table.replaceChildren(
       element("caption", {}, total > rows.length ? `The first ${rows.length} of ${total.toLocaleString("en")} rows` : `${total.toLocaleString("en")} rows`),
