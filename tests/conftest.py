@@ -23,6 +23,8 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, settings
 
+from contrast import CONTRAST
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -245,43 +247,6 @@ def browser_page(chromium: Browser) -> Iterator[Page]:
     page.under_way = under_way  # type: ignore[attr-defined]
     yield page
     context.close()
-
-
-CONTRAST = """() => {
-  const channel = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; };
-  // A canvas turns every way to write a colour into red, green, blue and alpha.
-  const pen = Object.assign(document.createElement("canvas"), {width: 1, height: 1})
-    .getContext("2d", {willReadFrequently: true});
-  const parse = (text) => {
-    pen.clearRect(0, 0, 1, 1);
-    pen.fillStyle = text;
-    pen.fillRect(0, 0, 1, 1);
-    const [r, g, b, a] = pen.getImageData(0, 0, 1, 1).data;
-    return [r, g, b, a / 255];
-  };
-  const weights = [0.2126, 0.7152, 0.0722];
-  const light = (text) => weights.reduce((sum, weight, at) => sum + weight * channel(parse(text)[at]), 0);
-  const ground = (element) => {
-    const layers = [];
-    for (let at = element; at; at = at.parentElement) {
-      const [r, g, b, alpha] = parse(getComputedStyle(at).backgroundColor);
-      if (alpha > 0) layers.push([[r, g, b], alpha]);
-      if (alpha === 1) break;
-    }
-    const mixed = layers.reduceRight((under, [over, alpha]) => over.map((v, at) => alpha * v + (1 - alpha) * under[at]),
-                                     [255, 255, 255]);
-    return `rgb(${mixed.join(",")})`;
-  };
-  let worst = 99, where = "";
-  for (const element of document.querySelectorAll("h1, h2, h3, p, li, th, td, small, figcaption, summary, caption")) {
-    // The value of a slider stands above its thumb, not on it.
-    if (!element.textContent.trim() || element.closest("[data-testid=stSliderThumbValue]")) continue;
-    const [a, b] = [light(getComputedStyle(element).color), light(ground(element))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    if (ratio < worst) { worst = ratio; where = element.tagName + ": " + element.textContent.slice(0, 40); }
-  }
-  return [worst, where];
-}"""
 
 
 @pytest.fixture(scope="session")

@@ -102,7 +102,7 @@ def test_every_view_draws_its_charts_with_their_data(open_page, view: str) -> No
     assert "var(--" not in str(charts[0].proto), "colours are resolved: a canvas knows no variables"
 
 
-def test_a_user_with_her_lists_hits_and_reasons(open_page, workspace: Workspace) -> None:
+def test_a_user_with_lists_hits_and_reasons(open_page, workspace: Workspace) -> None:
     split = workspace.load("split", "small")
     lists = workspace.load("run", "small-ease").table
     hits = lists.filter(lists["rank"] <= 10).join(split.test, on=["user_id", "item_id"], how="semi")

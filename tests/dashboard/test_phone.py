@@ -39,6 +39,14 @@ def test_every_cell_of_a_row_is_on_its_card() -> None:
     assert said(cards_html(rows.to_dicts(), columns)) == said(cards_html(rows.to_dict(as_series=False), columns))
 
 
+def test_sizes_are_told_in_units_that_hold_them() -> None:
+    size = {"size": st.column_config.NumberColumn("size", format="bytes")}
+    assert said(cards_html({"name": ["a", "b"], "size": [2_340, 11_700_000]}, size)) == [
+        "a size 2.3 KB",
+        "b size 11.7 MB",
+    ]
+
+
 def test_rows_beyond_ten_are_counted_and_names_are_data() -> None:
     cards = said(cards_html({"name": [f"<b>{at}</b>" for at in range(23)]}))
     assert cards[0] == "<b>0</b>" and len(cards) == 11 and cards[-1] == "13 more on a wider screen."

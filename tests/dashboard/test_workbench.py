@@ -277,6 +277,14 @@ def test_all_pages_count_the_same_tests(open_page, workspace: Workspace) -> None
     assert len({each for sentences in said.values() for each in sentences}) == 1
 
 
+def test_a_run_has_one_name_on_all_pages(open_page) -> None:
+    app = open_page("compare", system="small-ease", baseline="small-popular")
+    said = " ".join(each.value for each in app.caption).replace("\\", "")
+    assert "under small-popular (before) and under small-ease (after)" in said
+    tables = " ".join(each.value for each in open_page("diagnostics", view="Users", system="small-ease").markdown)
+    assert "of small-ease" in tables.replace("\\", "") and "of ease" not in tables
+
+
 def test_nothing_of_accuracy_is_dropped_in_silence_from_the_trade_off(open_page) -> None:
     app = open_page("diagnostics", view="Trade-off")
     said = "\n".join(each.value for each in app.caption)

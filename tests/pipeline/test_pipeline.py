@@ -92,7 +92,7 @@ def test_save_and_load(pipeline, parts, tmp_path: Path) -> None:
     again = place.load("pipeline", "shop")
     assert again == pipeline
     assert again.recommend(k=5).table.equals(pipeline.recommend(k=5).table)
-    assert place.list("pipeline")[0].summary == "item_knn -> popular -> ease -> mmr -> xquad"
+    assert place.list("pipeline")[0].summary == "item_knn → popular → ease → mmr → xquad"
     files = [path for path in (tmp_path / "pipeline").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}
     (tmp_path / "pipeline" / "shop" / "rank" / "arrays.npz").unlink()

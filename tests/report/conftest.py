@@ -86,10 +86,12 @@ CLIPPED = """width => [...document.querySelectorAll("main *")].filter(each => {
 }).map(each => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`)"""
 
 # Sentences, names and words in cells that are not read from the left; the heads of numbers stand over the numbers.
-NOT_LEFT = """[...document.querySelectorAll("h1, h2, h3, p, li, dt, dd, summary, caption, figcaption, tbody th, tbody td")]
-    .filter(each => each.textContent.match(/\\p{L}{3}/u) && (each.tagName !== "TD" || !/\\d/.test(each.textContent)))
+PROSE = "h1, h2, h3, p, li, dt, dd, summary, caption, figcaption, tbody th, tbody td"
+NOT_LEFT = f"""[...document.querySelectorAll("{PROSE}")]
+    .filter(each => each.textContent.match(/\\p{{L}}{{3}}/u))
+    .filter(each => each.tagName !== "TD" || !/\\d/.test(each.textContent))
     .filter(each => !["left", "start"].includes(getComputedStyle(each).textAlign))
-    .map(each => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`)"""
+    .map(each => each.tagName + " " + each.textContent.trim().slice(0, 60))"""
 
 
 @dataclass(frozen=True)

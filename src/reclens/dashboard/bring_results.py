@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
+from io import BytesIO
 from typing import Any, Final
 
 import polars as pl
@@ -12,6 +14,7 @@ from reclens.dashboard.advice import field_of, said_on_page
 from reclens.dashboard.files import open_file
 from reclens.dashboard.plan_field import plan_field
 from reclens.dashboard.widgets import choose_view, plain
+from reclens.data.origin import parquet_is_synthetic
 from reclens.data.read.ids import infer_type
 from reclens.data.read.raw import Raw
 from reclens.errors import RecLensError, Setting
@@ -75,9 +78,10 @@ def bring_results(workspace: Workspace) -> Readout | None:
     options = _guards(form, plan)
     if columns is None or options is None:
         return None
-    file_id = st.session_state["file-results"].file_id
+    file = st.session_state["file-results"]
     try:
-        return _read(file_id, plan.to_toml(), form, columns, options, _plan=plan, _raw=raw)
+        found = _read(file.file_id, plan.to_toml(), form, columns, options, _plan=plan, _raw=raw)
+        return replace(found, synthetic=True) if parquet_is_synthetic(BytesIO(file.getbuffer())) else found
     except RecLensError as error:
         st.error(plain(said_on_page(error, as_field)), icon=":material/error:")
         return None

@@ -111,7 +111,7 @@ def _text(head: str, value: Any, kind: str, form: str | None) -> str:
     if isinstance(value, date | str | bool):
         return str(value)
     if form == "bytes":
-        return f"{decimal(value / 1e6, 1)} MB"
+        return f"{decimal(value / 1e6, 1)} MB" if value >= 1e6 else f"{decimal(value / 1e3, 1)} KB"
     if form == "percent":
         return percent(value, 1)
     if isinstance(value, int):

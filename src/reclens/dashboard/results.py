@@ -59,6 +59,8 @@ def draw_results(found: Readout) -> None:
     Args:
         found: The readout.
     """
+    if found.synthetic:
+        store.show_synthetic("readout")
     _decision(found)
     part = choose_view(tuple(_PARTS), key="part", label="Part")
     _PARTS[part](found)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -283,7 +284,9 @@ def _groups(folder: str, state: str) -> list[RunGroup]:
 @st.cache_resource(show_spinner="Reading the workspace …", max_entries=128)
 def _load(folder: str, kind: str, name: str, stamp: str) -> Any:
     del stamp
-    return Workspace(folder).load(kind, name)
+    found = Workspace(folder).load(kind, name)
+    # A run is called the same in every table and chart, also where several are of one system.
+    return replace(found, system=name) if isinstance(found, Evaluation) else found
 
 
 @st.cache_resource(show_spinner="Reading the runs …", max_entries=16)

@@ -39,6 +39,9 @@ ul.stamps b { display: block; font-size: .75rem; text-transform: uppercase; lett
 ul.stamps strong, ul.stamps small { display: block; } ul.stamps small { opacity: .8; }
 .st-key-sql textarea { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace !important;
   font-size: .9rem; }
+[data-testid="stMultiSelect"] [data-tag] *, [data-testid="stBaseButton-primary"] * {
+  color: light-dark(#ffffff, #14171c) !important; }
+[data-testid="stCaptionContainer"] { opacity: .8 !important; }
 [data-testid="stMetricValue"] { font-variant-numeric: tabular-nums; }
 :focus-visible { outline: 2px solid currentColor !important; outline-offset: 2px; }
 [data-testid="stTextArea"] textarea:focus-visible { outline: none !important; }

@@ -54,6 +54,9 @@ _AROUND = 110
 _HOLE = 400
 """Height that may stay empty beside a long chart, in pixels: half a screen."""
 
+_LETTER, _SHORT, _SENTENCE = 6, 40, 480
+"""Width of a letter, the letters of a short cell, and the width of a column with sentences, in pixels."""
+
 _ROW, _ROWS = 35, 10
 """Height of a row of a table in pixels, and how many are seen at once."""
 
@@ -114,11 +117,20 @@ def table(shown: Table, *, key: str) -> None:
     seen.rows(key, shown)
     st.markdown(f"**{plain(shown.title)}**")
     rows = {head: [row[at] for row in shown.rows] for at, head in enumerate(shown.columns)}
-    heads = {head: st.column_config.TextColumn(head, help=_explained(head, shown)) for head in shown.columns}
+    heads = {
+        head: st.column_config.TextColumn(head, help=_explained(head, shown), width=_width(rows[head]))
+        for head in shown.columns
+    }
     frame(rows, key=f"table-{key}", columns=heads)
     for note in shown.notes:
         st.caption(plain(note))
     _file("CSV", lambda: to_csv(shown), f"{key}.csv", "text/csv", f"The numbers of “{shown.title}”.")
+
+
+def _width(cells: Sequence[str]) -> int | None:
+    """Return the width of a column with sentences, in pixels; None for cells that are short."""
+    longest = max(map(len, cells), default=0)
+    return min(_LETTER * longest + 20, _SENTENCE) if longest > _SHORT else None
 
 
 def frame(

@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Final
 
-__all__ = ["file_is_synthetic", "says_synthetic"]
+__all__ = ["MADE_UP", "file_is_synthetic", "parquet_is_synthetic", "says_synthetic"]
+
+MADE_UP: Final = {"reclens.synthetic": "true"}
+"""What the footer of a Parquet file holds if its rows are synthetic."""
 
 
 def says_synthetic(card: Any) -> bool:
@@ -24,13 +27,24 @@ def says_synthetic(card: Any) -> bool:
 
 
 def file_is_synthetic(path: str | Path | None) -> bool:
-    """Whether a file, or a pattern of files, belongs to a simulation or an artefact whose card says synthetic.
+    """Whether a file says in its footer that it is synthetic, or belongs to something whose card says so.
 
-    The card is ``card.json`` of the folder, of the folder that holds it, or of the one above: a table of a
-    simulation is a folder of files beside the card.
+    The path may be a pattern of files. The card of a simulation or an artefact is ``card.json`` of the folder, of the
+    folder that holds it, or of the one above: a table of a simulation is a folder of files beside the card.
     """
+    if path is not None and parquet_is_synthetic(path):
+        return True
     for folder in () if path is None else [Path(path), *Path(path).parents][:3]:
         with suppress(OSError, ValueError):  # no card, or one of somebody else
             if says_synthetic(json.loads((folder / "card.json").read_text(encoding="utf-8"))):
                 return True
+    return False
+
+
+def parquet_is_synthetic(source: str | Path | IO[bytes]) -> bool:
+    """Whether a Parquet file holds :data:`MADE_UP`; what is no such file does not."""
+    import polars as pl
+
+    with suppress(OSError, ValueError, pl.exceptions.PolarsError):
+        return pl.read_parquet_metadata(source).items() >= MADE_UP.items()
     return False

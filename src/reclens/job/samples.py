@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from reclens.data.origin import MADE_UP
 from reclens.errors import WorkspaceError
 from reclens.files import made_folder, write_bytes
 
@@ -260,5 +261,5 @@ def _csv(table: pl.DataFrame) -> bytes:
 
 def _parquet(table: pl.DataFrame) -> bytes:
     file = io.BytesIO()
-    table.write_parquet(file)
+    table.write_parquet(file, metadata=MADE_UP)
     return file.getvalue()

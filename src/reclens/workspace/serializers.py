@@ -170,7 +170,7 @@ def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         (pipeline.rank or {}).get("model", "fusion"),
         *(each["kind"] for each in pipeline.rerank),
     ]
-    return {"summary": " -> ".join(str(stage) for stage in stages), "train": dict(pipeline.train_)}
+    return {"summary": " → ".join(str(stage) for stage in stages), "train": dict(pipeline.train_)}
 
 
 def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import shutil
 import tomllib
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from reclens.data.origin import MADE_UP
 from reclens.experiment import read_aggregated
 from reclens.experiment.analysis.readout import read_experiment
 from reclens.experiment.assignment.checks import check_assignment
@@ -257,6 +259,15 @@ def test_units_and_events_are_read_with_mapped_columns(open_page, kept: Path, fo
     how = {"day": "first_day"} if form == "A row a unit" else {"events": True}
     found = read_experiment(plan, frame, **how)
     assert summary_of_readout(found)[0] in words(app)
+
+
+@pytest.mark.parametrize("synthetic", [True, False])
+def test_results_that_say_that_they_are_synthetic_have_the_banner(open_page, kept: Path, synthetic: bool) -> None:
+    file = io.BytesIO()
+    pl.read_csv(units(400), try_parse_dates=True).write_parquet(file, metadata=MADE_UP if synthetic else None)
+    app = open_page("experiments", folder=kept, readout="Bring results …", rows="A row a unit")
+    app.file_uploader(key="file-results").set_value(("u.parquet", file.getvalue(), "application/octet-stream")).run()
+    assert not app.error and ("Synthetic data." in words(app)) is synthetic
 
 
 def test_two_arms_are_left_out_where_the_page_says_so(open_page, kept: Path) -> None:

@@ -139,6 +139,15 @@ def test_dots_that_stand_apart_are_all_labelled() -> None:
     assert None not in label_sides([("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)])
 
 
+def test_a_label_stands_beside_an_interval_where_there_is_room() -> None:
+    dots = [("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)]
+    upward = [((x, y - 0.5), (x, y + 0.5)) for _, x, y in dots]
+    assert set(label_sides(dots)) == {"above"}
+    assert set(label_sides(dots, bars=upward)) <= {"above right", "above left", "right", "left", "below right"}
+    everywhere = [((0.0, at / 10), (1.0, at / 10)) for at in range(60)]
+    assert label_sides(dots, bars=everywhere) == label_sides(dots), "a label on an interval is better than none"
+
+
 def test_names_are_data_and_never_markup(measured) -> None:
     html = build_report(measured.results, comparison=measured.comparison).html
     page = _page(html)

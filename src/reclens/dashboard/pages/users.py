@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import streamlit as st
@@ -20,9 +20,16 @@ from reclens.evaluation.starting_points import most_changed, share_without_any, 
 from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.charts_hits import no_hit_headline
 from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
+from reclens.schema import TIMESTAMP
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
+
+_NARROW: Final = {
+    "title": st.column_config.TextColumn("title", width=190),
+    TIMESTAMP: st.column_config.DateColumn("day", width=90),
+}
+"""Columns of items, as wide as two tables beside each other have room for."""
 
 
 def show(workspace: Workspace) -> None:
@@ -62,10 +69,10 @@ def show(workspace: Workspace) -> None:
     left, right = st.columns(2)
     with left:
         st.subheader("Items chosen later")
-        frame(_titled(found.held_out, scope), key="held-out")
+        frame(_titled(found.held_out, scope), key="held-out", columns=_NARROW)
     with right:
         st.subheader("History")
-        frame(_titled(found.history, scope), key="history")
+        frame(_titled(found.history, scope), key="history", columns=_NARROW)
 
 
 def _begin(workspace: Workspace, scope: Drilldown, k: int) -> None:
@@ -115,12 +122,13 @@ def _clear() -> None:
 
 
 def _titled(rows: pl.DataFrame, scope: Drilldown) -> pl.DataFrame:
-    """Return the rows with the title of the item first and its id last."""
+    """Return the rows with the title of the item first, then the time, and its id last."""
     title = title_column(scope.split.train.items)
     if title is None or title not in rows.columns:
         return rows
-    others = [name for name in rows.columns if name not in (title, "item_id")]
-    return rows.select(title, *others, pl.col("item_id").cast(pl.String))
+    times = [name for name in rows.columns if name == TIMESTAMP]
+    others = [name for name in rows.columns if name not in (title, TIMESTAMP, "item_id")]
+    return rows.select(pl.col(title).alias("title"), *times, *others, pl.col("item_id").cast(pl.String))
 
 
 def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:

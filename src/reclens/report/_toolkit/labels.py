@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -32,12 +32,17 @@ _WIDTHS: Final = (250.0, 320.0, 400.0, 520.0, 700.0, 1000.0, 1500.0)
 Box = tuple[float, float, float, float]
 """Left, right, bottom and top, in pixels."""
 
+Point = tuple[float, float]
+Line = tuple[Point, Point]
+"""A line from a point to another one: x and y of each."""
+
 
 def label_sides(
     dots: Sequence[tuple[str, float, float]],
     line: Sequence[str] = (),
     *,
     intervals: tuple[Sequence[float], Sequence[float]] = ((), ()),
+    bars: Sequence[Line] = (),
     first: Sequence[float] | None = None,
 ) -> list[str | None]:
     """A side for the label of each dot; None where any would touch another dot, another label or the line.
@@ -50,49 +55,52 @@ def label_sides(
         dots: Label, x and y of each.
         line: Labels of the dots that a line joins, in its order.
         intervals: Ends of intervals that the axes span too, across and up.
+        bars: Lines that a label stands on only where it has no other room, such as the intervals.
         first: How much the label of each dot is wanted, where that is not the place to the right.
 
     Returns:
         Names among :data:`SIDES`.
     """
-    across, up = (
-        _pixels([float(dot[axis + 1]) for dot in dots], _PHONE[axis], intervals[axis]) for axis in range(len(_PHONE))
+    to_x, to_y = (
+        _scale([*(float(dot[axis + 1]) for dot in dots), *intervals[axis]], _PHONE[axis]) for axis in range(len(_PHONE))
     )
-    spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in zip(across, up, strict=True)]
+    across, up = [to_x(x) for _, x, _ in dots], [to_y(y) for _, _, y in dots]
+    places = list(zip(across, up, strict=True))
+    drawn = [((to_x(x1), to_y(y1)), (to_x(x2), to_y(y2))) for (x1, y1), (x2, y2) in bars]
+    spots = [(x - 8, x + 8, y - 8, y + 8) for x, y in places]
     at_name = {label: at for at, (label, _, _) in enumerate(dots)}
-    joined = [(at_name[one], at_name[other]) for one, other in pairwise(line)]
+    front = [(places[at_name[one]], places[at_name[other]]) for one, other in pairwise(line)]
     labels: list[Box] = []
     sides: list[str | None] = [None] * len(dots)
     wanted = across if first is None else first
     for at in sorted(range(len(dots)), key=lambda at: -wanted[at]):
         label = dots[at][0]
         others = [*labels, *(spot for number, spot in enumerate(spots) if number != at)]
-        side = next((name for name in SIDES if _stands(at, label, name, (across, up), others, joined)), None)
+        free = [name for name in SIDES if _stands(label, name, places[at], others, front)]
+        clear = [name for name in free if not _crossed(label, name, places[at], drawn)]
+        side = next(iter([*clear, *free]), None)
         if side is not None:
             labels.append(_box(label, across[at], up[at], side))
         sides[at] = side
     return sides
 
 
-def _stands(
-    at: int,
-    label: str,
-    side: str,
-    places: tuple[Sequence[float], Sequence[float]],
-    others: Sequence[Box],
-    joined: Sequence[tuple[int, int]],
-) -> bool:
+def _stands(label: str, side: str, place: Point, others: Sequence[Box], front: Sequence[Line]) -> bool:
     """Whether a label has room at a side of its dot."""
-    across, up = places
-    box = _box(label, across[at], up[at], side)
+    box = _box(label, *place, side)
     if box[0] < -EDGE or box[1] > _PHONE[0] + EDGE or any(_overlap(box, other) for other in others):
         return False
+    return not _crossed(label, side, place, front)
+
+
+def _crossed(label: str, side: str, place: Point, lines: Sequence[Line]) -> bool:
+    """Whether one of some lines touches a label at any width of the chart."""
     for width in _WIDTHS:
-        wide = [width / _PHONE[0] * x for x in across]
-        own = _box(label, wide[at], up[at], side)
-        if any(_crosses((wide[one], up[one]), (wide[other], up[other]), own) for one, other in joined):
-            return False
-    return True
+        wider = width / _PHONE[0]
+        box = _box(label, wider * place[0], place[1], side)
+        if any(_crosses((wider * x1, y1), (wider * x2, y2), box) for (x1, y1), (x2, y2) in lines):
+            return True
+    return False
 
 
 def _box(label: str, x: float, y: float, side: str) -> Box:
@@ -101,9 +109,10 @@ def _box(label: str, x: float, y: float, side: str) -> Box:
     return (left, left + width, y - place["dy"] - 8, y - place["dy"] + 8)
 
 
-def _pixels(values: Sequence[float], size: float, more: Sequence[float]) -> list[float]:
-    low, high = min(*values, *more, values[0]), max(*values, *more, values[0])
-    return [size * (value - low) / ((high - low) or 1) for value in values]
+def _scale(values: Sequence[float], size: float) -> Callable[[float], float]:
+    """The pixels of a value on an axis that spans some values."""
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    return lambda value: size * (value - low) / ((high - low) or 1)
 
 
 def _overlap(one: Box, other: Box) -> bool:

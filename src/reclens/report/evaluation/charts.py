@@ -158,8 +158,13 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         [row[name] for row in rows for name in (f"{axis}_low", f"{axis}_high") if row[name] is not None]
         for axis in "xy"
     )
+    across = [((row["x_low"], row["y"]), (row["x_high"], row["y"])) for row in rows if row["x_low"] is not None]
+    upward = [((row["x"], row["y_low"]), (row["x"], row["y_high"])) for row in rows if row["y_low"] is not None]
     sides = label_sides(
-        [(row["system"], row["x"], row["y"]) for row in rows], found.front, intervals=(intervals[0], intervals[1])
+        [(row["system"], row["x"], row["y"]) for row in rows],
+        found.front,
+        intervals=(intervals[0], intervals[1]),
+        bars=[*across, *upward],
     )
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=_TRADE_HEIGHT)
