@@ -87,12 +87,14 @@ docs: $(VENV)/.docs  ## build the documentation into site/
 	$(RUN)/python scripts/make_metric_reference.py --check
 	$(RUN)/python scripts/make_api_reference.py --check
 	$(RUN)/python scripts/make_benchmark_table.py --check
+	$(RUN)/python scripts/make_learning_pages.py --check
 	$(RUN)/zensical build --clean --strict
 
-reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, docs/api.md, and the benchmarks in README
+reference: $(VENV)/.core  ## write anew what is generated: docs/metrics.md, docs/api.md, docs/lessons.md, docs/glossary.md, and the benchmarks in README
 	$(RUN)/python scripts/make_metric_reference.py
 	$(RUN)/python scripts/make_api_reference.py
 	$(RUN)/python scripts/make_benchmark_table.py
+	$(RUN)/python scripts/make_learning_pages.py
 
 env: $(if $(filter $(ENV),$(APART)),$(HOME_APART)/.made)  ## make an environment apart: ENV=airflow makes .venv-airflow; without ENV, list them
 	@$(if $(filter $(ENV),$(APART)),echo "make: $(HOME_APART)/bin/python",echo "make env: expected ENV to be one of: $(APART)"; exit 1)

@@ -598,6 +598,13 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "learn solution": ({"exercise": "1.1"}, {"exercise": NAME}),
     "learn export": ({}, {}),
     "learn verify": ({"file": "learn.json"}, {"file": ABSENT}),
+    "learn lesson": ({"code": "2.c"}, {"code": NAME, **NEW}),
+    "learn glossary": ({}, {"term": FREE}),
+    "learn quiz": ({"--answers": "-" * 15}, {"--answers": Wrong(("x", "ab")), **NEW}),
+    "learn interview": (
+        {"name": "winning_test", "--answers": "novelty,lift_by_week,do_not_ship"},
+        {"name": NAME, "--answers": NAME, **NEW},
+    ),
 }
 """A valid call of each command, and what its options refuse."""
 

@@ -105,6 +105,10 @@ COMMANDS = (
     "learn solution",
     "learn export",
     "learn verify",
+    "learn lesson",
+    "learn glossary",
+    "learn quiz",
+    "learn interview",
 )
 ELSEWHERE = {
     "demo",
@@ -128,6 +132,7 @@ ELSEWHERE = {
     "learn solution",
     "learn export",
     "learn verify",
+    "learn interview",
 }
 """Commands whose valid call takes seconds, the network or an extra: other tests run them."""
 

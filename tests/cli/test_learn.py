@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 from reclens.learn.exercise import exercise_of
+from reclens.learn.interview import scenario_of
 from reclens.learn.learner import Learner
 
 
@@ -52,3 +54,45 @@ def test_a_drill_prints_its_task_and_then_checks(run: Any, tmp_path: Path) -> No
     rows = json.loads(run("learn", "list", "--format", "json", cwd=tmp_path).stdout)["rows"]
     assert [row["exercise"] for row in rows if row["solved"]] == ["1.a"]
     assert "unknown drill '1.1'" in run("learn", "drill", "1.1", cwd=tmp_path, status=2).stderr
+
+
+def test_lessons_glossary_and_quiz(run: Any, tmp_path: Path) -> None:
+    assert "  2.c  Holdouts, and what lasts" in run("learn", "lesson", cwd=tmp_path).stdout
+    lesson = run("learn", "lesson", "2.c", cwd=tmp_path).stdout
+    assert "Exercise 2.1, The plan that survives" in lesson and "](#" not in lesson
+    assert not (tmp_path / "workspace").exists(), "reading writes nothing"
+    assert "How much worse a guardrail may get" in run("learn", "glossary", "margin", cwd=tmp_path).stdout
+    placed = run("learn", "quiz", "--answers", "-" * 15, cwd=tmp_path).stdout
+    assert "Start with phase 1" in placed
+    own = run("learn", "lesson", "2.c", cwd=tmp_path).stdout
+    assert own != lesson, "with a seed, numbers are the learner's own"
+
+
+def test_an_interview_asks_and_grades(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("9\n1\n1\n1\n"))
+    asked = run("learn", "interview", "winning_test", cwd=tmp_path, status=None)
+    assert "**Lift by week**" in asked.stdout and "1 to 4" in asked.stdout and "The world says" in asked.stdout
+    dashboard = scenario_of("i.b").seen(*_where(tmp_path))
+    answers = ",".join(dashboard.answer.values())
+    graded = run("learn", "interview", "winning_test", "--answers", answers, cwd=tmp_path)
+    assert "3 of 3 answers right." in graded.stdout
+    again = run("learn", "interview", "winning_test", "--answers", "novelty", cwd=tmp_path, status=2)
+    assert "first_check is None" in again.stderr
+
+
+def test_cards_and_a_mock_interview_are_graded_by_oneself(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\ny\n\nn\n\nq\n"))
+    run("learn", "interview", "cards", cwd=tmp_path)
+    progress = Learner(tmp_path / "workspace").progress
+    assert progress is not None and [*progress.cards.values()] == [[True], [False]]
+    monkeypatch.setattr("sys.stdin", io.StringIO("\nx\ny\n\nn\n\nq\n"))
+    ended = run("learn", "interview", "mock", cwd=tmp_path).stdout
+    assert "1 of 10 questions answered well" in ended and "Learn next: lesson" in ended
+    progress = Learner(tmp_path / "workspace").progress
+    assert progress is not None and list(progress.mocks[0].grades.values())[:3] == [True, False, None]
+
+
+def _where(folder: Path) -> tuple[int, int]:
+    progress = Learner(folder / "workspace").progress
+    assert progress is not None
+    return int(progress.seed, 16), progress.tries("i.b")

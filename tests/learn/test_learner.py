@@ -150,7 +150,7 @@ def test_a_clock_that_ran_backwards_reorders_nothing(solved: Learner) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "cannot be read"), ('{"format": 2}', "Install a newer"), ('{"format": 1, "seed": "x"}', "seed")],
+    [("{", "cannot be read"), ('{"format": 3}', "Install a newer"), ('{"format": 1, "seed": "x"}', "seed")],
 )
 def test_progress_that_cannot_be_read_is_left_alone(solved: Learner, text: str, said: str) -> None:
     path = solved.folder / "progress.json"

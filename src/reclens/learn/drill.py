@@ -7,7 +7,7 @@ import tomllib
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -18,7 +18,7 @@ from reclens.cards import Fact
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
 
-__all__ = ["Drill", "Paper"]
+__all__ = ["Drill", "Paper", "toml_answer"]
 
 _FILE: Final = "answer.toml"
 _ROOM: Final = 0.005
@@ -66,15 +66,7 @@ class Drill(Exercise):
 
     def paper(self, draw: Draw) -> Paper:
         """The questions of a learner."""
-        rng = draw.rng("paper")
-        for _ in range(_TRIES):
-            made = self.make(rng)
-            if all(
-                any(not _is_same(value, made.right[key]) for key, value in each.items())
-                for each in made.mistakes.values()
-            ):
-                return made
-        raise RuntimeError("no draw of those tried tells the mistakes from the right answer")
+        return _paper(type(self), draw)
 
     def facts(self, draw: Draw) -> dict[str, Fact]:
         """What the text of the task names."""
@@ -87,7 +79,7 @@ class Drill(Exercise):
     def templates(self, draw: Draw) -> dict[str, str]:
         """The keys, without an answer."""
         empty = {key: _nothing(value) for key, value in self.paper(draw).right.items()}
-        return {_FILE: _toml(draw, empty)}
+        return {_FILE: toml_answer(draw, empty)}
 
     def judge(self, answer: Mapping[str, str], draw: Draw) -> Iterator[Remark]:
         """Compare key by key."""
@@ -101,7 +93,19 @@ class Drill(Exercise):
 
     def solve(self, draw: Draw, folder: Path) -> None:
         """The right answer."""
-        (folder / _FILE).write_text(_toml(draw, self.paper(draw).right), encoding="utf-8")
+        (folder / _FILE).write_text(toml_answer(draw, self.paper(draw).right), encoding="utf-8")
+
+
+@lru_cache(maxsize=16)
+def _paper(kind: type[Drill], draw: Draw) -> Paper:
+    rng, drill = draw.rng("paper"), kind()
+    for _ in range(_TRIES):
+        made = drill.make(rng)
+        if all(
+            any(not _is_same(value, made.right[key]) for key, value in each.items()) for each in made.mistakes.values()
+        ):
+            return made
+    raise RuntimeError("no draw of those tried tells the mistakes from the right answer")
 
 
 def _fits(seen: object, right: Value) -> bool:
@@ -125,7 +129,8 @@ def _nothing(value: Value) -> Value:
     return [] if isinstance(value, list) else "" if isinstance(value, str) else 0.0
 
 
-def _toml(draw: Draw, values: Mapping[str, Value]) -> str:
+def toml_answer(draw: Draw, values: Mapping[str, Value]) -> str:
+    """An answer as TOML, with its header."""
     lines: list[str] = []
     for key, value in values.items():
         if isinstance(value, list):
@@ -139,4 +144,4 @@ def _toml(draw: Draw, values: Mapping[str, Value]) -> str:
 def _write_mistake(kind: type[Drill], name: str, draw: Draw, folder: Path) -> None:
     """Right, but for one mistake."""
     paper = kind().paper(draw)
-    (folder / _FILE).write_text(_toml(draw, {**paper.right, **paper.mistakes[name]}), encoding="utf-8")
+    (folder / _FILE).write_text(toml_answer(draw, {**paper.right, **paper.mistakes[name]}), encoding="utf-8")

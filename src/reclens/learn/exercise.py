@@ -17,7 +17,7 @@ import numpy as np
 from reclens.cards import Fact
 from reclens.errors import UnknownNameError
 
-__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_drills", "all_exercises", "exercise_of"]
+__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_drills", "all_exercises", "all_interviews", "exercise_of"]
 
 HIDDEN: Final = 3
 """Further draws that code and SQL are run on."""
@@ -77,6 +77,7 @@ class Exercise(ABC):
         files: The files of an answer, all of them text.
         minutes: How long it takes somebody who knows the phase.
         redraws: Codes of remarks after which new data are drawn; none by default.
+        endless: Whether new data are drawn after each attempt, also after one that passed.
         wrong: Name of a wrong answer -> what writes it as :meth:`solve` does. The tests see each of them fail.
     """
 
@@ -85,6 +86,7 @@ class Exercise(ABC):
     files: ClassVar[tuple[str, ...]]
     minutes: ClassVar[int]
     redraws: ClassVar[frozenset[str]] = frozenset()
+    endless: ClassVar[bool] = False
     wrong: ClassVar[Mapping[str, Callable[[Draw, Path], None]]]
 
     @property
@@ -151,8 +153,13 @@ def all_drills() -> Sequence[Exercise]:
     return tuple(_found("drills").values())
 
 
+def all_interviews() -> Sequence[Exercise]:
+    """All scenario questions of the interviews."""
+    return tuple(_found("interviews").values())
+
+
 def exercise_of(name: str) -> Exercise:
-    """The exercise, or the drill, of a code or a name.
+    """The exercise, the drill or the scenario question of a code or a name.
 
     Raises:
         UnknownNameError: If there is none.
@@ -161,7 +168,7 @@ def exercise_of(name: str) -> Exercise:
         >>> exercise_of("1.1").name
         'make_them_disagree'
     """
-    found = {each.code: each for each in (*all_exercises(), *all_drills())}
+    found = {each.code: each for each in (*all_exercises(), *all_drills(), *all_interviews())}
     by_name = {each.name: each for each in found.values()}
     if name in found or name in by_name:
         return found.get(name) or by_name[name]

@@ -142,11 +142,11 @@ class Learner:
         from reclens.report.learn.tasks import task_text
 
         exercise = exercise_of(name)
-        with self._changed() as progress:
+        with self.changing() as progress:
             draw = _draw(exercise, progress)
             folder = made_folder(self.place(exercise))
             texts = {"README.md": task_text(exercise.code, exercise.facts(draw)), **exercise.templates(draw)}
-            written = [file for file in texts if not (folder / file).exists()]
+            written = [file for file in texts if exercise.endless or not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])
             _write_data(exercise, draw, folder)
@@ -167,7 +167,7 @@ class Learner:
             raise UsageError(f"Exercise {exercise.code} was not started. Run 'reclens learn start {exercise.code}'.")
         answer = read_answer(exercise, folder, draw)
         remarks = list(exercise.judge(answer, draw))
-        with self._changed() as progress:
+        with self.changing() as progress:
             hashes = {file: self._keep(text) for file, text in answer.items()}
             now = datetime.now(UTC).replace(microsecond=0)
             attempt = Attempt(
@@ -176,12 +176,13 @@ class Learner:
                 passed=not remarks,
                 remarks=sorted({each.code for each in remarks}),
                 answer=hashes,
+                data=_digest(exercise, folder),
                 version=reclens.__version__,
             )
             progress.attempts.append(attempt)
             tries = progress.tries(exercise.code)
             redrawn = _draw(exercise, progress) != draw
-            if redrawn:
+            if redrawn and not exercise.endless:  # of an endless one, its next start writes what is new
                 _write_data(exercise, _draw(exercise, progress), folder)
         notes = [] if remarks else list(exercise.notes(answer, draw))
         return Checked(exercise=exercise, remarks=remarks, attempt=tries, redrawn=redrawn, notes=notes)
@@ -212,7 +213,7 @@ class Learner:
         from reclens.report.learn.tasks import hint_text
 
         exercise = exercise_of(name)
-        with self._changed() as progress:
+        with self.changing() as progress:
             number = min(progress.hints.get(exercise.code, 0) + 1, HINTS)
             progress.hints[exercise.code] = number
             facts = exercise.facts(_draw(exercise, progress))
@@ -298,7 +299,7 @@ class Learner:
         return progress
 
     @contextmanager
-    def _changed(self) -> Generator[Progress]:
+    def changing(self) -> Generator[Progress]:
         """The progress, to be changed: locked meanwhile, and written whole at the end unless something failed."""
         made_folder(self.folder)
         with locked(self.folder / "progress.lock"):
@@ -316,7 +317,19 @@ class Learner:
 
 
 def _draw(exercise: Exercise, progress: Progress) -> Draw:
-    return exercise.draw(int(progress.seed, 16), progress.failed(exercise.code, exercise.redraws))
+    return exercise.draw(int(progress.seed, 16), progress.drawn(exercise))
+
+
+def _digest(exercise: Exercise, folder: Path) -> str:
+    """SHA-256 over the names and contents of what lies beside the answer: the data."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if name in (*exercise.files, "README.md") or "__pycache__" in name or path.is_symlink() or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            found.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
 
 
 def _write_data(exercise: Exercise, draw: Draw, folder: Path) -> None:

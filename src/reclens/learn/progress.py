@@ -14,10 +14,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reclens.errors import WorkspaceError
 from reclens.files import write_text
+from reclens.learn.exercise import Exercise
 
-__all__ = ["FORMAT", "Attempt", "Progress", "new_progress", "read_progress", "write_progress"]
+__all__ = [
+    "FORMAT",
+    "Attempt",
+    "MockInterview",
+    "Placement",
+    "Progress",
+    "new_progress",
+    "read_progress",
+    "write_progress",
+]
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of the file."""
 
 
@@ -30,6 +40,7 @@ class Attempt(BaseModel):
         passed: Whether the check found nothing wrong.
         remarks: Codes of what it found.
         answer: File of the answer -> SHA-256 of its bytes; the text is kept below ``answers``.
+        data: SHA-256 of the data that were in the folder; empty in files of format 1.
         version: Version of RecLens.
     """
 
@@ -40,7 +51,40 @@ class Attempt(BaseModel):
     passed: bool
     remarks: list[str] = []
     answer: dict[str, str] = {}
+    data: str = ""
     version: str
+
+
+class Placement(BaseModel):
+    """An answered placement quiz.
+
+    Attributes:
+        at: When, in UTC.
+        right: Phase -> right answers.
+        start: Code of the exercise to start with.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: datetime
+    right: dict[int, int]
+    start: str
+
+
+class MockInterview(BaseModel):
+    """A finished mock interview.
+
+    Attributes:
+        at: When it ended, in UTC.
+        minutes: How long it took.
+        grades: Question -> whether it was answered well; None if the time was over.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    at: datetime
+    minutes: float
+    grades: dict[str, bool | None]
 
 
 class Progress(BaseModel):
@@ -51,6 +95,11 @@ class Progress(BaseModel):
         seed: 128 bits in hexadecimal, from which everything is drawn.
         begun: When the learner began, in UTC.
         hints: Exercise -> hints that were read.
+        ticks: Lessons and others that the learner has ticked off; nothing checks them.
+        notes: What the learner noted beside a lesson or an exercise.
+        cards: Flash card -> how the learner graded each answer.
+        quizzes: Placement quizzes.
+        mocks: Mock interviews.
         attempts: The attempts, in their order.
     """
 
@@ -60,6 +109,11 @@ class Progress(BaseModel):
     seed: str = Field(pattern=r"^[0-9a-f]{32}$")
     begun: datetime
     hints: dict[str, int] = {}
+    ticks: list[str] = []
+    notes: dict[str, str] = {}
+    cards: dict[str, list[bool]] = {}
+    quizzes: list[Placement] = []
+    mocks: list[MockInterview] = []
     attempts: list[Attempt] = []
 
     def solved(self) -> set[str]:
@@ -71,6 +125,12 @@ class Progress(BaseModel):
         attempts = [each for each in self.attempts if each.exercise == exercise]
         before = itertools.takewhile(lambda each: not each.passed, attempts)
         return sum(not set(codes).isdisjoint(each.remarks) for each in before)
+
+    def drawn(self, exercise: Exercise) -> int:
+        """How often data of an exercise were drawn anew."""
+        if exercise.endless:
+            return self.tries(exercise.code)
+        return self.failed(exercise.code, exercise.redraws)
 
     def tries(self, exercise: str) -> int:
         """Attempts at an exercise."""

@@ -107,7 +107,7 @@ def _draw(attempt: Attempt, earlier: Progress) -> Draw | None:
         exercise = exercise_of(attempt.exercise)
     except UnknownNameError:
         return None
-    return exercise.draw(int(earlier.seed, 16), earlier.failed(exercise.code, exercise.redraws))
+    return exercise.draw(int(earlier.seed, 16), earlier.drawn(exercise))
 
 
 def _judged(attempt: Attempt, draw: Draw | None, answers: dict[str, str]) -> tuple[bool | None, str]:

@@ -13,7 +13,7 @@ from reclens.learn.exercise import Draw
 from reclens.learn.lesson import Bar, Lesson, Shown
 from reclens.learn.lessons.foundations import film_shop
 
-__all__ = ["LESSONS", "Z"]
+__all__ = ["LESSONS", "Z", "kendall", "two_sided"]
 
 Z: Final = 1.959963984540054
 """Standard errors from the middle of a 95 % interval to its end."""
@@ -39,7 +39,7 @@ def _tests(draw: Draw) -> Shown:
     daily = float(np.mean((np.abs(walk) > Z).any(axis=1)))
     mean, spread = float(rng.uniform(1.2, 1.8)), float(rng.uniform(3, 4))
     sizes = {lift: math.ceil(2 * ((Z + _POWER_Z) * spread / (lift * mean)) ** 2) for lift in (0.01, 0.02, 0.04)}
-    arms = int(rng.normal(50_000, 60)), int(rng.normal(49_000, 60))
+    arms = int(rng.normal(50_000, 60)), int(rng.normal(48_600, 60))
     facts: dict[str, Fact] = {
         "tests": tests,
         "days": days,

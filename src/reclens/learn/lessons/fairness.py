@@ -10,7 +10,7 @@ from reclens.cards import Fact
 from reclens.learn.exercise import Draw
 from reclens.learn.lesson import Bar, Lesson, Shown
 
-__all__ = ["LESSONS"]
+__all__ = ["LESSONS", "gini"]
 
 _PLACES: Final = np.arange(1, 11)
 

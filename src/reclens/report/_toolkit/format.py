@@ -7,7 +7,7 @@ what they were given, and round nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ __all__ = [
     "chance",
     "count_of",
     "decimal",
+    "filled",
     "format_estimate",
     "format_number",
     "in_words",
@@ -312,3 +313,32 @@ def unlinked(text: str) -> str:
         ['http:|//a.b', 'www|.a.b', 'me@|a.b', 'ndcg@10']
     """
     return re.sub(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[-\w]+\.[A-Za-z])", "\u2060", text, flags=re.IGNORECASE)
+
+
+_FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "n": whole,
+    "p": p_text,
+    **{str(digits): lambda each, digits=digits: decimal(each, digits) for digits in range(1, 5)},
+    **{f"+{digits}": lambda each, digits=digits: decimal(each, digits, signed=True) for digits in range(1, 5)},
+    **{f"%{digits}": lambda each, digits=digits: percent(each, digits) for digits in range(3)},
+    **{f"+%{digits}": lambda each, digits=digits: percent(each, digits, signed=True) for digits in range(3)},
+}
+
+
+class _Shown:
+    """A value that knows the formats of the house."""
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __format__(self, spec: str) -> str:
+        return _FORMATS[spec](self._value) if spec in _FORMATS else format(self._value, spec)
+
+
+def filled(text: str, values: Mapping[str, Any]) -> str:
+    """A text with ``{name:format}`` where a value stands: ``n`` whole, ``3`` decimals, ``%1`` in percent, ``+`` signed.
+
+    >>> filled("{name}: {lift:+%1} of {users:n} users, {p:p}", {"name": "a", "lift": 0.031, "users": 1200, "p": 0.02})
+    'a: +3.1% of 1,200 users, p = 0.02'
+    """
+    return text.format_map({name: _Shown(value) for name, value in values.items()})

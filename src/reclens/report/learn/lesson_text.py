@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from reclens.cards import Fact
 from reclens.errors import UnknownNameError
-from reclens.report._toolkit.format import decimal, p_text, percent, whole
+from reclens.report._toolkit.format import filled
 
 __all__ = ["STATES", "goal_of_lesson", "lesson_source", "lesson_text", "lesson_title"]
 
@@ -22,26 +22,6 @@ STATES: Final[Mapping[str, str]] = {
     "around": "It holds zero: the two cannot be told apart.",
 }
 """What the code of a state says; only facts whose name ends in ``_state``, or ``told_apart``, are codes."""
-
-_FORMATS: Final[Mapping[str, Callable[[Any], str]]] = {
-    "": str,
-    "n": whole,
-    "p": p_text,
-    **{str(digits): lambda each, digits=digits: decimal(each, digits) for digits in range(1, 5)},
-    **{f"+{digits}": lambda each, digits=digits: decimal(each, digits, signed=True) for digits in range(1, 5)},
-    **{f"%{digits}": lambda each, digits=digits: percent(each, digits) for digits in range(3)},
-    **{f"+%{digits}": lambda each, digits=digits: percent(each, digits, signed=True) for digits in range(3)},
-}
-
-
-class _Shown:
-    """A fact that knows the formats of the house."""
-
-    def __init__(self, value: Fact) -> None:
-        self._value = value
-
-    def __format__(self, spec: str) -> str:
-        return _FORMATS[spec](self._value)
 
 
 @cache
@@ -84,4 +64,4 @@ def lesson_text(code: str, facts: Mapping[str, Fact]) -> str:
         name: STATES[str(value)] if name.endswith("_state") or name == "told_apart" else value
         for name, value in facts.items()
     }
-    return lesson_source(code).format_map({name: _Shown(value) for name, value in worded.items()}).rstrip() + "\n"
+    return filled(lesson_source(code), worded).rstrip() + "\n"

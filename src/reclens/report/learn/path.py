@@ -17,6 +17,7 @@ class Phase:
         title: Its name.
         weeks: How long it takes beside a job.
         goals: What is understood at its end.
+        lessons: Codes of the lessons that lead there.
         rooms: Pages of the documentation that do this work.
         reading: Books, courses and papers, by name.
     """
@@ -25,6 +26,7 @@ class Phase:
     title: str
     weeks: int
     goals: tuple[str, ...]
+    lessons: tuple[str, ...]
     rooms: tuple[str, ...]
     reading: tuple[str, ...]
 
@@ -39,6 +41,7 @@ PATH: Final = (
             "Know precision, recall, NDCG, MAP and MRR at k, and which of them answers which question.",
             "Get a clean user-item matrix out of a log with SQL and Python.",
         ),
+        lessons=("1.a", "1.b", "1.c"),
         rooms=("models.md", "evaluate.md", "metrics.md", "data.md"),
         reading=(
             "Ricci, Rokach, Shapira: Recommender Systems Handbook (selected chapters)",
@@ -56,6 +59,7 @@ PATH: Final = (
             "Choose guardrails that a recommender needs: diversity, novelty, serendipity.",
             "Know what holdouts show, and how far offline metrics foretell online ones.",
         ),
+        lessons=("2.a", "2.b", "2.c", "2.d"),
         rooms=("experiment.md",),
         reading=(
             "Kohavi, Tang, Xu: Trustworthy Online Controlled Experiments",
@@ -73,6 +77,7 @@ PATH: Final = (
             "Know why large systems retrieve first and rank then.",
             "See what embeddings and attention do in a recommender.",
         ),
+        lessons=("3.a", "3.b", "3.c"),
         rooms=("pipeline.md", "explore.md"),
         reading=(
             "Covington, Adams, Sargin (2016): Deep Neural Networks for YouTube Recommendations",
@@ -90,6 +95,7 @@ PATH: Final = (
             "Measure exposure, parity and calibration across groups.",
             "Audit the lists of a system, and say what can be concluded.",
         ),
+        lessons=("4.a", "4.b", "4.c"),
         rooms=("audit.md",),
         reading=(
             "ACM RecSys tutorial: Fairness in Recommender Systems",
@@ -107,6 +113,7 @@ PATH: Final = (
             "Use vector stores and text embeddings to find what a recommender cannot reach.",
             "Show three or four finished projects that others can reproduce.",
         ),
+        lessons=("5.a", "5.b", "5.c"),
         rooms=("dashboard.md", "export.md", "monitor.md", "explore.md"),
         reading=(
             "Weights & Biases: documentation and free tier",

@@ -8,7 +8,8 @@ from typing import Final
 
 from reclens.cards import Fact
 from reclens.report._toolkit.format import count_of, listed
-from reclens.report.learn.path import phase_of
+from reclens.report.learn.lesson_text import lesson_title
+from reclens.report.learn.path import PATH, phase_of
 from reclens.report.learn.remarks import remark_sentence
 from reclens.report.learn.tasks import milestone_of, title_of
 
@@ -16,6 +17,7 @@ __all__ = [
     "ALL_DRILLED",
     "checked_sentences",
     "drill_sentences",
+    "lesson_lines",
     "next_sentences",
     "reset_sentence",
     "started_sentences",
@@ -102,3 +104,14 @@ def verified_sentence(reproduced: int, attempts: int, solved: Sequence[str]) -> 
     return (
         f"{reproduced} of {attempts} attempts reproduced. Solved: {listed(list(solved)) if solved else 'nothing yet'}."
     )
+
+
+def lesson_lines() -> list[str]:
+    """The lessons by phase, and how one is read."""
+    lines: list[str] = []
+    for phase in PATH:
+        lines += [
+            f"Phase {phase.number} · {phase.title}",
+            *(f"  {code}  {lesson_title(code)}" for code in phase.lessons),
+        ]
+    return [*lines, "Run 'reclens learn lesson 1.a' to read one."]

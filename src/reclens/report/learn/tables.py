@@ -7,10 +7,11 @@ from typing import Any
 
 from reclens.report._toolkit.format import NOTHING
 from reclens.report._toolkit.tables import Table
+from reclens.report.learn.glossary import all_terms
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 
-__all__ = ["exercise_table", "replay_table"]
+__all__ = ["exercise_table", "glossary_table", "replay_table"]
 
 _STATES = {True: "solved", False: "not yet"}
 
@@ -61,4 +62,20 @@ def replay_table(rows: Sequence[Mapping[str, Any]]) -> Table:
             for row in rows
         ),
         records=tuple(rows),
+    )
+
+
+def glossary_table(held: str | None = None) -> Table:
+    """The terms and what they mean.
+
+    Args:
+        held: Only terms that hold this text.
+    """
+    wanted = (held or "").casefold()
+    found = [each for each in all_terms() if any(wanted in name.casefold() for name in (each.term, *each.also))]
+    return Table(
+        title="Glossary",
+        columns=("Term", "What it means", "Page"),
+        rows=tuple((each.term, each.means, f"docs/{each.page}") for each in found),
+        records=tuple({"term": each.term, "means": each.means, "page": each.page} for each in found),
     )

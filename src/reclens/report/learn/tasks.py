@@ -9,6 +9,7 @@ from typing import Final
 
 from reclens.cards import Fact
 from reclens.errors import UnknownNameError
+from reclens.report._toolkit.format import filled
 
 __all__ = ["hint_text", "milestone_of", "task_text", "title_of"]
 
@@ -17,7 +18,8 @@ _HINT: Final = "\n<!-- hint -->\n"
 
 @cache
 def _parts(code: str) -> list[str]:
-    place = files("reclens.report.learn") / ("exercises" if code[-1:].isdigit() else "drills")
+    folder = "interviews" if code.startswith("i.") else "exercises" if code[-1:].isdigit() else "drills"
+    place = files("reclens.report.learn") / folder
     try:
         text = (place / f"{code}.md").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -48,9 +50,9 @@ def task_text(code: str, facts: Mapping[str, Fact]) -> str:
         code: Code of the exercise.
         facts: What was drawn for the learner.
     """
-    return _parts(code)[0].format_map(facts).rstrip() + "\n"
+    return filled(_parts(code)[0], facts).rstrip() + "\n"
 
 
 def hint_text(code: str, number: int, facts: Mapping[str, Fact]) -> str:
     """A hint as Markdown; ``number`` counts from 1."""
-    return _parts(code)[number].format_map(facts).strip()
+    return filled(_parts(code)[number], facts).strip()

@@ -1,0 +1,45 @@
+"""The placement quiz: where answers lead, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reclens.errors import UsageError
+from reclens.learn.learner import Learner
+from reclens.learn.placement import grade_quiz, questions_of, take_quiz
+from reclens.report.learn.interviewing import placement_sentences
+from reclens.report.learn.quiz import all_questions
+
+ASKED = questions_of(3 << 64)
+
+
+def test_options_are_in_an_order_of_the_learners_own_and_the_first_of_the_file_is_right() -> None:
+    for asked, question in zip(ASKED, all_questions(), strict=True):
+        assert asked.options[asked.right] == question.options[0]
+        assert sorted(asked.options) == sorted(question.options)
+    assert len({each.right for each in ASKED}) > 1
+    assert [each.right for each in ASKED] != [each.right for each in questions_of(4 << 64)]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "start"), [(range(15), "1.1"), ([], "5.1"), ([0], "5.1"), ([6, 8], "3.1"), ([4, 3, 14, 13], "2.1")]
+)
+def test_the_first_phase_with_too_few_right_answers_is_where_to_start(wrong, start: str) -> None:
+    chosen = [None if at in wrong else each.right for at, each in enumerate(ASKED)]
+    placed = grade_quiz(ASKED, chosen)
+    assert placed.start == start
+    assert sum(placed.right.values()) == 15 - len(list(wrong))
+
+
+def test_a_number_of_answers_that_is_not_that_of_the_questions_is_refused(tmp_path: Path) -> None:
+    for chosen in ([], [0] * 14, [0] * 16, [9] * 15):
+        with pytest.raises(UsageError):
+            grade_quiz(ASKED, chosen)
+    learner = Learner(tmp_path)
+    placed = take_quiz(learner, [None] * 15)
+    assert learner.progress is not None and learner.progress.quizzes == [placed]
+    assert placement_sentences(placed.right, placed.start, 3)[-1] == (
+        "Start with phase 1, Foundations of recommendation: 'reclens learn start 1.1'."
+    )
