@@ -71,7 +71,7 @@ def test_lessons_glossary_and_quiz(run: Any, tmp_path: Path) -> None:
 def test_an_interview_asks_and_grades(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("9\n1\n1\n1\n"))
     asked = run("learn", "interview", "winning_test", cwd=tmp_path, status=None)
-    assert "**Lift by week**" in asked.stdout and "1 to 4" in asked.stdout and "The world says" in asked.stdout
+    assert "**Lift by week**" in asked.stdout and "1 to 4" in asked.stdout and "of 3 answers right." in asked.stdout
     dashboard = scenario_of("i.b").seen(*_where(tmp_path))
     answers = ",".join(dashboard.answer.values())
     graded = run("learn", "interview", "winning_test", "--answers", answers, cwd=tmp_path)

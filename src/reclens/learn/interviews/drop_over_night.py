@@ -54,8 +54,8 @@ class DropOverNight(Scenario):
     choices: ClassVar = {
         "cause": _CAUSES,
         "where": ("everywhere", *(each for names in _DIMENSIONS.values() for each in names)),
-        "first_check": tuple(_CHECKS.values()),
-        "containment": tuple(_CURES.values()),
+        "first_check": tuple(sorted(_CHECKS.values())),
+        "containment": tuple(sorted(_CURES.values())),
     }
 
     def dashboard(self, rng: np.random.Generator) -> Dashboard:

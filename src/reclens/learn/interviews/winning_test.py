@@ -40,7 +40,7 @@ class WinningTest(Scenario):
     choices: ClassVar = {
         "cause": _CAUSES,
         "first_check": ("lift_by_week", "sizes_of_the_arms", "largest_users", "another_metric"),
-        "containment": tuple(_CURES.values()),
+        "containment": tuple(sorted(_CURES.values())),
     }
 
     def dashboard(self, rng: np.random.Generator) -> Dashboard:
