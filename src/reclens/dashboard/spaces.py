@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import polars as pl
 import streamlit as st
 
@@ -17,10 +18,11 @@ from reclens.explore.neighbours import neighbour_graph
 from reclens.explore.project import PointMap, pca_map, umap_map
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
+from reclens.explore.users import unexplored_regions
 from reclens.job.explore_map import arranged_like
 from reclens.models import PureSVD
 from reclens.report.explore.map_page import pack_exploration
-from reclens.report.explore.states import HISTORY, LATER, LISTED, NEITHER
+from reclens.report.explore.states import HISTORY, LATER, LISTED, NEARBY, NEITHER
 from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
 
@@ -28,13 +30,13 @@ __all__ = [
     "KEPT",
     "LEARNED",
     "MapMethod",
+    "at_user",
     "explored",
     "kept_of",
     "packed",
     "placed",
     "second_map",
     "space_of",
-    "user_columns",
 ]
 
 LEARNED = "Learned from the split (PureSVD)"
@@ -119,30 +121,33 @@ def packed(
     return _packed(found, space, beside, user, second, key)
 
 
-def user_columns(
-    workspace: Workspace, space: EmbeddingSpace, split: str, system: str, user: str
-) -> dict[str, pl.Series]:
-    """Label each item for one user: in the history, in the list, wanted later, or none of these.
+def at_user(
+    workspace: Workspace, space: EmbeddingSpace, found: Exploration, split: str, system: str, user: str
+) -> tuple[pl.Series, list[int]]:
+    """Label each item for one user, and name the regions near the user that hold nothing of the history or the list.
 
     Raises:
         DataError: If no user in the split has that id.
     """
     parts = store.load(workspace, "split", split)
-    lists = store.load(workspace, "run", system).table
-    state = pl.Series([NEITHER] * len(space), dtype=pl.String)
     tables = {
         HISTORY: parts.train.interactions,
-        LISTED: lists,
+        LISTED: store.load(workspace, "run", system).table,
         LATER: parts.test,
     }
-    seen = pl.Series([False] * len(space))
-    for what, rows in tables.items():
-        ids = rows.filter(pl.col(USER).cast(pl.String) == user)[ITEM]
-        here = space.ids.is_in(ids.cast(space.ids.dtype, strict=False).implode()) & ~seen
-        state, seen = state.zip_with(~here, pl.Series([what] * len(space))), seen | here
-    if not seen.any():
+    rows = {}
+    for what, table in tables.items():
+        ids = table.filter(pl.col(USER).cast(pl.String) == user)[ITEM]
+        found_rows = space.rows(ids.cast(space.ids.dtype, strict=False).drop_nulls())
+        rows[what] = found_rows[found_rows >= 0]
+    if not any(map(len, rows.values())):
         raise DataError(f"user {user} has no history and no list with items of this space", fix="Choose another user.")
-    return {f"user {user}": state}
+    nearby = unexplored_regions(space, found.regions.fine, rows[HISTORY], rows[LISTED]).tolist()
+    state = np.full(len(space), NEITHER, object)
+    state[np.isin(found.regions.fine, nearby)] = NEARBY
+    for what in reversed(tables):  # of two that hold for an item the first is told
+        state[rows[what]] = what
+    return pl.Series(state, dtype=pl.String), nearby
 
 
 def _stamp(workspace: Workspace, *wanted: tuple[str, str]) -> tuple[str, ...]:

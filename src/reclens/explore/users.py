@@ -1,4 +1,4 @@
-"""Users as vectors: the mean of what each of them has."""
+"""Users as vectors: the mean of what each of them has, and the regions near it that they have not seen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reclens.explore.space import EmbeddingCard, EmbeddingSpace
 from reclens.schema import ITEM, USER
 from reclens.vocabulary import Vocabulary
 
-__all__ = ["mean_users"]
+__all__ = ["mean_users", "unexplored_regions"]
 
 
 def mean_users(space: EmbeddingSpace, interactions: pl.DataFrame) -> EmbeddingSpace:
@@ -59,3 +59,39 @@ def mean_users(space: EmbeddingSpace, interactions: pl.DataFrame) -> EmbeddingSp
     ids = vocabulary.ids.filter(pl.Series(apart))
     vectors = (sums[apart] / lengths[apart, None]).astype(np.float32)
     return EmbeddingSpace(ids=ids, vectors=vectors, card=card, entity="user", name=f"users of {space.name}")
+
+
+def unexplored_regions(
+    space: EmbeddingSpace, regions: np.ndarray, had: np.ndarray, seen: np.ndarray, *, most: int = 5
+) -> np.ndarray:
+    """Regions near a user that hold nothing the user has had or seen, the nearest first.
+
+    A region is near if its mean vector has at least the cosine with the mean of the user's items that half of the
+    regions of these items have.
+
+    Args:
+        space: The items.
+        regions: Region of each item, shape (n,), from 0.
+        had: Rows of the items that the user has had.
+        seen: Rows of what else the user knows, such as the list.
+        most: The most regions.
+
+    Example:
+        >>> card = EmbeddingCard(model="m", revision="1", dimension=2, source="file")
+        >>> vectors = np.array([[1, 0], [0.96, 0.28], [0.8, 0.6], [-1, 0]])
+        >>> space = EmbeddingSpace(ids=pl.Series([1, 2, 3, 4]), vectors=vectors, card=card)
+        >>> unexplored_regions(space, np.array([0, 1, 2, 3]), np.array([0, 2]), np.array([2])).tolist()
+        [1]
+    """
+    if not len(had):
+        return np.zeros(0, np.int64)
+    count = int(regions.max()) + 1
+    means = np.zeros((count, space.dimension))
+    np.add.at(means, regions, space.unit)
+    means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    cosines = means @ space.unit[had].sum(axis=0)  # of the user, but for a factor
+    known = np.zeros(count, bool)
+    known[regions[np.concatenate([had, seen])]] = True
+    near = ~known & (cosines >= np.median(cosines[np.unique(regions[had])]))
+    order = np.argsort(-cosines, kind="stable")
+    return order[near[order]][:most]

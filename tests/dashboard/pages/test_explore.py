@@ -54,7 +54,8 @@ def test_what_a_user_has_and_is_shown(workspace: Workspace, space: str) -> None:
     split, lists = workspace.load("split", "small"), workspace.load("run", "small-ease").table
     films = workspace.load("space", space)
     user = split.test_users[0]
-    state = spaces.user_columns(workspace, films, "small", "small-ease", str(user))[f"user {user}"]
+    explored = run(films, k=5, remedies=False)
+    state, nearby = spaces.at_user(workspace, films, explored, "small", "small-ease", str(user))
     known = dict(zip(films.ids.to_list(), state.to_list(), strict=True))
     history = set(split.train.interactions.filter(pl.col("user_id") == user)["item_id"]) & set(known)
     listed = set(lists.filter(pl.col("user_id") == user)["item_id"]) & set(known)
@@ -62,6 +63,16 @@ def test_what_a_user_has_and_is_shown(workspace: Workspace, space: str) -> None:
     assert {item for item, what in known.items() if what == "in the history"} == history
     assert {item for item, what in known.items() if what == "in the list"} == listed - history
     assert {item for item, what in known.items() if what.startswith("wanted later")} == wanted - listed - history
+    inside = set(films.ids.filter(pl.Series(np.isin(explored.regions.fine, nearby))))
+    assert {item for item, what in known.items() if what == "of an unexplored region nearby"} == inside - wanted
+    assert not inside & (history | listed)
+
+
+def test_the_page_names_the_regions_that_a_user_has_not_seen(open_page: Any, workspace: Workspace, space: str) -> None:
+    app = open_page(
+        "explore", space=space, lists="small-ease", user=str(workspace.load("split", "small").test_users[0])
+    )
+    assert "history or the list" in words(app)
 
 
 def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:

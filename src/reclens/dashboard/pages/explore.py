@@ -22,7 +22,12 @@ from reclens.report._toolkit.format import whole
 from reclens.report.explore import charts
 from reclens.report.explore.document import build_exploration_report
 from reclens.report.explore.map_page import build_exploration_map, titles_by_id
-from reclens.report.explore.sentences import finding_sentence, overall_sentence, quality_sentence
+from reclens.report.explore.sentences import (
+    finding_sentence,
+    overall_sentence,
+    quality_sentence,
+    unexplored_sentence,
+)
 from reclens.report.explore.tables import exploration_table, missing_table, reason_table, region_table
 from reclens.workspace import Workspace
 
@@ -121,7 +126,9 @@ def _map(
         asked = st.text_input("Stand at a user", key="user", bind="query-params", placeholder="an id, such as 42")
         if asked:
             try:
-                user = spaces.user_columns(workspace, space, chosen["split"], chosen["system"], asked)
+                state, nearby = spaces.at_user(workspace, space, found, chosen["split"], chosen["system"], asked)
+                user = {f"user {asked}": state}
+                st.caption(plain(unexplored_sentence(found, nearby)))
             except DataError as error:
                 st.warning(plain(said_on_page(error)), icon=":material/person_off:")
     second = _second(workspace, chosen["second"], found, space)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from reclens.explore.result import Exploration
@@ -11,7 +11,14 @@ from reclens.report._toolkit.format import count_of, decimal, format_number, lis
 from reclens.report.explore.words import FINDINGS, REMEDIES, SUSPECTS
 from reclens.stats.estimate import Estimate
 
-__all__ = ["NO_TITLES", "finding_sentence", "overall_sentence", "quality_sentence", "share_text"]
+__all__ = [
+    "NO_TITLES",
+    "finding_sentence",
+    "overall_sentence",
+    "quality_sentence",
+    "share_text",
+    "unexplored_sentence",
+]
 
 
 NO_TITLES: Final[Mapping[str, str]] = {}
@@ -59,6 +66,15 @@ def quality_sentence(found: Exploration) -> str:
         f"and a continuity of {decimal(quality.continuity, 3)}; it keeps {percent(quality.kept, 0)} of the {quality.k} "
         "nearest neighbours."
     )
+
+
+def unexplored_sentence(found: Exploration, regions: Sequence[int]) -> str:
+    """Which regions near a user hold nothing that the user has had or is shown."""
+    if not len(regions):
+        return "No region near this user is without an item of the history or the list."
+    sizes = [count_of(int((found.regions.fine == each).sum()), "item") for each in regions]
+    named = [f"{found.regions.name(each)} ({size})" for each, size in zip(regions, sizes, strict=True)]
+    return f"Near this user, and with nothing of the history or the list: {listed(named)}."
 
 
 def _examples(each: Finding, titles: Mapping[str, str], most: int) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "ITEM",
     "LATER",
     "LISTED",
+    "NEARBY",
     "NEITHER",
     "REASON_COLOURS",
     "SHOWN",
@@ -39,10 +40,11 @@ NEITHER: Final = "neither"
 HISTORY: Final = "in the history"
 LISTED: Final = "in the list"
 LATER: Final = "wanted later, not in the list"
+NEARBY: Final = "of an unexplored region nearby"
 
 STATE_COLOURS: Final[Mapping[str, int]] = {ITEM: 0, SHOWN: BEHIND, _NEVER: 0, WANTED: 1}
 """State -> place of its colour in the theme; on a chart the later one lies above."""
-USER_COLOURS: Final[Mapping[str, int]] = {NEITHER: BEHIND, HISTORY: 2, LISTED: 3, LATER: 1}
+USER_COLOURS: Final[Mapping[str, int]] = {NEITHER: BEHIND, HISTORY: 2, LISTED: 3, LATER: 1, NEARBY: 0}
 _PLACES: Final[Mapping[Reason, int]] = {
     "not_in_index": 6,
     "index_unreachable": 1,

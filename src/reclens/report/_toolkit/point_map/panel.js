@@ -239,13 +239,14 @@ class MapPanel {
     const most = matchMedia("(max-width: 640px)").matches ? ROWS_ON_A_PHONE : ROWS;
     const chosen = model.selected || model.filters.size ? model.chosen() : [...Array(Math.min(most, model.count)).keys()];
     const heads = [model.header.noun, ...model.columns.map((column) => column.name + (column.unit ? ` (${column.unit})` : ""))];
+    const numbers = [false, ...model.columns.map((column) => column.kind === "number")];
     const rows = chosen.slice(0, most).map((index) =>
       element("tr", {}, element("th", { scope: "row" }, element("button", { type: "button", onclick: () => this.#show(index) }, model.title(index))),
         ...model.columns.map((column, at) => element("td", { class: column.kind === "number" ? "pm-number" : null, "data-head": heads[at + 1] }, model.shown(column, index, false)))));
     const total = model.selected || model.filters.size ? chosen.length : model.count;
     table.replaceChildren(
       element("caption", {}, total > rows.length ? `The first ${rows.length} of ${total.toLocaleString("en")} rows` : `${total.toLocaleString("en")} rows`),
-      element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))), element("tbody", {}, ...rows));
+      element("thead", {}, element("tr", {}, ...heads.map((head, at) => element("th", { scope: "col", class: numbers[at] ? "pm-number" : null }, head)))), element("tbody", {}, ...rows));
   }
 
   #show(index) {
