@@ -106,6 +106,11 @@ def test_suspects_are_what_differs() -> None:
     held[:20] = False
     assert suspects_of(here, elsewhere, held=held)[0].code == "not_in_index"
     assert suspects_of(here, elsewhere, popularity=np.ones(100)) == ()  # all alike
+    # Of twelve items here and thirty elsewhere that nobody is shown, nine and six are in reach of somebody.
+    rows = np.r_[np.arange(12), np.arange(20, 50)]
+    (filtered,) = suspects_of(here, elsewhere, left_out=(rows, np.isin(rows, [*range(9), *range(20, 26)])))
+    assert (filtered.code, filtered.here, filtered.elsewhere) == ("filtered_out", 0.75, 0.2)
+    assert suspects_of(here, elsewhere, left_out=(np.arange(12), np.ones(12, bool))) == (), "nothing to compare with"
 
 
 def test_holes_and_dead_stock_are_found_where_they_are(planted) -> None:

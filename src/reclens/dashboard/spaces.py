@@ -21,7 +21,8 @@ from reclens.explore.space import EmbeddingSpace
 from reclens.explore.users import unexplored_regions
 from reclens.job.explore_map import arranged_like
 from reclens.models import PureSVD
-from reclens.report.explore.map_page import pack_exploration
+from reclens.report._toolkit.point_map import MapView, pack_map
+from reclens.report.explore.map_page import attribute_columns, pack_exploration, titles_of
 from reclens.report.explore.states import HISTORY, LATER, LISTED, NEARBY, NEITHER
 from reclens.schema import ITEM, USER
 from reclens.workspace import Workspace
@@ -33,9 +34,12 @@ __all__ = [
     "at_user",
     "explored",
     "kept_of",
+    "outline",
     "packed",
     "placed",
     "second_map",
+    "segments_of",
+    "shown_to",
     "space_of",
 ]
 
@@ -148,6 +152,36 @@ def at_user(
     for what in reversed(tables):  # of two that hold for an item the first is told
         state[rows[what]] = what
     return pl.Series(state, dtype=pl.String), nearby
+
+
+def segments_of(workspace: Workspace, split: str) -> dict[str, tuple[str, str]]:
+    """Return each segment of the users of a split as it is called on the page -> its column and label."""
+    segments = store.load(workspace, "split", split).train.segments
+    if segments is None:
+        return {}
+    return {
+        f"{column}: {label}": (column, label)
+        for column in segments.columns
+        if column != USER
+        for label in sorted(segments[column].cast(pl.String).drop_nulls().unique())
+    }
+
+
+def shown_to(
+    workspace: Workspace, space: EmbeddingSpace, split: str, system: str, segment: tuple[str, str]
+) -> pl.Series:
+    """Return the number of lists of users of a segment, given as its column and label, that each item is in."""
+    column, label = segment
+    segments = store.load(workspace, "split", split).train.segments
+    users = segments.filter(pl.col(column).cast(pl.String) == label)[USER]
+    lists = store.load(workspace, "run", system).table
+    rows = space.rows(lists.filter(pl.col(USER).is_in(users.implode()))[ITEM])
+    return pl.Series(np.bincount(rows[rows >= 0], minlength=len(space)))
+
+
+def outline(space: EmbeddingSpace) -> bytes:
+    """Return the items by their principal components, which are there at once, in the format of the component."""
+    return pack_map([MapView(places=pca_map(space).points)], attribute_columns(space, None), titles=titles_of(space))
 
 
 def _stamp(workspace: Workspace, *wanted: tuple[str, str]) -> tuple[str, ...]:

@@ -26,9 +26,10 @@ __all__ = [
     "suspects_of",
 ]
 
-SuspectCode = Literal["not_in_index", "cold_items", "missing_text", "price", "unpopular"]
-"""What a blind spot may come from: items that the index does not hold, items without training interactions, without
-text, of another price than the rest, of fewer training interactions than the rest."""
+SuspectCode = Literal["not_in_index", "filtered_out", "cold_items", "missing_text", "price", "unpopular"]
+"""What a blind spot may come from: items that the index does not hold, that are in reach of a user by their vectors and
+left out all the same, without training interactions, without text, of another price than the rest, of fewer training
+interactions than the rest."""
 
 _RATIO: Final = 0.5
 """A region is a blind spot where it is shown at most half as much as it is wanted."""
@@ -320,6 +321,7 @@ def suspects_of(
     elsewhere: np.ndarray,
     *,
     held: np.ndarray | None = None,
+    left_out: tuple[np.ndarray, np.ndarray] | None = None,
     popularity: np.ndarray | None = None,
     texts: pl.Series | None = None,
     price: np.ndarray | None = None,
@@ -330,6 +332,8 @@ def suspects_of(
         here: Rows of its items.
         elsewhere: Rows of the others.
         held: Whether the index holds each item.
+        left_out: Rows of the items that are in no list, and whether each is in reach of a user by its vector: a filter
+            keeps it out. Only such items are compared.
         popularity: Training interactions of each item.
         texts: Text of each item.
         price: Price of each item, NaN if it has none.
@@ -344,6 +348,12 @@ def suspects_of(
         if marks is not None and len(here) and len(elsewhere):
             mine, theirs = float(marks[here].mean()), float(marks[elsewhere].mean())
             found.append(Suspect(code, mine, theirs, max(mine - theirs, 0.0)))
+    if left_out is not None:
+        rows, marks = left_out
+        mine, theirs = (marks[np.isin(rows, each)] for each in (here, elsewhere))
+        if len(mine) and len(theirs):
+            share, other = float(mine.mean()), float(theirs.mean())
+            found.append(Suspect("filtered_out", share, other, max(share - other, 0.0)))
     values: Mapping[SuspectCode, np.ndarray | None] = {"unpopular": popularity, "price": price}
     for code, value in values.items():
         if value is None:

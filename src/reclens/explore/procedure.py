@@ -168,7 +168,7 @@ def _explored(given: _Given, before: EmbeddingSpace | None, point_map: PointMap 
     probe = None if held is None else _probed(given, _to_probe(given, coverage, held))
     reach = None if coverage is None else _reach(given, coverage, hubs.counts, demand, (held, probe))
     if coverage is not None:
-        coverage = _with_suspects(given, coverage, regions, held)
+        coverage = _with_suspects(given, coverage, regions, held, reach)
     category = settings.category
     found = Exploration(
         name=name,
@@ -183,6 +183,7 @@ def _explored(given: _Given, before: EmbeddingSpace | None, point_map: PointMap 
         shape=space_shape(space, graph, rng=settings.seed),
         purity=None if category is None else purity(regions.fine, space.attributes[category]),
         coverage=coverage,
+        popularity=given.popularity,
         held=held,
         probe=probe,
         reach=reach,
@@ -244,7 +245,9 @@ def _coverage(given: _Given, regions: Regions) -> Coverage | None:
     )
 
 
-def _with_suspects(given: _Given, coverage: Coverage, regions: Regions, held: np.ndarray | None) -> Coverage:
+def _with_suspects(
+    given: _Given, coverage: Coverage, regions: Regions, held: np.ndarray | None, reach: Reach | None
+) -> Coverage:
     """The blind spots with what they may come from."""
     space, settings = given.space, given.settings
     text = settings.text or next((each for each in space.card.text_columns if each in space.attributes.columns), None)
@@ -253,8 +256,12 @@ def _with_suspects(given: _Given, coverage: Coverage, regions: Regions, held: np
         if settings.price is None
         else space.attributes[settings.price].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     )
+    left_out = None
+    if reach is not None and given.users is not None:
+        left_out = reach.rows, np.array([each == "in_reach" for each in reach.reasons], bool)
     about: dict[str, Any] = {
         "held": held,
+        "left_out": left_out,
         "popularity": given.popularity,
         "texts": None if text is None else space.attributes[text],
         "price": prices,

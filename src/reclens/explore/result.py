@@ -95,6 +95,7 @@ class Exploration(Tabular):
         shape: Uniformity, anisotropy, dimension.
         purity: How the regions match a category.
         coverage: What is shown, never shown and wanted, by region.
+        popularity: Training interactions with each item, shape (n,); None without training data.
         held: Whether the index holds each item, shape (n,), bool; None without an index.
         probe: What the index returns of what it holds.
         reach: Why items are in no list.
@@ -117,6 +118,7 @@ class Exploration(Tabular):
     shape: SpaceShape
     purity: Purity | None = None
     coverage: Coverage | None = None
+    popularity: np.ndarray | None = None
     held: np.ndarray | None = None
     probe: IndexProbe | None = None
     reach: Reach | None = None

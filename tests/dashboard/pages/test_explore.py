@@ -75,6 +75,32 @@ def test_the_page_names_the_regions_that_a_user_has_not_seen(open_page: Any, wor
     assert "history or the list" in words(app)
 
 
+def test_what_a_segment_is_shown(open_page: Any, workspace: Workspace, space: str) -> None:
+    split, lists = workspace.load("split", "small"), workspace.load("run", "small-ease").table
+    films = workspace.load("space", space)
+    segments = spaces.segments_of(workspace, "small")
+    assert {"activity: light", "activity: heavy"} <= segments.keys()
+    light = split.train.segments.filter(pl.col("activity").cast(pl.String) == "light")["user_id"].to_list()
+    counts = dict(lists.filter(pl.col("user_id").is_in(light))["item_id"].value_counts().rows())
+    shown = spaces.shown_to(workspace, films, "small", "small-ease", segments["activity: light"])
+    assert 0 < shown.sum() < len(lists) and shown.to_list() == [counts.get(each, 0) for each in films.ids]
+    app = open_page("explore", space=space, lists="small-ease", segment="activity: light")
+    assert next(each for each in app.selectbox if each.key == "segment").value == "activity: light"
+
+
+def test_principal_components_are_drawn_while_umap_is_computed(
+    open_page: Any, space: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    placed, outline = spaces.placed, spaces.outline
+    monkeypatch.setattr(spaces, "placed", lambda films, method: order.append(method) or placed(films, method))
+    monkeypatch.setattr(spaces, "outline", lambda films: order.append("outline") or outline(films))
+    app = open_page("explore", space=space, lists="small-ease", map="UMAP")
+    assert order[:2] == ["outline", "UMAP"] and "while UMAP is computed" not in words(app)
+    app.run()
+    assert order.count("outline") == 1, "once it is computed it is there"
+
+
 def test_nobody_of_an_unknown_id(open_page: Any, space: str) -> None:
     app = open_page("explore", space=space, lists="small-ease", user="nobody")
     assert "user nobody has no history and no list" in words(app)

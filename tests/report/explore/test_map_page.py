@@ -87,6 +87,23 @@ def test_states_and_counts_are_those_of_the_tables(world, found):
     assert [reason == "shown" for reason in why] == [state == "shown" for state in expected]
 
 
+def test_one_colours_by_popularity_by_the_first_genre_and_by_attributes_of_any_name(world, found):
+    n = len(world.items)
+    genres = [["drama", "war"], ["war"], []] * (n // 3)
+    named = world.items.attributes.with_columns(
+        genres=pl.Series(genres), region=pl.Series(["north", "south"] * (n // 2))
+    )
+    space = replace(world.items, attributes=named)
+    popular = np.arange(n) % 7
+    _, _, columns, values = unpacked(pack_exploration(replace(found, popularity=popular), space))
+    assert values("popularity") == popular.tolist()
+    assert columns["genres"]["about"] == "The first of several." and columns["genres"]["labels"] == ["drama", "war"]
+    assert [columns["genres"]["counts"][each] for each in ("0", "1", "255")] == [n // 3] * 3
+    assert values("region (attribute)") == ["north", "south"] * (n // 2) and values("region") != values(
+        "region (attribute)"
+    )
+
+
 def test_a_second_system_and_a_user_stand_beside(world, found):
     fewer = world.lists.filter(pl.col("rank") == 1)
     beside = {"first only": run(world.items, fewer, world.truth)}

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from reclens.dashboard import seen, spaces, store
 from reclens.dashboard.advice import said_on_page
@@ -33,7 +34,7 @@ from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
 
-_NONE, _ONE = "Without lists", "One space"
+_NONE, _ONE, _ALL = "Without lists", "One space", "All users"
 _VIEWS = ("Map", "Findings", "Regions", "Why never shown", "Numbers")
 
 
@@ -51,11 +52,13 @@ def show(workspace: Workspace) -> None:
         )
         return
     chosen = _chosen(workspace, kept, splits)
+    outline = st.empty()
     try:
-        found, beside, space = _found(workspace, chosen)
+        found, beside, space = _found(workspace, chosen, outline)
     except MissingExtraError as error:
         empty("A package is missing", str(error), ":material/extension_off:")
         return
+    outline.empty()
     titles = titles_by_id(space)
     sentences = [finding_sentence(found, each, titles) for each in found.findings]
     seen.text("findings", [overall_sentence(found), *sentences])
@@ -100,8 +103,17 @@ def _chosen(workspace: Workspace, kept: list[str], splits: list[str]) -> dict[st
     }
 
 
-def _found(workspace: Workspace, chosen: dict[str, Any]) -> tuple[Exploration, dict[str, Exploration], EmbeddingSpace]:
+def _found(
+    workspace: Workspace, chosen: dict[str, Any], outline: DeltaGenerator
+) -> tuple[Exploration, dict[str, Exploration], EmbeddingSpace]:
     space = spaces.space_of(workspace, chosen["space"], chosen["split"])
+    drawn = f"map by UMAP of {space.revision}"
+    if chosen["method"] == "UMAP" and drawn not in st.session_state:
+        with outline.container():
+            st.caption("By principal components, while UMAP is computed.")
+            show_map(spaces.outline(space), key="outline")
+        spaces.placed(space, "UMAP")
+        st.session_state[drawn] = True
 
     held: Exploration | None = chosen.pop("held")
     places = None if held is None else held.map
@@ -121,16 +133,7 @@ def _map(
     space: EmbeddingSpace,
 ) -> None:
     st.caption(quality_sentence(found))
-    user: dict[str, pl.Series] = {}
-    if chosen["system"]:
-        asked = st.text_input("Stand at a user", key="user", bind="query-params", placeholder="an id, such as 42")
-        if asked:
-            try:
-                state, nearby = spaces.at_user(workspace, space, found, chosen["split"], chosen["system"], asked)
-                user = {f"user {asked}": state}
-                st.caption(plain(unexplored_sentence(found, nearby)))
-            except DataError as error:
-                st.warning(plain(said_on_page(error)), icon=":material/person_off:")
+    user = _of_users(workspace, chosen, found, space) if chosen["system"] else {}
     second = _second(workspace, chosen["second"], found, space)
     key = (space.revision, *map(str, chosen.values()), *user, *(each.revision for each in second.values()))
     rows = show_map(spaces.packed(found, space, beside, user, second, key), key="map-of-points")
@@ -138,6 +141,27 @@ def _map(
         about = space.attributes[rows] if space.attributes.width else pl.DataFrame()
         with st.expander(f"The {whole(len(rows))} selected as a table"):
             frame(pl.DataFrame({space.entity: space.ids.gather(rows).cast(pl.String)}).hstack(about), key="selected")
+
+
+def _of_users(
+    workspace: Workspace, chosen: dict[str, Any], found: Exploration, space: EmbeddingSpace
+) -> dict[str, pl.Series]:
+    """What one user has and is shown, and what is shown to one segment, as columns of the map."""
+    columns: dict[str, pl.Series] = {}
+    about = (chosen["split"], chosen["system"])
+    asked = st.text_input("Stand at a user", key="user", bind="query-params", placeholder="an id, such as 42")
+    if asked:
+        try:
+            columns[f"user {asked}"], nearby = spaces.at_user(workspace, space, found, *about, asked)
+            st.caption(plain(unexplored_sentence(found, nearby)))
+        except DataError as error:
+            st.warning(plain(said_on_page(error)), icon=":material/person_off:")
+    segments = spaces.segments_of(workspace, chosen["split"])
+    if segments:
+        segment = choose("Shown to", [_ALL, *segments], key="segment")
+        if segment in segments:
+            columns[f"times shown to {segment}"] = spaces.shown_to(workspace, space, *about, segments[segment])
+    return columns
 
 
 def _second(workspace: Workspace, name: str | None, found: Exploration, space: EmbeddingSpace) -> dict[str, PointMap]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -56,7 +57,7 @@ def pack_exploration(
         space: What it explored.
         beside: Other systems on the same space, by name: each becomes a second view, coloured by what it shows.
         other: Other arrangements of the same items, by name, such as the maps of other spaces, side by side.
-        user_columns: Columns about one user, such as what is in their history and in their list.
+        user_columns: Columns about one user or a segment, such as what is in the history and in the list.
         text: Column of texts; None takes one that was embedded.
         file: Name of the file of a download, without its end.
 
@@ -70,10 +71,14 @@ def pack_exploration(
     beside = beside or {}
     points = found.map.points if found.map is not None else pca_map(space).points
     columns = [
-        *_about_user(user_columns),
+        *_about_users(user_columns),
         *map_columns(found),
         *(_state(each, f"shown by {name}") for name, each in beside.items() if each.coverage is not None),
-        *attribute_columns(space, text),
+    ]
+    taken = {each.name for each in columns}
+    columns += [
+        replace(each, name=f"{each.name} (attribute)") if each.name in taken else each
+        for each in attribute_columns(space, text)
     ]
     labels = map_labels(found, points)
     name = f"{space.name} by {found.map.method.upper() if found.map is not None else 'PCA'}" if other else ""
@@ -192,6 +197,9 @@ def map_columns(found: Exploration) -> list[MapColumn]:
                 colours=REASON_COLOURS,
             )
         )
+    if found.popularity is not None:
+        counts = pl.Series(found.popularity).cast(pl.Int64)
+        columns.append(MapColumn(name="popularity", values=counts, about="Training interactions with the item."))
     names = pl.Series([found.regions.name(at) for at in range(len(found.regions))], dtype=pl.String)
     return [
         *columns,
@@ -211,7 +219,7 @@ def _gaps(found: Exploration) -> pl.Series:
     return pl.Series(gaps[found.regions.fine])
 
 
-def _about_user(columns: Mapping[str, pl.Series] | None) -> list[MapColumn]:
+def _about_users(columns: Mapping[str, pl.Series] | None) -> list[MapColumn]:
     return [
         MapColumn(name=name, values=values, grey=NEITHER, colours=USER_COLOURS)
         for name, values in (columns or {}).items()
@@ -219,16 +227,21 @@ def _about_user(columns: Mapping[str, pl.Series] | None) -> list[MapColumn]:
 
 
 def attribute_columns(space: EmbeddingSpace, text: str | None) -> list[MapColumn]:
-    """The attributes that one can colour and filter by: numbers, and text with few values."""
+    """The attributes that one can colour and filter by: numbers, and text with few values, of lists the first."""
     apart = {*_TITLES, *space.card.text_columns, text}
     found = []
     for name in space.attributes.columns:
         values = space.attributes[name]
-        if name in apart or values.dtype.is_nested():
+        if name in apart:
+            continue
+        several = isinstance(values.dtype, pl.List) and values.dtype.inner == pl.String
+        if several:  # such as genres
+            values = values.list.first()
+        if values.dtype.is_nested():
             continue
         if not values.dtype.is_numeric() and values.n_unique() > _CATEGORIES:
             continue
-        found.append(MapColumn(name=name, values=values))
+        found.append(MapColumn(name=name, values=values, about="The first of several." if several else ""))
     return found
 
 

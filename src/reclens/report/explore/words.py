@@ -72,6 +72,7 @@ REASON_MEANINGS: Final[Mapping[Reason, str]] = {
 
 SUSPECTS: Final[Mapping[str, str]] = {
     "not_in_index": "items that the index does not hold",
+    "filtered_out": "items in reach that a filter leaves out",
     "cold_items": "items without training interactions",
     "missing_text": "missing texts",
     "price": "another price",

@@ -43,7 +43,11 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     distance = np.linalg.norm(places[:, None] - places[None], axis=2)
     packed = pack_map(
         [
-            MapView(places=places, name="UMAP", labels=[MapLabel(text="a drama", x=0, y=1.6)]),
+            MapView(
+                places=places,
+                name="UMAP",
+                labels=[MapLabel(text="a drama", x=0, y=1.6), MapLabel(text="a war", x=0, y=1.6, level=1)],
+            ),
             MapView(places=places[:, ::-1], name="PCA"),
         ],
         [
@@ -51,7 +55,7 @@ def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             MapColumn(name="price", values=pl.Series(np.arange(150) / 2), unit="€", ends=(0, 75)),
         ],
         titles=titles,
-        details=pl.Series([None] * 149 + ["a waitress"], dtype=pl.String),
+        details=pl.Series([None] * 60 + ["a baker " * 40] + [None] * 88 + ["a waitress"], dtype=pl.String),
         neighbours=np.argsort(distance, axis=1, kind="stable")[:, 1:4],
         findings=[MapFinding(text="3 items that nobody is shown", points=np.array([5, 70, 120]))],
         file="films",
@@ -209,6 +213,21 @@ def test_zoom_enlarges_what_is_in_the_middle_and_moves_the_rest_out(shown, how):
     assert coloured(page) == before
 
 
+def test_closer_by_the_labels_are_those_of_the_finer_level(shown):
+    page, _ = shown
+    page.evaluate(
+        """() => { const { prototype } = CanvasRenderingContext2D, write = prototype.fillText;
+        prototype.fillText = function (...all) { written.push(all[0]); write.apply(this, all); };
+        window.written = []; }"""
+    )
+    for zoom, told in ((1.1, {"a drama"}), (2, {"a drama"}), (1.2, {"a war"}), (0.5, {"a drama"})):
+        # The middle of the first disc stays where it is: 1.1, 2.2, 2.64, 1.32 times as large.
+        x, y = middle(page, "drama")
+        page.evaluate(f"() => {{ written.length = 0; map.views[0].zoom({zoom}, {x}, {y}); }}")
+        drawn(page)
+        assert set(page.evaluate("() => written")) == told
+
+
 def test_dragging_moves_the_picture_by_as_much(shown):
     page, middles = shown
     x, y = middle(page, "drama")
@@ -237,6 +256,7 @@ def test_the_pointer_shows_a_ring_and_the_title_of_what_is_under_it(shown):
     drawn(page)
     tip = page.locator(".pm-tip").first
     assert tip.is_visible() and tip.inner_text().startswith("Comedy no. 60")
+    assert tip.locator("small").inner_text() == "a baker " * 20 + "…", "and of its text the beginning"
     assert np.abs(around() - before).max() > 40, "the point is marked"
     page.mouse.move(5, 5)
     drawn(page)

@@ -1,6 +1,8 @@
 /** One view of a map: pan, zoom, lasso, hover, keyboard; labels, lasso and neighbours are drawn on a second canvas. */
 
 const LABEL_ZOOM = 2.5;
+/** Letters of its text that are shown where the pointer is over a point. */
+const TIP = 160;
 
 class MapView {
   /**
@@ -143,7 +145,9 @@ class MapView {
     this.tip.hidden = index < 0;
     if (index < 0) return;
     const column = this.model.column(this.colouredBy);
+    const text = this.model.details?.[index] ?? "";
     this.tip.textContent = this.model.title(index) + (column ? ` · ${column.name}: ${this.model.shown(column, index)}` : "");
+    if (text) this.tip.append(Object.assign(document.createElement("small"), { textContent: text.length > TIP ? `${text.slice(0, TIP)} …` : text }));
     const right = left > this.canvas.clientWidth / 2;
     this.tip.style.cssText = `top:${top + 14}px;${right ? `right:${this.canvas.clientWidth - left + 8}px` : `left:${left + 12}px`}`;
   }
