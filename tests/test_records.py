@@ -105,3 +105,20 @@ def test_an_exploration_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert_same(found, again)
     assert again["recall"] == found["recall"] and again.to_frame().equals(found.to_frame())
     assert pl.read_parquet(tmp_path / "numbers.parquet")["measure"].to_list() == [x.measure for x in found.measures]
+    items, regions = (pl.read_parquet(tmp_path / f"{name}.parquet") for name in ("items", "regions"))
+    shown, wanted = (dict(each["item_id"].value_counts().rows()) for each in (world.lists, world.truth))
+    assert items["item_id"].equals(world.items.ids)
+    assert items["times_shown"].to_list() == [shown.get(each, 0) for each in items["item_id"]]
+    assert items["times_wanted"].to_list() == [wanted.get(each, 0) for each in items["item_id"]]
+    assert (items["reason"].is_null() == (items["times_shown"] > 0)).all(), "what is shown has no reason not to be"
+    hidden = items.filter(pl.col("reason") == "index_unreachable")["item_id"]
+    assert len(hidden) and set(hidden) <= set(world.items.ids.gather(world.planted))
+    by = items.group_by("region").agg(pl.len().alias("n"), pl.col("times_shown").sum(), pl.col("times_wanted").sum())
+    table = regions.join(by, on="region")
+    assert table["items"].equals(table["n"], check_names=False) and table.height == items["region"].n_unique()
+    for share, of in (("shown", "times_shown"), ("wanted", "times_wanted")):
+        assert (table[share] - table[of] / items[of].sum()).abs().max() < 1e-12
+    assert table.select(((pl.col("wanted") - pl.col("shown")) - pl.col("gap")).abs().max()).item() < 1e-12
+    alone = run(world.items, remedies=False)
+    assert alone.items().select("x", "times_shown", "reason", "popularity").null_count().row(0) == (300,) * 4
+    assert alone.region_table().columns == ["region", "name", "items", "group"]

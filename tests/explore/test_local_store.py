@@ -150,7 +150,7 @@ def test_the_index_reaches_the_recall_that_it_states(indexed, clustered) -> None
     assert fewer.probes < plan["probes"] and fewer.recall.value < plan["recall"]["value"]
 
 
-@pytest.mark.parametrize("share", [3, 30, 90])
+@pytest.mark.parametrize("share", [3, 10, 30, 90])
 def test_a_filter_thins_nothing_and_finds_the_nearest(indexed, clustered, share) -> None:
     """3 % is searched exactly; more by the index, with more lists."""
     queries = sample_queries(clustered, 200, seed=5)
@@ -159,7 +159,8 @@ def test_a_filter_thins_nothing_and_finds_the_nearest(indexed, clustered, share)
     truth = keep[top_k(queries, clustered[keep], 10)[0]]
     assert all(len(each) == 10 for each in lists)
     found = measure_recall(np.array([[int(each[1:]) for each in one] for one in lists]), truth)
-    assert found.value == 1 if share == 3 else found.value > 0.88
+    stated = indexed.describe().details["index"]["recall"]["value"]  # of all rows, with fewer lists
+    assert found.value == 1 if share == 3 else found.value > stated - 0.01
 
 
 def test_a_query_far_from_the_lists_it_probes_still_gets_k(indexed, clustered) -> None:

@@ -104,6 +104,10 @@ def test_the_cheapest_setting_that_surely_reaches_the_target(planted) -> None:
     found = choose_setting(world.items, stores, world.users.unit[:150], target=0.93)
     assert found.setting == 0.97 and [setting for setting, _ in found.curve] == [0.5, 0.9, 0.97, 1.0]
     assert [each.value for _, each in found.curve] == sorted(each.value for _, each in found.curve)
+    # A recall whose interval holds the target is not surely above it.
+    unsure = found.curve[2][1]
+    target = (unsure.low + unsure.value) / 2
+    assert choose_setting(world.items, stores, world.users.unit[:150], target=target).setting == 1.0
     assert choose_setting(world.items, {1: stores[0.5]}, world.users.unit[:50]).setting is None
     with pytest.raises(UsageError, match="target"):
         choose_setting(world.items, stores, world.users.unit, target=0)

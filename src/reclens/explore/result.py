@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import polars as pl
 
 from reclens.data.manifest import reading
 from reclens.data.read.frames import read_parquet
@@ -135,11 +136,67 @@ class Exploration(Tabular):
         """One row per number."""
         return [{"measure": each.measure, "exact": each.exact, **asdict(each.estimate)} for each in self.measures]
 
+    def items(self) -> pl.DataFrame:
+        """One row per item: its place and region, how often it is shown and wanted, and why it is in no list.
+
+        What was not given is null; so is the reason of items that are in a list.
+        """
+        count = len(self.regions.fine)
+        nothing = pl.Series([None] * count, dtype=pl.Int64)
+        reasons = np.full(count, None, object)
+        if self.reach is not None:
+            reasons[self.reach.rows] = self.reach.reasons
+        shown, wanted, trained = (
+            nothing if values is None else pl.Series(values).cast(pl.Int64)
+            for values in (
+                None if self.coverage is None else self.coverage.exposures,
+                None if self.coverage is None else self.coverage.wants,
+                self.popularity,
+            )
+        )
+        places = np.full((count, 2), np.nan) if self.map is None else self.map.points.astype(np.float64)
+        return pl.DataFrame(
+            {
+                "item_id": self.hubness.ids,
+                "x": pl.Series(places[:, 0]).fill_nan(None),
+                "y": pl.Series(places[:, 1]).fill_nan(None),
+                "region": self.regions.fine,
+                "region_name": [self.regions.name(int(each)) for each in self.regions.fine],
+                "times_shown": shown,
+                "times_wanted": wanted,
+                "popularity": trained,
+                "reason": pl.Series(reasons.tolist(), dtype=pl.String),
+                "k_occurrence": pl.Series(self.hubness.counts).cast(pl.Int64),
+            }
+        )
+
+    def region_table(self) -> pl.DataFrame:
+        """One row per region: its items, and of lists what is shown and wanted of it."""
+        table = self.regions.to_frame()
+        if self.coverage is None:
+            return table
+        rows = [
+            {
+                "region": each.region,
+                "shown_items": each.shown_items,
+                "shown": each.shown,
+                "wanted": each.wanted,
+                "gap": each.gap.value,
+                "gap_low": each.gap.low,
+                "gap_high": each.gap.high,
+                "unshown": each.unshown,
+                "blind": each.blind,
+            }
+            for each in self.coverage.regions
+        ]
+        return table.join(pl.DataFrame(rows, infer_schema_length=None), on="region", how="left", maintain_order="left")
+
     def save(self, folder: str | Path) -> None:
-        """Write JSON, arrays, ids and the numbers as Parquet into a folder, made where it is absent."""
+        """Write JSON, arrays, ids, and as Parquet the numbers, items and regions into a folder, made where absent."""
         path = made_folder(folder)
         write_record(self, path, _FILE)
-        self.to_frame().write_parquet(path / "numbers.parquet")
+        for name, table in (("numbers", self.to_frame()), ("items", self.items()), ("regions", self.region_table())):
+            table.write_parquet(path / f"{name}.parquet")
 
     @classmethod
     def load(cls, folder: str | Path) -> Exploration:
