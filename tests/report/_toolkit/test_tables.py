@@ -59,6 +59,17 @@ def test_segments_carry_their_sizes(measured) -> None:
     assert table.columns[1:] == tuple(f"{name} (n = {found.n:,})" for name, found in sizes.items())
 
 
+def test_many_segments_are_rows(measured) -> None:
+    few = segment_table(measured.results, metric="ndcg@10", by="activity")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reclens.report.evaluation.tables._SEGMENTS", 1)
+        one = {name: measured.results[name] for name in list(measured.results)[:1]}
+        many = segment_table(one, metric="ndcg@10", by="activity")
+    alone = segment_table(one, metric="ndcg@10", by="activity")
+    assert many.columns == ("segment", "popular") and [row[0] for row in many.rows] == list(few.columns[1:])
+    assert [row[1] for row in many.rows] == list(alone.rows[0][1:]) and many.records == alone.records
+
+
 def test_every_form_has_the_same_numbers(measured) -> None:
     table = comparison_table(measured.comparison, by=None)
     from_json = json.loads(to_json(table))["rows"]

@@ -76,8 +76,15 @@ def best_first(results: Mapping[str, Evaluation], metric: str) -> list[str]:
     return sorted(results, key=place)
 
 
+_SEGMENTS: Final = 6
+"""Segments that stand beside each other at most."""
+
+
 def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) -> Table:
-    """Systems × segments of one metric; the best system over all users comes first."""
+    """Systems × segments of one metric; the best system over all users comes first.
+
+    Many segments are rows, because a page has no room for as many columns.
+    """
     segments = list(dict.fromkeys(s for result in results.values() for s in result[metric].by.get(by, {})))
     rows, records = [], []
     for system in best_first(results, metric):
@@ -97,9 +104,10 @@ def segment_table(results: Mapping[str, Evaluation], *, metric: str, by: str) ->
     heads = [f"{segment} (n = {whole(sizes[segment])})" for segment in segments]
     notes = (f"{_level(results)} intervals over users.", "(few): too few users to conclude from.")
     notes += tuple(_undercover(records))
-    return Table(
-        title=f"{metric} by {by}", columns=("system", *heads), rows=tuple(rows), records=tuple(records), notes=notes
-    )
+    columns = ("system", *heads)
+    if len(segments) > max(_SEGMENTS, len(rows)):
+        columns, *rows = zip(("segment", *heads), *rows, strict=True)
+    return Table(title=f"{metric} by {by}", columns=columns, rows=tuple(rows), records=tuple(records), notes=notes)
 
 
 def verdict_table(comparison: Comparison, *, system: str, metric: str) -> Table:

@@ -19,6 +19,7 @@ from reclens.report.lab.words import (
     WAYS_LEAD,
     caution_text,
     doubts_of,
+    method_name,
     summary_of_verdicts,
     ways_in_words,
 )
@@ -161,15 +162,14 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _method(row: Mapping[str, Any]) -> str:
-    """The name of an interleaving method in words; estimators keep their names."""
-    return in_words(row["method"]) if row["verdict"] == "interleaving" else row["method"]
+    return method_name(row["method"])
 
 
 def _sensitivity_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     mine = [row for row in rows if row["users_needed"] is not None]
     cells = tuple(
         (
-            row["method"],
+            _method(row),
             format_number(row["users_needed"]),
             format_estimate({"value": row["gain"], "low": row["gain_low"], "high": row["gain_high"]}),
         )

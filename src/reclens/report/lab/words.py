@@ -38,6 +38,7 @@ __all__ = [
     "caution_text",
     "doubts_of",
     "held_text",
+    "method_name",
     "summary_of_correlation",
     "summary_of_holdout",
     "summary_of_interference",
@@ -295,13 +296,42 @@ def ways_in_words(rows: Sequence[Mapping[str, Any]], way: str) -> str:
     return f"{count_of(len(mine), 'estimate')}: {told}"
 
 
+_METHODS: Final = {
+    "ab": "mean by list",
+    "dm": "direct method",
+    "dr": "doubly robust",
+    "dr_os": "DRos",
+    "switch_dr": "Switch-DR",
+    "mips": "marginalised IPS",
+    "pi": "pseudo-inverse",
+    "iips": "independent IPS",
+    "rips": "reward-interaction IPS",
+    "sips": "standard IPS of lists",
+    "sn_iips": "independent SNIPS",
+    "sn_rips": "reward-interaction SNIPS",
+    "ips": "IPS",
+    "snips": "SNIPS",
+}
+"""What the field calls the methods whose names are abbreviations."""
+
+
+def method_name(name: str) -> str:
+    """A way to measure, or an estimator, as people call it.
+
+    Example:
+        >>> method_name("switch_dr"), method_name("team_draft")
+        ('Switch-DR', 'team draft')
+    """
+    return _METHODS.get(name) or in_words(name)
+
+
 def doubts_of(found: MethodComparison) -> tuple[str, ...]:
     """What speaks against the weights of the log, and which estimators give no verdict or run high."""
     both = (found.off_policy, found.off_policy_lists)
     said = [objection_text(objection) for each in both for objection in each.objections]
     said = said or ["The log explores enough: no objection to its weights."]
     said += [
-        f"{value.estimator}: {refusal_text(value)}."
+        f"{method_name(value.estimator)}: {refusal_text(value)}."
         for each in both
         for value in each.values
         if value.refused is not None
