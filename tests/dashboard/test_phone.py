@@ -27,6 +27,7 @@ def test_every_cell_of_a_row_is_on_its_card() -> None:
             "share": [0.25],
             "ndcg@10": [0.123456],
             "nothing": [None],
+            "none": ["–"],
             "written": [datetime(2026, 1, 5, 13, 45, tzinfo=UTC)],
         }
     )

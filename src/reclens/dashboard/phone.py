@@ -94,7 +94,7 @@ def _card(heads: Sequence[str], told: Mapping[str, Told], row: Sequence[Any], le
 
 
 def _cell(head: str, value: Any, label: str, kind: str, form: str | None) -> str:
-    if value is None or value == "":  # an empty cell
+    if value is None or value in ("", NOTHING):  # an empty cell
         return ""
     name = f"<i>{html.escape(label)}</i> " if label.strip() not in ("", value) else ""
     if kind == "image":

@@ -107,10 +107,10 @@ def _draw(scene: Scene, system: str, metric: str, by: Sequence[str], top: DeltaG
     more(comparison_text(comparison, metric), label="What was tested, in words", key="verdict")
     st.subheader("Examples")
     moved = gains.movers_tables(*pair.values(), metric=metric)
-    for at, column in enumerate(st.columns(2)):
+    users = [row["user_id"] for each in moved for row in each.records]
+    for at, column in enumerate(st.columns(2) if users else ()):
         with column:
             table(moved[at], key=f"movers-{at}")
-    users = [row["user_id"] for each in moved for row in each.records]
     with standing(scene.workspace):
         _example(scene.workspace, users, list(pair))
     explain_metrics([metric])

@@ -99,7 +99,7 @@ def _answer(sizing: Sizing) -> DecisionWords:
             )
             or "no effect worth finding is named",
         ),
-        ("Who loses", f"Segments that lose are looked for by {', '.join(plan.segments)}" if plan.segments else "No segments are planned"),
+        ("Who loses", f"To be read by {', '.join(plan.segments)}" if plan.segments else "No segments are planned"),
         ("Cost", f"Guardrails: {'; '.join(limits)}" if limits else "No guardrail is planned"),
         ("How sure", _sure(sizing)),
     ]
