@@ -273,6 +273,7 @@ class ListsCard(TypedDict, total=False):
         stages: One row a stage of a pipeline.
         filters: One row a filter of a pipeline.
         versions: Versions of RecLens and of what it computes with.
+        cost: CPU seconds of the fit and of the lists, in a job, and the users of these lists.
         rules: Rules that were applied, with their counts.
     """
 
@@ -299,4 +300,5 @@ class ListsCard(TypedDict, total=False):
     stages: list[dict[str, Any]]
     filters: list[dict[str, Any]]
     versions: dict[str, str]
+    cost: dict[str, float]
     rules: list[AppliedRule]

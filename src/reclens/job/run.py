@@ -186,15 +186,21 @@ def _serve_and_measure(
     progress: Progress,
 ) -> Evaluation:
     """Fit one system, recommend to the test users, measure the lists, and keep all three."""
+    busy = [time.process_time()]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", models.FitWarning)  # the job says it in a line of its own
         model = system.fit(made.train, progress=progress)
+    busy.append(time.process_time())
     if isinstance(model, models.Recommender):
         hold_against_popular(model, made)
         for line in fit_problems(name, [asdict(each) for each in model.problems_]):
             step(line)
     workspace.save(model, f"{settings.name}-{name}", overwrite=True)
+    busy.append(time.process_time())
     lists, *rest = _recommend(model, made, settings.evaluate.k, progress)
+    busy.append(time.process_time())
+    cost = {"fit_cpu_seconds": busy[1] - busy[0], "list_cpu_seconds": busy[3] - busy[2], "users": len(made.test_users)}
+    lists = replace(lists, card={**lists.card, "cost": cost})
     workspace.save(lists, f"{settings.name}-{name}", overwrite=True)
     result = _evaluate(lists, made, settings, name, progress)
     if rest:

@@ -9,17 +9,20 @@ import polars as pl
 import streamlit as st
 
 from reclens.dashboard import store
+from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.drilldown import Drilldown, drilldown_of
 from reclens.dashboard.lists import side_by_side
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import choose, empty, folded, frame, plain
 from reclens.data.titles import title_column
-from reclens.errors import UnknownNameError
+from reclens.errors import MissingExtraError, UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
 from reclens.evaluation.starting_points import most_changed, share_without_any, worst_served
+from reclens.models.sasrec import SASRec
 from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.charts_hits import no_hit_headline
 from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
+from reclens.report.evaluation.training import attention_rows
 from reclens.schema import TIMESTAMP
 from reclens.workspace import Workspace
 
@@ -152,11 +155,33 @@ def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
         return
     model = store.load(workspace, "model", system)
     wanted = next(row["item_id"] for row in rows if str(row["item_id"]) == item)
-    explained = model.explain(found.user, wanted, n=8)
+    try:
+        explained = model.explain(found.user, wanted, n=8)
+    except MissingExtraError as error:
+        st.info(plain(said_on_page(error)), icon=":material/extension:")
+        return
     st.text(explanation_share(explained))
-    bars = {"share": st.column_config.ProgressColumn("share of the score", format="percent", min_value=0, max_value=1)}
+    bars = {"share": _bar("share of the score")}
     frame(explanation_rows(explained, scope.title), key="reasons", columns=bars)
     folded("In a sentence", lambda: st.text(explanation_text(explained)), key="sentence")
+    if isinstance(model, SASRec):
+        _attention(model, found.user, scope)
+
+
+def _attention(model: SASRec, user: Any, scope: Drilldown) -> None:
+    """Draw which past items the attention of a model weighs for what comes next."""
+    st.subheader("Which past items spoke?")
+    rows = attention_rows(model.attention(user), scope.title)
+    share = {name: _bar(name) for name in rows[0] if name.startswith("block ")}
+    frame(rows, key="attention", columns=share)
+    st.caption(
+        "Weights of attention, which add up to 100 % in each block: what the network mixes, and not what the score "
+        "would be without an item, which the reasons above estimate."
+    )
+
+
+def _bar(label: str) -> Any:
+    return st.column_config.ProgressColumn(label, format="percent", min_value=0, max_value=1)
 
 
 PAGE = Page(title="User", icon=":material/person:", section="Diagnose", order=20, show=show, path="users")

@@ -16,8 +16,8 @@ import torch
 
 __all__ = ["Batch", "Group", "Histories", "batches_of", "group_of"]
 
-_GROUPS = 8
-"""Groups of a batch: more of them pad less, and start more operations."""
+_GROUPS, _LEAST = 8, 16
+"""Most groups of a batch, and least sequences of a group: more groups pad less, and start more operations."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +120,7 @@ def batches_of(
         users = able[start : start + batch_size]
         users = users[np.argsort(lengths[users], kind="stable")]
         groups, targets, rows = [], [], []
-        for part in np.array_split(np.arange(len(users)), min(_GROUPS, len(users))):
+        for part in np.array_split(np.arange(len(users)), np.clip(len(users) // _LEAST, 1, _GROUPS)):
             own = users[part]
             groups.append(group_of(histories, histories.indptr[own + 1] - step, lengths[own]))
             places = _places(histories.indptr[own + 1], lengths[own])

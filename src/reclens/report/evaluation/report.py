@@ -19,6 +19,7 @@ from reclens.report._toolkit.html import Document, Figure, Section, definition_o
 from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
 from reclens.report.evaluation import charts, tables
+from reclens.report.evaluation.architectures import architecture_section
 from reclens.report.evaluation.comparison import gain_difference_chart
 from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
@@ -123,6 +124,7 @@ def _sections(
         _gaps(results, primary),
         _long_tail(results, first),
         _trade_off(results, averaged),
+        architecture_section(results, by=list(first[primary[0]].by) if primary else []),
     ]
 
 
