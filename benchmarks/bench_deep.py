@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import deep_page
 import polars as pl
 from harness import FOLDER, machine
 
@@ -36,6 +37,12 @@ from reclens.schema import Recommendations
 from reclens.stats.multiplicity import adjust_families
 
 SHARED = Path(os.environ.get("RECLENS_SHARED_DATA") or FOLDER.parents[1] / "shared" / "data")
+CLASSIC: dict[str, dict[str, Any]] = {
+    "popular": {},
+    "item_knn": {"neighbors": 250, "shrinkage": 1.2},
+    "ease": {"l2": 500.0},
+}
+"""Classic models on file A, which no published table of these models has; settings of RecBole's ML-1M or near them."""
 BASE = {"factors": 64, "max_length": 200, "epochs": 100, "patience": 50, "validation_users": 0, "batch_size": 128}
 RUNS: dict[str, dict[str, Any]] = {
     "sasrec_bce": {
@@ -97,6 +104,8 @@ KEPT, RESULTS = FOLDER / ".deep", FOLDER / "results" / "deep"
 
 def settings_of(name: str) -> dict[str, Any]:
     """The data, the model and the hyper-parameters of a run, with those of the published one."""
+    if name in CLASSIC:
+        return {"data": "A", "model": name, "options": CLASSIC[name], "published": None}
     about = RUNS[name.removesuffix("_short")]
     options = BASE | about["options"]
     return (
@@ -142,6 +151,34 @@ class Spent:
         return self.before + time.process_time() - self.started
 
 
+def classic(name: str) -> None:
+    """Fit and measure a classic model on file A."""
+    about = settings_of(name)
+    train, test = parts_of("A")
+    busy = time.process_time()
+    lists = rl.models.get(name)(**about["options"]).fit(train).recommend(test["user_id"], k=10)
+    cpu = time.process_time() - busy
+    keep(name, lists, train, test, {**about, "cpu_seconds": round(cpu, 1), "machine": machine()})
+
+
+def keep(name: str, lists: Recommendations, train: Any, test: pl.DataFrame, about: dict[str, Any]) -> None:
+    """Keep the lists here, and the metrics of all users together in the results."""
+    (KEPT / name).mkdir(parents=True, exist_ok=True)
+    lists.table.write_parquet(KEPT / name / "lists.parquet")
+    found = rl.evaluate(lists, test, train=train, metrics=METRICS)
+    metrics = [
+        {key: row[key] for key in ("metric", "value", "low", "high", "n")}
+        for row in found.to_dicts()
+        if row["by"] == "overall"
+    ]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    content = {"name": name, **about, "metrics": metrics}
+    (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1, default=str) + "\n")
+    print(
+        json.dumps({"name": name, **{row["metric"]: row["value"] for row in metrics}, "published": about["published"]})
+    )
+
+
 def run(name: str, hours: float, *, finish: bool, threads: int) -> None:
     about = settings_of(name)
     train, test = parts_of(about["data"])
@@ -166,26 +203,20 @@ def run(name: str, hours: float, *, finish: bool, threads: int) -> None:
     if about["options"].get("time_bias") == "target":
         model = model.at(test.select("user_id", "timestamp"))
     lists = model.recommend(test["user_id"], k=10)
-    lists.table.write_parquet(folder / "lists.parquet")
-    found = rl.evaluate(lists, test, train=train, metrics=METRICS)
-    metric = model.metric
+    columns = ("loss", model.metric, "seconds")
     result = {
-        "name": name,
         **about,
-        "metrics": [row for row in found.to_dicts() if row["by"] == "overall"],
         "context": model.train_.get("context"),
+        "seed": model.seed,
         "epochs": model.curves_.height,
         "stopped_early": model.curves_.height < about["options"]["epochs"] and not finish,
         "best_epoch": model.best_epoch_,
         "cpu_seconds": round(spent.seconds, 1),
         "threads": threads,
-        "curves": {column: [round(x, 5) for x in model.curves_[column]] for column in ("loss", metric, "seconds")},
+        "curves": {column: [round(x, 5) for x in model.curves_[column]] for column in columns},
         "machine": machine(),
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(result, indent=1, default=str) + "\n")
-    values = {row["metric"]: row["value"] for row in result["metrics"]}
-    print(json.dumps({"name": name, **values, "published": about["published"]}))
+    keep(name, lists, train, test, result)
 
 
 def pairs() -> None:
@@ -220,12 +251,12 @@ def pairs() -> None:
         for row, p in zip(rows, adjusted, strict=True)
     ]
     (RESULTS / "pairs.json").write_text(json.dumps(content, indent=1) + "\n")
-    print(pl.DataFrame(content))
+    deep_page.write()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[[], *RUNS], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[[], *RUNS, *CLASSIC], metavar="NAME")
     parser.add_argument("--short", action="store_true", help="50 events of a user, all on file A")
     parser.add_argument("--hours", type=float, default=1.0, help="after which a piece stops")
     parser.add_argument("--finish", action="store_true", help="take the best epoch that the checkpoint holds")
@@ -240,7 +271,10 @@ def main() -> None:
     if given.pairs:
         pairs()
         return
-    for name in given.names or RUNS:
+    for name in given.names or [*CLASSIC, *RUNS]:
+        if name in CLASSIC:
+            classic(name)
+            continue
         run(name + "_short" * given.short, given.hours, finish=given.finish, threads=given.threads)
 
 

@@ -24,7 +24,7 @@ _LAYERS: Final[dict[str, Any]] = {**_CLICKS, "hidden": [64, 32]}
 
 _MODELS: Final[dict[str, dict[str, Any]]] = {
     "sasrec": {**_SEQUENCES, "epochs": 8},
-    "two_tower": {**_SEQUENCES, "epochs": 8, "hidden": 64},
+    "two_tower": {**_SEQUENCES, "epochs": 8, "hidden": 64, "attributes": False},
     "fm": {**_CLICKS, "epochs": 4, "learning_rate": 0.01},
     "wide_deep": _LAYERS,
     "deep_fm": _LAYERS,

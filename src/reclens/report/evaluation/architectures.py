@@ -30,6 +30,8 @@ _NOT_PERSONAL: Final = ("popular", "recent_popular", "random")
 _FAMILIES: Final = ("accuracy", "diversity", "novelty", "popularity", "calibration")
 """Families of which one metric each is shown."""
 
+_USUAL: Final = ("novelty@", "arp@")
+
 _COSTS: Final = (("fit_cpu_seconds", "training, CPU s"), ("list_cpu_seconds", "1,000 requests, CPU s"))
 
 
@@ -54,7 +56,7 @@ def sides_of(results: Mapping[str, Evaluation]) -> list[str]:
     first = next(iter(results.values()))
     shared = [name for name in first.summary.columns if all(name in each.summary.columns for each in results.values())]
     by_family: dict[str, str] = {}
-    for name in shared:
+    for name in sorted(shared, key=lambda name: not name.startswith(_USUAL)):  # else the first of a family
         by_family.setdefault(family_of(name), name)
     return [by_family[family] for family in _FAMILIES if family in by_family]
 
