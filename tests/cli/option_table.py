@@ -605,6 +605,11 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
         {"name": "winning_test", "--answers": "novelty,lift_by_week,do_not_ship"},
         {"name": NAME, "--answers": NAME, **NEW},
     ),
+    "portfolio build": (
+        {"--projects": "audit,explorer,experiment"},
+        {"--projects": Wrong(("audit", "nosuch,audit,monitor")), "--out": Wrong(("events.csv",))},
+    ),
+    "portfolio verify": ({"folder": "portfolio"}, {"folder": ABSENT}),
 }
 """A valid call of each command, and what its options refuse."""
 

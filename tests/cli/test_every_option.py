@@ -109,6 +109,8 @@ COMMANDS = (
     "learn glossary",
     "learn quiz",
     "learn interview",
+    "portfolio build",
+    "portfolio verify",
 )
 ELSEWHERE = {
     "demo",
@@ -133,6 +135,8 @@ ELSEWHERE = {
     "learn export",
     "learn verify",
     "learn interview",
+    "portfolio build",
+    "portfolio verify",
 }
 """Commands whose valid call takes seconds, the network or an extra: other tests run them."""
 

@@ -36,6 +36,28 @@ def test_from_start_to_verify(run: Any, tmp_path: Path) -> None:
     assert "1 of 2 attempts reproduced" in run("learn", "verify", "learn.json", cwd=tmp_path, status=1).stderr
 
 
+def test_a_portfolio_from_projects_to_replay(run: Any, tmp_path: Path) -> None:
+    learner = Learner(tmp_path / "workspace")
+    for name in ("audit", "explorer", "experiment"):
+        project = exercise_of(name)
+        assert f"reclens learn check {project.code}" in run("learn", "start", name, cwd=tmp_path).stdout
+        project.solve(learner.draw(project), learner.place(project))
+    words = ("portfolio", "build", "--projects", "audit,explorer,experiment")
+    said = run(*words, cwd=tmp_path).stderr
+    assert "portfolio/index.html: 3 projects, 13 numbers" in said and "marks them" not in said
+    found = run("portfolio", "verify", "portfolio", "--format", "json", cwd=tmp_path)
+    assert "13 of 13 numbers reproduced on " in found.stderr
+    assert all(row["reproduced"] for row in json.loads(found.stdout)["rows"])
+    path = tmp_path / "portfolio" / "index.html"
+    path.write_text(path.read_text() + " ")
+    changed = run("portfolio", "verify", "portfolio", cwd=tmp_path, status=1).stderr
+    assert "Not as they were written: index.html." in changed
+    path = tmp_path / "workspace" / "learn" / "P3-audit" / "project.toml"
+    path.write_text(path.read_text().replace("We keep to what", "It is fair, and we keep to what"))
+    refused = run(*words, cwd=tmp_path, status=1).stdout
+    assert "audit: project.toml, decision: 'fair' claims what no finding carries" in refused
+
+
 def test_watch_ends_when_the_answer_passes(run: Any, tmp_path: Path) -> None:
     run("learn", "start", "1.1", cwd=tmp_path)
     learner, exercise = Learner(tmp_path / "workspace"), exercise_of("1.1")

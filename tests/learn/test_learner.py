@@ -66,7 +66,8 @@ def test_attempts_are_lines_of_the_file_and_the_next_exercise_follows(solved: Le
     assert attempts[0]["remarks"] == ["empty_row_or_column"]
     assert set(attempts[1]["answer"]) == {"matrix.csv", "answer.toml"}
     assert solved.next() == "1.2"
-    assert solved.standing()[0] == {"exercise": "1.1", "minutes": 60, "solved": True, "attempts": 2, "hints": 0}
+    row = {"exercise": "1.1", "phase": 1, "minutes": 60, "solved": True, "attempts": 2, "hints": 0}
+    assert solved.standing()[0] == row
 
 
 def test_a_solution_is_shown_only_once_ones_own_has_passed(learner: Learner, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ WORKSPACE = Path("workspace")
 
 @command("learn list")
 def list_(workspace: WorkspaceOption = WORKSPACE, output: Output = OUTPUT) -> None:
-    """List the exercises and the drills, and which of them are solved.
+    """List the exercises, the drills and the projects, and which of them are solved.
 
     Example:
       reclens learn list
@@ -31,7 +31,7 @@ def list_(workspace: WorkspaceOption = WORKSPACE, output: Output = OUTPUT) -> No
     from reclens.report.learn.tables import exercise_table
 
     learner = Learner(workspace)
-    output.emit(exercise_table([*learner.standing(), *learner.drills()]))
+    output.emit(exercise_table([*learner.standing(), *learner.drills(), *learner.projects()]))
 
 
 @command("learn next")

@@ -17,7 +17,17 @@ import numpy as np
 from reclens.cards import Fact
 from reclens.errors import UnknownNameError
 
-__all__ = ["HIDDEN", "Draw", "Exercise", "Remark", "all_drills", "all_exercises", "all_interviews", "exercise_of"]
+__all__ = [
+    "HIDDEN",
+    "Draw",
+    "Exercise",
+    "Remark",
+    "all_drills",
+    "all_exercises",
+    "all_interviews",
+    "all_projects",
+    "exercise_of",
+]
 
 HIDDEN: Final = 3
 """Further draws that code and SQL are run on."""
@@ -158,8 +168,13 @@ def all_interviews() -> Sequence[Exercise]:
     return tuple(_found("interviews").values())
 
 
+def all_projects() -> Sequence[Exercise]:
+    """All projects, in the order of their difficulty."""
+    return tuple(_found("projects").values())
+
+
 def exercise_of(name: str) -> Exercise:
-    """The exercise, the drill or the scenario question of a code or a name.
+    """The exercise, the drill, the scenario question or the project of a code or a name.
 
     Raises:
         UnknownNameError: If there is none.
@@ -168,7 +183,8 @@ def exercise_of(name: str) -> Exercise:
         >>> exercise_of("1.1").name
         'make_them_disagree'
     """
-    found = {each.code: each for each in (*all_exercises(), *all_drills(), *all_interviews())}
+    kinds = (*all_exercises(), *all_drills(), *all_interviews(), *all_projects())
+    found = {each.code: each for each in kinds}
     by_name = {each.name: each for each in found.values()}
     if name in found or name in by_name:
         return found.get(name) or by_name[name]

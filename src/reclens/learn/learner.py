@@ -15,7 +15,7 @@ import reclens
 from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.files import locked, made_folder, write_text
 from reclens.learn.answers import read_answer
-from reclens.learn.exercise import Draw, Exercise, Remark, all_drills, all_exercises, exercise_of
+from reclens.learn.exercise import Draw, Exercise, Remark, all_drills, all_exercises, all_projects, exercise_of
 from reclens.learn.progress import Attempt, Progress, new_progress, read_progress, write_progress
 
 __all__ = ["EXPORT_KIND", "HINTS", "Checked", "Learner", "Started"]
@@ -90,12 +90,16 @@ class Learner:
         return read_progress(self._file)
 
     def standing(self) -> list[dict[str, Any]]:
-        """A row an exercise: ``exercise``, ``minutes``, ``solved``, ``attempts``, ``hints``."""
+        """A row an exercise: ``exercise``, ``phase``, ``minutes``, ``solved``, ``attempts``, ``hints``."""
         return self._rows(all_exercises())
 
     def drills(self) -> list[dict[str, Any]]:
         """A row a drill, as of :meth:`standing`."""
         return self._rows(all_drills())
+
+    def projects(self) -> list[dict[str, Any]]:
+        """A row a project, as of :meth:`standing`."""
+        return self._rows(all_projects())
 
     def next(self) -> str | None:
         """Code of the first exercise that is not solved; None when all are."""
@@ -284,6 +288,7 @@ class Learner:
         return [
             {
                 "exercise": each.code,
+                "phase": each.phase,
                 "minutes": each.minutes,
                 "solved": each.code in solved,
                 "attempts": progress.tries(each.code) if progress else 0,

@@ -32,6 +32,7 @@ class DocumentPart:
         ordered: Whether the list is numbered: its order matters.
         figures: Charts; the Markdown names them.
         tables: Tables.
+        links: Pages beside this one, as pairs of a text and a relative address.
         code: Commands or code, shown as they are.
         language: Of the code, for the Markdown.
     """
@@ -42,6 +43,7 @@ class DocumentPart:
     ordered: bool = False
     figures: tuple[Figure, ...] = ()
     tables: tuple[Table, ...] = ()
+    links: tuple[tuple[str, str], ...] = ()
     code: str = ""
     language: str = ""
 
@@ -123,7 +125,7 @@ def write_document(
         still: Whether charts are drawn beforehand, so that the page is small and needs no script.
     """
     if still:
-        parts = [replace(each, figures=tuple(map(still_of, each.figures))) for each in parts]
+        parts = [replace(each, figures=tuple(f if f.svg else still_of(f) for f in each.figures)) for each in parts]
     noted = reading_of(table for part in parts for table in part.tables)
     places = {part.title: at for at, part in enumerate(parts, start=1)}
     page = {
@@ -206,6 +208,8 @@ def _markdown(
             lines += [f"*Chart in the HTML: {_plain(figure.caption)}*", ""]
         for table in part.tables:
             lines += [*([f"**{_plain(table.title)}**", ""] if table.title != part.title else []), to_markdown(table)]
+        if part.links:
+            lines += [*(f"- [{_plain(text)}]({address})" for text, address in part.links), ""]
         if part.code:
             fence = "`" * max(3, 1 + max((len(run) for run in re.findall(r"`+", part.code)), default=0))
             lines += [f"{fence}{part.language}", part.code.rstrip("\n"), fence, ""]

@@ -8,12 +8,14 @@ from typing import Any, Final
 from reclens.cards import Fact
 from reclens.report._toolkit.format import count_of, listed, whole
 from reclens.report.learn.remarks_audit import OF_AUDITS
+from reclens.report.learn.remarks_portfolio import OF_PORTFOLIOS
 from reclens.report.learn.remarks_production import OF_PRODUCTION
 
 __all__ = ["REMARKS", "remark_sentence"]
 
 REMARKS: Final[Mapping[str, str]] = {
     **OF_AUDITS,
+    **OF_PORTFOLIOS,
     **OF_PRODUCTION,
     "no_header": "{file} has no header line. It begins with 'user' and the names of the items.",
     "wrong_size": "The matrix has {rows} rows and {columns} columns; from 3 to {most} of each are taken.",

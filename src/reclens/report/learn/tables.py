@@ -20,16 +20,16 @@ def exercise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The exercises, with what was done.
 
     Args:
-        rows: Of each: ``exercise`` (its code), ``minutes``, ``solved``, ``attempts``, ``hints``.
+        rows: Of each: ``exercise`` (its code), ``phase``, ``minutes``, ``solved``, ``attempts``, ``hints``.
     """
     return Table(
-        title="Exercises and drills",
+        title="Exercises, drills and projects",
         columns=("Exercise", "Title", "Phase", "Minutes", "State", "Attempts", "Hints"),
         rows=tuple(
             (
                 row["exercise"],
                 title_of(row["exercise"]),
-                phase_of(int(row["exercise"].partition(".")[0])).title,
+                phase_of(row["phase"]).title,
                 str(row["minutes"]),
                 _STATES[row["solved"]],
                 str(row["attempts"]),

@@ -18,8 +18,8 @@ _HINT: Final = "\n<!-- hint -->\n"
 
 @cache
 def _parts(code: str) -> list[str]:
-    folder = "interviews" if code.startswith("i.") else "exercises" if code[-1:].isdigit() else "drills"
-    place = files("reclens.report.learn") / folder
+    kind = {"P": "projects", "i": "interviews"}.get(code[:1]) or ("exercises" if code[-1:].isdigit() else "drills")
+    place = files("reclens.report.learn") / kind
     try:
         text = (place / f"{code}.md").read_text(encoding="utf-8")
     except FileNotFoundError:

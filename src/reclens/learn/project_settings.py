@@ -1,0 +1,94 @@
+"""The file ``project.toml``: choices and texts of a project."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from reclens.learn.measured import Number
+from reclens.settings import Section, validate
+
+__all__ = ["FindingText", "IncidentText", "OwnNumber", "ProjectSettings", "project_settings"]
+
+
+class FindingText(Section):
+    """What is said beside a finding; empty keeps the generated sentence.
+
+    Attributes:
+        director: A sentence for a director.
+        ticket: A ticket for engineers.
+    """
+
+    director: str = Field(default="", max_length=1000)
+    ticket: str = Field(default="", max_length=2000)
+
+
+class OwnNumber(Section):
+    """A number that was added.
+
+    Attributes:
+        label: What it is.
+        query: A SELECT over the tables of the project that gives one row: ``value``, and ``low`` and ``high`` where
+            there is an interval.
+        reason: Why it has no interval.
+    """
+
+    label: str = Field(min_length=1, max_length=200)
+    query: str = Field(min_length=1, max_length=10_000)
+    reason: str = Field(default="", max_length=500)
+
+    def number(self, at: int) -> Number:
+        """As a number of a project."""
+        return Number(key=f"own_{at + 1}", label=self.label, query=self.query, reason=self.reason)
+
+
+class IncidentText(Section):
+    """An incident that was found.
+
+    Attributes:
+        day: Its first day.
+        kind: What it is.
+    """
+
+    day: str
+    kind: str
+
+
+class ProjectSettings(Section):
+    """A project as its author tells it.
+
+    Attributes:
+        seed: Everything is drawn from it.
+        question: The question; empty keeps the generated one.
+        verdict: What the interval of the first number supports.
+        decision: What is decided.
+        not_concluded: What could not be concluded.
+        next_step: What comes next.
+        chart: Alternative text of the chart.
+        finding: Key of a number -> what is said beside it.
+        number: Numbers that were added.
+        incident: Incidents that were found, in the project that watches a system.
+    """
+
+    seed: int = Field(ge=0, lt=2**63)
+    question: str = Field(default="", max_length=1000)
+    verdict: Literal["", "better", "worse", "cannot_be_told_apart", "described"] = ""
+    decision: str = Field(default="", max_length=3000)
+    not_concluded: str = Field(default="", max_length=3000)
+    next_step: str = Field(default="", max_length=3000)
+    chart: str = Field(
+        default="A dot for each number with its 95 % interval; the table below has the same", max_length=1000
+    )
+    finding: dict[str, FindingText] = Field(default_factory=dict)
+    number: list[OwnNumber] = Field(default_factory=list, max_length=20)
+    incident: list[IncidentText] = Field(default_factory=list, max_length=50)
+
+
+def project_settings(content: dict[str, Any]) -> ProjectSettings:
+    """Check the content of a ``project.toml``.
+
+    Raises:
+        UsageError: If a key is unknown or a value is not what it has to be.
+    """
+    return validate(ProjectSettings, content, source="project.toml")

@@ -1,0 +1,1 @@
+"""The five projects, one file each."""

@@ -1,0 +1,34 @@
+"""What the checks of projects and portfolios found, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["OF_PORTFOLIOS"]
+
+OF_PORTFOLIOS: Final[Mapping[str, str]] = {
+    "no_project": "project.toml is refused: {error}",
+    "seed_of_project": "project.toml: seed is {seen}, expected {expected}: the data of the project are yours.",
+    "table_columns": "{file} lacks the columns {missing}. It is what the last command of README.md writes.",
+    "table_differs": "{file}: {rows} are not what the seed gives, the first of them {first}. Run the commands of "
+    "README.md again.",
+    "verdict_of_project": "project.toml: verdict is {seen!r}, which the interval of '{number}' does not support.",
+    "incidents_of_project": "project.toml: {found} of {of} incidents are named with kind and first day; {false} "
+    "that are "
+    "named were not put in.",
+    "text_missing": "project.toml: {entry} is empty or very short. Write it for somebody who was not there.",
+    "chart_without_text": "project.toml: chart has no alternative text that says what it shows.",
+    "unknown_number": "project.toml: [finding.{seen}] is about no number of the project. There are {names}.",
+    "number_failed": "The number '{number}' cannot be read by its query: {error}",
+    "number_without_interval": "The number '{number}' has neither an interval nor a reason why not. Let its query "
+    "give low "
+    "and high, or give it a reason.",
+    "claim_not_carried_here": "project.toml, {entry}: {word!r} claims what no finding carries. Say what the interval "
+    "supports, or that it does not.",
+    "number_not_in_evidence": "project.toml, {entry}: {numbers} stand in no number of the project. Quote a number "
+    "that it "
+    "has, or add it as [[number]] with its query.",
+    "card_differs": "evidence.json: {entry} of the project is not what the seed gives.",
+}
+"""Code of a remark -> its sentence, with its facts in braces."""
