@@ -11,7 +11,9 @@ from scipy import stats
 
 from monitor_series import BEGIN, amounts, counts
 from reclens.monitor.detect import DetectOptions, detect
+from reclens.monitor.limits import Scored
 from reclens.monitor.rules import Rule
+from reclens.stats.tails import score_tail
 
 DAYS = 70
 LAST = BEGIN + timedelta(days=DAYS - 1)
@@ -81,3 +83,15 @@ def test_the_tail_of_an_indicator_is_that_of_the_others_as_long_as_it_has_few_da
         found[name] = days.filter(pl.col("indicator") == "one")["limit"][0]
     alone = detect(one, rules, start=LAST)["limit"][0]
     assert found["normal"] < found["heavy"] and found["normal"] < alone
+
+
+@pytest.mark.parametrize(("memory", "warm_up", "days"), [(56, 21, 35), (56, 7, 49), (28, 7, 21), (28, 21, 21)])
+def test_a_limit_knows_of_how_many_days_the_settings_make_a_scale(memory: int, warm_up: int, days: int) -> None:
+    """Sixty days: distances begin after the warm-up, and those of ``memory`` days are kept."""
+    z = np.random.default_rng(7).normal(size=(60, 3))
+    nothing, keys = np.zeros_like(z), pl.DataFrame({"slice": ["a", "b", "c"]})
+    same = {"expected": nothing, "scale": nothing + 1, "early": nothing, "sums": nothing, "sampled": nothing}
+    scored = Scored(rule=Rule(), keys=keys, z=z, record=z > 9, memory=memory, warm_up=warm_up, **same)  # type: ignore[arg-type]
+    usual, _, _ = scored.limits(59, 1.0, None, np.empty(0))
+    rate = 1.0 / 365.25 / 3 / 2
+    assert usual == score_tail(scored.old_sizes(59), rate=rate, days=days, sampled=0.0, freedom=4.0)

@@ -28,6 +28,8 @@ __all__ = ["DetectOptions", "detect"]
 _KEY: Final = ("indicator", "dimension", "slice")
 _NUMBERS: Final = ("value", "error", "numerator", "denominator", "n")
 _OTHERS: Final = Rule()
+_WEEK: Final = 7
+"""Days of the profile that a forecast follows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +177,7 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
         values,
         errors=errors,
         excluded=excluded,
+        period=_WEEK,
         memory=options.memory,
         warm_up=options.warm_up,
         unlearned=UNLEARNED,
@@ -194,6 +197,8 @@ def _scored(grid: _Grid, rules: Mapping[str, Rule], unusual: np.ndarray, options
             record=scores.record[:, mine],
             early=early[:, mine],
             sampled=scores.sampled[:, mine],
+            memory=options.memory * _WEEK,
+            warm_up=options.warm_up * _WEEK,
         )
         for name, mine in of.items()
     ]

@@ -66,6 +66,8 @@ class Scored:
         sums: Scores of drift.
         record: Whether a distance is larger than those before.
         sampled: Share of the variance that is sampling error.
+        memory: Days whose distances a scale is learned from, at most.
+        warm_up: Days before the first forecast, and distances that the first scale is learned from.
     """
 
     rule: Rule
@@ -77,6 +79,8 @@ class Scored:
     sums: np.ndarray
     record: np.ndarray
     sampled: np.ndarray
+    memory: int
+    warm_up: int
 
     @cached_property
     def calm(self) -> np.ndarray:
@@ -142,7 +146,7 @@ class Scored:
         sided = 1 if self.rule.direction == "both" else 2
         rate = min(budget / YEAR / slices / 2 * sided, 0.1)
         sizes, sampled = self.old_sizes(at), self.sampled_on(at)
-        days = max(float(min(at, 56)) - 21, 21.0)
+        days = float(max(min(at, self.memory) - self.warm_up, self.warm_up))
         usual, sure = (
             score_tail(sizes, rate=rate, days=days, sampled=sampled, freedom=_USUAL, like=like, doubt=doubt)
             for doubt in (0.0, _DOUBT)
