@@ -115,6 +115,20 @@ def test_a_week_that_is_its_days_in_the_mean_keeps_the_interval_of_these(watched
             assert (row["low"] + row["high"]) / 2 == pytest.approx(row["change"])
 
 
+def test_a_series_that_lacks_a_day_is_compared_without_it_and_its_like(watched: ModuleType) -> None:
+    days = [replace(each, gate=watched.gate_of(watched.LAST)) for each in watched.days()]
+    gone = days[-10].detections.with_columns(value=pl.when(pl.col("indicator") != "coverage").then("value"))
+    days[-10] = replace(days[-10], detections=gone)
+    sums = pl.DataFrame({"indicator": ["coverage"], "dimension": ["overall"], "slice": ["all"], "value": [0.9]})
+    week = week_of(days, watched.LAST, measured=lambda _: sums)
+    (row,) = (row for row in week.to_dicts() if row["indicator"] == "coverage")
+    daily = [each.detections.filter(indicator="coverage")["value"].item() for each in days]
+    now = [daily[at] for at in range(-7, 0) if at != -3]
+    assert (row["value"], row["before"], row["pairs"]) == (0.9, 0.9, 6) and len(week.compared) == 7
+    assert row["like"] == pytest.approx(sum(now) / 6)
+    assert row["change"] == pytest.approx((sum(now) - sum(daily[at] for at in range(-14, -7) if at != -10)) / 6)
+
+
 def test_a_week_names_the_days_that_were_not_run(watched: ModuleType) -> None:
     days = watched.days()
     some = [each for each in days[-14:] if each.day not in (date(2026, 3, 4), date(2026, 2, 24))]

@@ -90,9 +90,11 @@ def test_what_comes_back_within_the_cool_down_is_the_same_incident_without_a_not
     told = run(box, [slight, {}, {}, slight, {}, {}])
     assert codes(told) == [["opened"], [], ["resolved"], [], [], []]
     assert [each.code for each in box.list()[0].trail] == ["opened", "resolved", "reopened", "resolved"]
-    later = store(tmp_path / "later", cool_down=3)
-    run(later, [slight, *[{}] * 6, slight])
-    assert len(later.list()) == 2
+    # Resolved on the third day, it is another one from the fourth day behind that on.
+    for calm, incidents in ((4, 1), (5, 2)):
+        later = store(tmp_path / str(calm), cool_down=3)
+        run(later, [slight, *[{}] * calm, slight])
+        assert len(later.list()) == incidents
 
 
 def test_symptoms_are_in_the_incident_of_their_root(tmp_path):
@@ -209,6 +211,19 @@ def test_what_people_do_is_in_the_trail_and_holds(tmp_path):
         box.show("nothing")
     with pytest.raises(rl.errors.UsageError, match="by is empty"):
         box.acknowledge(found.id, by=" ")
+
+
+@pytest.mark.parametrize(("until", "told"), [(3, ["worse"]), (4, [])])
+def test_a_snoozed_incident_is_not_told_until_its_day_is_over(tmp_path, until, told):
+    slight = {"ctr_home": -40}  # on the fifth day it gets worse
+    box = store(tmp_path)
+    run(box, [slight] * 4)
+    box.snooze(box.list()[0].id, until=day(until), by="ann", at=AT)
+    assert codes(run_one(box, 4, slight)) == [told]
+
+
+def run_one(box, at, z):
+    return [box.update(day(at), detections(at, **z), at=AT)]
 
 
 def test_a_day_that_runs_again_changes_nothing(tmp_path):

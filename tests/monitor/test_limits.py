@@ -85,13 +85,27 @@ def test_the_tail_of_an_indicator_is_that_of_the_others_as_long_as_it_has_few_da
     assert found["normal"] < found["heavy"] and found["normal"] < alone
 
 
+def scored(z: np.ndarray, **given: int) -> Scored:
+    nothing, keys = np.zeros_like(z), pl.DataFrame({"slice": [str(at) for at in range(z.shape[1])]})
+    same = {"expected": nothing, "scale": nothing + 1, "early": nothing, "sums": nothing, "sampled": nothing}
+    return Scored(rule=Rule(), keys=keys, z=z, record=z > 5, **same, **{"memory": 56, "warm_up": 21, **given})  # type: ignore[arg-type]
+
+
+def test_of_days_that_are_far_out_in_a_row_a_tail_knows_the_first() -> None:
+    z = np.random.default_rng(8).normal(size=(60, 3))
+    z[30:33, 0], z[50, 1] = 8.0, 7.0
+    seen = scored(z).seen
+    assert seen[30, 0] == 8.0 and np.isnan(seen[31:33, 0]).all() and seen[50, 1] == 7.0
+    assert np.isnan(seen).sum() == 2
+    z[40] = 9.0  # all slices at once: an incident of the whole, of which nothing is learned
+    assert np.isnan(scored(z).seen[40]).all()
+
+
 @pytest.mark.parametrize(("memory", "warm_up", "days"), [(56, 21, 35), (56, 7, 49), (28, 7, 21), (28, 21, 21)])
 def test_a_limit_knows_of_how_many_days_the_settings_make_a_scale(memory: int, warm_up: int, days: int) -> None:
     """Sixty days: distances begin after the warm-up, and those of ``memory`` days are kept."""
     z = np.random.default_rng(7).normal(size=(60, 3))
-    nothing, keys = np.zeros_like(z), pl.DataFrame({"slice": ["a", "b", "c"]})
-    same = {"expected": nothing, "scale": nothing + 1, "early": nothing, "sums": nothing, "sampled": nothing}
-    scored = Scored(rule=Rule(), keys=keys, z=z, record=z > 9, memory=memory, warm_up=warm_up, **same)  # type: ignore[arg-type]
-    usual, _, _ = scored.limits(59, 1.0, None, np.empty(0))
+    found = scored(z, memory=memory, warm_up=warm_up)
+    usual, _, _ = found.limits(59, 1.0, None, np.empty(0))
     rate = 1.0 / 365.25 / 3 / 2
-    assert usual == score_tail(scored.old_sizes(59), rate=rate, days=days, sampled=0.0, freedom=4.0)
+    assert usual == score_tail(found.old_sizes(59), rate=rate, days=days, sampled=0.0, freedom=4.0)

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from reclens.monitor.annotations import Annotations
+from reclens.monitor.indicators.distributions import _apart
 from reclens.monitor.marts import reference_days
 from reclens.monitor.project import Project
 from reclens.monitor.records import GateResult
@@ -52,6 +54,20 @@ def ran(make_project: Callable[..., Project]) -> Callable[[str], Project]:
 )
 def test_reference_days(ran: Callable[[str], Project], settings: str, day: int, expected: list[int]) -> None:
     assert reference_days(ran(settings), at(day)) == [at(number) for number in expected]
+
+
+def test_a_day_whose_distribution_is_far_from_the_others_is_no_reference() -> None:
+    """Ten days of half and half, give or take 2 %, and one of nine in ten."""
+    shares = [0.5 + 0.02 * (-1) ** number for number in range(10)]
+    shares[6] = 0.9
+    group = {"dimension": "overall", "slice": "all", "column": "price"}
+    rows = [
+        {**group, "day": at(number), "bin": name, "n": round(1000 * part)}
+        for number, share in enumerate(shares)
+        for name, part in (("low", share), ("high", 1 - share))
+    ]
+    assert _apart(pl.DataFrame(rows))["day"].to_list() == [at(6)]
+    assert _apart(pl.DataFrame([row for row in rows if row["day"] != at(6)])).is_empty()
 
 
 def test_days_like_no_other_are_no_reference(ran: Callable[..., Project], tmp_path: Path) -> None:
