@@ -76,8 +76,7 @@ def _trends(week: Week) -> DocumentPart:
     return DocumentPart(
         title="Trends",
         lead="Grey: the band that the days before lead to expect. Red: beyond it, or drifting. Dotted: something "
-        "happened.",
-        points=tuple(filter(None, [compared_sentence(week)])),
+        f"happened. {compared_sentence(week)}".rstrip(),
         figures=tuple(figures),
         tables=(trend_table(week),),
     )
