@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -66,6 +67,9 @@ def test_a_star_has_one_hub(space_of) -> None:
     found = hubness(space, neighbour_graph(space, k=1), k=1)
     assert found.counts.sum() == 13 and found.to_dicts() == [{"id": "middle", "k_occurrence": 12}]
     assert found.total.hub_slots == 12 / 13 and len(found.anti_hubs) == 11
+    # Strong is a neighbour of at least five times the average, which is 1.
+    counts = np.array([0, 5, 0, 0, 6, 4, 0, 0, *[1] * 3, 0, 0, 0, 0, 1, 1, 0, 0, 0])
+    assert counts.mean() == 1 and replace(found, counts=counts, hubs=np.array([4, 1, 5])).strong.tolist() == [4, 1]
     angles = np.arange(12) * 2 * np.pi / 12
     ring = np.column_stack([np.cos(angles), np.sin(angles)])
     ring_only = space_of(ring)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -117,6 +119,11 @@ def test_the_first_reason_that_holds_is_the_reason(space_of) -> None:
     assert found.blockers and all(dict(found.blockers)[name] > 0 for name, _ in found.blockers)
     frame = found.to_frame()
     assert frame.columns == ["id", "reason", "best_share", "best_rank"] and frame.height == 54
+    # What the index lacks is not in the index, whatever else holds; what it does not return comes next.
+    given = {"k": 5, "users": users, "occurrences": counts, "demand": demand}
+    lost = replace(probe, unreachable=np.arange(64))
+    for held, first in ((np.ones(64, bool), "index_unreachable"), (np.zeros(64, bool), "not_in_index")):
+        assert set(reach_ladder(space, shown, **given, probe=lost, held=held).reasons) == {first}
 
 
 def test_lengths_decide_by_dot_product(space_of) -> None:

@@ -104,6 +104,12 @@ def test_one_colours_by_popularity_by_the_first_genre_and_by_attributes_of_any_n
     )
 
 
+def test_regions_are_named_closer_by_and_their_groups_on_the_whole_map(world, found):
+    (view,) = unpacked(pack_exploration(found, world.items))[0]["views"]
+    named = [{each["text"] for each in view["labels"] if each["level"] == level} for level in (0, 1)]
+    assert named == [set(found.regions.coarse_names), set(found.regions.names)] and named[0] != named[1]
+
+
 def test_a_second_system_and_a_user_stand_beside(world, found):
     fewer = world.lists.filter(pl.col("rank") == 1)
     beside = {"first only": run(world.items, fewer, world.truth)}
