@@ -76,8 +76,8 @@ def diagnostics(items: int, users: int, dimension: int) -> dict[str, Any]:
     return {"items": items, "users": users, "dimension": dimension, **times, "parts": parts, "found": codes}
 
 
-def stores(rows: int, dimension: int, queries: int) -> list[dict[str, Any]]:
-    """Building and asking of each store, with its recall against exact search."""
+def stores(rows: int, dimension: int, queries: int, only: list[str] | None) -> list[dict[str, Any]]:
+    """Building and asking of each store, with its recall against exact search; kept after each, for runs that end."""
     vectors = made(rows, dimension)
     asked = sample_queries(vectors, queries, seed=2000)
     truth = top_k(asked, vectors, K)[0]
@@ -86,12 +86,37 @@ def stores(rows: int, dimension: int, queries: int) -> list[dict[str, Any]]:
         np.save(folder / "vectors.npy", vectors)
         np.save(folder / "queries.npy", asked)
         del vectors
-        found = [{"rows": rows, "dimension": dimension, **_store(*each, folder, truth)} for each in STORES]
-    ours = next(row for row in found if row["store"] == "reclens, index")
-    for row in found:
-        row["query_cpu_of_ours"] = round(row["query_cpu_ms"] / ours["query_cpu_ms"], 1)
-        row["build_cpu_of_ours"] = round(row["build_cpu_s"] / ours["build_cpu_s"], 2)
-    return found
+        for each in STORES:
+            if only is None or each[0] in only:
+                keep_store({"rows": rows, "dimension": dimension, **_store(*each, folder, truth), "machine": machine()})
+    return [row for row in _held().get("stores", []) if (row["rows"], row["dimension"]) == (rows, dimension)]
+
+
+def keep_store(row: dict[str, Any]) -> None:
+    """Put the row of a store beside the others, and say what it takes of ours."""
+    held = _held()
+    kept = [each for each in held.get("stores", []) if _size(each) != _size(row) or each["store"] != row["store"]]
+    kept.append(row)
+    ours = {_size(each): each for each in kept if each["store"] == "reclens, index"}
+    for each in kept:
+        if _size(each) in ours:
+            for what in ("query_cpu_ms", "build_cpu_s"):
+                each[f"{what.rsplit('_', 1)[0]}_of_ours"] = round(each[what] / ours[_size(each)][what], 2)
+    order = [called for called, _, _ in STORES]
+    kept.sort(key=lambda each: (each["rows"], order.index(each["store"]) if each["store"] in order else -1))
+    _keep({**held, "stores": kept})
+
+
+def _size(row: dict[str, Any]) -> tuple[int, int]:
+    return row["rows"], row["dimension"]
+
+
+def _held() -> dict[str, Any]:
+    return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
+def _keep(held: dict[str, Any]) -> None:
+    RESULTS.write_text(json.dumps(held, indent=1) + "\n", encoding="utf-8")
 
 
 def _store(called: str, peer: str, kind: str, folder: Path, truth: np.ndarray) -> dict[str, Any]:
@@ -131,13 +156,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--dimension", type=int)
     parser.add_argument("--queries", type=int, default=1_000)
+    parser.add_argument("--only", nargs="*", help="names of stores, such as 'Chroma, HNSW'")
     given = parser.parse_args()
     if given.what == "diagnostics":
         found: Any = diagnostics(given.items, given.users, given.dimension or 64)
+        _keep({**_held(), "diagnostics": {**found, "machine": machine()}})
     else:
-        found = stores(given.rows, given.dimension or 384, given.queries)
-    held = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    RESULTS.write_text(json.dumps({**held, given.what: found, "machine": machine()}, indent=1) + "\n", encoding="utf-8")
+        found = stores(given.rows, given.dimension or 384, given.queries, given.only)
     print(json.dumps(found, indent=1))
 
 

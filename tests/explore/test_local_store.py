@@ -155,12 +155,16 @@ def test_a_filter_thins_nothing_and_finds_the_nearest(indexed, clustered, share)
     """3 % is searched exactly; more by the index, with more lists."""
     queries = sample_queries(clustered, 200, seed=5)
     lists, _ = indexed.query(queries, 10, where={"n": {"lt": share}})
-    keep = np.flatnonzero(np.arange(6000) % 100 < share)
+    kept = np.arange(6000) % 100 < share
+    keep = np.flatnonzero(kept)
     truth = keep[top_k(queries, clustered[keep], 10)[0]]
     assert all(len(each) == 10 for each in lists)
     found = measure_recall(np.array([[int(each[1:]) for each in one] for one in lists]), truth)
     stated = indexed.describe().details["index"]["recall"]["value"]  # of all rows, with fewer lists
     assert found.value == 1 if share == 3 else found.value > stated - 0.01
+    # The index alone, without exact search where it finds fewer than ten.
+    alone, _ = indexed._opened_index().search(queries, 10, keep=kept)
+    assert measure_recall(alone, truth).value > stated - 0.01
 
 
 def test_a_query_far_from_the_lists_it_probes_still_gets_k(indexed, clustered) -> None:
