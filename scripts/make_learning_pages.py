@@ -27,7 +27,8 @@ those, then run `make reference`. -->
 
 The lessons of the [learning path](learn.md), one or two for each goal. Their numbers are computed: here from an example
 seed, in `reclens learn lesson 1.a` and on the page Learn of the dashboard from yours, and beside them stands what your
-workspace has of the same. Terms lead to the [glossary](glossary.md).
+workspace has of the same. All of them are of synthetic data: nobody in them exists. Terms lead to the
+[glossary](glossary.md).
 """
 
 

@@ -601,6 +601,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "learn lesson": ({"code": "2.c"}, {"code": NAME, **NEW}),
     "learn glossary": ({}, {"term": FREE}),
     "learn quiz": ({"--answers": "-" * 15}, {"--answers": Wrong(("x", "ab")), **NEW}),
+    "learn page": ({}, NEW),
     "learn interview": (
         {"name": "winning_test", "--answers": "novelty,lift_by_week,do_not_ship"},
         {"name": NAME, "--answers": NAME, **NEW},

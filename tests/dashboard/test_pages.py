@@ -55,10 +55,8 @@ def test_the_folder_is_the_navigation() -> None:
 @pytest.mark.parametrize("path", [path for path in PATHS if path != "experiments"])
 def test_a_page_over_an_empty_workspace_says_how_to_begin(open_page, tmp_path: Path, path: str) -> None:
     app = open_page(path, folder=tmp_path / "nothing")
-    assert any(
-        way in words(app)
-        for way in ("reclens run job.toml", "run the demo", "reclens audit demo", "reclens monitor demo")
-    )
+    ways = ("run job.toml", "run the demo", "audit demo", "monitor demo", "learn start")
+    assert any(way in words(app) for way in ways)
 
 
 def test_home_lists_what_is_there_and_the_newest_verdict(open_page, workspace: Workspace) -> None:

@@ -1,4 +1,4 @@
-"""Read the lessons and the glossary, and take the placement quiz."""
+"""Read the lessons and the glossary, take the placement quiz, and write the learning path as one page."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import typer
 
 from reclens.cli.bundles import OUTPUT, Output
 from reclens.cli.registry import command
-from reclens.cli.shared import WorkspaceOption
+from reclens.cli.shared import QuietOption, WorkspaceOption, writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reclens.learn.placement import Asked
 
-__all__ = ["glossary", "lesson", "quiz"]
+__all__ = ["glossary", "lesson", "page", "quiz"]
 
 WORKSPACE = Path("workspace")
 
@@ -102,3 +102,23 @@ def _ask(asked: Sequence[Asked]) -> list[int | None]:
             print("a, b, c, d or -")
         chosen.append(None if given == "-" else "abcd".index(given))
     return chosen
+
+
+@command("learn page")
+def page(
+    out: Annotated[Path, typer.Option("--out", "-o", callback=writable, help="File to write, as HTML.")] = Path(
+        "learn.html"
+    ),
+    workspace: WorkspaceOption = WORKSPACE,
+    quiet: QuietOption = False,
+) -> None:
+    """Write the whole path as one HTML file: lessons, tasks, flash cards, glossary, your progress, ticks and notes.
+
+    Example:
+      reclens learn page --out learn.html
+    """
+    from reclens.cli.shared import say
+    from reclens.learn.standalone import build_page
+
+    build_page(workspace).save(out)
+    say(f"{out}: open it in any browser; it needs no network", quiet=quiet)

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from reclens.errors import RecLensError
-from reclens.learn.exercise import all_drills
+from reclens.learn.exercise import all_drills, all_exercises
 from reclens.learn.learner import Learner
 from reclens.learn.lesson import Bar
 from reclens.learn.lessons import lesson_of
+from reclens.report._toolkit.document import SYNTHETIC
 from reclens.report._toolkit.tables import Table
 from reclens.report.learn.lesson_text import lesson_text
 from reclens.report.learn.own_numbers import KIND_OF_LESSON, own_table
@@ -48,7 +49,7 @@ class Reading:
         from reclens.report._toolkit.tables import to_markdown
 
         own = "" if self.own is None else f"\n## In your workspace\n\n**{self.own.title}**\n\n{to_markdown(self.own)}"
-        return f"{self.body}{own}\n{self.after}"
+        return f"{self.body}{own}\n{self.after}\n*Synthetic data. {SYNTHETIC}*"
 
 
 def read_lesson(code: str, workspace: str | Path) -> Reading:
@@ -63,10 +64,11 @@ def read_lesson(code: str, workspace: str | Path) -> Reading:
     shown = lesson.numbers(seed)
     body = lesson_text(code, shown.facts)
     drills = [each.code for each in all_drills() if each.code == code]
+    exercises = [each.code for each in all_exercises() if each.code in lesson.exercises]
     return Reading(
         code=code,
         body=body,
-        after=practice_part(drills, lesson.exercises) + words_part(body),
+        after=practice_part(drills, exercises) + words_part(body),
         bars=shown.bars,
         own=_own(code, Path(workspace)),
         personal=progress is not None,

@@ -120,9 +120,11 @@ def _matrix(draw: Draw) -> Shown:
     rng = draw.rng("log")
     people, robots, items, events = 300, 3, 200, 6_000
     liked = rng.dirichlet(np.full(items, 0.3))
-    target = int(np.argsort(liked)[items // 2])  # an item of middling popularity, which the robots push
     users = np.append(rng.integers(people, size=events), people + rng.integers(robots, size=events // 4))
     which = np.append(rng.choice(items, events, p=liked), rng.choice(items, events // 4))
+    bought = np.bincount(which[:events], minlength=items)
+    known = np.flatnonzero(bought)
+    target = int(known[np.argsort(bought[known])[len(known) // 2]])  # of middling popularity: the robots push it
     which[events : events + events // 8] = target
     again = rng.choice(len(users), events // 10, replace=False)
     log = pl.DataFrame(

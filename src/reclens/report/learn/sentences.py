@@ -15,10 +15,12 @@ from reclens.report.learn.tasks import milestone_of, title_of
 
 __all__ = [
     "ALL_DRILLED",
+    "PROOF",
     "checked_sentences",
     "drill_sentences",
     "lesson_lines",
     "next_sentences",
+    "progress_sentence",
     "reset_sentence",
     "started_sentences",
     "verified_sentence",
@@ -115,3 +117,21 @@ def lesson_lines() -> list[str]:
             *(f"  {code}  {lesson_title(code)}" for code in phase.lessons),
         ]
     return [*lines, "Run 'reclens learn lesson 1.a' to read one."]
+
+
+PROOF: Final = (
+    "A tick, a note and a file on your own machine can be edited. The proof is the replay: 'reclens learn export' "
+    "writes every answer to one file, and 'reclens learn verify' checks each of them again."
+)
+
+
+def progress_sentence(solved: int, exercises: int, drills: int, ticked: int) -> str:
+    """Where a learner stands.
+
+    >>> progress_sentence(3, 16, 1, 2)
+    '3 of 16 exercises and 1 drill solved, 2 lessons ticked.'
+    """
+    return (
+        f"{solved} of {count_of(exercises, 'exercise')} and {count_of(drills, 'drill')} solved, "
+        f"{count_of(ticked, 'lesson')} ticked."
+    )

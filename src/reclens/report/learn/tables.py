@@ -11,7 +11,7 @@ from reclens.report.learn.glossary import all_terms
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 
-__all__ = ["exercise_table", "glossary_table", "replay_table"]
+__all__ = ["attempt_table", "exercise_table", "glossary_table", "replay_table"]
 
 _STATES = {True: "solved", False: "not yet"}
 
@@ -78,4 +78,22 @@ def glossary_table(held: str | None = None) -> Table:
         columns=("Term", "What it means", "Page"),
         rows=tuple((each.term, each.means, f"docs/{each.page}") for each in found),
         records=tuple({"term": each.term, "means": each.means, "page": each.page} for each in found),
+    )
+
+
+def attempt_table(attempts: Sequence[Mapping[str, Any]]) -> Table:
+    """The attempts at an exercise.
+
+    Args:
+        attempts: Of each: ``at``, ``passed``, ``remarks``, ``version``.
+    """
+    return Table(
+        title="Attempts",
+        columns=("At (UTC)", "Result", "Version"),
+        rows=tuple(
+            (str(each["at"])[:16].replace("T", " "), _STATES[each["passed"]], str(each["version"])) for each in attempts
+        ),
+        records=tuple(
+            {"at": each["at"], "passed": each["passed"], "remarks": ", ".join(each["remarks"])} for each in attempts
+        ),
     )
