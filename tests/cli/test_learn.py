@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reclens.learn.exercise import exercise_of
 from reclens.learn.interview import scenario_of
 from reclens.learn.learner import Learner
@@ -36,7 +38,8 @@ def test_from_start_to_verify(run: Any, tmp_path: Path) -> None:
     assert "1 of 2 attempts reproduced" in run("learn", "verify", "learn.json", cwd=tmp_path, status=1).stderr
 
 
-def test_a_portfolio_from_projects_to_replay(run: Any, tmp_path: Path) -> None:
+def test_a_portfolio_from_projects_to_replay(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECLENS_CHROMIUM", "nosuch")  # printing takes seconds a page
     learner = Learner(tmp_path / "workspace")
     for name in ("audit", "explorer", "experiment"):
         project = exercise_of(name)
@@ -44,7 +47,7 @@ def test_a_portfolio_from_projects_to_replay(run: Any, tmp_path: Path) -> None:
         project.solve(learner.draw(project), learner.place(project))
     words = ("portfolio", "build", "--projects", "audit,explorer,experiment")
     said = run(*words, cwd=tmp_path).stderr
-    assert "portfolio/index.html: 3 projects, 13 numbers" in said and "marks them" not in said
+    assert "portfolio/index.html: 3 projects, 13 numbers" in said and "No PDF of audit, explorer and experiment" in said
     found = run("portfolio", "verify", "portfolio", "--format", "json", cwd=tmp_path)
     assert "13 of 13 numbers reproduced on " in found.stderr
     assert all(row["reproduced"] for row in json.loads(found.stdout)["rows"])

@@ -8,6 +8,7 @@ import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -209,9 +210,21 @@ def test_a_disk_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(WorkspaceError, match="cannot be made: Read-only file system"):
-        Learner(tmp_path).start("1.1")
+    learner = Learner(tmp_path)
+    learner.start("1.1")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", refuse)
+        with pytest.raises(WorkspaceError, match="cannot be made: Read-only file system"):
+            Learner(tmp_path / "other").start("1.1")
+    opened = Path.open
+
+    def only_read(path: Path, mode: str = "r", **options: Any) -> Any:
+        return refuse() if set(mode) & set("wa+") else opened(path, mode, **options)
+
+    monkeypatch.setattr(Path, "open", only_read)
+    for call in (learner.start, learner.check, learner.hint):
+        with pytest.raises(WorkspaceError, match="cannot be written: Read-only file system"):
+            call("1.1")
 
 
 def test_watching_comes_back_at_each_change(learner: Learner) -> None:

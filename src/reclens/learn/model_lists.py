@@ -10,7 +10,7 @@ from typing import Any, Final
 from reclens.learn.exercise import Remark
 from reclens.learn.two_splits import LENGTH
 
-__all__ = ["BASELINE", "LEAST_MODELS", "MODELS", "Lists", "read_lists", "unfit_models"]
+__all__ = ["BASELINE", "LEAST_MODELS", "MODELS", "Lists", "read_lists", "unfit_model", "unfit_models"]
 
 BASELINE: Final = "popular"
 """The model that others are compared with."""
@@ -36,13 +36,16 @@ def unfit_models(models: object) -> Iterator[Remark]:
     if len(models) < LEAST_MODELS or BASELINE not in models:
         yield Remark("too_few_models", {"seen": list(models), "least": LEAST_MODELS, "baseline": BASELINE})
     for name, parameters in models.items():
-        if name not in MODELS | _DEEP:
-            yield Remark("architecture_not_allowed", {"seen": name, "expected": sorted(MODELS | _DEEP)})
-        for key, value in parameters.items():
-            if not isinstance(value, int | float | str) or (isinstance(value, int) and abs(value) > _MOST):
-                yield Remark(
-                    "parameter_not_allowed", {"model": name, "key": key, "seen": str(value)[:80], "most": _MOST}
-                )
+        yield from unfit_model(name, parameters)
+
+
+def unfit_model(name: str, parameters: Mapping[str, Any]) -> Iterator[Remark]:
+    """Say what rules one model out before it is fitted."""
+    if name not in MODELS | _DEEP:
+        yield Remark("architecture_not_allowed", {"seen": name, "expected": sorted(MODELS | _DEEP)})
+    for key, value in parameters.items():
+        if not isinstance(value, int | float | str) or (isinstance(value, int) and abs(value) > _MOST):
+            yield Remark("parameter_not_allowed", {"model": name, "key": key, "seen": str(value)[:80], "most": _MOST})
 
 
 def _read(rows: csv.DictReader[str]) -> Iterator[dict[str, Any]]:

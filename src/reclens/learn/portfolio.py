@@ -7,7 +7,8 @@ import json
 import platform
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -260,9 +261,8 @@ def record_of(told: Told) -> dict[str, Any]:
 
 def _written(told: Sequence[Told], place: Path) -> Built:
     """Write everything into a folder beside, and put it in place of the old one if it may be."""
-    made_folder(place.parent)
-    with tempfile.TemporaryDirectory(dir=place.absolute().parent, prefix=".reclens-portfolio-") as temporary:
-        draft = Path(temporary) / "portfolio"
+    with _beside(place) as temporary:
+        draft = temporary / "portfolio"
         pages = {each.project.name: page_of(each) for each in told}
         printed = {name: _write_project(page, draft / name) for name, page in pages.items()}
         refused = list(_too_long(draft, printed))
@@ -293,8 +293,19 @@ def _written(told: Sequence[Told], place: Path) -> Built:
             refused.append(Refused("", Remark("too_large", {"file": place.name, "bytes": size, "most": MOST_BYTES})))
         if refused:
             return Built(folder=place, refused=refused)
-        _put(draft, place, Path(temporary) / "old")
+        _put(draft, place, temporary / "old")
     return Built(folder=place, numbers=numbers, printed=printed)
+
+
+@contextmanager
+def _beside(place: Path) -> Generator[Path]:
+    """A folder on the same disk, which is gone afterwards."""
+    made_folder(place.parent)
+    try:
+        with tempfile.TemporaryDirectory(dir=place.absolute().parent, prefix=".reclens-portfolio-") as temporary:
+            yield Path(temporary)
+    except OSError as error:
+        raise WorkspaceError(f"{place} cannot be written: {error.strerror or error}. Choose another place.") from error
 
 
 def _write_project(page: ProjectPage, folder: Path) -> Printed:
@@ -315,9 +326,6 @@ def _too_long(draft: Path, printed: Mapping[str, Printed]) -> Iterator[Refused]:
 
 
 def _put(draft: Path, place: Path, old: Path) -> None:
-    try:
-        if place.exists():
-            place.rename(old)
-        draft.rename(place)
-    except OSError as error:
-        raise WorkspaceError(f"{place} cannot be written: {error.strerror or error}. Choose another place.") from error
+    if place.exists():
+        place.rename(old)
+    draft.rename(place)

@@ -29,6 +29,23 @@ OF_PORTFOLIOS: Final[Mapping[str, str]] = {
     "number_not_in_evidence": "project.toml, {entry}: {numbers} stand in no number of the project. Quote a number "
     "that it "
     "has, or add it as [[number]] with its query.",
+    "no_improvement": "improvement.toml is refused: {error}",
+    "change_not_sealed": "improvement.toml is not sealed. Choose on the validation part, set sealed = true, and run "
+    "'reclens learn start 5.3' for the test.",
+    "no_evidence_of_portfolio": "portfolio/evidence.json is refused: {error}",
+    "too_few_projects": "The portfolio has {seen} projects, expected at least {least}.",
+    "project_of_another": "The project {project} of the portfolio was made from the seed of another learner.",
+    "not_reproduced": "{reproduced} of {of} numbers of the portfolio were reproduced; the first other one is "
+    "'{first}' of "
+    "{project}.",
+    "wrong_improvement": "improvement.toml: {estimate} with an interval from {low} to {high} is not what the "
+    "change gives "
+    "on the users of its seal.",
+    "wrong_conclusion": "improvement.toml: conclusion is {seen!r}, which the interval does not support. It is one of "
+    "{expected}.",
+    "improvement_text_missing": "improvement.toml: {entry} is empty or very short.",
+    "improvement_claim": "improvement.toml, {entry}: {word!r} claims what the interval does not carry.",
+    "improvement_number": "improvement.toml, {entry}: {numbers} are neither the estimate nor an end of its interval.",
     "card_differs": "evidence.json: {entry} of the project is not what the seed gives.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
