@@ -124,6 +124,7 @@ def test_the_first_reason_that_holds_is_the_reason(space_of) -> None:
     lost = replace(probe, unreachable=np.arange(64))
     for held, first in ((np.ones(64, bool), "index_unreachable"), (np.zeros(64, bool), "not_in_index")):
         assert set(reach_ladder(space, shown, **given, probe=lost, held=held).reasons) == {first}
+    assert set(reach_ladder(space, shown, **given, held=np.zeros(64, bool)).reasons) == {"not_in_index"}
 
 
 def test_lengths_decide_by_dot_product(space_of) -> None:

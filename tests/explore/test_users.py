@@ -27,3 +27,11 @@ def test_a_region_stands_for_the_mean_of_its_items_whatever_their_number(space_o
     space = space_of(np.stack([np.cos(angles), np.sin(angles)], axis=1))
     regions = np.array([0, 3, *[1] * 100, 2])
     assert unexplored_regions(space, regions, np.array([0, 1]), np.array([], np.int64)).tolist() == [2]
+
+
+def test_near_is_as_near_as_half_of_the_regions_of_the_history(space_of) -> None:
+    # The user stands at 28 degrees: the regions of the history are 28, 18 and 52 away, the others 22, 32 and 48.
+    angles = np.radians([0, 10, 80, 50, 60, -20])
+    space = space_of(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    near = unexplored_regions(space, np.arange(6), np.array([0, 1, 2]), np.array([], np.int64))
+    assert near.tolist() == [3], "28 degrees at most"

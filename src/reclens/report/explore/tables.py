@@ -71,11 +71,11 @@ def _number(each: Measure) -> str:
 def exploration_findings_table(found: Exploration, titles: Mapping[str, str] = NO_TITLES) -> Table:
     """The findings in words, the gravest first."""
     rows = tuple(
-        (SEVERITIES[each.severity], FINDINGS[each.code], finding_sentence(found, each, titles))
+        (f"{FINDINGS[each.code]} ({SEVERITIES[each.severity]})", finding_sentence(found, each, titles))
         for each in found.findings
     )
     records = tuple({"severity": each.severity, "kind": each.kind, "code": each.code} for each in found.findings)
-    return Table(title="Findings", columns=("severity", "what", "finding"), rows=rows, records=records)
+    return Table(title="Findings", columns=("what", "finding"), rows=rows, records=records)
 
 
 def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
