@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def _said(fields: dict[str, Any], charts: Callable[[Any], Iterator[str]]) -> Ite
         elif isinstance(value, dict):
             yield from _said(value, charts)
         elif name in SEEN:
-            yield from (each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str))
+            said = value if isinstance(value, list) else [value]
+            yield from (unescape(each) for each in said if isinstance(each, str))
 
 
 @pytest.fixture(scope="module")

@@ -28,6 +28,8 @@ def test_every_cell_of_a_row_is_on_its_card() -> None:
             "ndcg@10": [0.123456],
             "nothing": [None],
             "none": ["–"],
+            "genres": [["Action", "Children's"]],
+            "rating": [4.0],
             "written": [datetime(2026, 1, 5, 13, 45, tzinfo=UTC)],
         }
     )
@@ -35,7 +37,8 @@ def test_every_cell_of_a_row_is_on_its_card() -> None:
         "clicks": "all clicks",
         "share": st.column_config.ProgressColumn("of all", format="percent", min_value=0, max_value=1),
     }
-    expected = "12345 all clicks 12,345 of all 25.0% ndcg@10 0.1235 written 2026-01-05 13:45"
+    numbers = "12345 all clicks 12,345 of all 25.0% ndcg@10 0.1235"
+    expected = f"{numbers} genres Action, Children's rating 4 written 2026-01-05 13:45"
     assert said(cards_html(rows, columns)) == [expected]
     assert said(cards_html(rows.to_dicts(), columns)) == said(cards_html(rows.to_dict(as_series=False), columns))
 

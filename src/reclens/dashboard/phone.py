@@ -12,6 +12,7 @@ import polars as pl
 import streamlit as st
 
 from reclens.report._toolkit.format import NOTHING, decimal, format_number, is_identifier, percent, whole
+from reclens.schema import RATING
 
 __all__ = ["cards_html", "draw_cards", "wide"]
 
@@ -106,6 +107,8 @@ def _text(head: str, value: Any, kind: str, form: str | None) -> str:
     """Format a value as the grid does."""
     if value is None:
         return NOTHING
+    if isinstance(value, list | tuple | pl.Series):
+        return ", ".join(_text(head, each, kind, form) for each in value)
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, date | str | bool):
@@ -116,4 +119,6 @@ def _text(head: str, value: Any, kind: str, form: str | None) -> str:
         return percent(value, 1)
     if isinstance(value, int):
         return str(value) if is_identifier(head) or form == "plain" else whole(value)
-    return format_number(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return whole(int(value)) if head == RATING and value.is_integer() else format_number(value)
+    return str(value)

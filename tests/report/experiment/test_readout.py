@@ -18,7 +18,13 @@ from reclens.experiment.analysis.readout import Readout, read_experiment, read_s
 from reclens.report._toolkit.document import RenderedDocument
 from reclens.report.experiment.decision_words import decision_sentences
 from reclens.report.experiment.readout import build_readout, check_number_tables
-from reclens.report.experiment.readout_charts import cumulative_chart, daily_chart, forest_chart, segment_forest_chart
+from reclens.report.experiment.readout_charts import (
+    cumulative_chart,
+    daily_chart,
+    forest_chart,
+    novelty_chart,
+    segment_forest_chart,
+)
 from reclens.report.experiment.readout_tables import decision_table, effect_table
 
 
@@ -212,6 +218,16 @@ def test_charts_hold_the_numbers_of_the_readout(readout: Readout) -> None:
     segments = values(segment_forest_chart(readout, by="activity"))
     assert {row.get("segment") for row in segments} >= {"light", "heavy"}
     assert cumulative_chart(readout, metric="clicks", arm="nobody") is None
+
+
+def test_days_on_which_control_has_nothing_do_not_flatten_the_lift(readout: Readout) -> None:
+    row = {"metric": "clicks", "arm": "new", "n": 8000}
+    known = [{**row, "age": at, "value": 0.04, "low": 0.02, "high": 0.06} for at in range(2)]
+    none = [{**row, "age": at, "value": float("nan"), "low": None, "high": None} for at in range(2, 29)]
+    drawn = novelty_chart(replace(readout, novelty=(*known, *none)), metric="clicks", arm="new").to_dict()
+    scales = [layer["encoding"]["y"]["scale"]["domain"] for layer in drawn["layer"]]
+    assert all(domain == pytest.approx([-0.096, 0.096]) for domain in scales)
+    assert novelty_chart(replace(readout, novelty=tuple(none)), metric="clicks", arm="new") is None
 
 
 def test_axes_of_lifts_and_of_shares_are_in_percent(readout: Readout) -> None:

@@ -119,12 +119,17 @@ def _lift(row: Mapping[str, Any]) -> str:
     return format_estimate(row, signed=True, digits=2, in_percent=True)
 
 
+def _known(row: Mapping[str, Any]) -> bool:
+    """Whether there is a lift: where control has nothing on a day there is none."""
+    return row["value"] == row["value"]
+
+
 def cumulative_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     """The lift after each day of entry: its plain interval as a band, and the bounds of the plan's looks as lines."""
     rows = [
         {**row, "tip": f"up to {row['day']}: {_lift(row)}, n = {whole(row['n'])}"}
         for row in readout.cumulative
-        if row["metric"] == metric and row["arm"] == arm
+        if (row["metric"], row["arm"]) == (metric, arm) and _known(row)
     ]
     return _band(rows, x="day:T", title=f"lift of {metric}", across="up to the day of entry") if rows else None
 
@@ -134,7 +139,7 @@ def novelty_chart(readout: Readout, *, metric: str, arm: str) -> Any:
     rows = [
         {**row, "tip": f"day {row['age']}: {_lift(row)}, n = {whole(row['n'])}"}
         for row in readout.novelty
-        if row["metric"] == metric and row["arm"] == arm
+        if (row["metric"], row["arm"]) == (metric, arm) and _known(row)
     ]
     return _band(rows, x="age:Q", title=f"lift of {metric}", across="days since first exposure") if rows else None
 
