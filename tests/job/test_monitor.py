@@ -265,6 +265,9 @@ def test_wrong_names_are_said_before_the_work(shop: Path, today: date) -> None:
     (shop / "monitor.toml").write_text(text.replace("[indicators.ctr]", "[indicators.crt]"))
     with pytest.raises(UnknownNameError, match="Did you mean 'ctr'"):
         run(shop, today)
+    (shop / "monitor.toml").write_text(text.replace("file:notices.jsonl", "smpt:ann@shop.example"))
+    with pytest.raises(UnknownNameError, match=r"\[notify\] to: 'smpt'. Did you mean 'smtp'"):
+        run(shop, today)
     assert today not in Project(shop).days()
 
 

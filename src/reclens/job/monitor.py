@@ -19,7 +19,7 @@ import polars as pl
 from reclens.engine import Progress, quiet
 from reclens.errors import UsageError
 from reclens.job.monitor_inputs import Tools, annotations_of, named_in, options_of, rules_of, store_of, tools_of
-from reclens.job.monitor_tell import settle, tell, to_tell
+from reclens.job.monitor_tell import receivers_of, settle, tell, to_tell
 from reclens.job.monitor_week import is_last_of_week, write_week, write_weeks
 from reclens.monitor.day import DayRun, run_day, run_days
 from reclens.monitor.detect import detect
@@ -108,6 +108,8 @@ def run_monitor(
     """
     rules_of(project.settings)  # a wrong name is said before the work
     project.holidays  # noqa: B018 - and so is a calendar that cannot be read
+    if not dry_run:
+        receivers_of(project)  # and a receiver that is none
     tools = tools_of(project)
     started = time.monotonic()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from reclens.errors import UnknownNameError
 from reclens.job.monitor_inputs import store_of
 from reclens.monitor.outbox import Delivery, Message, Outbox
 from reclens.monitor.project import Project
@@ -23,6 +24,8 @@ _URGENCY: Final[Mapping[Severity, Literal["info", "warning", "critical"]]] = {
 }
 _SETTLED: Final = "settled"
 _FILE: Final = "file:"
+_RECEIVERS: Final = ("file", "slack", "smtp", "webhook")
+"""Schemes of receivers that are built in, to suggest one."""
 
 
 def words_of(project: Project, notice: Notice) -> NoticeWords:
@@ -80,7 +83,10 @@ def receivers_of(project: Project) -> dict[str, Notifier]:
         UsageError: If an address has no scheme, or is that of something else.
         UnknownNameError: If there is no such scheme.
     """
-    return {each: adapter(_placed(project, each), Notifier) for each in project.settings.notify.to}
+    try:
+        return {each: adapter(_placed(project, each), Notifier) for each in project.settings.notify.to}
+    except UnknownNameError as error:
+        raise UnknownNameError("receiver in [notify] to:", error.name, _RECEIVERS) from error
 
 
 def _placed(project: Project, address: str) -> str:

@@ -107,7 +107,7 @@ def _gate_passed(notice: Notice, incident: Incident | None, gate: GateResult | N
 def _not_run(notice: Notice, incident: Incident | None, gate: GateResult | None) -> _Made:
     del incident, gate
     last = notice.facts.get("last_day")
-    seen = f"The last day that was run is {day_text(_day(last))}." if last else "No day was ever run."
+    seen = f"The last day that was run is {day_text(_day(last))}." if last else "No day before it was run."
     return f"the monitor has not run for {day_text(notice.day)}", [seen, "See to whatever starts it every morning."]
 
 
