@@ -62,14 +62,16 @@ def test_attributes_tell_users_with_equal_histories_apart(fitted, towns: Dataset
 
 def test_a_request_with_a_history_knows_the_user_or_does_not(fitted) -> None:
     """The same history under three ids: of a user of each town, and of one who came after the fit."""
-    walk = pl.DataFrame({"user_id": [80, 80, 81, 81, 999, 999], "item_id": [0, 1] * 3})
-    told = fitted.recommend(history=walk, k=3).table
+    walk = pl.DataFrame({"user_id": [81, 81, 84, 84, 999, 999], "item_id": [0, 1] * 3})
+    told = fitted.recommend(history=walk, history_mode="replace", k=3).table
     assert at_home(told.filter(pl.col("user_id") < 999)) > 0.95
-    known = fitted.recommend([80, 81], k=3).table
+    known = fitted.recommend([81, 84], k=3).table
     assert told.filter(pl.col("user_id") < 999)["item_id"].to_list() == known["item_id"].to_list()
-    one, other, stranger = (told.filter(pl.col("user_id") == user)["score"].to_list() for user in (80, 81, 999))
+    one, other, stranger = (told.filter(pl.col("user_id") == user)["score"].to_list() for user in (81, 84, 999))
     assert stranger not in (one, other) and len(stranger) == 3
-    why = fitted.explain(80, int(known["item_id"][0]), history=walk.filter(pl.col("user_id") == 80), n=9)
+    why = fitted.explain(
+        81, int(known["item_id"][0]), history=walk.filter(pl.col("user_id") == 81), history_mode="replace", n=9
+    )
     assert sum(part for _, part in why.reasons) + why.rest == pytest.approx(known["score"][0], rel=1e-4)
 
 
@@ -77,7 +79,9 @@ def test_a_saved_model_knows_its_users(fitted, tmp_path: Path) -> None:
     fitted.save(tmp_path / "model")
     again = models.TwoTower.load(tmp_path / "model")
     walk = pl.DataFrame({"user_id": [80, 80, 81, 81], "item_id": [0, 1] * 2})
-    assert again.recommend(history=walk, k=3).table.equals(fitted.recommend(history=walk, k=3).table)
+    assert again.recommend(history=walk, history_mode="replace", k=3).table.equals(
+        fitted.recommend(history=walk, history_mode="replace", k=3).table
+    )
     assert again.recommend([80, 81], k=3).table.equals(fitted.recommend([80, 81], k=3).table)
 
 
