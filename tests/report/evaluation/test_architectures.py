@@ -43,7 +43,7 @@ def test_kinds_and_sides_and_costs(results: Mapping[str, Evaluation]) -> None:
     assert architectures.kinds_of(results) == kinds
     assert architectures.sides_of(results) == ["ndcg@10", "novelty@10", "arp@10"], "of users, one of each family"
     table = architectures.architecture_table(results, metrics=["ndcg@10"])
-    assert table.columns == ("system", "kind", "ndcg@10", "training, CPU s", "1,000 requests, CPU s")
+    assert table.columns == ("system", "kind", "training, CPU s", "1,000 requests, CPU s", "ndcg@10")
     assert {row[0]: row[1] for row in table.rows} == kinds and table.rows[-1][0] == "sasrec", "its vectors are drawn"
     cost = results["ease"].card["lists"]["cost"]
     record = next(row for row in table.records if row["system"] == "ease")
@@ -72,6 +72,9 @@ def test_curves_mark_the_epoch_that_is_kept() -> None:
         (2, 0.3, True),
         (3, 0.2, False),
     ]
+    both = training.curve_rows({**trainings, "two": trainings["one"]}, "loss")
+    assert [row["value"] for row in both] == [1.0, 2 / 3, 0.5] * 2, "several losses: shares of the first epoch's"
+    assert [row["value"] for row in training.curve_rows(trainings, "loss")] == CURVES["loss"]
     assert training.curve_rows(trainings, "auc") == [] and training.curve_chart([], column="auc") is None
     assert training.curve_chart(rows, column="ndcg@10").to_dict()["layer"][0]["mark"]["type"] == "line"
     (row,) = training.training_table(trainings).records

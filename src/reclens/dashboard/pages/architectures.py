@@ -104,7 +104,10 @@ def _training(workspace: Workspace) -> None:
             caption = "Mean loss of each epoch" if name == "loss" else f"{name} of held-out training data"
             drawn = draw(training.curve_chart, training.curve_rows(shown, name), column=name)
             chart(drawn, caption, key=f"curve-{name}")
-    st.caption("The large dot is the epoch whose weights a model has. Losses of different kinds cannot be compared.")
+    st.caption(
+        "The large dot is the epoch whose weights a model has. Losses of several models are shares of "
+        "that of the first epoch: their kinds cannot be compared."
+    )
     table(training.training_table(shown), key="trainings")
 
 

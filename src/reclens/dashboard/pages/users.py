@@ -19,7 +19,7 @@ from reclens.errors import MissingExtraError, UnknownNameError
 from reclens.evaluation.inspect import UserView, view_user
 from reclens.evaluation.starting_points import most_changed, share_without_any, worst_served
 from reclens.models.sasrec import SASRec
-from reclens.report._toolkit.format import whole
+from reclens.report._toolkit.format import sentence, whole
 from reclens.report.evaluation.charts_hits import no_hit_headline
 from reclens.report.evaluation.explanations import explanation_rows, explanation_share, explanation_text
 from reclens.report.evaluation.training import attention_rows
@@ -158,7 +158,7 @@ def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
     try:
         explained = model.explain(found.user, wanted, n=8)
     except MissingExtraError as error:
-        st.info(plain(said_on_page(error)), icon=":material/extension:")
+        st.info(plain(sentence(said_on_page(error))), icon=":material/extension:")
         return
     st.text(explanation_share(explained))
     bars = {"share": _bar("share of the score")}

@@ -80,7 +80,7 @@ def architecture_table(results: Mapping[str, Evaluation], *, metrics: Sequence[s
         own = {row["metric"]: row for row in result.to_dicts() if row["by"] == "overall"}
         records += [{"system": system, "kind": kinds[system], **own[name], **cost} for name in metrics]
         cells = [format_estimate(own[name]) for name in metrics]
-        rows.append((system, kinds[system], *cells, *(_seconds(cost[name]) for name, _ in _COSTS)))
+        rows.append((system, kinds[system], *(_seconds(cost[name]) for name, _ in _COSTS), *cells))
     note = (
         "Intervals over users. CPU seconds are those of one run of a job, all threads together, and were measured "
         f"once; lists are made for many users at a time. {NOTHING} where they were not measured: lists that were not "
@@ -88,7 +88,7 @@ def architecture_table(results: Mapping[str, Evaluation], *, metrics: Sequence[s
     )
     return Table(
         title="Classic and deep models side by side",
-        columns=("system", "kind", *metrics, *(head for _, head in _COSTS)),
+        columns=("system", "kind", *(head for _, head in _COSTS), *metrics),
         rows=tuple(rows),
         records=tuple(records),
         notes=(note,),

@@ -26,13 +26,17 @@ def curve_rows(trainings: Mapping[str, tuple[pl.DataFrame, int]], column: str) -
 
     Args:
         trainings: Model -> its curves and the epoch whose weights it has.
-        column: ``loss``, or a validation metric; models without it have no points.
+        column: ``loss``, or a validation metric; models without it have no points. Losses of several models are of
+            different kinds, and are shares of that of the first epoch.
     """
     rows: list[dict[str, Any]] = []
     for name, (curves, best) in trainings.items():
-        for epoch, value in curves.select("epoch", column).iter_rows() if column in curves.columns else ():
+        if column not in curves.columns:
+            continue
+        unit = curves[column][0] if column == "loss" and len(trainings) > 1 else 1.0
+        for epoch, value in curves.select("epoch", column).iter_rows():
             tip = f"{name}, epoch {whole(epoch)}: {column} {format_number(value)}"
-            rows.append({"system": name, "epoch": epoch, "value": value, "kept": epoch == best, "tip": tip})
+            rows.append({"system": name, "epoch": epoch, "value": value / unit, "kept": epoch == best, "tip": tip})
     return rows
 
 
@@ -42,10 +46,12 @@ def curve_chart(rows: Sequence[Mapping[str, Any]], *, column: str) -> Any:
 
     if not rows:
         return None
-    colour = legend_above(system_colour(list(dict.fromkeys(row["system"] for row in rows))))
+    systems = list(dict.fromkeys(row["system"] for row in rows))
+    title = "loss ÷ loss of the first epoch" if column == "loss" and len(systems) > 1 else column
+    colour = legend_above(system_colour(systems))
     base = base_of(rows, height=240)
     x = alt.X("epoch:Q", title="epoch", axis=alt.Axis(tickMinStep=1, format="d"))
-    y = alt.Y("value:Q", title=column, scale=alt.Scale(zero=False))
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(zero=False))
     line = base.mark_line(strokeWidth=2).encode(x=x, y=y, color=colour)
     every = base.mark_circle(size=18).encode(x=x, y=y, color=colour, tooltip="tip:N")
     kept = base.transform_filter("datum.kept").mark_circle(size=90).encode(x=x, y=y, color=colour, tooltip="tip:N")
