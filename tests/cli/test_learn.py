@@ -15,7 +15,8 @@ from reclens.learn.learner import Learner
 
 
 def test_from_start_to_verify(run: Any, tmp_path: Path) -> None:
-    assert "1.1 · Make them disagree" in run("learn", "next", cwd=tmp_path).stdout
+    upcoming = run("learn", "next", cwd=tmp_path).stdout
+    assert "1.1 · Make them disagree" in upcoming and "Read 'reclens learn lesson 1.a', Kinds of" in upcoming
     started = run("learn", "start", cwd=tmp_path).stdout
     assert "README.md, matrix.csv and answer.toml" in started
     failed = run("learn", "check", "1.1", cwd=tmp_path, status=1)

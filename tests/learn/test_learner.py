@@ -50,6 +50,12 @@ def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:
     assert (again.written, path.read_text()) == ([], "user = 'mine'\n")
 
 
+def test_a_task_ends_with_the_words_that_it_uses(learner: Learner) -> None:
+    task = (learner.place(exercise_of("1.1")) / "README.md").read_text()
+    words = task.split("## Words\n")[1]
+    assert "- cosine: How alike the directions of two vectors are" in words and "](#" not in task
+
+
 def test_each_learner_has_a_seed_of_its_own(tmp_path: Path) -> None:
     seeds = set()
     for number in range(3):

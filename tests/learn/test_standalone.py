@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reclens.learn.exercise import all_exercises, exercise_of
+from reclens.learn.exercise import all_exercises, all_projects, exercise_of
 from reclens.learn.learner import Learner
 from reclens.learn.lessons import all_lessons
 from reclens.learn.progress import read_progress
@@ -32,7 +32,7 @@ def test_the_page_has_everything_and_loads_nothing(learner: Learner, browser_pag
     document = build_page(learner.folder.parent)
     for each in all_lessons():
         assert f'data-tick="{each.code}"' in document.html
-    for each in all_exercises():
+    for each in (*all_exercises(), *all_projects()):
         assert f'data-state="{each.code}"' in document.html
     assert not re.findall(r"(?:src|href)=[\"'](?!#)", document.html)
     file = learner.folder / "learn.html"

@@ -42,9 +42,11 @@ def next_(workspace: WorkspaceOption = WORKSPACE) -> None:
       reclens learn next
     """
     from reclens.learn.learner import Learner
+    from reclens.learn.lessons import lessons_before
     from reclens.report.learn.sentences import next_sentences
 
-    print("\n".join(next_sentences(Learner(workspace).next())))
+    code = Learner(workspace).next()
+    print("\n".join(next_sentences(code, lessons_before(code or ""))))
 
 
 @command("learn start")

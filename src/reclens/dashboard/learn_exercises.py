@@ -13,7 +13,7 @@ from reclens.dashboard.widgets import bullets, choose, folded, plain, table
 from reclens.errors import DataError
 from reclens.files import write_text
 from reclens.learn.answers import MOST_BYTES
-from reclens.learn.exercise import Exercise, all_drills, all_exercises, exercise_of
+from reclens.learn.exercise import Exercise, all_drills, all_exercises, all_projects, exercise_of
 from reclens.learn.learner import HINTS, Checked, Learner
 from reclens.learn.lessons import all_lessons, lessons_before
 from reclens.learn.notes import LONGEST_NOTE, set_note
@@ -33,8 +33,8 @@ _LONGEST: Final = 60_000
 def show(learner: Learner, workspace: Workspace) -> None:
     """Draw the part."""
     del workspace
-    rows = {row["exercise"]: row for row in (*learner.standing(), *learner.drills())}
-    exercises = {each.code: each for each in (*all_exercises(), *all_drills())}
+    rows = {row["exercise"]: row for row in (*learner.standing(), *learner.drills(), *learner.projects())}
+    exercises = {each.code: each for each in (*all_exercises(), *all_drills(), *all_projects())}
 
     def named(code: str) -> str:
         state = " ✓" if rows[code]["solved"] else ""
@@ -42,7 +42,7 @@ def show(learner: Learner, workspace: Workspace) -> None:
 
     codes = list(exercises)
     begin = learner.next() or codes[0]
-    code = choose("Exercise or drill", codes, key="exercise", default=begin, format_func=named) or begin
+    code = choose("Exercise, drill or project", codes, key="exercise", default=begin, format_func=named) or begin
     exercise = exercise_of(code)
     st.markdown(f"**{plain(milestone_of(code))}**")
     before = [each.code for each in all_lessons() if each.code == code] or lessons_before(code)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen
-from reclens.dashboard.widgets import bullets, choose, choose_view, plain, table
+from reclens.dashboard.widgets import bullets, chart, choose, choose_view, plain, table
 from reclens.learn.exercise import all_interviews
 from reclens.learn.interview import (
     MINUTES,
@@ -22,7 +22,9 @@ from reclens.learn.interview import (
 )
 from reclens.learn.interviews.scenario import Scenario
 from reclens.learn.learner import Learner
+from reclens.report._toolkit.html import figure_of
 from reclens.report.learn.cards import KINDS, card_of
+from reclens.report.learn.charts import scenario_chart
 from reclens.report.learn.interviewing import (
     QUESTIONS,
     choice_text,
@@ -69,9 +71,15 @@ def _scenario(learner: Learner, scenario: Scenario, *, key: str) -> bool | None:
     if not kept:
         dashboard = ask_scenario(learner, scenario)
         text = (learner.place(scenario) / "README.md").read_text(encoding="utf-8")
-        kept = {"text": text.partition("`reclens learn interview")[0], "tables": dashboard_tables(dashboard.tables)}
+        drawn, caption = scenario_chart(dashboard.tables)
+        kept = {
+            "text": text.partition("`reclens learn interview")[0],
+            "chart": figure_of(drawn, caption),
+            "tables": dashboard_tables(dashboard.tables),
+        }
         st.session_state[key] = kept
     st.markdown(f"#{kept['text']}".replace("$", "\\$"))
+    chart(kept["chart"], kept["chart"].caption, key=scenario.code)
     for at, shown in enumerate(kept["tables"]):
         table(shown, key=f"{scenario.code}-{at}")
     if "done" not in kept:

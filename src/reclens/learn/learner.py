@@ -144,12 +144,14 @@ class Learner:
             WorkspaceError: If the folder cannot be written.
         """
         from reclens.report.learn.tasks import task_text
+        from reclens.report.learn.words import plain_links, words_part
 
         exercise = exercise_of(name)
         with self.changing() as progress:
             draw = _draw(exercise, progress)
             folder = made_folder(self.place(exercise))
-            texts = {"README.md": task_text(exercise.code, exercise.facts(draw)), **exercise.templates(draw)}
+            task = task_text(exercise.code, exercise.facts(draw))
+            texts = {"README.md": task + plain_links(words_part(task)), **exercise.templates(draw)}
             written = [file for file in texts if exercise.endless or not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])

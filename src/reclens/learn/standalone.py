@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reclens.learn.exercise import all_drills
+from reclens.learn.exercise import all_drills, all_projects
 from reclens.learn.headers import fingerprint
 from reclens.learn.learner import Learner
 from reclens.learn.lessons import lessons_before
 from reclens.learn.placement import questions_of
 from reclens.learn.progress import FORMAT
+from reclens.learn.project import Project
 from reclens.learn.reading import EXAMPLE_SEED, read_lesson
 from reclens.report._toolkit.html import Document
 from reclens.report.learn.page import render_page
@@ -30,6 +31,7 @@ def build_page(workspace: str | Path) -> Document:
     drills = {row["exercise"]: row for row in learner.drills()}
     seed = EXAMPLE_SEED if progress is None else int(progress.seed, 16)
     readings = {code: read_lesson(code, workspace) for code in _lesson_codes()}
+    levels = {each.code: each.level for each in all_projects() if isinstance(each, Project)}
     held: dict[str, Any] | None = None if progress is None else progress.model_dump(mode="json")
     quiz = [
         {"code": each.code, "phase": each.phase, "text": each.text, "options": each.options, "right": each.right}
@@ -42,6 +44,7 @@ def build_page(workspace: str | Path) -> Document:
         },
         exercises=[{**row, "lessons": lessons_before(row["exercise"])} for row in standing],
         drills=[drills[each.code] for each in all_drills()],
+        projects=[{**row, "level": levels[row["exercise"]]} for row in learner.projects()],
         quiz=quiz,
         progress=held,
         version=FORMAT,

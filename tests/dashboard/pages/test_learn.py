@@ -86,6 +86,7 @@ def test_a_wrong_file_is_a_message_and_no_attempt(open_learn, tmp_path: Path) ->
 def test_a_scenario_is_graded_against_the_world(open_learn, tmp_path: Path) -> None:
     app = open_learn(part="Interviews", scenario="i.c")
     app.button(key="ask-i.c").click().run()
+    assert len(app.get("vega_lite_chart")) == 1 and len(app.dataframe) == 2
     learner = Learner(tmp_path)
     assert learner.progress is not None
     right = scenario_of("i.c").seen(int(learner.progress.seed, 16), 0).answer

@@ -13,6 +13,7 @@ from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, folded, plain, table
 from reclens.learn.learner import Learner
+from reclens.learn.lessons import lessons_before
 from reclens.learn.notes import LONGEST_NOTE, set_note, set_tick
 from reclens.learn.placement import questions_of, take_quiz
 from reclens.learn.reading import EXAMPLE_SEED, Reading, read_lesson
@@ -47,7 +48,7 @@ def _path(learner: Learner, workspace: Workspace) -> None:
     said = progress_sentence(sum(row["solved"] for row in rows), len(rows), sum(row["solved"] for row in drills), ticks)
     seen.text("headline", [said])
     st.markdown(f"**{plain(said)}**")
-    upcoming = next_sentences(learner.next())
+    upcoming = next_sentences(learner.next(), lessons_before(learner.next() or ""))
     with st.container(border=True):
         st.markdown(f"**Next: {plain(upcoming[0])}**")
         for line in upcoming[1:]:
@@ -59,7 +60,7 @@ def _path(learner: Learner, workspace: Workspace) -> None:
     _stamps(rows)
     st.caption(PROOF)
     folded("Where to start: fifteen questions", lambda: _quiz(learner), key="quiz", icon=":material/quiz:")
-    table(exercise_table([*rows, *drills]), key="exercises")
+    table(exercise_table([*rows, *drills, *learner.projects()]), key="exercises")
     for phase in PATH:
         title = f"Phase {phase.number} · {phase.title}"
         folded(title, lambda number=phase.number: _phase(number), key=f"phase-{phase.number}")

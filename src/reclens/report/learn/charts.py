@@ -1,14 +1,17 @@
-"""The chart of a lesson: a row a number, with its interval where it has one."""
+"""The chart of a lesson or of a scenario: a row a number, with its interval where it has one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import polars as pl
 
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, zero
 from reclens.report._toolkit.format import decimal, percent, whole
+from reclens.report.learn.interviewing import choice_text
 
-__all__ = ["lesson_caption", "lesson_chart"]
+__all__ = ["Row", "lesson_caption", "lesson_chart", "scenario_chart"]
 
 _AXES: Final[dict[str, tuple[str, str]]] = {
     "1.a": ("NDCG of the first ten places", "3"),
@@ -60,10 +63,33 @@ def lesson_chart(code: str, bars: Sequence[Row]) -> Any:
         code: Code of the lesson.
         bars: Its rows, from top to bottom.
     """
+    title, form = _AXES[code]
+    return _chart(title, form, [(_LABELS.get(label, label), value, low, high) for label, value, low, high in bars])
+
+
+def scenario_chart(tables: Mapping[str, pl.DataFrame]) -> tuple[Any, str]:
+    """The chart of a scenario, and its caption.
+
+    Args:
+        tables: The tables of its dashboard.
+    """
+    if "weeks" in tables:
+        rows = [(f"week {row['week']}", row["lift"], row["low"], row["high"]) for row in tables["weeks"].to_dicts()]
+        title, form = "lift of the clicks per user", "%"
+    elif "gaps" in tables:
+        rows = [(f"{row['users']} users", row["gap"], row["low"], row["high"]) for row in tables["gaps"].to_dicts()]
+        title, form = "quality in the region minus that of others", "3"
+    else:
+        frames = (tables[by] for by in ("platform", "surface", "version"))
+        slices = [row for frame in frames for row in frame.to_dicts()]
+        rows = [(choice_text(row["slice"]), row["ctr"] / row["ctr_before"] - 1, None, None) for row in slices]
+        title, form = "change of the click rate against the days before", "%"
+    return _chart(title, form, rows), f"{title[:1].upper()}{title[1:]}"
+
+
+def _chart(title: str, form: str, shown: Sequence[Row]) -> Any:
     import altair as alt
 
-    title, form = _AXES[code]
-    shown = [(_LABELS.get(label, label), value, low, high) for label, value, low, high in bars]
     rows = [
         {
             "label": label,

@@ -35,6 +35,7 @@ def render_page(
     lessons: Mapping[str, Lesson],
     exercises: Sequence[Mapping[str, Any]],
     drills: Sequence[Mapping[str, Any]],
+    projects: Sequence[Mapping[str, Any]],
     quiz: Sequence[Mapping[str, Any]],
     progress: Mapping[str, Any] | None,
     version: int,
@@ -46,6 +47,7 @@ def render_page(
         lessons: Code -> its text and chart.
         exercises: Of each: ``exercise``, ``minutes``, ``solved``, ``attempts``, ``hints``, ``lessons``.
         drills: Likewise.
+        projects: Likewise, with ``level``.
         quiz: Of each question: ``code``, ``phase``, ``text``, ``options``, ``right``.
         progress: The content of the progress file; None before one has begun.
         version: Version of that file.
@@ -69,6 +71,9 @@ def render_page(
         "phases": phases,
         "kinds": [(name, [each for each in all_cards() if each.kind == kind]) for kind, name in KINDS.items()],
         "terms": all_terms(),
+        "projects": [
+            {"title": title_of(row["exercise"]), "milestone": milestone_of(row["exercise"]), **row} for row in projects
+        ],
         "quiz": quiz,
         "progress": progress,
         "format": version,

@@ -29,8 +29,13 @@ __all__ = [
 _MOST: Final = 12
 
 
-def next_sentences(code: str | None) -> list[str]:
-    """Which exercise comes next, and why; ``code`` is None when all are solved."""
+def next_sentences(code: str | None, lessons: Sequence[str] = ()) -> list[str]:
+    """Which exercise comes next, and why; ``code`` is None when all are solved.
+
+    Args:
+        code: Its code.
+        lessons: Codes of the lessons that prepare it.
+    """
     if code is None:
         return ["All exercises are solved. 'reclens learn export' writes them to one file."]
     phase = phase_of(int(code.partition(".")[0]))
@@ -38,6 +43,7 @@ def next_sentences(code: str | None) -> list[str]:
         f"{code} · {title_of(code)}",
         milestone_of(code),
         f"Phase {phase.number}, {phase.title}: {' '.join(phase.goals)}",
+        *(f"Read 'reclens learn lesson {each}', {lesson_title(each)}." for each in lessons),
         f"Run 'reclens learn start {code}'.",
     ]
 
