@@ -60,7 +60,7 @@ def main(folder: str | None = None) -> None:
     for name, (path, choices) in ALIASES.items():
         place = st.Page(_leader(name, places[path], choices), title=name, url_path=name, visibility="hidden")
         sections[""].append(place)
-    chosen = st.navigation(sections)
+    chosen = st.navigation(sections, expanded=True)
     with st.sidebar:
         st.caption(f"Workspace `{workspace.folder.name}`", help=str(workspace.folder))
     chosen.run()
