@@ -60,6 +60,10 @@ for _each in (own_dashboard, unattended):
     _each.call_functions = _called_here
 
 
+# A browser takes seconds a page; what it sees has tests of its own.
+own_dashboard.opened_in_browser = lambda _: None
+
+
 @cache
 def _exercise(code: str) -> Exercise:
     """The exercise; that over a log with one as small as the hidden logs."""

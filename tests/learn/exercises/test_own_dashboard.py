@@ -16,10 +16,12 @@ import duckdb
 import polars as pl
 import pytest
 
+from reclens.learn.browser import opened_in_browser
 from reclens.learn.exercise import Draw
 from reclens.learn.exercises import own_dashboard
 from reclens.learn.exercises.own_dashboard import OwnDashboard
 from reclens.learn.page_reading import read_page
+from reclens.report._toolkit.pdf import find_chromium
 
 EXERCISE = OwnDashboard()
 CODES = {
@@ -32,6 +34,15 @@ CODES = {
     "fails at what is not there": "page_failed",
     "not for a phone": "no_viewport",
 }
+
+
+@pytest.fixture(autouse=True)
+def without_browser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser takes seconds; the tests that ask for one have it."""
+    if request.node.get_closest_marker("browser") is None:
+        monkeypatch.setattr(own_dashboard, "opened_in_browser", lambda _: None)
+    elif find_chromium() is None:
+        pytest.skip("there is no Chromium on this machine")
 
 
 def test_the_solution_passes_and_no_wrong_answer_does(judged) -> None:
@@ -123,3 +134,34 @@ def test_questions_have_all_metrics_and_one_attack() -> None:
     assert {metric for metric, _, _ in questions} == {"impressions", "clicks", "ctr"}
     assert sum("alert(" in segment for _, segment, _ in questions) == 1
     assert questions != own_dashboard._questions(Draw(9, EXERCISE.code))
+
+
+@pytest.mark.browser
+def test_the_page_is_opened_in_a_browser(judged) -> None:
+    draw = Draw(3 << 64, EXERCISE.code)
+    assert judged(EXERCISE, draw, EXERCISE.solve) == []
+    block = "label {{ display: block }}"
+    wrong = {" form {{ width: 900px }}": "page_too_wide", " output {{ display: none }}": "answer_not_seen"}
+    for new, code in wrong.items():
+        found = judged(EXERCISE, draw, own_dashboard._coded(block, block + new))
+        assert [each.code for each in found] == [code]
+        assert found[0].facts["width"] == 390
+
+
+@pytest.mark.browser
+def test_a_browser_sees_what_runs_and_what_fails() -> None:
+    page = "<!doctype html><html lang=en><title>x</title><body>{}<output id=answer>7</output>"
+    attacks = [
+        "",
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<p>&lt;script&gt;alert(1)&lt;/script&gt;",
+    ]
+    attacks += ["<script>nosuch()</script>", "</iframe><script>alert('</script>", "<pre id=found>[]</pre>"]
+    found = opened_in_browser([page.format(each) for each in attacks])
+    assert found is not None and len(found) == 2 * len(attacks)
+    told = {(each.page, each.width): (bool(each.ran), bool(each.failed), each.answer) for each in found}
+    assert {page for (page, _), (ran, _, _) in told.items() if ran} == {1, 2}
+    assert {page for (page, _), (_, failed, _) in told.items() if failed} == {2, 4, 5}
+    assert {answer for (page, _), (_, _, answer) in told.items() if page != 5} == {"7"}
+    assert all(each.wide <= each.width for each in found)

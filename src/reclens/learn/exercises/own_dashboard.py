@@ -1,4 +1,4 @@
-"""Exercise 5.1: a page that answers by links, asked as a web server asks it, with data and links that change."""
+"""Exercise 5.1: a page that answers by links, asked as a server asks it, with other data; and in a browser."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from reclens.cards import Fact
+from reclens.learn.browser import opened_in_browser
 from reclens.learn.child import call_functions
 from reclens.learn.code_rules import forbidden
 from reclens.learn.exercise import Draw, Exercise, Remark
@@ -85,6 +86,7 @@ class OwnDashboard(Exercise):
             yield from remarks[:4]
             if remarks:
                 return
+        yield from _shown([(link, str(page[2])) for link, page in _own(asked, results[0].value)])
 
     def solve(self, draw: Draw, folder: Path) -> None:
         """A form, a number, and every choice in the address."""
@@ -135,6 +137,34 @@ def _judged(asked: Sequence[tuple[Question | None, str]], opened: Any, rows: Seq
             metric, segment, surface = question
             facts: dict[str, Fact] = {"metric": metric, "segment": segment, "surface": surface}
             yield Remark("wrong_answer_of_link", {"link": link, "seen": page.values.get("answer", ""), **facts})
+
+
+def _own(asked: Sequence[tuple[int, Question | None, str]], opened: Any) -> Iterator[tuple[str, Any]]:
+    """The links of the questions with what they gave on the learner's data."""
+    links = [(question, link) for which, question, link in asked if which == 0]
+    given: set[str] = set()
+    for (question, link), page in zip(links, opened, strict=True):
+        if question is not None and link not in given:
+            given.add(link)
+            yield link, page
+
+
+def _shown(pages: Sequence[tuple[str, str]]) -> Iterator[Remark]:
+    """Open the pages in a browser, where there is one."""
+    own = pages[:_QUESTIONS]
+    for each in opened_in_browser([body for _, body in own]) or ():
+        link = own[each.page][0]
+        if each.ran:
+            yield Remark("page_ran_in_browser", {"link": link})
+        elif each.failed:
+            yield Remark("page_fails_in_browser", {"link": link, "error": each.failed[0]})
+        elif each.wide > each.width:
+            yield Remark("page_too_wide", {"link": link, "width": each.width, "seen": each.wide})
+        elif not each.answer:
+            yield Remark("answer_not_seen", {"link": link, "width": each.width})
+        else:
+            continue
+        return
 
 
 def _page(page: Page, link: str) -> Iterator[Remark]:

@@ -29,6 +29,14 @@ OF_PRODUCTION: Final[Mapping[str, str]] = {
     "page_runs": "{link} gives a page that would load or run something ({seen}): what comes from data or addresses has "
     "to be escaped, and nothing is loaded.",
     "page_without_title": "{link} gives a page without <html lang=…> or without a title.",
+    "page_ran_in_browser": "{link}: opened in a browser, the page runs a script. What comes from data or "
+    "addresses has to "
+    "be escaped.",
+    "page_fails_in_browser": "{link}: opened in a browser, the page fails: {error}.",
+    "page_too_wide": "{link}: in a window of {width} pixels the page is {seen} wide. Let it wrap, and nothing be "
+    "wider than "
+    "the window.",
+    "answer_not_seen": "{link}: in a window of {width} pixels nobody sees the text of the answer.",
     "no_viewport": "{link} gives a page without a viewport of the device's width: it is unreadable on a phone.",
     "segments_not_offered": "{link} gives a page whose text lacks these segments, as they are named: {segments}.",
 }
