@@ -120,6 +120,7 @@ def test_the_test_is_written_once_the_change_is_sealed_and_is_another_for_anothe
         ("nosuch = 1", "no_improvement"),
         ("estimate = 'x'", "no_improvement"),
         ('after = "nosuch"\nsealed = true', "architecture_not_allowed"),
+        ('after = "ease"\nsealed = true', "no_result"),
         ('after = "als"\nsealed = true\nparameters = { factors = 100000 }', "parameter_not_allowed"),
     ],
 )

@@ -119,6 +119,8 @@ class ReplayablePortfolio(Exercise):
         found = list(unfit_model(given.after, given.parameters))
         if not given.sealed:
             found.append(Remark("change_not_sealed"))
+        elif not given.low < given.high:  # nothing was computed yet, for which no new data are drawn
+            found.append(Remark("no_result"))
         found += _portfolio(answer[_EVIDENCE], draw)
         yield from found
         if found:

@@ -32,6 +32,7 @@ OF_PORTFOLIOS: Final[Mapping[str, str]] = {
     "no_improvement": "improvement.toml is refused: {error}",
     "change_not_sealed": "improvement.toml is not sealed. Choose on the validation part, set sealed = true, and run "
     "'reclens learn start 5.3' for the test.",
+    "no_result": "improvement.toml: low is not below high. Compute the difference on test.parquet, with its interval.",
     "no_evidence_of_portfolio": "portfolio/evidence.json is refused: {error}",
     "too_few_projects": "The portfolio has {seen} projects, expected at least {least}.",
     "project_of_another": "The project {project} of the portfolio was made from the seed of another learner.",
