@@ -30,11 +30,12 @@ def share_in_use(counts: np.ndarray) -> np.ndarray:
     return np.asarray((counts > 0).mean(axis=0))
 
 
-def gini(counts: np.ndarray) -> np.ndarray:
+def gini(counts: np.ndarray, *, cells: int | None = None) -> np.ndarray:
     """Gini coefficient, Σ (2j - n - 1) x_j / (n Σ x) over the n cells in ascending order of count x (Gini 1912).
 
     Args:
         counts: Shape (cells, …), not negative.
+        cells: Number of cells, if counts leave out some that have 0.
 
     Returns:
         Shape (…): 0 (all cells alike) … 1 - 1/n (one cell has everything); NaN where nothing is counted.
@@ -44,9 +45,10 @@ def gini(counts: np.ndarray) -> np.ndarray:
         (0.0, 0.6667)
     """
     ordered = np.sort(counts, axis=0).astype(np.float64, copy=False)
-    n = len(ordered)
+    n = len(ordered) if cells is None else max(cells, len(ordered))
+    rank = np.arange(n - len(ordered) + 1, n + 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * ordered.sum(axis=0)))
+        return np.asarray((2 * rank - n - 1) @ ordered / (n * ordered.sum(axis=0)))
 
 
 def entropy(counts: np.ndarray) -> np.ndarray:

@@ -23,8 +23,9 @@ from reclens.evaluation.starting_points import (
     share_without_any,
     worst_served,
 )
-from reclens.evaluation.trade_off import TradeOff, other_sides, pareto_front, preferred_side
+from reclens.evaluation.trade_off import TradeOff, other_sides, pareto_front
 from reclens.evaluation.views import of_segment, worst_users
+from reclens.metrics import preferred_side
 from reclens.schema import Recommendations
 from reclens.stats.gate import Bound
 

@@ -227,7 +227,9 @@ def compare(
         str | None,
         typer.Option("--baseline", "-b", help="Baseline of the comparison; by default the first evaluation."),
     ] = None,
-    correction: Annotated[str, typer.Option("--correction", help="holm, bonferroni, bh or none.")] = "holm",
+    correction: Annotated[
+        str, typer.Option("--correction", help="holm, bonferroni, hochberg, hommel, sidak, bh, by or none.")
+    ] = "holm",
     metric: Annotated[
         list[str] | None, typer.Option("--metric", "-m", help="Metric; all common ones by default.")
     ] = None,

@@ -18,9 +18,9 @@ from reclens.errors import RecLensError
 from reclens.job.monitor_inputs import annotations_of, notes_of, place_of
 from reclens.job.monitor_people import Act, act, incidents_of
 from reclens.job.monitor_week import last_day_of, weekly_reports
-from reclens.monitor.health import ALERTING, JUDGED, Health, History, health_name, stands
+from reclens.monitor.health import ALERTING, JUDGED, Health, History, health_name
 from reclens.monitor.project import Project
-from reclens.monitor.records import OVERALL, Annotation, AnnotationKind, Incident
+from reclens.monitor.records import OVERALL, Annotation, AnnotationKind, Incident, stands
 from reclens.monitor.week import DAYS, HISTORY
 from reclens.report.monitor.sentences import gravest_first, incident_title
 from reclens.report.monitor.tables import annotation_table, gate_days_table, gate_table, incident_table, trail_table

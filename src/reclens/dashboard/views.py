@@ -19,6 +19,8 @@ from reclens.dashboard.scene import Scene
 from reclens.dashboard.views_users import draw_users
 from reclens.dashboard.widgets import chart, choose, choose_many, empty, folded, grid, plain, table
 from reclens.evaluation import Evaluation
+from reclens.evaluation.against_split import SPLIT_METRICS
+from reclens.evaluation.decision import COSTS
 from reclens.evaluation.trade_off import other_sides, trade_off
 from reclens.evaluation.views import crossings_of
 from reclens.metrics import describe, family_of
@@ -172,7 +174,9 @@ def _trade_off(shown: Shown) -> None:
     sides = other_sides(metrics, x)
     with right:
         up = choose_many("Against", [name for name in metrics if name != x], key="y", default=sides)
-    missing = [name for name in _WANTED if name not in {each.partition("@")[0] for each in metrics}]
+    measured = {family_of(name) for name in metrics}
+    usual = {family_of(name): name for name in reversed(SPLIT_METRICS)}  # the first of each family
+    missing = [usual[family] for family in COSTS if family not in measured]
     if missing:
         named = ", ".join(f"{name} ({describe(name).title})" for name in missing)
         st.caption(f"Not measured on these runs: {plain(named)}. Name them in the evaluation to see them here.")
@@ -207,10 +211,6 @@ def _say_front(shown: Shown, x: str, y: str) -> None:
     side = "more" if found.y_more else "less"
     held = " by convention: neither side is better in itself" if y in found.by_convention else ""
     st.caption(f"Pareto front (more {plain(x)}, {side} {plain(y)}{held}): {plain(', '.join(found.front))}.")
-
-
-_WANTED: Final = ("coverage", "gini", "novelty", "diversity", "arp")
-"""What accuracy is commonly traded for."""
 
 
 def _long_tail(shown: Shown) -> None:

@@ -154,7 +154,7 @@ def compare(
     Args:
         results: Name -> evaluation, or evaluations, which have the names of their systems; all measured alike.
         baseline: Name of the baseline.
-        correction: ``"holm"``, ``"bonferroni"``, ``"bh"`` or ``"none"``.
+        correction: One of ``reclens.stats.CORRECTIONS``, such as ``"holm"``, ``"bh"`` or ``"none"``.
         metrics: The metrics to compare; by default those of all evaluations.
         by: The segmentations to compare; by default those of all evaluations.
         primary: The metric of the main question; by default the first that has a value for each user.

@@ -14,13 +14,13 @@ from reclens.evaluation.findings import shared_problems
 from reclens.evaluation.hits import share_without_hit
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.findings import Finding
-from reclens.metrics.registry import direction, family_of
+from reclens.metrics.registry import Family, direction, family_of
 from reclens.stats.best import could_be_best
 from reclens.stats.bootstrap import replicate_means
 from reclens.stats.estimate import Estimate
 from reclens.tabular import Tabular
 
-__all__ = ["Decision", "DecisionCode", "decide"]
+__all__ = ["COSTS", "Decision", "DecisionCode", "decide"]
 
 DecisionCode = Literal[
     "winner", "tied", "baseline", "undecided", "faulty", "no_direction", "different_users", "not_compared"
@@ -33,7 +33,7 @@ better. ``faulty``: the numbers may be wrong. ``no_direction``: neither more nor
 ``different_users``: the systems have values for different users. ``not_compared``: there is no comparison.
 """
 
-_COSTS: Final = ("exposure", "popularity", "diversity", "novelty", "calibration")
+COSTS: Final[tuple[Family, ...]] = ("exposure", "popularity", "diversity", "novelty", "calibration")
 """Families of metrics that a gain in accuracy may cost."""
 
 
@@ -146,7 +146,7 @@ def decide(
         worse_for=tuple(row for row in by_segment if row.outcome == "worse"),
         open_for=tuple(row for row in by_segment if row.outcome in ("undecided", "not_tested", "no_users")),
         segments=len(by_segment),
-        costs=tuple(row for row in own if row.by == OVERALL[0] and family_of(row.metric) in _COSTS),
+        costs=tuple(row for row in own if row.by == OVERALL[0] and family_of(row.metric) in COSTS),
         without_hit=share_without_hit(results[system], named) if system in results else None,
         **about,
     )

@@ -6,12 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reclens.evaluation.results import Evaluation
-from reclens.metrics.registry import direction, family_of
+from reclens.metrics.registry import direction, family_of, preferred_side
 
-__all__ = ["TradeOff", "other_sides", "pareto_front", "preferred_side", "trade_off"]
-
-_SIDES: Mapping[str, bool] = {"gini": False, "popularity": False, "novelty": True, "entropy": True, "diversity": True}
-"""Metrics and families without a better direction -> whether the front is drawn towards more of it."""
+__all__ = ["TradeOff", "other_sides", "pareto_front", "trade_off"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +41,8 @@ class TradeOff:
 def trade_off(results: Mapping[str, Evaluation], x: str, y: str) -> TradeOff:
     """Hold two metrics of systems against each other.
 
+    A metric without a better direction has a side by convention: less concentration, less popular, more novel items.
+
     Raises:
         UnknownNameError: If one of them was not measured.
     """
@@ -59,17 +58,6 @@ def trade_off(results: Mapping[str, Evaluation], x: str, y: str) -> TradeOff:
         y_more=sides[1],
         by_convention=undirected,
     )
-
-
-def preferred_side(metric: str) -> bool:
-    """Whether a front is drawn towards more of a metric.
-
-    A metric without a better direction has a side by convention: less concentration, less popular, more novel items.
-    """
-    better = direction(metric)
-    if better is not None:
-        return better
-    return _SIDES.get(metric.partition("@")[0], _SIDES.get(family_of(metric) or "", True))
 
 
 def pareto_front(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from reclens.concentration import effective_number
 from reclens.errors import ArgumentValueError, DataError
 from reclens.explore.neighbours import NeighbourGraph
 from reclens.explore.space import EmbeddingSpace
@@ -152,12 +153,12 @@ def space_shape(space: EmbeddingSpace, graph: NeighbourGraph, *, rng: int = 0) -
     cosine = (float(total @ total) - n) / (n * (n - 1))  # of all pairs, by the square of the sum
     centred = np.cov(unit.T.astype(np.float64)) if unit.shape[1] > 1 else np.atleast_2d(np.var(unit))
     values = np.maximum(np.linalg.eigvalsh(np.atleast_2d(centred)), 0.0)
-    shares = values[values > 0] / values.sum() if values.sum() > 0 else np.ones(1)
+    values = values if values.any() else np.ones(1)
     return SpaceShape(
         uniformity=uniformity(unit, rng=rng),
         mean_cosine=cosine,
-        first_direction=float(shares.max()),
-        effective_rank=float(np.exp(-(shares * np.log(shares)).sum())),
+        first_direction=float(values.max() / values.sum()),
+        effective_rank=float(effective_number(values)),
         intrinsic_dimension=intrinsic_dimension(graph),
         dimension=space.dimension,
     )

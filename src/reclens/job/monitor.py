@@ -24,11 +24,11 @@ from reclens.job.monitor_week import is_last_of_week, write_week, write_weeks
 from reclens.monitor.day import DayRun, run_day, run_days
 from reclens.monitor.detect import detect
 from reclens.monitor.gate import HISTORY
-from reclens.monitor.health import Health, health_name, stands
+from reclens.monitor.health import Health, health_name
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.outbox import Delivery
 from reclens.monitor.project import Project
-from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice
+from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice, stands
 from reclens.report._toolkit.format import decimal, whole
 from reclens.tabular import Tabular
 from reclens.workspace import Workspace

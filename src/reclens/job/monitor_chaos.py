@@ -25,6 +25,7 @@ from typing import Any, Final, get_args
 import numpy as np
 import polars as pl
 
+from reclens.concentration import gini
 from reclens.engine import Progress, quiet
 from reclens.errors import UnknownNameError, WorkspaceError
 from reclens.files import write_text
@@ -169,14 +170,12 @@ def _overall(log: pl.DataFrame, past: _Past, until: int, repeated: int) -> pl.Da
     by_user = np.sort(log.group_by("user_id").len()["len"].to_numpy())
     busy = -(-len(by_user) // 100)
     top, busiest = shown[-(_ITEMS // 100) :].sum(), by_user[-busy:].sum()
-    place = np.arange(1, len(shown) + 1) + _ITEMS - len(shown)  # items that were not shown come first
-    gini = float(np.sum((2 * place - _ITEMS - 1) * shown) / (_ITEMS * shown.sum()))
     clicks, converted = int(log["clicked"].sum()), float(log["converted"].sum())
     found: dict[str, tuple[float, float | None, float | None]] = {
         "duplicates": (repeated / n, repeated, n),
         "top_share": (top / n, top, n),
         "coverage": (len(shown) / _ITEMS, len(shown), _ITEMS),
-        "gini": (gini, None, None),
+        "gini": (float(gini(shown, cells=_ITEMS)), None, None),
         "top_user_share": (busiest / n, busiest, n),
         "conversion": (converted / max(clicks, 1), converted, clicks),
     }

@@ -13,6 +13,7 @@ from reclens.evaluation.gate import GateRule
 from reclens.pipeline.settings import PipelineSettings
 from reclens.settings import Section, read_toml, validate
 from reclens.stats.gate import Bound
+from reclens.stats.multiplicity import Correction
 
 __all__ = [
     "CompareSettings",
@@ -95,7 +96,7 @@ class CompareSettings(Section):
     """The comparison of systems."""
 
     baseline: str = "popular"
-    correction: Literal["holm", "bonferroni", "bh", "none"] = "holm"
+    correction: Correction = "holm"
     primary: str | None = None
     intervals: Literal["single", "simultaneous"] = "single"
 

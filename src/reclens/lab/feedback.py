@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 import numpy as np
 import polars as pl
 
-from reclens.concentration import gini
+from reclens.concentration import gini, share_in_use
 from reclens.engine import Progress, quiet
 from reclens.errors import ArgumentValuesError, UnknownNameError
 from reclens.lab.model_strategy import ModelStrategy
@@ -279,7 +279,7 @@ def _measured(
             values: dict[Measure, float] = {
                 "gini": float(gini(exposure)),
                 "gini_consumed": float(gini(np.bincount(owned, minlength=n_items))),
-                "coverage": float((exposure > 0).mean()),
+                "coverage": float(share_in_use(exposure)),
                 "arp": float(popularity[shown].mean()) if len(shown) else float("nan"),
                 "taste_shift": float((taste * np.log(taste / first)).sum()),
                 "homogenisation": _jaccard(lists, pairs),

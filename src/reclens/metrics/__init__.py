@@ -18,10 +18,12 @@ from reclens.metrics.registry import (
     direction,
     family_of,
     is_count,
+    is_share,
     metric,
     names,
     needs_of,
     parse,
+    preferred_side,
 )
 
 __all__ = [
@@ -37,10 +39,12 @@ __all__ = [
     "direction",
     "family_of",
     "is_count",
+    "is_share",
     "metric",
     "names",
     "needs_of",
     "parse",
+    "preferred_side",
 ]
 
 

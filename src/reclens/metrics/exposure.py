@@ -13,7 +13,7 @@ from reclens.metrics.registry import metric
 __all__ = ["coverage", "entropy", "gini", "unique_items", "user_coverage"]
 
 
-@metric(family="exposure", title="Catalogue coverage", kind="catalogue")
+@metric(family="exposure", title="Catalogue coverage", kind="catalogue", unit="share")
 def coverage(exposure: Exposure) -> float:
     """Share of the catalogue that stands in at least one list.
 
@@ -43,7 +43,7 @@ def unique_items(exposure: Exposure) -> float:
     return float(np.count_nonzero(exposure.counts))
 
 
-@metric(family="exposure", title="Gini of exposure", kind="catalogue", higher_is_better=None)
+@metric(family="exposure", title="Gini of exposure", kind="catalogue", higher_is_better=None, toward=False)
 def gini(exposure: Exposure) -> float:
     """Inequality of exposure between the items of the catalogue.
 
@@ -57,7 +57,15 @@ def gini(exposure: Exposure) -> float:
     return float(concentration.gini(exposure.counts))
 
 
-@metric(family="exposure", title="Entropy of exposure", kind="catalogue", high=None, unit="bits", higher_is_better=None)
+@metric(
+    family="exposure",
+    title="Entropy of exposure",
+    kind="catalogue",
+    high=None,
+    unit="bits",
+    higher_is_better=None,
+    toward=True,
+)
 def entropy(exposure: Exposure) -> float:
     """Shannon entropy of the exposure shares.
 
@@ -71,7 +79,7 @@ def entropy(exposure: Exposure) -> float:
     return float(concentration.entropy(exposure.counts) / np.log(2))
 
 
-@metric(family="service", title="User coverage", cut=False)
+@metric(family="service", title="User coverage", unit="share", cut=False)
 def user_coverage(lists: Lists, convention: Convention) -> np.ndarray:
     """Whether the user has a list at all.
 

@@ -11,7 +11,15 @@ from reclens.metrics.registry import metric
 __all__ = ["aclt", "aplt", "arp", "novelty", "serendipity"]
 
 
-@metric(family="novelty", title="Novelty", high=None, unit="bits", higher_is_better=None, needs=("profiles",))
+@metric(
+    family="novelty",
+    title="Novelty",
+    high=None,
+    unit="bits",
+    higher_is_better=None,
+    needs=("profiles",),
+    toward=True,
+)
 def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     """Mean self-information of the listed items: how surprising it is that a user has one.
 
@@ -35,6 +43,7 @@ def novelty(lists: Lists, convention: Convention) -> np.ndarray:
     high=None,
     unit="users",
     higher_is_better=None,
+    toward=False,
     needs=("profiles",),
 )
 def arp(lists: Lists, convention: Convention) -> np.ndarray:
@@ -51,7 +60,7 @@ def arp(lists: Lists, convention: Convention) -> np.ndarray:
     return lists.listed_mean(lists.catalogue.popularity.astype(np.float64))
 
 
-@metric(family="popularity", title="Share of long-tail items", higher_is_better=None, needs=("profiles",))
+@metric(family="popularity", title="Share of long-tail items", higher_is_better=None, needs=("profiles",), toward=True)
 def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     """Share of the listed items that come from the long tail.
 
@@ -75,6 +84,7 @@ def aplt(lists: Lists, convention: Convention) -> np.ndarray:
     high=None,
     unit="items",
     higher_is_better=None,
+    toward=True,
     needs=("profiles",),
 )
 def aclt(lists: Lists, convention: Convention) -> np.ndarray:

@@ -34,10 +34,12 @@ __all__ = [
     "family_of",
     "in_unit_range",
     "is_count",
+    "is_share",
     "metric",
     "names",
     "needs_of",
     "parse",
+    "preferred_side",
 ]
 
 UserMetric = Callable[[Lists, Convention], np.ndarray]
@@ -59,10 +61,12 @@ class Metric(Tabular):
         higher_is_better: None where neither direction is better by itself.
         low: Lower bound of the value.
         high: Upper bound, or None when it depends on the data.
-        unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, "" for a plain number.
+        unit: Unit of the value, such as ``"bits"``; ``"count"`` for whole numbers, ``"share"`` for what is shown in %,
+            "" for a plain number.
         cut: Whether the name takes a cut-off, as in ``ndcg@10``.
         needs: What it needs beside the lists: any of ``truth, catalogue, profiles, features, distributions, requests``.
         family: Family of the metric, by which charts and reports choose metrics.
+        toward: Whether more of it is what accuracy is traded for, where neither direction is better by itself.
     """
 
     name: str
@@ -76,6 +80,7 @@ class Metric(Tabular):
     cut: bool
     needs: tuple[str, ...]
     family: Family = "other"
+    toward: bool | None = None
 
     def __post_init__(self) -> None:
         function: Any = self.function
@@ -208,6 +213,7 @@ def metric(
     cut: bool = True,
     needs: tuple[str, ...] = (),
     family: Family = "other",
+    toward: bool | None = None,
 ) -> Callable[[Callable[..., Any]], Metric]:
     """Make a function a metric, under its own name: the CLI, the docs, the reports and the contract tests have it.
 
@@ -224,6 +230,7 @@ def metric(
         cut: Whether the name takes a cut-off.
         needs: Any of ``truth, catalogue, profiles, features, distributions, requests``.
         family: Family of the metric.
+        toward: Whether more of it is what accuracy is traded for, where neither direction is better by itself.
 
     Raises:
         UsageError: If the name is taken by another function.
@@ -246,6 +253,7 @@ def metric(
             cut=cut,
             needs=needs,
             family=family,
+            toward=toward,
         )
         # The name of the function in its module is that of the metric now; by this one a pickle finds the function.
         function.__qualname__ = f"{function.__qualname__}.function"
@@ -337,6 +345,21 @@ def direction(name: str) -> bool | None:
     """Whether higher values are better; None where neither is by itself, or the metric is not registered here."""
     known = _registered().get(name.split("@", 1)[0])
     return None if known is None else known.higher_is_better
+
+
+def preferred_side(name: str) -> bool:
+    """Whether more of a metric is aimed at; by convention (``toward``) where neither direction is better by itself."""
+    known = _registered().get(name.split("@", 1)[0])
+    if known is None:
+        return True
+    aim = known.toward if known.higher_is_better is None else known.higher_is_better
+    return aim is not False
+
+
+def is_share(name: str) -> bool:
+    """Whether values are shares, which are shown in %; False where the metric is not registered here."""
+    known = _registered().get(name.split("@", 1)[0])
+    return known is not None and known.unit == "share"
 
 
 def family_of(name: str) -> Family:

@@ -14,10 +14,12 @@ from pydantic import TypeAdapter
 
 from reclens.data.read.frames import read_parquet
 from reclens.files import write_text
+from reclens.findings import Finding
+from reclens.monitor.findings import health_findings
 from reclens.monitor.records import DETECTIONS, OVERALL, Annotation, GateResult, Incident, SeriesKey
 from reclens.tabular import Tabular
 
-__all__ = ["ALERTING", "JUDGED", "Health", "History", "health_name", "stands"]
+__all__ = ["ALERTING", "JUDGED", "Health", "History", "health_name"]
 
 ALERTING: Final = ("level", "drift")
 """States of a detection that say that something moved."""
@@ -34,11 +36,6 @@ _NORMAL: Final = 1.959963984540054
 _GATE: Final = TypeAdapter(GateResult)
 _INCIDENTS: Final = TypeAdapter(tuple[Incident, ...])
 _ANNOTATIONS: Final = TypeAdapter(tuple[Annotation, ...])
-
-
-def stands(incident: Incident) -> bool:
-    """Whether an incident is valid, that is, not withdrawn after a corrected day."""
-    return not incident.trail or incident.trail[-1].code != "withdrawn"
 
 
 def health_name(system: str, day: date) -> str:
@@ -79,6 +76,11 @@ class Health(Tabular):
     def alerts(self) -> pl.DataFrame:
         """The detections with a change."""
         return self.detections.filter(pl.col("state").is_in(ALERTING))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What wants a person to look at it: the unresolved incidents, the gravest first."""
+        return tuple(health_findings(self.system, self.incidents))
 
     def status(self, key: SeriesKey, state: str | None) -> str | None:
         """State of a series: ``ok``, ``warning`` or ``alert``; None if the day was not judged.

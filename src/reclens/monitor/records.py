@@ -33,6 +33,7 @@ __all__ = [
     "NoticeCode",
     "SeriesKey",
     "Severity",
+    "stands",
 ]
 
 OVERALL: Final = "overall"
@@ -237,6 +238,11 @@ class Incident:
     snoozed_until: date | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     trail: tuple[IncidentEvent, ...] = ()
+
+
+def stands(incident: Incident) -> bool:
+    """Whether an incident is valid, that is, not withdrawn after a corrected day."""
+    return not incident.trail or incident.trail[-1].code != "withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,8 +12,8 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.errors import UsageError
-from reclens.monitor.health import Health, stands
-from reclens.monitor.records import Annotation, GateResult, Incident
+from reclens.monitor.health import Health
+from reclens.monitor.records import Annotation, GateResult, Incident, stands
 from reclens.tabular import Tabular
 
 __all__ = ["DAYS", "HISTORY", "Measured", "Week", "week_of"]

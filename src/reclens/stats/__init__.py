@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from reclens.stats.difference import Difference
     from reclens.stats.equivalence import equivalence_p, share_equivalence_p, share_equivalence_power
     from reclens.stats.estimate import Estimate
-    from reclens.stats.multiplicity import adjust
+    from reclens.stats.multiplicity import CORRECTIONS, adjust
     from reclens.stats.power.question import Answer, Question
     from reclens.stats.proportions import proportion, proportion_difference
     from reclens.stats.sequential.always_valid import confidence_sequence, msprt
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from reclens.stats.summary import Summary
 
 __all__ = [
+    "CORRECTIONS",
     "Answer",
     "Difference",
     "Estimate",
@@ -61,6 +62,7 @@ __getattr__, __dir__ = lazy(
         "Question": "power.question",
         "Summary": "summary",
         "aa_tests": "aa",
+        "CORRECTIONS": "multiplicity",
         "adjust": "multiplicity",
         "beta_binomial": "bayes",
         "compare_arms": "arms",

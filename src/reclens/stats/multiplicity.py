@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Final
+from typing import Final, Literal, get_args
 
 import numpy as np
 
 from reclens.errors import UnknownNameError, UsageError
 
-__all__ = ["CORRECTIONS", "adjust", "adjust_families"]
+__all__ = ["CORRECTIONS", "Correction", "adjust", "adjust_families"]
 
-CORRECTIONS: Final = ("holm", "bonferroni", "hochberg", "hommel", "sidak", "bh", "by", "none")
+Correction = Literal["holm", "bonferroni", "hochberg", "hommel", "sidak", "bh", "by", "none"]
+CORRECTIONS: Final[tuple[Correction, ...]] = get_args(Correction)
 """The corrections.
 
 ``holm`` (1979) keeps the chance of even one false discovery below alpha; ``bonferroni`` does so too, is simpler and

@@ -73,6 +73,11 @@ class Artefact(Tabular):
         return says_synthetic(self.card)
 
     @property
+    def broken(self) -> bool:
+        """Whether its card cannot be read."""
+        return not self.card
+
+    @property
     def outdated(self) -> bool:
         """Whether an older version of RecLens made it, according to its card."""
         return bool(self.card) and self.card.get("format") != FORMAT

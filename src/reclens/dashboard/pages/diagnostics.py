@@ -17,6 +17,7 @@ from reclens.dashboard.widgets import choose, choose_many, choose_view, empty, e
 from reclens.errors import RecLensError
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
+from reclens.stats.multiplicity import CORRECTIONS
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -54,7 +55,7 @@ def show(workspace: Workspace) -> None:
         with three:
             correction = choose(
                 "Correction",
-                ["holm", "bh", "bonferroni", "none"],
+                list(CORRECTIONS),
                 key="correction",
                 default="holm",
                 help="Of p-values: the main question (the first metric over all users), the other metrics "

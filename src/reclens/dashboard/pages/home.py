@@ -7,24 +7,18 @@ import streamlit as st
 from reclens.dashboard import store
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.demo import draw_demo, start_demo
+from reclens.dashboard.home_findings import audited, explored, monitored
 from reclens.dashboard.isolated_parts import readable, standing
 from reclens.dashboard.links import lead
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import opening_scene
-from reclens.dashboard.widgets import bullets, empty, frame, plain
+from reclens.dashboard.widgets import empty, frame, plain
 from reclens.evaluation import Evaluation
-from reclens.explore.result import Exploration
-from reclens.report._toolkit.format import whole
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
-from reclens.report.explore.map_page import titles_by_id
-from reclens.report.explore.sentences import NO_TITLES, finding_sentence, overall_sentence
 from reclens.workspace import Artefact, Workspace
 
 __all__ = ["PAGE", "show"]
-
-_EXPLORED = 3
-"""Findings of an exploration that stand open; the others are folded away."""
 
 
 def show(workspace: Workspace) -> None:
@@ -35,19 +29,20 @@ def show(workspace: Workspace) -> None:
     if not found:
         _first_run(workspace, running=running)
         return
-    broken = [each for each in found if each.summary.startswith("broken")]
-    for each in broken:
+    good = [each for each in found if not each.broken]
+    for each in (each for each in found if each.broken):
         st.error(
             f"{each.kind} “{each.name}” cannot be read: make it again, or remove it with "
             f"`reclens workspace remove {each.kind} {each.name}`.",
             icon=":material/error:",
         )
     with standing(workspace):
-        _decision(workspace, [each for each in found if each not in broken])
+        _decision(workspace, good)
     with standing(workspace):
         _verdict(workspace, next((each.name for each in found if each.kind == "comparison"), None))
-    with standing(workspace):
-        _explored(workspace, next((each.name for each in found if each.kind == "exploration"), None))
+    for draw in (monitored, audited, explored):
+        with standing(workspace):
+            draw(workspace, good)
     st.subheader("In this workspace")
     _artefacts(found)
 
@@ -75,22 +70,6 @@ def _verdict(workspace: Workspace, newest: str | None) -> None:
     if newest is not None:
         said = comparison_text(store.load(workspace, "comparison", newest))
         more(said, label=f"What the comparison {plain(newest)} says, in words", key="verdict")
-
-
-def _explored(workspace: Workspace, newest: str | None) -> None:
-    """Draw the findings of the newest exploration that need attention."""
-    if newest is None or not readable(workspace, "exploration", [newest]):
-        return
-    found: Exploration = store.load(workspace, "exploration", newest)
-    st.subheader("Explored")
-    st.markdown(f"**{plain(overall_sentence(found))}**")
-    spaces = [name for name in store.names(workspace, "space") if name == found.card["space"]]
-    kept = next(iter(readable(workspace, "space", spaces)), None)
-    titles = NO_TITLES if kept is None else titles_by_id(store.load(workspace, "space", kept))
-    grave = [finding_sentence(found, each, titles) for each in found.findings if each.severity != "note"]
-    bullets(grave[:_EXPLORED])
-    more(grave[_EXPLORED:], label=f"{whole(len(grave) - _EXPLORED)} more findings", key="explored")
-    lead("See them on the map", "explore", {"space": kept}, icon=":material/map:", key="explored")
 
 
 def _artefacts(found: list[Artefact]) -> None:

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from reclens.errors import UnknownNameError, expect_type, suggest
 from reclens.experiment.planning.metric import FrozenSettings, Metric
 from reclens.settings import read_toml, to_toml, validate
+from reclens.stats.multiplicity import Correction
 from reclens.tabular import Tabular
 
 __all__ = ["EXAMPLE_PLAN", "Plan", "Sequential", "load_plan"]
@@ -117,7 +118,7 @@ class Plan(Tabular, FrozenSettings):
     cluster: str | None = None
     level: float = Field(default=0.95, gt=0.5, lt=1)
     power: float = Field(default=0.8, gt=0, lt=1)
-    correction: Literal["holm", "hochberg", "hommel", "bonferroni", "bh", "none"] = "holm"
+    correction: Correction = "holm"
     sequential: Sequential | None = None
     days: int | None = Field(default=None, ge=1)
     start: date | None = None

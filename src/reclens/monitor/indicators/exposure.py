@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from reclens import concentration
 from reclens.monitor.indicators.rates import mean, share
 from reclens.monitor.indicators.registry import indicator
 from reclens.monitor.summary import Summary
@@ -54,14 +55,15 @@ def gini(summary: Summary) -> pl.DataFrame | None:
     shown, catalogue = _shown(summary), summary.fact("catalogue")
     if shown is None or catalogue is None:
         return None
-    x, items = pl.col("shown").cast(pl.Float64), pl.max_horizontal(pl.lit(catalogue), pl.len().cast(pl.Float64))
-    place = pl.int_range(1, pl.len() + 1) + items - pl.len()  # those that were not shown come first
-    return (
-        shown.sort("shown")
-        .group_by(_GROUP, maintain_order=True)
-        .agg(value=((2 * place - items - 1) * x).sum() / (items.first() * x.sum()), n=pl.col("shown").sum())
-        .sort(_GROUP)
-    )
+    rows = [
+        {"dimension": name, "slice": value, "value": _gini(part["shown"], catalogue), "n": part["shown"].sum()}
+        for (name, value), part in shown.group_by(_GROUP)
+    ]
+    return pl.DataFrame(rows).sort(_GROUP)
+
+
+def _gini(shown: pl.Series, catalogue: float) -> float:
+    return float(concentration.gini(shown.to_numpy(), cells=int(catalogue)))
 
 
 @indicator(caption="Share of the top 1 %", unit="share", scale="logit", direction="both", family="exposure")

@@ -205,4 +205,5 @@ def title_of(metric: str) -> str:
         return metric
     info = describe(metric)
     arrow = {True: " (higher is better)", False: " (lower is better)", None: ""}[info.higher_is_better]
-    return f"{metric}{f' in {info.unit}' if info.unit else ''}{arrow}"
+    unit = "" if info.unit in ("", "share") else f" in {info.unit}"
+    return f"{metric}{unit}{arrow}"

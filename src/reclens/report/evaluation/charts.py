@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
 from reclens.evaluation.trade_off import TradeOff, trade_off
+from reclens.metrics import is_share
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.format import format_estimate, p_in_words, percent, whole
 from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
@@ -204,7 +205,7 @@ def _trade_row(system: str, result: Evaluation, found: TradeOff) -> dict[str, An
 def _trade_axis(channel: Any, field: str, metric: str) -> Any:
     import altair as alt
 
-    share = metric.startswith("coverage")
+    share = is_share(metric)
     # Rounded ends of an axis would draw the dots nearer together than their labels are placed for.
     scale = alt.Scale(zero=False, nice=False, padding=EDGE)
     return channel(

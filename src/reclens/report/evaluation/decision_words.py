@@ -7,7 +7,8 @@ from typing import Final
 
 from reclens.evaluation.decision import Decision, DecisionCode
 from reclens.evaluation.differences import PairedDifference
-from reclens.metrics import direction, family_of
+from reclens.metrics import direction, family_of, is_share
+from reclens.metrics.registry import Family
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.format import (
     count_of,
@@ -133,21 +134,20 @@ def _named(rows: Sequence[PairedDifference]) -> str:
 def _costs(found: Decision) -> str:
     if found.lift is None:
         return ""
-    shown: dict[str, PairedDifference] = {}
-    for row in found.costs:  # the first metric of each kind: several cut-offs say the same
-        kind = "coverage" if row.metric.startswith("coverage") else family_of(row.metric)
-        shown.setdefault(kind, row)
+    shown: dict[Family, PairedDifference] = {}
+    for row in found.costs:  # the first metric of each family: others of it, and other cut-offs, say the same
+        shown.setdefault(family_of(row.metric), row)
     if not shown:
-        return "Coverage and popularity were not measured"
-    first = ("coverage", "popularity")
-    kept = sorted(shown, key=lambda kind: (kind not in first, list(shown).index(kind)))[:_MOST]
-    said = [_change(shown[kind]) for kind in kept]
-    missing = [kind for kind in first if kind not in shown]
+        return "Exposure and popularity were not measured"
+    first: tuple[Family, ...] = ("exposure", "popularity")
+    kept = sorted(shown, key=lambda family: (family not in first, list(shown).index(family)))[:_MOST]
+    said = [_change(shown[family]) for family in kept]
+    missing = [family for family in first if family not in shown]
     return "; ".join(said) + (f"; {listed(missing)} not measured" if missing else "")
 
 
 def _change(row: PairedDifference) -> str:
-    of_all = row.metric.startswith("coverage")
+    of_all = is_share(row.metric)
     written = [percent(value, 1) if of_all else format_number(value) for value in (row.baseline_value, row.value)]
     verdict = {"better": ", better", "worse": ", worse", "undecided": ", not concluded"}.get(row.outcome, "")
     return f"{row.metric} from {written[0]} to {written[1]}{verdict}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from reclens.concentration import share_in_use
 from reclens.errors import Setting, UsageError, in_python
 from reclens.evaluation import Comparison, Evaluation
 from reclens.evaluation.context import UNKNOWN
@@ -248,10 +249,7 @@ def _long_tail(results: Mapping[str, Evaluation], first: Evaluation) -> Section 
 
 def _coverage(results: Mapping[str, Evaluation]) -> str:
     """The share of the catalogue that the lists of each system show, the most first, as a sentence."""
-    shares = {
-        name: int((result.exposure["count"] > 0).sum()) / max(result.exposure.height, 1)
-        for name, result in results.items()
-    }
+    shares = {name: float(share_in_use(result.exposure["count"].to_numpy())) for name, result in results.items()}
     depth = next(iter(results.values())).card["depth"]
     named = listed(
         [f"{name} {percent(shares[name], 0)}" for name in sorted(shares, key=lambda each: -shares[each])], most=6

@@ -11,7 +11,7 @@ from reclens.lab.interference_study import DesignResult, Interference
 from reclens.lab.long_run import LongRun
 from reclens.lab.simulation import Simulation
 from reclens.lab.strategy_family import OVERALL
-from reclens.metrics import describe, names
+from reclens.metrics import describe, family_of, names
 from reclens.report._toolkit.card import DecisionWords, Tone
 from reclens.report._toolkit.format import (
     between,
@@ -33,8 +33,8 @@ __all__ = ["correlation_card", "holdout_card", "interference_card", "simulation_
 _MOST: Final = 3
 """Segments and designs that are named in a line."""
 
-_REACH: Final = ("coverage", "gini", "arp")
-"""Metrics that tell what a choice costs in reach: how many items are shown, how evenly, how popular they are."""
+_REACH: Final = ("exposure", "popularity")
+"""Families of metrics that tell what a choice costs in reach: how many items are shown, how evenly, how popular."""
 
 
 def correlation_card(found: OfflineOnline, said: Sequence[str], *, fitted: bool) -> DecisionWords:
@@ -90,12 +90,12 @@ def _cost_of(found: OfflineOnline, best: Correlation) -> str:
     moved = []
     for metric in dict.fromkeys(metric for _, metric in offline):
         pair = [offline.get((name, metric)) for name in (found.lifts.control, best.chosen)]
-        if metric.partition("@")[0] in _REACH and None not in pair:
+        if family_of(metric) in _REACH and None not in pair:
             moved.append(f"{metric} from {_written(pair[0], metric)} to {_written(pair[1], metric)}")
     return "; ".join([f"{regret}{against}", *(moved or [_NOT_MEASURED])])
 
 
-_NOT_MEASURED: Final = "coverage and popularity were not measured"
+_NOT_MEASURED: Final = "exposure and popularity were not measured"
 
 
 def _written(value: float | None, metric: str) -> str:

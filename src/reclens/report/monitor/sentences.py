@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from reclens.findings import Severity
+from reclens.findings import Finding, Severity
 from reclens.monitor.health import JUDGED, Health
 from reclens.monitor.records import Annotation, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
 from reclens.report._toolkit.format import NOTHING, count_of, format_number, listed, percent, sentence, whole
@@ -34,6 +34,7 @@ __all__ = [
     "check_sentence",
     "day_sentence",
     "event_sentence",
+    "finding_sentence",
     "gate_sentence",
     "gravest_first",
     "incident_sentence",
@@ -152,6 +153,14 @@ def incident_sentence(incident: Incident) -> str:
         f"{sentence(SEVERITIES[incident.severity])}: {_lower_name(incident)}{_effect(incident)}, {since}{traffic}"
         f"{_symptoms(incident)}."
     )
+
+
+def finding_sentence(incidents: Sequence[Incident], found: Finding) -> str:
+    """A finding of a watched system: the sentence of its incident, and what may have caused it."""
+    wanted = found.evidence[0]["incident"]
+    incident = next(each for each in incidents if each.id == wanted)
+    suspects = listed([suspect_name(each) for each in found.suspects[:3]])
+    return f"{incident_sentence(incident)}{f' First suspects: {suspects}.' if suspects else ''}"
 
 
 def _lower_name(incident: Incident) -> str:

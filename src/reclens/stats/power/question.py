@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from reclens.errors import Advice, ArgumentValueError, Setting, UnknownNameError, UsageError
+from reclens.stats.multiplicity import CORRECTIONS
 from reclens.stats.power.formulas import FORMULAS, Inputs
 from reclens.tabular import Tabular
 
@@ -344,17 +345,20 @@ class Question:
 
 
 def corrected_alpha(alpha: float, *, comparisons: int, correction: str = "bonferroni") -> float:
-    """Guaranteed alpha of each of several tests: alpha / m, or alpha without a correction.
+    """Guaranteed alpha of each of m tests: alpha / m, or alpha without a correction.
 
-    Holm, Hochberg, Hommel and BH give every test at least this, so sizes are sufficient for all of them.
+    Holm, Hochberg, Hommel, Šidák and BH give every test at least this, so sizes are sufficient for all of them. BY
+    gives every test at least alpha / (m Σ 1/i), i from 1 to m.
 
     Raises:
         UnknownNameError: If there is no such correction.
     """
-    known = ("bonferroni", "holm", "hochberg", "hommel", "bh", "none")
-    if correction not in known:
-        raise UnknownNameError("correction", correction, known)
-    return alpha if correction == "none" else alpha / comparisons
+    if correction not in CORRECTIONS:
+        raise UnknownNameError("correction", correction, CORRECTIONS)
+    if correction == "none":
+        return alpha
+    harmonic = sum(1 / i for i in range(1, comparisons + 1)) if correction == "by" else 1.0
+    return alpha / (comparisons * harmonic)
 
 
 def design_effect(*, icc: float, cluster_size: float, cluster_cv: float = 0.0) -> float:
