@@ -186,6 +186,8 @@ def test_adjustments_by_hand() -> None:
     assert size(comparisons=3) == pytest.approx(((2.39398 + 0.841621) / 2.801585) ** 2, abs=1e-4)
     assert size(comparisons=3, correction="none") == pytest.approx(1.0)
     assert corrected_alpha(0.05, comparisons=5, correction="holm") == pytest.approx(0.01)
+    # Benjamini and Yekutieli: 1 + 1/2 + 1/3 + 1/4 + 1/5 = 137/60.
+    assert corrected_alpha(0.05, comparisons=5, correction="by") == pytest.approx(0.01 * 60 / 137)
 
 
 def test_design_effect_of_unequal_clusters() -> None:
