@@ -1,10 +1,11 @@
-"""What is added is one file: a model, a metric, a re-ranker, a page, a command and an export are found everywhere."""
+"""What is added is one file: a model, a metric, a re-ranker, an indicator, a page, a command, an export."""
 
 from __future__ import annotations
 
 import importlib
 import sys
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,8 +17,12 @@ from reclens import cli
 from reclens.cli.registry import find_commands
 from reclens.dashboard import pages as dashboard_pages
 from reclens.dashboard.navigation import pages
+from reclens.errors import UnknownNameError
 from reclens.metrics.registry import _REGISTERED
+from reclens.monitor import indicators
+from reclens.monitor.indicators import registry as indicator_registry
 from reclens.pipeline import rerank
+from reclens.report.monitor.tables import day_table
 from reclens.testing import check_metric, check_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -153,6 +158,27 @@ def plain(workspace: Path = Path("workspace"), out: Path = Path("out.csv")) -> N
 '''
 
 
+INDICATOR = '''"""Readers."""
+
+import polars as pl
+
+from reclens.monitor.indicators.registry import indicator
+
+
+@indicator(caption="Items a user", unit="ratio", scale="log", direction="both", family="traffic")
+def items_a_user(summary):
+    """Impressions of each user.
+
+    Formula: impressions ÷ users of the day.
+    """
+    users = summary.table("users")
+    if users is None:
+        return None
+    mean = pl.col("impressions").sum() / pl.len()
+    return users.select(dimension=pl.lit("overall"), slice=pl.lit("all"), value=mean, n=pl.col("impressions").sum())
+'''
+
+
 @pytest.fixture(scope="module")
 def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """One file of each, in folders beside those of the package."""
@@ -160,6 +186,7 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     files = {
         "models/latest_id.py": (rl.models, MODEL),
         "metrics/places.py": (rl.metrics, METRIC),
+        "indicators/readers.py": (indicators, INDICATOR),
         "rerank/backwards.py": (rerank, RERANKER),
         "pages/greetings.py": (dashboard_pages, PAGE),
         "cli/hello.py": (cli, COMMAND),
@@ -173,7 +200,9 @@ def added(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             patch.setattr(package, "__path__", [*package.__path__, str((folder / name).parent)])
         yield folder
     _REGISTERED.pop("last_place", None)
-    for name in {each for each in set(sys.modules) - before if each.rpartition(".")[2] in ("latest_id", "places")}:
+    indicator_registry._REGISTERED.pop("items_a_user", None)
+    own = ("latest_id", "places", "readers")
+    for name in {each for each in set(sys.modules) - before if each.rpartition(".")[2] in own}:
         del sys.modules[name]
 
 
@@ -217,6 +246,28 @@ def test_a_metric_is_one_file(added: Path) -> None:
     assert "### Last place" in script("make_metric_reference").page()
     lists = {"user_id": [1, 1], "item_id": [7, 8], "rank": [1, 2]}
     assert rl.evaluate(lists, {"user_id": [1], "item_id": [8]}, metrics=["last_place@2"], replicates=0).metrics
+
+
+def test_an_indicator_is_one_file(added: Path, tmp_path: Path) -> None:
+    """A day of three users: 4, 1 and 1 impressions."""
+    day = date(2026, 1, 5)
+    (tmp_path / "log").mkdir()
+    rows = [(1, "a", 1), (1, "b", 2), (1, "c", 3), (1, "d", 4), (2, "a", 1), (3, "b", 1)]
+    log = pl.DataFrame(rows, schema=["user_id", "item_id", "position"], orient="row")
+    log.with_columns(timestamp=pl.lit(datetime(2026, 1, 5, 12)), request_id="user_id", clicked=pl.lit(0)).write_parquet(
+        tmp_path / "log" / "day.parquet"
+    )
+    owner = '[indicators.items_a_user]\nowner = "ann"\n'
+    (tmp_path / "monitor.toml").write_text(f'system = "shop"\n[log]\npath = "log"\n{owner}')
+    assert "items_a_user" in rl.monitor.names() and rl.monitor.describe("items_a_user").caption == "Items a user"
+    project, place = rl.monitor.Project(tmp_path), rl.Workspace(tmp_path / "workspace")
+    (health,) = rl.monitor.run(project, day, workspace=place).days
+    assert health.detections.filter(indicator="items_a_user")["value"].to_list() == [2.0]
+    (kept,) = place.list("health")
+    assert [row["value"] for row in place.load("health", kept.name).to_dicts() if row["indicator"] == "items_a_user"]
+    assert "Items a user" in str(day_table(health).rows), "the page and the report of the day"
+    with pytest.raises(UnknownNameError, match=r"'items_a_uesr'\. Did you mean 'items_a_user'\?"):
+        rl.monitor.describe("items_a_uesr")
 
 
 def test_a_re_ranker_is_one_file(added: Path) -> None:

@@ -27,6 +27,7 @@ from reclens.job.monitor_demo import run_demo
 from reclens.job.monitor_inputs import store_of
 from reclens.job.monitor_week import read_week
 from reclens.metrics import registry
+from reclens.monitor.indicators import registry as indicator_registry
 from reclens.monitor.project import Project
 from reclens.monitor.week import Week
 from reclens.report.monitor import charts
@@ -188,8 +189,9 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         monkeypatch.setattr(monitor_init, "_TEMPLATE", short)
     monkeypatch.setattr(monitor_init, "_USERS", 1_500)
     monkeypatch.setattr(charts, "history_chart", last_week_alone(charts.history_chart))
-    registry.names()  # all that are built in
-    monkeypatch.setattr(registry, "_REGISTERED", dict(registry._REGISTERED))  # what a page adds
+    for known in (registry, indicator_registry):
+        known.names()  # all that are built in
+        monkeypatch.setattr(known, "_REGISTERED", dict(known._REGISTERED))  # what a page adds
     names: dict = {"__name__": "__page__"}
     for block in blocks(page.read_text(encoding="utf-8")):
         if block.skip is not None:
