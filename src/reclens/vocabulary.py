@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError, Setting
 from reclens.kernels import kernel
 
 __all__ = ["CODE_MISSING", "Vocabulary", "id_keys", "number_ids"]
@@ -25,6 +25,14 @@ _MANY: Final = 100_000
 """Ids from which on the compiled table is worth loading."""
 _FEW: Final = 128
 """Ids up to which they are looked up one by one: the smallest query takes as long as a request for one user may."""
+
+
+CAST_SIDE: Final = Advice(
+    "cast_side",
+    (Setting("ids", "text"),),
+    "Read both with {ids}, or cast one side, as by pl.col('item_id').cast(pl.String).",
+)
+"""What to do where ids are integers in one table and text in another."""
 
 
 class Vocabulary:
@@ -104,7 +112,7 @@ class Vocabulary:
             raise DataError(
                 f"ids are {ids.dtype} on one side and {self.ids.dtype} on the other, so that none can match",
                 column=ids.name or None,
-                fix=f"Cast one side, for example pl.col('{ids.name or 'id'}').cast(pl.{self.ids.dtype}).",
+                fix=CAST_SIDE,
             )
         if not len(self) or not len(ids):
             return np.full(len(ids), CODE_MISSING, np.int32)

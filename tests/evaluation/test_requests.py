@@ -193,7 +193,7 @@ def test_what_cannot_be_measured(change: dict, error: type[Exception], says: str
 def test_metrics_of_lists_and_of_requests_are_told_apart(shown: pl.DataFrame) -> None:
     with pytest.raises(UsageError, match="needs more than what was clicked"):
         evaluate_requests(shown, metrics=["auc@10"])
-    with pytest.raises(UsageError, match="measure it by evaluate_requests"):
+    with pytest.raises(UsageError, match=r"Measure it by rl\.evaluate_requests"):
         evaluate(
             pl.DataFrame({"user_id": [1], "item_id": [2], "rank": [1]}),
             pl.DataFrame({"user_id": [1], "item_id": [2]}),

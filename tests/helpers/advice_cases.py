@@ -17,6 +17,13 @@ from exact_arms import check, plan, sums
 from reclens.audit.intersections import search_intersections
 from reclens.audit.mitigate.frontier import achievable_frontier
 from reclens.audit.popularity import popularity_bias
+from reclens.data.manifest import write_manifest
+from reclens.data.read.fetch import fetch
+from reclens.data.read.open import load_split
+from reclens.data.read.recbole import write_recbole
+from reclens.data.read.request import Reading
+from reclens.edges.dbt import DbtMarts
+from reclens.edges.embedding_atlas import atlas_tables
 from reclens.errors import Advice, Setting
 from reclens.experiment.aggregate.arm_level import ArmCounts, compare_arm_statistics
 from reclens.experiment.aggregate.gather import gather_events
@@ -27,8 +34,11 @@ from reclens.experiment.planning.calculator import calculate
 from reclens.explore.local_store import LocalStore
 from reclens.explore.transfer import _compare
 from reclens.explore.vector_files import _chosen
+from reclens.job.explore_demo import read_catalogue
+from reclens.job.monitor_inputs import expect_days
 from reclens.lab.method_comparison import explored_log
 from reclens.metrics.lists import Lists
+from reclens.models._core.scoring import Scoring
 from reclens.pipeline.rerank._base import named_labels
 from reclens.pipeline.rerank.available import Available
 from reclens.pipeline.rerank.boost import Boost
@@ -37,6 +47,7 @@ from reclens.report.experiment.check_words import check_text
 from reclens.report.experiment.remark_words import caveat_sentences
 from reclens.tuning.hybrid_weights import _points
 from reclens.tuning.schedule import cut_part
+from reclens.vocabulary import Vocabulary
 from reclens.world.policy import Policy
 
 __all__ = ["ROOM_CASES", "TOLD_BY_REPORT"]
@@ -126,19 +137,68 @@ def _kept_twice(folder: Path) -> None:
         workspace.save(_plan(), "plan")
 
 
+def _own_class(folder: Path) -> None:
+    (folder / "header.json").write_text('{"model": "own"}')
+    write_manifest(folder)
+    rl.load_model(folder)
+
+
+def _pipeline(folder: Path) -> None:
+    (folder / "pipeline.json").touch()
+    rl.load_model(folder)
+
+
+def _separated(folder: Path) -> None:
+    items = pl.DataFrame({"item_id": [1], "genres": [["science fiction", "drama"]]})
+    write_recbole(rl.read(pl.DataFrame({"user_id": [1], "item_id": [1]}), items=items), folder)
+
+
+def _fetched(folder: Path) -> None:
+    (folder / "ml-100k.zip").write_bytes(b"of mine")
+    fetch("ml-100k", folder=folder)
+
+
+def _untold(folder: Path) -> None:
+    (folder / "items.csv").write_text("item,colour\n1,red\n2,red\n")
+    read_catalogue(folder / "items.csv")
+
+
+def _no_project(folder: Path) -> None:
+    DbtMarts(SimpleNamespace(settings=SimpleNamespace(marts=SimpleNamespace(project="dbt", command="dbt")), place=Path))  # type: ignore[arg-type]
+
+
+def _crossed(folder: Path) -> None:
+    rows = {"user_id": [1, 1, 2, 2, 3], "variant": ["a", "b", "a", "a", "b"], "y": [1.0] * 5}
+    rl.experiment.read(_plan(), pl.DataFrame(rows), two_arms="drop")
+
+
 ROOM_CASES: Mapping[str, Callable[[Path], object]] = {
     "ask_something": lambda folder: calculate(mean=0.2),
+    "cast_side": lambda folder: Vocabulary(pl.Series([1, 2])).encode(pl.Series(["a"])),
     "collapsed": _alike,
     "draw_larger_arm": lambda folder: compare_arm_statistics(*_arms(), "coverage"),
     "drop_two_arms": _gather(table={**UNITS, "user_id": [1, 1, 3, 4], "variant": ["a", "b", "a", "b"]}),
     "drop_unknown_arms": _gather(table={**UNITS, "variant": ["a", "b", "c", "b"]}),
+    "embed_columns": _untold,
+    "evaluate_requests": lambda folder: rl.evaluate(pl.DataFrame(LISTS), pl.DataFrame(LISTS), metrics="candidate_auc"),
+    "explore_with_map": lambda folder: atlas_tables(SimpleNamespace(map=None), None),  # type: ignore[arg-type]
     "fewer_points": lambda folder: _points(list("abcdefgh"), "grid", 0.01, 0, 0),
     "fewer_values": lambda folder: named_labels(
         "mmr", _train(shelf=[[f"s{n}"] for n in range(300)]), _train().item_vocabulary, "shelf"
     ),
     "fill_store": lambda folder: VectorRetriever(store=LocalStore(folder / "store")).fit(_train()),
+    "filter_before": lambda folder: load_split(
+        "train.csv", Reading(paths={}), test="test.csv", validation=None, task="new_items", filtered=True
+    ),
     "fixed_looks": _looks({"days": 28, "sequential": LOOKS}, days=14, looks_taken=[0.25]),
+    "fold_in": lambda folder: Scoring._told(
+        SimpleNamespace(is_personalized=True, supports_fold_in=False, name="own"),  # type: ignore[arg-type]
+        pl.DataFrame(LISTS),
+        "replace",
+    ),
     "leave_out_ids": _gather(ids=False),
+    "load_own_class": _own_class,
+    "load_pipeline": _pipeline,
     "log_attention": lambda folder: achievable_frontier(
         SimpleNamespace(settings=SimpleNamespace(attention="rbp"), has_truth=True),  # type: ignore[arg-type]
         None,  # type: ignore[arg-type]
@@ -149,6 +209,7 @@ ROOM_CASES: Mapping[str, Callable[[Path], object]] = {
         Policy(kind="softmax", k=2, pool=5),
         lists=100,
     ),
+    "make_monitor": rl.monitor.Project,
     "measure_tiers": lambda folder: popularity_bias(SimpleNamespace(groups={})),  # type: ignore[arg-type]
     "move_again": _differs,
     "name_arm": _gather(table={"user_id": [1, 2], "group": ["a", "b"], "y": [1.0, 2.0]}),
@@ -165,18 +226,26 @@ ROOM_CASES: Mapping[str, Callable[[Path], object]] = {
     "name_unit": lambda folder: rl.experiment.read(_plan(cluster="shop"), pl.DataFrame(UNITS), ids=False),
     "no_ids": _gather(table={"variant": ["a", "b"], "y": [1.0, 2.0]}),
     "no_looks": _looks({}, looks_taken=[0.5]),
+    "other_separator": _separated,
     "overwrite": _kept_twice,
     "pass_shares": lambda folder: Lists.require(
         SimpleNamespace(profiles=(), catalogue=SimpleNamespace(features=(), distributions=None)),  # type: ignore[arg-type]
         "distributions",
     ),
+    "read_own_file": _fetched,
+    "run_days": lambda folder: expect_days(SimpleNamespace(folder=folder, days=list)),  # type: ignore[arg-type]
     "say_available": lambda folder: Available()._check(),
     "say_boosted": lambda folder: Boost()._check(),
     "say_units": _looks({"sequential": {"method": "msprt"}}),
     "split_with_validation": _search(held=False),
+    "sum_up_units": _crossed,
     "train_smaller": _too_large,
     "use_halving": _search(shares=[0.5, 1.0]),
     "use_random": lambda folder: cut_part(_train(), pl.DataFrame(LISTS), 0.5, 0),
+    "values_as_they_are": lambda folder: rl.synthetic_movielens(n_users=30, n_items=20, n_ratings=300).with_segments(
+        gender=rl.segments.bins("gender", [1])
+    ),
+    "write_dbt": _no_project,
 }
 """Code of an advice -> a call that ends in it; :mod:`tests.test_advice` has those of ``data`` and ``evaluation``."""
 

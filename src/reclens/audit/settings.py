@@ -8,7 +8,7 @@ from typing import Any, Final, TypedDict
 
 from reclens.audit.attention import Attention, position_weights
 from reclens.audit.position import Method
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError
 from reclens.evaluation.argument_checks import asked_metrics, asked_segments, named_in
 from reclens.schema import USER
 from reclens.tabular import Tabular
@@ -112,7 +112,7 @@ class AuditSettings:
         looked_at = {*self.attributes, *named_in(asked_segments(self.by))}
         for name in self.protected:
             if name not in looked_at:
-                raise UsageError(f"protected has '{name}', which is in neither by nor attributes.")
+                raise ArgumentValueError("protected", f"has '{name}', which is in neither by nor attributes")
         if not 0 < self.alpha < 0.5:
             raise ArgumentValueError("alpha", f"is {self.alpha}, expected a level between 0 and 0.5 such as 0.05")
         if not 0 < self.band < 1:

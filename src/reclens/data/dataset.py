@@ -16,7 +16,7 @@ from reclens.data.read.adopt import adopt, is_settled
 from reclens.data.read.duplicates import merge_repeats
 from reclens.data.read.frames import is_frame
 from reclens.data.read.ids import IdForm, ids_as
-from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError
+from reclens.errors import ArgumentTypeError, ArgumentValueError, UnknownNameError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
 __all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "transpose"]
@@ -195,7 +195,7 @@ class Dataset:
         if values is None:
             return self._ones
         if values not in self.interactions.columns:
-            raise UsageError(f"values='{values}': the interactions have no column '{values}'.")
+            raise ArgumentValueError("values", f"is '{values}': the interactions have no column '{values}'")
         key = self._keys()
         order = np.argsort(key, kind="stable")
         key, column = key[order], self.interactions[values].cast(pl.Float64).to_numpy()[order]

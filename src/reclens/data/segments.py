@@ -25,7 +25,7 @@ import polars as pl
 
 from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset, Segmenter
-from reclens.errors import ArgumentValueError, UnknownNameError, UsageError
+from reclens.errors import Advice, ArgumentValueError, UnknownNameError, UsageError
 from reclens.schema import ITEM, USER
 
 __all__ = ["bins", "column", "mainstreamness", "product", "quantiles", "top_value", "usual"]
@@ -294,8 +294,8 @@ def _numbers(data: Dataset, name: str) -> pl.DataFrame:
     table = _attribute(data, name)
     if not table["value"].dtype.is_numeric():
         raise UsageError(
-            f"'{name}' is {table['value'].dtype}, expected numbers to cut. For its values as they are use "
-            f"segments.column('{name}')."
+            f"'{name}' is {table['value'].dtype}, expected numbers to cut",
+            advice=Advice("values_as_they_are", text="For its values as they are use rl.segments.column."),
         )
     return table
 

@@ -11,7 +11,7 @@ import polars as pl
 from reclens.data.quoting import constant, literal_path
 from reclens.drafts import draft_folder
 from reclens.edges._staging import OVERWRITE, Parts
-from reclens.errors import UsageError, WorkspaceError, first_line
+from reclens.errors import ArgumentValueError, WorkspaceError, first_line
 from reclens.export.columns import ExportTable
 from reclens.export.schema import EXPORTS
 
@@ -46,10 +46,10 @@ def check_database(file: Path, schema: str, *, overwrite: bool) -> None:
         WorkspaceError: If a table exists, or the file cannot be opened.
     """
     if "." in schema:
-        raise UsageError(f"schema is '{schema}', expected one name for a DuckDB file, such as main.")
+        raise ArgumentValueError("schema", f"is '{schema}', expected one name for a DuckDB file, such as main")
     if schema.lower() == file.stem.lower():
-        raise UsageError(
-            f"schema is '{schema}', as is the name of {file.name}: DuckDB could not tell them apart. Rename one."
+        raise ArgumentValueError(
+            "schema", f"is '{schema}', as is the name of {file.name}: DuckDB could not tell them apart. Rename one"
         )
     if not file.exists():
         return

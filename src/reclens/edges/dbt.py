@@ -24,7 +24,7 @@ from reclens.edges._dbt_postgres import load_days, read_mart
 from reclens.edges._dbt_project import dbt_files
 from reclens.edges._guarded import CANNOT_START, run_guarded
 from reclens.engine import need
-from reclens.errors import MissingExtraError, WorkspaceError
+from reclens.errors import Advice, MissingExtraError, Setting, WorkspaceError
 from reclens.files import made_folder, write_text
 from reclens.monitor.duck import frame, opened, run
 from reclens.monitor.landing import landed_folder
@@ -77,7 +77,10 @@ class DbtMarts:
         if not self.settings.command:
             need("dbt.version", extra="dbt")
         if not (self.folder / _PROJECT).is_file():
-            raise WorkspaceError(f"{self.folder} is no dbt project. Write it by: reclens monitor init --dbt")
+            raise WorkspaceError(
+                f"{self.folder} is no dbt project",
+                advice=Advice("write_dbt", (Setting("dbt", True),), "Write it by rl.monitor.init with {dbt}."),
+            )
 
     def build(self, project: Project, days: Sequence[date]) -> None:
         """As :meth:`reclens.monitor.landing.Marts.build`, by one ``dbt build`` over the range of the days."""

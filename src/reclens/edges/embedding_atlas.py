@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from reclens.errors import UsageError
+from reclens.errors import Advice, Setting, UsageError
 from reclens.explore.neighbours import neighbour_graph
 from reclens.explore.result import Exploration
 from reclens.explore.space import EmbeddingSpace
@@ -39,7 +39,10 @@ def atlas_tables(
         UsageError: If the exploration has no map, or is of another space.
     """
     if found.map is None:
-        raise UsageError("the exploration has no map: explore with point_map=.")
+        raise UsageError(
+            "the exploration has no map",
+            advice=Advice("explore_with_map", (Setting("point_map"),), "Explore with {point_map}."),
+        )
     if found.card["revision"] != space.revision:
         raise UsageError(f"the exploration is of another space than '{space.name}': explore this one.")
     graph = neighbour_graph(space, k=max(1, min(neighbours, len(space) - 1)))

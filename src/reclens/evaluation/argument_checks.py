@@ -99,8 +99,8 @@ def check_needs(
         needs = spec.info.needs
         if "requests" in needs:
             raise UsageError(
-                f"{spec.text} is of candidates by request: measure it by evaluate_requests, on the "
-                "command line reclens evaluate-requests."
+                f"{spec.text} is of candidates by request",
+                advice=Advice("evaluate_requests", text="Measure it by rl.evaluate_requests."),
             )
         if "truth" in needs and not truth:
             raise UsageError(

@@ -21,7 +21,7 @@ from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
 from reclens.metrics.matching import count_shared
 from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
-from reclens.vocabulary import Vocabulary, number_ids
+from reclens.vocabulary import CAST_SIDE, Vocabulary, number_ids
 
 __all__ = [
     "UNKNOWN",
@@ -222,7 +222,7 @@ def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[
         raise DataError(
             "item ids are integers in one table and strings in another, so that none can match",
             column=ITEM,
-            fix="Cast one side, for example pl.col('item_id').cast(pl.String).",
+            fix=CAST_SIDE,
         )
     if not filled:
         return Vocabulary(pl.Series(ITEM, [], pl.Int64)), np.zeros(0, np.int32)

@@ -134,7 +134,7 @@ def open_lists(
         if absent or not {RANK, SCORE} & set(present):
             raise UsageError(
                 f"a stream of lists needs {USER}, {ITEM} and {RANK} or {SCORE}; it has {', '.join(present)}. "
-                "Rename its columns with .rename({…})."
+                "Rename its columns."
             )
         columns = [column for column in (USER, ITEM, RANK, SCORE) if column in present]
         if RANK in columns and SCORE in columns and not scores:

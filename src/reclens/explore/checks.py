@@ -38,5 +38,5 @@ def check_before(space: EmbeddingSpace, before: EmbeddingSpace) -> None:
     if "file" not in (ours.source, theirs.source) and ours.model != theirs.model:
         raise IncomparableError(
             f"'{before.name}' was made by {theirs.model}, and '{space.name}' by {ours.model}: two models are "
-            "no two versions of one. Look at their maps side by side instead: reclens explore map … --other …"
+            "no two versions of one. Look at their maps side by side instead"
         )

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from reclens.errors import (
+    Advice,
     ArgumentValueError,
     DataError,
     IncomparableError,
@@ -199,6 +200,9 @@ def check_same_card(there: StoreCard, card: StoreCard, place: str) -> None:
         )
 
 
+FILL_STORE: Final = Advice("fill_store", text="Write a space into it: rl.explore.move.")
+
+
 def known_card(card: StoreCard | None, place: str) -> StoreCard:
     """The card of a store.
 
@@ -206,7 +210,7 @@ def known_card(card: StoreCard | None, place: str) -> StoreCard:
         NotFittedError: If it has none.
     """
     if card is None:
-        raise NotFittedError(f"{place} holds no store yet. Create it with the card of a space first.")
+        raise NotFittedError(f"{place} holds no store yet", advice=FILL_STORE)
     return card
 
 

@@ -57,8 +57,8 @@ def export_frames(
             raise UnknownNameError(f"evaluation in {workspace.folder}", name, known)
     if not names and not workspace.list("health"):
         raise UsageError(
-            f"{workspace.folder} has no evaluation and no watched day to export. "
-            "Run 'reclens demo', evaluate some lists, or run 'reclens monitor'."
+            f"{workspace.folder} has no evaluation and no watched day to export. Keep an evaluation in it, or run the "
+            "monitor."
         )
     compared = [comparison] if comparison is not None else [each.name for each in workspace.list("comparison")]
     comparisons = [Compared.of(name, workspace.load("comparison", name)) for name in compared]

@@ -20,7 +20,7 @@ from reclens.data.split.holdout import last_n
 from reclens.data.synthetic import synthetic_movielens
 from reclens.data.synthetic_plots import with_plots
 from reclens.engine import Progress, quiet
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError
 from reclens.explore.local_store import LocalStore
 from reclens.explore.procedure import run as explore
 from reclens.explore.query_text import encoder_of
@@ -40,6 +40,7 @@ __all__ = ["DEMO", "Catalogue", "ExploreDemo", "read_catalogue", "run_demo", "sy
 
 DEMO: Final = "explore-demo"
 """Name of everything that the demonstration keeps."""
+_EMBED: Final = Advice("embed_columns", text="Name the columns: rl.explore.embed_texts.")
 _TITLES: Final = ("title", "name")
 _LABELS: Final = ("genres", "listed_in", "categories", "category", "type")
 _LONG: Final = 40
@@ -129,7 +130,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         raise DataError(
             f"no column holds texts of {_LONG} characters or more",
             source=str(path),
-            fix="Use `reclens explore embed --text`, which names the columns.",
+            fix=_EMBED,
         )
     texts = (*titles, longest)
     own = [name for name in raw.frame.columns if name not in texts]
@@ -139,7 +140,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         raise DataError(
             "no column has a value of its own in each row: there are no ids",
             source=str(path),
-            fix="Use `reclens explore embed --id-column`, which names the column.",
+            fix=_EMBED,
         )
     labels = tuple(name for name in _LABELS if name in own and not _is_json(table[name]))
     table = table.with_columns(_split(table[name]) for name in labels)

@@ -27,7 +27,7 @@ from reclens.monitor.gate import HISTORY
 from reclens.monitor.health import Health, health_name
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.outbox import Delivery
-from reclens.monitor.project import Project
+from reclens.monitor.project import RUN_DAYS, Project
 from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice, stands
 from reclens.report._toolkit.format import decimal, whole
 from reclens.tabular import Tabular
@@ -211,7 +211,7 @@ def replay(project: Project, first: date, last: date, *, folder: Path) -> Monito
     _span(first, last)
     known = [day for day in project.days() if first <= day <= last]
     if not known:
-        raise UsageError(f"no day from {first} to {last} was run. Run them first: reclens monitor backfill")
+        raise UsageError(f"no day from {first} to {last} was run", advice=RUN_DAYS)
     about = project.settings.detect
     store = IncidentStore(
         folder, rules=rules_of(project.settings), resolve_days=about.resolve_days, cool_down=about.cool_down

@@ -303,7 +303,7 @@ def _read(place: Path) -> list[dict[str, Any]]:
     try:
         return [json.loads(line) for line in place.read_text(encoding="utf-8").splitlines()] if place.exists() else []
     except (OSError, ValueError) as error:
-        raise WorkspaceError(f"{place} cannot be read: name another file by --results, or remove it.") from error
+        raise WorkspaceError(f"{place} cannot be read: name another file of results, or remove it.") from error
 
 
 def _append(place: Path, line: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from reclens.monitor.detect import DetectOptions
 from reclens.monitor.incidents import IncidentStore
 from reclens.monitor.indicators.registry import describe, names
 from reclens.monitor.landing import Marts
-from reclens.monitor.project import Project
+from reclens.monitor.project import RUN_DAYS, Project
 from reclens.monitor.records import Annotation
 from reclens.monitor.rules import Rule
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings
@@ -179,7 +179,7 @@ def expect_days(project: Project) -> None:
         UsageError: If no day was run.
     """
     if not project.days():
-        raise UsageError(f"{project.folder} has no day yet. Run one: reclens monitor run --date 2026-01-05")
+        raise UsageError(f"{project.folder} has no day yet", advice=RUN_DAYS)
 
 
 def notes_of(project: Project) -> Annotations:

@@ -6,7 +6,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError
 from reclens.job.monitor_inputs import store_of
 from reclens.monitor.project import Project
 from reclens.monitor.records import Incident, IncidentStatus
@@ -52,7 +52,7 @@ def act(
     if what == "resolve":
         return store.resolve(incident, by=by, note=note)
     if until is None:
-        raise UsageError("until is missing: say the last day without notices.")
+        raise ArgumentValueError("until", "is missing: say the last day without notices")
     return store.snooze(incident, until=until, by=by, note=note)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset, UserItemMatrix
 from reclens.engine import LocalEngine, Progress, chunk_ranges
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError
 from reclens.models._core.als_kernels import approach_rows, solve_rows
 from reclens.models._core.als_weighted_kernels import approach_weighted_rows, solve_weighted_rows
 from reclens.models._core.block import Block
@@ -235,9 +235,11 @@ class ALS(FactorModel):
             return 0
 
         if sum(engine.map(task, chunk_ranges(len(rows), _ROWS_A_TASK))):
-            raise UsageError(
-                f"l2={l2:g} is too small for float32: some users or items leave {self.factors} factors open. "
-                "Raise l2, or use fewer factors."
+            open_ones = f"some users or items leave {self.factors} factors open"
+            raise ArgumentValueError(
+                "l2",
+                f"is {l2:g}, too small for float32: {open_ones}. Raise it, or use fewer factors",
+                of="model",
             )
 
     def _vectors(self, block: Block) -> np.ndarray:

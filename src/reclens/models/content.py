@@ -123,7 +123,9 @@ class Content(Recommender):
                 "features", f"is {self.features!r}, expected a list of columns, or a mapping column -> kind", of="model"
             )
         if not asked:
-            raise UsageError("features is empty. Name columns of the items, or leave it out to take all.")
+            raise ArgumentValueError(
+                "features", "is empty. Name columns of the items, or leave it out to take all", of="model"
+            )
         return asked if isinstance(asked, Mapping) else dict.fromkeys(asked, "auto")
 
     def _fit(self, train: Dataset, engine: LocalEngine, progress: Progress) -> None:

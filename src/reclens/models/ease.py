@@ -10,7 +10,7 @@ import numpy as np
 
 from reclens.data.dataset import Dataset
 from reclens.engine import LocalEngine, Progress
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import ArgumentValueError
 from reclens.memory import require_memory
 from reclens.models._core.block import Block
 from reclens.models._core.co_occurrence import co_occurrence, weighted_co_occurrence
@@ -152,8 +152,8 @@ def _inverse(products: np.ndarray, l2: float) -> tuple[np.ndarray, str, float]:
         if residual <= _RESIDUAL:
             _mirror(inverse)
             return inverse.T, precision, residual
-    reached = f"residual {residual:.1e}"
-    raise UsageError(f"the co-occurrence of {n:,} items cannot be inverted with l2={l2:g} ({reached}). Raise l2.")
+    reached = f"the co-occurrence of {n:,} items cannot be inverted (residual {residual:.1e})"
+    raise ArgumentValueError("l2", f"is {l2:g}, by which {reached}. Raise it", of="model")
 
 
 _ROWS = 1024

@@ -84,7 +84,7 @@ class Knowledge(Recommender):
 
     def _check(self) -> None:
         if isinstance(self.require, str):
-            raise UsageError(f"require is a text, expected a list: [{self.require!r}].")
+            raise ArgumentValueError("require", f"is a text, expected a list: [{self.require!r}]", of="model")
         if len(self.require) > _MOST:
             raise UsageError(f"there are {len(self.require)} requirements, expected {_MOST} at most: prefer the rest.")
         for text, weight in self.prefer.items():

@@ -20,7 +20,7 @@ from reclens.errors import UsageError
 from reclens.files import write_text
 from reclens.monitor.cards import DayCard
 from reclens.monitor.indicators.registry import IndicatorInfo, describe
-from reclens.monitor.project import Project
+from reclens.monitor.project import RUN_DAYS, Project
 from reclens.monitor.records import OVERALL, GateResult
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings
 from reclens.settings import validate, write_toml
@@ -108,10 +108,7 @@ def learn(project: Project, *, start: date | None = None, end: date | None = Non
     gates = project.gates(start, end)
     cards = [card for day in gates if (card := project.card(day)) is not None and card["rows"]]
     if len(cards) < FEWEST_DAYS:
-        raise UsageError(
-            f"{len(cards)} days with data were run, expected {FEWEST_DAYS} or more. "
-            "Run the days before first: reclens monitor backfill"
-        )
+        raise UsageError(f"{len(cards)} days with data were run, expected {FEWEST_DAYS} or more", advice=RUN_DAYS)
     good = [day for day, gate in gates.items() if gate.state == "passed"]
     series = project.series(start, end).filter(pl.col("day").is_in(good))
     settings = project.settings

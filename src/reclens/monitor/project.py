@@ -33,18 +33,23 @@ from pydantic import TypeAdapter
 
 from reclens.data.read.frames import read_parquet
 from reclens.drafts import sweep
-from reclens.errors import NameTakenError, WorkspaceError
+from reclens.errors import Advice, NameTakenError, WorkspaceError
 from reclens.files import made_folder, write_bytes, write_text
 from reclens.monitor.cards import DayCard
 from reclens.monitor.holidays import read_calendar
 from reclens.monitor.records import SERIES, GateResult
 from reclens.monitor.settings import SETTINGS_FILE, MonitorSettings, load_monitor_settings
 
-__all__ = ["Project"]
+__all__ = ["RUN_DAYS", "Project"]
 
 _GATE: Final = TypeAdapter(GateResult)
 _CARD: Final = "card.json"
 _AGAIN: Final = 0.05
+
+
+RUN_DAYS: Final = Advice("run_days", text="Run the days first: rl.monitor.backfill.")
+"""What to do where no day, or too few of them, were run."""
+_INIT: Final = Advice("make_monitor", text="Make a project there by rl.monitor.init.")
 
 
 class Project:
@@ -60,9 +65,7 @@ class Project:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         if not (self.folder / SETTINGS_FILE).is_file():
-            raise WorkspaceError(
-                f"{self.folder} has no {SETTINGS_FILE}. Make a project by: reclens monitor init {self.folder}"
-            )
+            raise WorkspaceError(f"{self.folder} has no {SETTINGS_FILE}", advice=_INIT)
         self.state = self.folder / "state"
         self.published = self.folder / "published"
         self._held: set[date] = set()

@@ -93,7 +93,7 @@ def measure_latency(
         UsageError: If there are no users, or n is below 1.
     """
     if not len(users) or n < 1:
-        raise UsageError(f"{len(users):,} users to draw from and n = {n}: expected 1 or more of both.")
+        raise UsageError(f"there are {len(users):,} users to draw {n:,} from: expected 1 or more of both.")
     keys = stable_hash(users) ^ (np.uint64(rng) * np.uint64(0x9E3779B97F4A7C15))
     order = users.gather(np.argsort(keys, kind="stable"))
     chosen, others = order[:n], order[n:]

@@ -83,7 +83,7 @@ def cupac_covariate(
     X, y = np.asarray(features, np.float64), np.asarray(outcome, np.float64)
     if X.ndim != 2 or len(X) != len(y) or len(X) != len(keys):
         raise UsageError(
-            f"features are {X.shape}, outcome {y.shape} and keys {np.shape(keys)}; "
+            f"the features are {X.shape}, outcome {y.shape} and keys {np.shape(keys)}; "
             "expected (n, features), (n,) and (n,)."
         )
     if not (np.isfinite(X).all() and np.isfinite(y).all()):

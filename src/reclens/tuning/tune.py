@@ -147,7 +147,7 @@ def plan_search(
     taking_part = tuple(candidate(model, given, split.train) for model in listed)
     names = [each.name for each in taking_part]
     if not names:
-        raise ArgumentValueError("models", "is empty. Name at least one, such as ease; reclens models list shows them.")
+        raise ArgumentValueError("models", "is empty. Name at least one, such as ease")
     if len(set(names)) < len(names):
         raise UsageError(f"a model is named twice in {', '.join(names)}. Each takes part once.")
     for name in given:
@@ -193,8 +193,9 @@ def _rungs(
 ) -> tuple[UserSubsample, ...]:
     if method == "random":
         if shares is not None:
-            raise UsageError(
-                "shares are given, but a random search fits on all users",
+            raise ArgumentValueError(
+                "shares",
+                "are given, but a random search fits on all users",
                 advice=Advice("use_halving", (Setting("method", "halving"),), "Leave them out, or use {method}."),
             )
         return (UserSubsample(1.0, train, validation),)
@@ -206,9 +207,10 @@ def _rungs(
             raise UsageError(f"{users:,} users have a validation row, too few for rungs", advice=USE_RANDOM)
         raise ArgumentValueError("shares", f"are {chosen}, expected two or more that rise to 1, such as [1/9, 1/3, 1].")
     if trials < 2 * len(chosen):
-        raise UsageError(
-            f"trials is {trials}, expected {2 * len(chosen)} or more: each of {len(chosen)} rungs spends the same, and "
-            "the last one needs two full fits",
+        raise ArgumentValueError(
+            "trials",
+            f"is {trials}, expected {2 * len(chosen)} or more: each of {len(chosen)} rungs spends the same, and the "
+            "last one needs two full fits",
             advice=USE_RANDOM,
         )
     return tuple(cut_part(train, validation, share, seed) for share in chosen)

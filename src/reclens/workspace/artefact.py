@@ -224,7 +224,6 @@ def same_folder(folder: Path, opened: tuple[int, int] | None, *, make: bool = Fa
         )
     if found is None:
         raise WorkspaceError(
-            f"there is no workspace at {folder}. Check the path; one is made when something is first "
-            "saved, as by 'reclens demo'."
+            f"there is no workspace at {folder}. Check the path; one is made when something is first saved."
         )
     return found

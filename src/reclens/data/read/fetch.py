@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from reclens.engine import Progress, quiet
-from reclens.errors import ArgumentValueError, DataError, UnknownNameError
+from reclens.errors import Advice, ArgumentValueError, DataError, UnknownNameError
 
 __all__ = ["GROUPLENS", "fetch", "fetchable"]
 
@@ -123,7 +123,9 @@ def _checked_target(job: _Job) -> Path:
         raise DataError(
             f"there is a {job.target.name} already, but not the published one",
             source=str(job.target),
-            fix="Move it away to fetch the published file, or read it as it is with read_movielens.",
+            fix=Advice(
+                "read_own_file", text="Move it away to fetch the published file, or read it as it is by rl.load(path)."
+            ),
         )
     if expected is None:
         from reclens.data.read.zips import open_members

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from reclens.data.read.request import ADVICE_TEXTS, Reading, Words, is_about_reading, named_by
-from reclens.errors import Advice, ArgumentTypeError, RecLensError, UsageError
+from reclens.errors import Advice, ArgumentTypeError, RecLensError, Setting, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -157,8 +157,12 @@ def load_split(path: str, reading: Reading, *, test: str, validation: str | None
 
     if filtered:
         raise UsageError(
-            "the split was made elsewhere, and rows are not to be filtered from it: leave min_rating and "
-            "k_core out, or filter the files before."
+            "the split was made elsewhere, and rows are not to be filtered from it",
+            advice=Advice(
+                "filter_before",
+                (Setting("min_rating"), Setting("k_core")),
+                "Leave {min_rating} and {k_core} out, or filter the files before.",
+            ),
         )
     parts = {"data": path, "test": test, "validation": validation}
     found = {table: None if each is None else load_data(each, reading, table=table) for table, each in parts.items()}

@@ -26,7 +26,7 @@ from reclens.data.read.ids import as_integers
 from reclens.data.read.raw import Raw
 from reclens.data.read.tables import make_dataset
 from reclens.data.read.zips import atomic_path
-from reclens.errors import ArgumentValueError, DataError
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting
 from reclens.schema import ITEM, TIMESTAMP, USER
 
 __all__ = ["read_recbole", "write_recbole"]
@@ -202,7 +202,7 @@ def _to_text(column: pl.Series, source: str, separator: str) -> pl.Series:
             column,
             source,
             f"a value holds the separator {separator!r} of sequences",
-            "Pass another sequence_separator, such as '|'.",
+            Advice("other_separator", (Setting("sequence_separator", "|"),), "Pass {sequence_separator}, or another."),
         )
         text = values.list.join(separator).fill_null("")
     elif dtype.is_numeric() or isinstance(dtype, pl.String | pl.Boolean | pl.Categorical | pl.Enum | pl.Date):
@@ -228,7 +228,7 @@ def _seconds(times: pl.Series) -> pl.Series:
     return whole.zip_with(fraction.fill_null(0) == 0, whole + "." + digits)
 
 
-def _refuse(bad: pl.Series, column: pl.Series, source: str, problem: str, fix: str) -> None:
+def _refuse(bad: pl.Series, column: pl.Series, source: str, problem: str, fix: str | Advice) -> None:
     bad = bad.fill_null(False)
     if bad.any():
         raise DataError(problem, source=source, column=column.name, row=int(bad.arg_true()[0]) + 1, fix=fix)

@@ -12,7 +12,7 @@ from reclens.cards import SplitCard, TiesCard
 from reclens.data.dataset import Dataset
 from reclens.data.split.build import ColdUsers, check_shares, check_times, make_split
 from reclens.data.split.result import Split, Task
-from reclens.errors import ArgumentValueError, DataError, UsageError
+from reclens.errors import ArgumentValueError, ArgumentValuesError, DataError
 from reclens.schema import TIMESTAMP_TYPE
 
 __all__ = ["by_time", "rolling"]
@@ -136,7 +136,9 @@ def rolling(
     if every is None:
         check_shares(test_share=test_share)
         if folds * test_share >= 1:
-            raise UsageError(f"{folds} folds of a share of {test_share:g} each leave nothing to learn from.")
+            raise ArgumentValuesError(
+                {"folds": folds, "test_share": test_share}, "{folds} × {test_share} below 1, so that some rows are left"
+            )
         cuts = [_cut(times, test_share * left, data.name) for left in range(folds, 0, -1)]
     else:
         end = _as_datetime(times.max()) + timedelta(microseconds=1)

@@ -86,7 +86,7 @@ def one_arm_a_unit(rows: Table, unit: str, arm: str, two_arms: OnFault, check: b
                 "unit",
                 source=rows.where,
                 column=unit,
-                fix="Sum the rows up by unit, or use gather_events.",
+                fix=Advice("sum_up_units", text="Sum the rows up by unit, or use rl.experiment.gather_events."),
             )
         keep = f"(SELECT * FROM {rows.sql} WHERE {at} NOT IN ({doubled}))"
         example = f"{doubled} LIMIT 1"

@@ -94,7 +94,7 @@ def as_predicted(decisions: Decisions, predictions: np.ndarray) -> Predicted:
             f"({n}, {decisions.n_actions}), or (1 or {n}, {decisions.n_actions}, {places})."
         )
     if table.shape[2] not in (1, places) or not np.isfinite(table).all():
-        raise UsageError(f"predictions have {table.shape[2]} places and the log {places}, or a value is not finite.")
+        raise UsageError(f"{table.shape[2]} places are predicted, and the log has {places}; or a value is not finite.")
     group = np.zeros(n, np.int64) if len(table) == 1 else np.arange(n)
     return Predicted(np.broadcast_to(table, (*table.shape[:2], places)), group, RewardModelCard(kind="given"))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reclens.data.manifest import VerifiedFolder, reading
-from reclens.errors import DataError
+from reclens.errors import Advice, DataError
 from reclens.models._core.saving import load_model
 
 if TYPE_CHECKING:
@@ -37,8 +37,13 @@ def load_any_model(folder: str | Path) -> Recommender:
     place = Path(folder)
     with reading(place, "model", fix=_FIX):
         if (place / "pipeline.json").is_file():
-            raise DataError("it holds a pipeline: read it with Pipeline.load(folder)")
+            raise DataError(
+                "it holds a pipeline", fix=Advice("load_pipeline", text="Read it by rl.Pipeline.load(folder).")
+            )
         name = VerifiedFolder.open(place).json("header.json")["model"]
         if name not in names():
-            raise DataError(f"it holds a '{name}', which is none of RecLens: read it with the load of its own class")
+            raise DataError(
+                f"it holds a '{name}', which is none of RecLens",
+                fix=Advice("load_own_class", text="Read it with the load of its own class."),
+            )
     return load_model(get(name), place)

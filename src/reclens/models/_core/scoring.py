@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.cards import AppliedRule, TrainCard
 from reclens.data.dataset import UserItemMatrix
-from reclens.errors import NotFittedError, UsageError
+from reclens.errors import Advice, NotFittedError, UsageError
 from reclens.models._core.block import Block, encode_where_possible, popular_scores, top_of_scores
 from reclens.models._core.defaults import Automatic
 from reclens.models._core.degenerate import FitProblem
@@ -76,8 +76,10 @@ class Scoring(Automatic, ABC):
         if self.is_personalized and not self.supports_fold_in:
             raise UsageError(
                 f"this {self.name} cannot use a history that comes with the request, because it needs more of a user "
-                "than their items, such as ratings. Fit it on the history too, or use a model that folds in: reclens "
-                "models list."
+                "than their items, such as ratings",
+                advice=Advice(
+                    "fold_in", text="Fit it on the history too, or use a model that folds in: rl.models.names()."
+                ),
             )
         return Histories.of(
             history,

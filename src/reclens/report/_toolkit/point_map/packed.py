@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from reclens.errors import UsageError
+from reclens.errors import ArgumentValueError, UsageError
 from reclens.report._toolkit.charts import BACKGROUND, THEME
 from reclens.report._toolkit.format import whole
 
@@ -136,7 +136,7 @@ def pack_map(
         UsageError: If something does not have n rows, a place is not finite, or a name stands there twice.
     """
     if not views:
-        raise UsageError("views is empty, expected one arrangement of the points or more.")
+        raise ArgumentValueError("views", "is empty, expected one arrangement of the points or more")
     count = len(views[0].places)
     _check(count, views, columns, titles, details, neighbours, colour)
     arrays = _Arrays()
