@@ -93,7 +93,7 @@ ON_PAGES = {
 
 def test_every_kind_of_artefact_has_its_way_on_every_surface() -> None:
     for kind in KINDS:
-        made = Artefact(kind=kind, name="old", created=datetime.now(UTC), bytes=0, path=Path(), summary="").made_again
+        made = Artefact(kind=kind, name="old", created=datetime.now(UTC), bytes=0, path=Path()).made_again
         assert made.code in PAGE_TEXTS
         assert (made.code in texts()) == (
             kind not in ("report", "dataset")

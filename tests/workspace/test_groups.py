@@ -22,9 +22,7 @@ def test_one_new_run_does_not_change_which_group_comes_first() -> None:
     found = []
     for at, (name, truth) in enumerate(written):
         when, about = begun + timedelta(days=at), {"evaluation": dict(cards[truth])}
-        found.append(
-            Artefact(kind="evaluation", name=name, created=when, bytes=0, path=Path(name), summary="", card=about)
-        )
+        found.append(Artefact(kind="evaluation", name=name, created=when, bytes=0, path=Path(name), card=about))
     groups = [each.names for each in run_groups(reversed(found))]
     assert groups == [("new-2", "new-1"), ("upload", "old-2", "old-1"), ("alone",)]
     assert measured_alike(reversed(found), "upload") == groups[1] and measured_alike(found, "nobody") == ()

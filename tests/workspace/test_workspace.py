@@ -127,7 +127,7 @@ def test_broken_artefacts_are_explained(workspace: Workspace, small_data) -> Non
     with pytest.raises(DataError, match=r"mine: not a whole dataset \('interactions.parquet' is not what was written"):
         workspace.load("dataset", "mine")
     (folder / "card.json").write_text("{")
-    assert "broken" in workspace.list()[0].summary
+    assert workspace.list()[0].broken
     with pytest.raises(UnknownNameError, match="Did you mean 'mine'"):
         workspace.load("dataset", "mime")
     with pytest.raises(UnknownNameError, match="Did you mean 'dataset'"):

@@ -120,7 +120,7 @@ def test_the_summary_of_an_artefact_is_one_line(tmp_path: Path) -> None:
     place.save(data, "data")
     place.save(rl.split.random(data, test_share=0.5, rng=0), "split")
     place.save(rl.models.ItemKNN(neighbors=5, similarity="jaccard").fit(data), "model")
-    summaries = {each.kind: each.summary for each in place.list()}
+    summaries = {each.kind: rl.report.artefact_summary(each) for each in place.list()}
     assert summaries["run"] == "ours: 2 rows for 2 users"
     assert summaries["evaluation"].startswith("ours: mrr@10 0.5")
     assert summaries["dataset"] == "shop: 4 interactions of 2 users with 3 items"

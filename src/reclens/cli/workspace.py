@@ -42,10 +42,11 @@ def list_artefacts(
 ) -> None:
     """List the artefacts, newest first."""
     from reclens.cli.shared import emit, say, table_of
+    from reclens.report.data.artefact_words import artefact_summary
 
     place = _there(workspace)
     rows = [
-        row | {"synthetic": "yes" if artefact.synthetic else "no"}
+        row | {"synthetic": "yes" if artefact.synthetic else "no", "summary": artefact_summary(artefact)}
         for artefact in place.list(kind)
         for row in artefact.to_dicts()
     ]

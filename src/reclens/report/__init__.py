@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from reclens.report.audit.about import AuditAbout, AuditAction
     from reclens.report.audit.comparison import build_audit_comparison
     from reclens.report.audit.document import AuditReport, build_audit_report
+    from reclens.report.data.artefact_words import artefact_summary
     from reclens.report.evaluation.explanations import explanation_text
     from reclens.report.evaluation.gate import gate_in_words, gate_table
     from reclens.report.evaluation.problem_words import fit_problems, id_problems, task_problems
@@ -33,6 +34,7 @@ __all__ = [
     "AuditReport",
     "Document",
     "Table",
+    "artefact_summary",
     "build_audit_comparison",
     "build_audit_report",
     "build_exploration_report",
@@ -67,6 +69,7 @@ __getattr__, __dir__ = lazy(
         "AuditAction": "audit.about",
         "AuditReport": "audit.document",
         "Document": "_toolkit.html",
+        "artefact_summary": "data.artefact_words",
         "build_audit_comparison": "audit.comparison",
         "build_audit_report": "audit.document",
         "build_exploration_report": "explore.document",

@@ -55,7 +55,8 @@ class Artefact(Tabular):
         created: Time of writing, UTC.
         bytes: Size of its files.
         path: Its folder.
-        summary: A one-line description.
+        about: What a list of artefacts tells of it, in numbers and codes that depend on its kind; ``report`` has the
+            words. Empty where the card cannot be read, and of versions that kept a sentence, as ``summary``.
         card: Its sources and settings; empty if unreadable.
     """
 
@@ -64,7 +65,7 @@ class Artefact(Tabular):
     created: datetime
     bytes: int
     path: Path
-    summary: str
+    about: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     card: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -91,7 +92,7 @@ class Artefact(Tabular):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return it as one row for tables."""
         row = {"kind": self.kind, "name": self.name, "created": self.created.isoformat(timespec="seconds")}
-        return [row | {"bytes": self.bytes, "summary": self.summary}]
+        return [row | {"bytes": self.bytes}]
 
 
 def head_of(kind: str, name: str) -> dict[str, Any]:
@@ -193,9 +194,9 @@ def _read(folder: Path) -> Artefact:
     size = 0
     with suppress(OSError), os.scandir(folder) as files:
         size = sum(each.stat().st_size for each in files if each.is_file())
-    summary = str(card.get("summary", "")) if card else "broken: its card cannot be read"
+    about = card.get("about", {"summary": str(card["summary"])} if "summary" in card else {})
     return Artefact(
-        kind=folder.parent.name, name=folder.name, created=created, bytes=size, path=folder, summary=summary, card=card
+        kind=folder.parent.name, name=folder.name, created=created, bytes=size, path=folder, about=about, card=card
     )
 
 

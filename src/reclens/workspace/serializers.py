@@ -30,11 +30,16 @@ from reclens.monitor.health import Health
 from reclens.pipeline import Pipeline
 from reclens.pipeline.saving import write_pipeline
 from reclens.schema import ITEM, RANK, RATING, SCORE, TIMESTAMP, TIMESTAMP_TYPE, USER, WEIGHT, Recommendations
+from reclens.stats.estimate import Estimate
 from reclens.tuning import Tuning
 from reclens.tuning.hybrid_weights import TunedWeights
 from reclens.workspace.artefact import read_artefact
 
 __all__ = ["SERIALIZERS", "read_kept"]
+
+
+_SHOWN: Final = 3
+"""Metrics whose numbers a list of artefacts tells."""
 
 
 def _write_tables(tables: dict[str, pl.DataFrame | None], folder: Path) -> None:
@@ -104,12 +109,9 @@ def _write_dataset(data: Dataset, folder: Path) -> dict[str, Any]:
         "segments": data.segments,
     }
     _write_tables(tables, folder)
-    return {"summary": f"{data.name}: {_size(data)}", "title": data.name, "data": dict(data.card)}
-
-
-def _size(data: Dataset) -> str:
-    users, items = len(data.user_vocabulary), len(data.item_vocabulary)
-    return f"{data.interactions.height:,} interactions of {users:,} users with {items:,} items"
+    sizes = {"users": len(data.user_vocabulary), "items": len(data.item_vocabulary)}
+    about = {"name": data.name, "interactions": data.interactions.height, **sizes}
+    return {"about": about, "title": data.name, "data": dict(data.card)}
 
 
 def _load_dataset(folder: Path) -> Dataset:
@@ -122,13 +124,9 @@ def _load_dataset(folder: Path) -> Dataset:
 
 def _write_split(split: Split, folder: Path) -> dict[str, Any]:
     _write_tables(dict(split.tables()), folder)
-    return {"summary": _of_split(split), "header": split.header()}
-
-
-def _of_split(split: Split) -> str:
-    tables = {"train": split.train.interactions, "validation": split.validation, "fold-in": split.fold_in}
-    parts = [f"{name} {table.height:,}" for name, table in (tables | {"test": split.test}).items() if table is not None]
-    return f"{split.train.name}: interactions, {', '.join(parts)}"
+    tables = {"train": split.train.interactions, "validation": split.validation, "fold_in": split.fold_in}
+    parts = {name: table.height for name, table in (tables | {"test": split.test}).items() if table is not None}
+    return {"about": {"name": split.train.name, "parts": parts}, "header": split.header()}
 
 
 def _load_split(folder: Path) -> Split:
@@ -140,27 +138,22 @@ def _load_split(folder: Path) -> Split:
 
 def _write_model(model: Recommender, folder: Path) -> dict[str, Any]:
     write_model(model, folder)
-    return {"summary": _of_model(model), "model": model.name, "train": dict(model.train_)}
-
-
-def _of_model(model: Recommender) -> str:
-    """Return the name of a model and its non-default settings."""
     own = [each for each in fields(model) if each.init and getattr(model, each.name) != _default(each)]
-    return ", ".join([model.name, *(f"{each.name} {_in_words(getattr(model, each.name))}" for each in own)])
+    changed = {each.name: _plain(getattr(model, each.name)) for each in own}
+    return {"about": {"name": model.name, "changed": changed}, "model": model.name, "train": dict(model.train_)}
 
 
 def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
-def _in_words(value: Any) -> str:
+def _plain(value: Any) -> Any:
+    """Return a hyper-parameter as JSON has it; a model by its name."""
     if isinstance(value, Recommender):
         return value.name
     if isinstance(value, Mapping):
-        return " ".join(f"{name} {_in_words(each)}" for name, each in value.items())
-    if isinstance(value, list | tuple):
-        return " ".join(map(_in_words, value))
-    return f"{value:g}" if isinstance(value, float) else str(value).lower() if value is None else str(value)
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
@@ -170,14 +163,14 @@ def _write_pipeline(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         (pipeline.rank or {}).get("model", "fusion"),
         *(each["kind"] for each in pipeline.rerank),
     ]
-    return {"summary": " → ".join(str(stage) for stage in stages), "train": dict(pipeline.train_)}
+    return {"about": {"stages": [str(stage) for stage in stages]}, "train": dict(pipeline.train_)}
 
 
 def _write_run(lists: Recommendations, folder: Path) -> dict[str, Any]:
     _write_tables({"lists": lists.table}, folder)
     users = lists.table[USER].n_unique()
-    summary = f"{lists.name}: {lists.table.height:,} rows for {users:,} users"
-    return {"summary": summary, "system": lists.name, "lists": dict(lists.card)}
+    about = {"system": lists.name, "rows": lists.table.height, "users": users}
+    return {"about": about, "system": lists.name, "lists": dict(lists.card)}
 
 
 def _load_run(folder: Path) -> Recommendations:
@@ -188,10 +181,9 @@ def _load_run(folder: Path) -> Recommendations:
 
 def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
     result.save(folder)
-    shown = ", ".join(f"{name} {result[name].overall}" for name in result.metrics[:3])
-    summary = f"{result.system}: {shown}{', …' if len(result.metrics) > 3 else ''}"
+    shown = {name: _of_estimate(result[name].overall) for name in result.metrics[:_SHOWN]}
     return {
-        "summary": summary,
+        "about": {"system": result.system, "metrics": shown, "more": len(result.metrics) > _SHOWN},
         "system": result.system,
         "metrics": list(result.metrics),
         "evaluation": dict(result.card),
@@ -200,24 +192,20 @@ def _write_evaluation(result: Evaluation, folder: Path) -> dict[str, Any]:
 
 def _write_comparison(comparison: Comparison, folder: Path) -> dict[str, Any]:
     comparison.save(folder)
-    return {"summary": _outcomes(comparison), "comparison": dict(comparison.card)}
+    counts = dict(Counter(comparison.outcomes().values()))
+    about = {"metric": comparison.metric_named(), "baseline": comparison.baseline, "outcomes": counts}
+    return {"about": about, "comparison": dict(comparison.card)}
 
 
-def _outcomes(comparison: Comparison) -> str:
-    """Return the counts of the outcomes by the primary metric."""
-    counts = Counter(comparison.outcomes().values())
-    found = ", ".join(f"{n} {outcome.replace('_', ' ')}" for outcome, n in counts.items())
-    return f"{comparison.metric_named()} against {comparison.baseline}: {found}"
-
-
-def _of_tuning(tuning: Tuning) -> str:
-    shown = ", ".join(f"{each.model} {each.value}" for each in tuning.best)
-    return f"{tuning.metric} by {tuning.method}: {shown}; {len(tuning.cautions)} cautions"
+def _of_estimate(found: Estimate) -> dict[str, float | int | None]:
+    return {"value": found.value, "low": found.low, "high": found.high, "n": found.n}
 
 
 def _write_tuning(tuning: Tuning, folder: Path) -> dict[str, Any]:
     tuning.save(folder)
-    return {"summary": _of_tuning(tuning), "tuning": dict(tuning.card)}
+    best = {each.model: _of_estimate(each.value) for each in tuning.best}
+    about = {"metric": tuning.metric, "method": tuning.method, "best": best, "cautions": len(tuning.cautions)}
+    return {"about": about, "tuning": dict(tuning.card)}
 
 
 def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
@@ -232,15 +220,15 @@ def _held(load: Callable[[Path], Any]) -> Callable[[Path], Any]:
 
 def _write_weights(weights: TunedWeights, folder: Path) -> dict[str, Any]:
     weights.save(folder)
-    shares = ", ".join(f"{label} {weight:.3g}" for label, weight in weights.weights.items())
-    said = f"{shares}: {weights.metric} {weights.value}, {weights.gain.value:+.3g} over {weights.single} alone"
-    return {"summary": said, "weights": dict(weights.card)}
+    numbers = {"metric": weights.metric, "value": _of_estimate(weights.value), "gain": weights.gain.value}
+    about = {"weights": dict(weights.weights), "single": weights.single, **numbers}
+    return {"about": about, "weights": dict(weights.card)}
 
 
 def _write_plan(plan: Plan, folder: Path) -> dict[str, Any]:
     write_text(folder / "plan.toml", plan.to_toml())
-    arms = ", ".join(f"{arm} {share:.0%}" for arm, share in plan.arms.items())
-    return {"summary": f"{plan.name}: {arms}; {', '.join(each.name for each in plan.primary)}", "plan": plan.name}
+    about = {"name": plan.name, "arms": dict(plan.arms), "primary": [each.name for each in plan.primary]}
+    return {"about": about, "plan": plan.name}
 
 
 def _load_plan(folder: Path) -> Plan:
@@ -259,9 +247,8 @@ def _write_readout(readout: Readout, folder: Path) -> dict[str, Any]:
     made = {name: pl.DataFrame(rows, infer_schema_length=None) if rows else None for name, rows in tables.items()}
     _write_tables(made, folder)
     decided = {each.arm: each.code for each in readout.decisions}
-    said = ", ".join(f"{arm} {code.replace('_', ' ')}" for arm, code in decided.items())
     return {
-        "summary": f"{readout.plan.name}: {said}",
+        "about": {"name": readout.plan.name, "decisions": decided},
         "plan": readout.plan.name,
         "decisions": decided,
         "units": sum(readout.units.values()),
@@ -278,9 +265,8 @@ def _write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
     audit.save(folder)
     audit.to_frame().write_parquet(folder / "numbers.parquet")
     opinions = Counter(each for each in audit.opinions.values() if each != "not_measured")
-    told = ", ".join(f"{n} {opinion.replace('_', ' ')}" for opinion, n in opinions.items())
     return {
-        "summary": f"{audit.system}: {told or 'nothing measured'}",
+        "about": {"system": audit.system, "opinions": dict(opinions)},
         "system": audit.system,
         "opinions": dict(audit.opinions),
         "audit": dict(audit.card),
@@ -289,19 +275,17 @@ def _write_audit(audit: Audit, folder: Path) -> dict[str, Any]:
 
 def _write_space(space: EmbeddingSpace, folder: Path) -> dict[str, Any]:
     space.save(folder)
-    gone = f", {space.left_out.height:,} without a vector" if space.left_out.height else ""
-    of = f"{len(space):,} {'queries' if space.entity == 'query' else f'{space.entity}s'}"
-    about = asdict(space.card) | {"entity": space.entity, "rows": len(space), "left_out": space.left_out.height}
-    return {"summary": f"{space.card.model}: {of}, {space.dimension} dimensions{gone}", "space": about}
+    sizes = {"entity": space.entity, "rows": len(space), "left_out": space.left_out.height}
+    about = {"model": space.card.model, "dimension": space.dimension, **sizes}
+    return {"about": about, "space": asdict(space.card) | sizes}
 
 
 def _write_exploration(found: Exploration, folder: Path) -> dict[str, Any]:
     found.save(folder)
     counts = Counter(each.severity for each in found.findings)
-    told = ", ".join(f"{counts[each]} {each}" for each in ("critical", "warning", "note") if counts[each])
     card = found.card
     return {
-        "summary": f"{found.name}: {card['items']:,} items of {card['space']}; findings: {told or 'none'}",
+        "about": {"name": found.name, "items": card["items"], "space": card["space"], "findings": dict(counts)},
         "system": found.name,
         "measures": {each.measure: each.estimate.value for each in found.measures},
         "exploration": dict(card),
@@ -315,9 +299,8 @@ def _write_health(health: Health, folder: Path) -> dict[str, Any]:
         "moved": health.alerts.height,
         "incidents": sum(each.status != "resolved" for each in health.incidents),
     }
-    told = ", ".join(f"{n:,} {what}" for what, n in counts.items())
     return {
-        "summary": f"{health.system}, {health.day}: {told}; gate {health.gate.state.replace('_', ' ')}",
+        "about": {"system": health.system, "day": health.day.isoformat(), **counts, "gate": health.gate.state},
         "system": health.system,
         "day": health.day.isoformat(),
         "project": health.project,

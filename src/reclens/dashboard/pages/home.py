@@ -14,6 +14,7 @@ from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import opening_scene
 from reclens.dashboard.widgets import empty, frame, plain
 from reclens.evaluation import Evaluation
+from reclens.report.data.artefact_words import artefact_summary
 from reclens.report.evaluation.findings import findings
 from reclens.report.evaluation.words import comparison_text
 from reclens.workspace import Artefact, Workspace
@@ -85,7 +86,7 @@ def _artefacts(found: list[Artefact]) -> None:
             "name": each.name,
             "written": each.created,
             "size": each.bytes,
-            "what": f"synthetic · {each.summary}" if each.synthetic else each.summary,
+            "what": f"{'synthetic · ' if each.synthetic else ''}{artefact_summary(each)}",
         }
         for each in found
         if not chosen or each.kind in chosen
