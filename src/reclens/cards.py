@@ -72,7 +72,7 @@ class DatasetCard(TypedDict, total=False):
         seed: Seed of the generator.
         injected: What a generator put in on purpose, for checks that have to find it.
         note: What a reader of synthetic data should know.
-        price: How prices were derived.
+        price: How prices were derived: the median of ``sales_value`` ÷ ``quantity``.
     """
 
     source: str
@@ -90,7 +90,7 @@ class DatasetCard(TypedDict, total=False):
     seed: int
     injected: dict[str, Any]
     note: str
-    price: str
+    price: Literal["median_paid_each"]
 
 
 class BanditCard(TypedDict, total=False):
@@ -295,7 +295,7 @@ class ListsCard(TypedDict, total=False):
     history: dict[str, Any]
     cold_users: str
     problems: list[Any]
-    score_ties: str
+    score_ties: Literal["smaller_id"]
     stage: str
     stages: list[dict[str, Any]]
     filters: list[dict[str, Any]]

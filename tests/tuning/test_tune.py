@@ -156,7 +156,7 @@ def test_the_test_part_is_not_looked_at(dial_world: ModuleType, split: Split) ->
     found = tune(sealed, [dial_world.Dial, "popular"], method="halving", trials=9)
     other = replace(split, test=split.test.clear())
     assert without_times(found) == without_times(tune(other, [dial_world.Dial, "popular"], method="halving", trials=9))
-    assert found.card["test_part"] == "not looked at"
+    assert found.card["test_part"] == "unused"
 
 
 def test_without_a_validation_part_it_says_how_to_make_one(split: Split) -> None:

@@ -130,7 +130,9 @@ def clean(workspace: WorkspaceOption = Folder, format: FormatOption = Format.tab
     """
     from reclens.cli.shared import emit, table_of
 
-    emit(table_of("Cleaned", _there(workspace).clean().to_dicts()), format=format, out=out)
+    words = {"drafts": "temporary folders of killed runs", "copies": "old copies in the trash"}
+    rows = [row | {"removed": words[row["removed"]]} for row in _there(workspace).clean().to_dicts()]
+    emit(table_of("Cleaned", rows), format=format, out=out)
 
 
 @command("workspace sql")

@@ -19,9 +19,14 @@ __all__ = [
     "GroundCard",
     "HashedRows",
     "IdProblemRow",
+    "IntervalMethod",
     "PredictionCard",
     "ToldHistory",
 ]
+
+IntervalMethod = Literal["bca", "bca_widened"]
+"""``bca``: BCa of the Poisson bootstrap over users. ``bca_widened``: that, widened for small samples, and Wilson's of
+values of 0 and 1. Cards of versions before 1.0 have a sentence there."""
 
 
 class HashedRows(TypedDict):
@@ -180,7 +185,7 @@ class EvaluationCard(_MeasuredOn):
         truth_duplicates: Repeated pairs of the truth.
         truth_rows_without_relevance: Rows of the truth that are not relevant.
         truth_pairs_in_training: Pairs of the truth that training holds.
-        unit: Of candidates by request: what is averaged.
+        unit: Of candidates by request: what is averaged, each the mean over its requests.
         requests: Their number.
         requests_without_click: Requests that were left out.
         requests_all_clicked: Requests without an AUC.
@@ -193,7 +198,7 @@ class EvaluationCard(_MeasuredOn):
     depth: int
     convention: ConventionCard
     level: float
-    interval: str
+    interval: IntervalMethod
     replicates: int
     seed: int
     seen_items: Literal["excluded", "included", "unknown"]
@@ -215,7 +220,7 @@ class EvaluationCard(_MeasuredOn):
     users_with_short_list: int
     users_without_relevant_items: int
     truth_rows_without_relevance: int
-    unit: NotRequired[str]
+    unit: NotRequired[Literal["user"]]
     requests: NotRequired[int]
     requests_without_click: NotRequired[int]
     requests_all_clicked: NotRequired[int]
@@ -272,7 +277,7 @@ class PredictionCard(TypedDict):
     metrics: list[str]
     by: list[str]
     level: float
-    interval: str
+    interval: IntervalMethod
     replicates: int
     seed: int
     versions: Mapping[str, str]

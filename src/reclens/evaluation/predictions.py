@@ -166,7 +166,7 @@ def evaluate_predictions(
         "level": level,
         "replicates": replicates,
         "seed": rng,
-        "interval": "BCa of the Poisson bootstrap over users",
+        "interval": "bca",
         "versions": versions(),
     }
     return PredictionEvaluation(

@@ -65,7 +65,7 @@ def make_card(
         "task": task_of(split),
         "synthetic": _is_synthetic(train, source_card),
         "level": level,
-        "interval": "BCa of the Poisson bootstrap over users, widened for small samples; Wilson of values of 0 and 1",
+        "interval": "bca_widened",
         "replicates": replicates,
         "seed": seed,
         "lists": dict(source_card),

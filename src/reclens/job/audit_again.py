@@ -12,6 +12,7 @@ from reclens.audit import Audit, run
 from reclens.audit.position import PositionBias
 from reclens.errors import UsageError
 from reclens.job.checks import built_segmenters
+from reclens.report.audit.words import CANDIDATE_CHOICES
 from reclens.schema import ITEM, RANK, USER
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from reclens.job.audit_settings import AuditJobSettings, Candidates
 
 __all__ = ["tells_all", "variants_of"]
-
-_WORDS = {"unseen": "items that the user does not have", "test": "items of the test part"}
 
 
 def variants_of(
@@ -48,7 +47,8 @@ def variants_of(
         train = inputs.train.with_segments(**built_segmenters({name: segment}))
         found[f"{name} in other groups"] = _audit(settings, replace(inputs, train=train), {"hypotheses": None})
     for kind in about.candidates:
-        found[f"candidates: {_WORDS[kind]}"] = _audit(settings, replace(inputs, lists=_among(inputs, kind)), {})
+        among = replace(inputs, lists=_among(inputs, kind))
+        found[f"candidates: {CANDIDATE_CHOICES[kind]}"] = _audit(settings, among, {})
     return found
 
 

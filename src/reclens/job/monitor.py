@@ -30,6 +30,7 @@ from reclens.monitor.outbox import Delivery
 from reclens.monitor.project import RUN_DAYS, Project
 from reclens.monitor.records import DETECTIONS, Annotation, GateResult, Notice, stands
 from reclens.report._toolkit.format import decimal, whole
+from reclens.report.monitor.sentences import day_sentence
 from reclens.tabular import Tabular
 from reclens.workspace import Workspace
 
@@ -121,7 +122,7 @@ def run_monitor(
         [ran] = _measured(project, [day], tools)
         step(f"{day}: {whole(ran.series.height)} values, data gate {ran.gate.state.replace('_', ' ')}")
         days, notices = judge(project, day, project.days()[-1], workspace=workspace, synthetic=synthetic)
-        step(f"judged: {whole(days[0].alerts.height)} beyond their bands or drifting")
+        step(day_sentence(days[0]))
         reports: list[Path] = []
         if is_last_of_week(project, day):
             pages, weekly = write_week(project, day, workspace=workspace)

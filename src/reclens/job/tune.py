@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from reclens import models
 from reclens.errors import UnknownNameError, UsageError
 from reclens.job.settings import JobSettings, TuneSettings
 from reclens.models import Recommender, WeightedHybrid
-from reclens.report._toolkit.format import significant
-from reclens.report.evaluation.tuning import cautions_in_words
+from reclens.report.evaluation.tuning import best_lines, cautions_in_words, weights_line
 from reclens.settings import to_toml
 from reclens.tuning.hybrid_weights import tune_weights
 from reclens.tuning.journal import holds_another
@@ -96,11 +95,7 @@ def run_searches(
         )
         workspace.save(weights, f"{settings.name}-{label}", overwrite=True)
         found[label]["weights"] = dict(weights.weights)
-        shares = ", ".join(f"{part} {significant(share)}" for part, share in weights.weights.items())
-        step(
-            f"tune_weights {label}: {shares}; {weights.metric} {weights.value} on the validation part, "
-            f"{weights.gain} over {weights.single} alone"
-        )
+        step(weights_line(label, weights))
     if settings.tune is None and not settings.tune_weights:
         return settings
     tuned = settings.model_copy(update={"models": found, "tune": None, "tune_weights": {}})
@@ -153,12 +148,8 @@ def _search(
         shutil.rmtree(journal)
     tuning = search.run(folder=journal, progress=progress)
     workspace.save(tuning, settings.name, overwrite=True)
-    for best in tuning:
-        step(f"tune {best.model}: {tuning.metric} {best.value} on the validation part, {_in_words(best.parameters)}")
+    for line in best_lines(tuning):
+        step(line)
     for line in cautions_in_words(tuning):
         step(f"tune: {line}")
     return tuning
-
-
-def _in_words(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in parameters.items()) or "nothing to search"

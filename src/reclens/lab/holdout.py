@@ -140,10 +140,10 @@ class SurrogateStudy(Tabular):
     def to_dicts(self) -> list[dict[str, Any]]:
         """One row per estimate."""
         rows = (
-            ("surrogate index, short test", self.index),
-            ("long test", self.long),
+            ("surrogate_index", self.index),
+            ("long_test", self.long),
             ("truth", self.truth),
-            ("residual effect given the surrogates", self.residual),
+            ("residual", self.residual),
         )
         return [
             {"what": name, "value": each.value, "low": each.low, "high": each.high, "note": each.note}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -31,7 +31,9 @@ class Posterior(Tabular):
         loss_treatment: Expected loss of choosing treatment, E max(0, -difference) where higher is better.
         loss_control: Expected loss of choosing control, E max(0, difference) where higher is better.
         se: Posterior standard deviation.
-        method: How it was computed, and the prior.
+        method: ``normal`` approximation, or ``beta_binomial`` of two shares.
+        prior: Parameters of the prior: mean and standard deviation, or those of the beta distribution; None if flat.
+        relative: Whether the difference is the relative lift.
     """
 
     value: Estimate
@@ -39,7 +41,9 @@ class Posterior(Tabular):
     loss_treatment: float
     loss_control: float
     se: float
-    method: str
+    method: Literal["normal", "beta_binomial"]
+    prior: tuple[float, float] | None
+    relative: bool
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
@@ -69,26 +73,27 @@ def normal_posterior(
     estimate, se = (found.relative, found.relative_se) if relative else (found.absolute, found.se)
     if not se > 0:
         raise UsageError("the difference has no standard error, so that there is no posterior to compute.")
-    mean, sd, words = estimate.value, se, "a flat prior"
+    mean, sd = estimate.value, se
     if prior is not None:
         if not prior[1] > 0:
             raise UsageError(f"the prior has the standard deviation {prior[1]}, expected more than 0.")
         weight = 1 / se**2 + 1 / prior[1] ** 2
         mean = (estimate.value / se**2 + prior[0] / prior[1] ** 2) / weight
-        sd, words = math.sqrt(1 / weight), f"a normal prior of mean {prior[0]:g} and sd {prior[1]:g}"
+        sd = math.sqrt(1 / weight)
     z = float(ndtri(0.5 + estimate.level / 2))
     chance = float(ndtr(mean / sd))
     density = sd * math.exp(-((mean / sd) ** 2) / 2) / math.sqrt(2 * math.pi)
     gain = mean * chance + density
     win, losses = (chance, (gain - mean, gain)) if sign > 0 else (1 - chance, (gain, gain - mean))
-    what = "relative lift" if relative else "difference"
     return Posterior(
         value=Estimate(mean, low=mean - z * sd, high=mean + z * sd, n=estimate.n, level=estimate.level),
         p_win=win,
         loss_treatment=losses[0],
         loss_control=losses[1],
         se=sd,
-        method=f"normal posterior of the {what} under {words}",
+        method="normal",
+        prior=prior,
+        relative=relative,
     )
 
 
@@ -151,14 +156,15 @@ def beta_binomial(
         square = c * (c + 1) / ((c + d) * (c + d + 1)) * once * twice - 2 * c / (c + d) * once + 1
     ends = (q.min() / p.max() - 1, q.max() / p.min() - 1) if relative else (-1.0, 1.0)
     low, high = (_root(below, tail, ends) for tail in ((1 - level) / 2, (1 + level) / 2))
-    what = "relative lift" if relative else "difference"
     return Posterior(
         value=Estimate(mean, low=low, high=high, n=control[1] + treatment[1], level=level),
         p_win=1 - below(0.0),
         loss_treatment=loss,
         loss_control=loss + mean,
         se=math.sqrt(max(square - mean**2, 0.0)),
-        method=f"beta({prior[0]:g}, {prior[1]:g}) priors, {what} of shares",
+        method="beta_binomial",
+        prior=prior,
+        relative=relative,
     )
 
 

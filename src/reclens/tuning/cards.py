@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from reclens.cards import SplitCard
 from reclens.evaluation.cards import HashedRows
@@ -58,7 +58,7 @@ class SearchCard(TypedDict):
         rungs: Data of the fits of each rung.
         split: Card of the split.
         synthetic: Whether the data is.
-        test_part: Statement that the test part was not used.
+        test_part: What the search did with the test part.
         cautions: Reasons to doubt the result, as rows.
         versions: Versions of RecLens and of the libraries it computes with.
     """
@@ -78,7 +78,7 @@ class SearchCard(TypedDict):
     rungs: list[RungSize]
     split: SplitCard | None
     synthetic: bool
-    test_part: str
+    test_part: Literal["unused"]
     cautions: list[dict[str, Any]]
     versions: Mapping[str, str]
 

@@ -233,7 +233,7 @@ class Search:
             "rungs": users,
             "split": whole.train.card.get("split"),
             "synthetic": bool(whole.train.card.get("synthetic")),
-            "test_part": "not looked at",
+            "test_part": "unused",
             "versions": versions(),
         }
         cautions = tuple(cautions_of(field))

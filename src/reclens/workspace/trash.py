@@ -76,9 +76,9 @@ class Cleaned(Tabular):
     def to_dicts(self) -> list[dict[str, Any]]:
         """Return one row for each sort of removed content, for tables."""
         return [
-            {"removed": "temporary folders of killed runs", "count": self.drafts.count, "bytes": self.drafts.bytes},
+            {"removed": "drafts", "count": self.drafts.count, "bytes": self.drafts.bytes},
             {
-                "removed": "old copies in the trash",
+                "removed": "copies",
                 "count": len(self.copies),
                 "bytes": sum(each.bytes for each in self.copies),
             },

@@ -94,7 +94,7 @@ def read_complete_journey(path: str | Path) -> Dataset:
         users=users,
         items=items,
         name="complete_journey",
-        card={"layout": "Complete Journey", "price": "median of sales_value ÷ quantity"},
+        card={"layout": "Complete Journey", "price": "median_paid_each"},
     )
 
 

@@ -312,7 +312,7 @@ class Serving(Scoring, ABC):
             "exclude_seen": exclude_seen,
             **said,
             "candidates": candidates | said.get("candidates", candidates),
-            "score_ties": "the smaller item id first",
+            "score_ties": "smaller_id",
             "versions": versions(),
             "rules": [each for each in rules if each["count"]],
         }

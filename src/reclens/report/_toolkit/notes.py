@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reclens.evaluation.cards import IntervalMethod
 from reclens.report._toolkit.format import percent
 from reclens.stats.estimate import EstimateNote
 
-__all__ = ["NOTES", "note_text"]
+__all__ = ["INTERVALS", "NOTES", "interval_text", "note_text"]
 
 NOTES: Final[dict[EstimateNote, str]] = {
     "no_value": "nobody has a value",
@@ -59,6 +60,23 @@ NOTES: Final[dict[EstimateNote, str]] = {
     "over_learning_replicates": "over replicates of arms that learn",
 }
 """Every note of an estimate in words."""
+
+
+INTERVALS: Final[dict[IntervalMethod, str]] = {
+    "bca": "BCa of the Poisson bootstrap over users",
+    "bca_widened": "BCa of the Poisson bootstrap over users, widened for small samples; Wilson of values of 0 and 1",
+}
+
+
+def interval_text(method: str) -> str:
+    """How intervals were made; what an older version kept as a sentence stays as it is.
+
+    Example:
+        >>> interval_text("bca")
+        'BCa of the Poisson bootstrap over users'
+    """
+    words: Mapping[str, str] = {**INTERVALS}
+    return words.get(method, method)
 
 
 def note_text(note: str | None, coverage: float | None = None) -> str | None:

@@ -15,6 +15,7 @@ from reclens.report._toolkit.card import StatusTone
 __all__ = [
     "ADVICE",
     "CANDIDATES",
+    "CANDIDATE_CHOICES",
     "CHANGES",
     "FAMILIES",
     "INJECTED",
@@ -107,6 +108,11 @@ TONES: Final[Mapping[Opinion, StatusTone]] = {
     "described": "none",
     "not_measured": "none",
 }
+CANDIDATE_CHOICES: Final[Mapping[str, str]] = {
+    "unseen": "items that the user does not have",
+    "test": "items of the test part",
+}
+"""The other candidates that an audit is repeated with."""
 CANDIDATES: Final = {"unseen_items": "unseen items"}
 """Candidates of an audit, as of its card -> words."""
 LACKING: Final[Mapping[Lacking, str]] = {

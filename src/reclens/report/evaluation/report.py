@@ -17,6 +17,7 @@ from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.format import listed, percent, whole
 from reclens.report._toolkit.html import Document, Figure, Section, definition_of, figure_of, reading_of, render
+from reclens.report._toolkit.notes import interval_text
 from reclens.report._toolkit.system_colours import colours_shared, places_of
 from reclens.report.data.words import note_line, rule_name, split_text, ties_text
 from reclens.report.evaluation import charts, tables
@@ -273,7 +274,7 @@ def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Sectio
 def _relevance(card: Mapping[str, Any]) -> str:
     """What counts as relevant."""
     if "requests" in card:
-        return str(card["relevance"])
+        return "binary: what was clicked of the candidates of a request"
     column = card["relevance"]
     return "binary: every held-out item" if column is None else f"graded by the column {column}; rows above 0"
 
@@ -296,8 +297,8 @@ def _card_rows(result: Evaluation) -> list[tuple[str, str]]:
         (
             "Intervals",
             (
-                f"{percent(card['level'], 0)}, {card['interval']}, {whole(card['replicates'])} replicates, seed "
-                f"{card['seed']}"
+                f"{percent(card['level'], 0)}, {interval_text(card['interval'])}, {whole(card['replicates'])} "
+                f"replicates, seed {card['seed']}"
             ),
         ),
         ("Users without history", whole(card.get("users_without_history", 0))),

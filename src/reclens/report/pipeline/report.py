@@ -11,6 +11,7 @@ from reclens.pipeline.stage_losses import StageEvaluation, StageLoss
 from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.format import decimal, format_estimate, format_number, percent, whole
 from reclens.report._toolkit.html import Document, Section, definition_of, figure_of, reading_of, render
+from reclens.report._toolkit.notes import interval_text
 from reclens.report._toolkit.tables import Table
 from reclens.report.data.words import split_text
 from reclens.report.pipeline import charts
@@ -336,8 +337,8 @@ def _card_rows(final: Any, found: StageEvaluation) -> list[tuple[str, str]]:
         (
             "Intervals",
             (
-                f"{percent(card['level'], 0)}, {card['interval']}, {whole(card['replicates'])} replicates, seed "
-                f"{card['seed']}"
+                f"{percent(card['level'], 0)}, {interval_text(card['interval'])}, {whole(card['replicates'])} "
+                f"replicates, seed {card['seed']}"
             ),
         ),
         ("Length of the lists", str(found.k)),
