@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Callable
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,8 +14,15 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.cards import DatasetCard, ListsCard, SplitCard
+from reclens.audit import AuditSettings, Hypothesis
+from reclens.audit.cards import AuditSettingsCard, HypothesisCard
+from reclens.cards import DatasetCard, InjectedCard, ListsCard, SplitCard
 from reclens.data.manifest import write_manifest
+from reclens.explore import ExploreSettings
+from reclens.explore.cards import ExploreSettingsCard
+from reclens.tuning.cards import SearchCard
+from reclens.world import Injected, WorldSettings
+from reclens.world.cards import WorldSettingsCard
 
 ROWS = pl.DataFrame(
     {
@@ -99,6 +109,41 @@ def test_cards_of_an_older_version_load(splits: dict[str, rl.Split], tmp_path: P
     assert rl.evaluate(place.load("run", "old"), old, metrics=["ndcg@3"], replicates=20)["ndcg@3"].overall.n > 0
 
 
+SETTINGS = {
+    AuditSettingsCard: [each.name for each in fields(AuditSettings)],
+    ExploreSettingsCard: [each.name for each in fields(ExploreSettings)],
+    HypothesisCard: [each.name for each in fields(Hypothesis)],
+    InjectedCard: [each.name for each in fields(Injected)],
+    WorldSettingsCard: list(WorldSettings.model_fields),
+}
+
+
+@pytest.mark.parametrize("card", SETTINGS, ids=lambda card: card.__name__)
+def test_cards_of_settings_declare_their_fields(card: type) -> None:
+    assert list(card.__annotations__) == SETTINGS[card]
+
+
+LOOSE = {
+    "CautionRow.facts": "numbers of a caution, which depend on its kind",
+    "ExploreSettingsCard.filters": "attributes of any catalogue",
+    "EmbeddingRow.settings": "settings of any embedder",
+}
+"""Entries of cards that are open mappings besides ``Parameters``, and what their names are."""
+
+
+def test_no_other_entry_of_a_card_is_an_open_mapping(repository: Path) -> None:
+    found = {}
+    for path in (repository / "src" / "reclens").rglob("*cards.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                for each in node.body:
+                    if isinstance(each, ast.AnnAssign) and re.search(
+                        r"\[str, (Any|object)\]", ast.unparse(each.annotation)
+                    ):
+                        found[f"{node.name}.{ast.unparse(each.target)}"] = path
+    assert set(found) == set(LOOSE), f"declare what it holds, or say what its names are: {found}"
+
+
 def test_what_is_undeclared_is_found(misfits: Misfits) -> None:
     assert misfits({"of": 1}, SplitCard) == {"card.of"}
     rule = {"code": "a", "count": 1, "facts": {}}
@@ -107,3 +152,10 @@ def test_what_is_undeclared_is_found(misfits: Misfits) -> None:
     assert misfits({"task": "repeats"}, SplitCard) == {"card.task is 'repeats'"}
     assert misfits({"split": {"task": "new_items"}, "duplicates": "last"}, DatasetCard) == set()
     assert misfits({"split": {"cuts": 1}}, DatasetCard) == {"card.split.cuts"}
+    found = {"stages": [{"stage": "rank"}], "problems": ["keep_below_k", {"code": "x", "why": 1}]}
+    assert {each.removesuffix(" is absent") for each in misfits(found, ListsCard)} >= {
+        "card.stages[].label",
+        "card.problems[].why",
+    }
+    searched = {"ease": {"class": "EASE", "defaults": {}, "space": {}, "budget": 3}}
+    assert "card.models.ease.budget" in misfits({"models": searched}, SearchCard)

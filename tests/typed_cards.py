@@ -5,7 +5,7 @@ No test; :func:`misfits` of ``conftest.py`` brings it to those in any room.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
 
@@ -29,5 +29,10 @@ def _below(value: Any, hint: Any, where: str) -> set[str]:
         return set() if value in args else {f"{where} is {value!r}"}
     if isinstance(value, list) and args:
         return set().union(*(_below(each, args[0], f"{where}[]") for each in value))
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
+        return set().union(*(_below(each, args[1], f"{where}.{name}") for name, each in value.items()))
+    if isinstance(value, list):  # a sequence beside other kinds
+        found = [each for each in args if get_origin(each) in (list, Sequence)]
+        return _below(value, found[0], where) if found else set()
     kinds = [each for each in args if is_typeddict(each)]
-    return _below(value, kinds[0], where) if kinds and value is not None else set()
+    return _below(value, kinds[0], where) if kinds and isinstance(value, Mapping) else set()

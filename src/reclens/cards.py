@@ -6,6 +6,7 @@ has an empty card.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
 __all__ = [
@@ -15,16 +16,28 @@ __all__ = [
     "DatasetCard",
     "Fact",
     "FeaturesCard",
+    "FilterCard",
+    "FitProblemCard",
     "FitWeightsCard",
+    "HistoryCard",
+    "InjectedCard",
+    "LearnedCard",
     "ListsCard",
     "Note",
+    "Parameters",
     "SplitCard",
+    "StageCard",
     "TiesCard",
     "TrainCard",
 ]
 
 Fact = str | int | float | bool | None | list[str]
 """A fact of a record, as JSON keeps it."""
+
+
+Parameters = dict[str, Any]
+"""Arguments of a function, or hyper-parameters of any model: their names and kinds are those of the function or model,
+which may be one of the user's own, so that no type lists them."""
 
 
 class AppliedRule(TypedDict):
@@ -51,6 +64,15 @@ class Note(TypedDict):
 
     code: str
     facts: dict[str, Fact]
+
+
+class InjectedCard(TypedDict):
+    """What a drawn marketplace holds on purpose, :class:`reclens.world.Injected`, field -> value."""
+
+    exposure: float
+    ndcg_gap: float
+    examination: float
+    slope: float
 
 
 class DatasetCard(TypedDict, total=False):
@@ -86,9 +108,9 @@ class DatasetCard(TypedDict, total=False):
     rules: list[AppliedRule]
     split: SplitCard
     synthetic: bool
-    parameters: dict[str, Any]
+    parameters: Parameters
     seed: int
-    injected: dict[str, Any]
+    injected: InjectedCard
     note: str
     price: Literal["median_paid_each"]
 
@@ -150,7 +172,7 @@ class SplitCard(TypedDict, total=False):
 
     method: str
     task: Literal["new_items", "with_repeats"]
-    parameters: dict[str, Any]
+    parameters: Parameters
     ties: TiesCard
     seed: int | None
     cut: str
@@ -246,6 +268,73 @@ class CandidatesCard(TypedDict):
     hash: NotRequired[str]
 
 
+class LearnedCard(TypedDict):
+    """What the ranker of a pipeline learned from: users, their candidates, and how many of those were chosen."""
+
+    users: int
+    candidates: int
+    chosen: int
+
+
+class HistoryCard(TypedDict):
+    """Histories that came with a request: of how many users (of models), and what they do to what was learned."""
+
+    users: NotRequired[int]
+    mode: Literal["add", "replace"]
+
+
+class StageCard(TypedDict):
+    """A stage of a pipeline in one run.
+
+    Attributes:
+        stage: What sort of stage.
+        label: Name of the retriever, ranker or re-ranker.
+        users: Users served.
+        rows_in: List places that came in; for a retriever the items it can recommend, once.
+        rows_out: List places that went out.
+        asked: Items wanted for each user.
+        without: Users who have nothing after the stage.
+        short: Users with fewer items than requested, but at least one.
+    """
+
+    stage: Literal["retrieve", "merge", "rank", "rerank"]
+    label: str
+    users: int
+    rows_in: int
+    rows_out: int
+    asked: int
+    without: int
+    short: int
+
+
+class FilterCard(TypedDict):
+    """What a filter of a pipeline left out.
+
+    Attributes:
+        filter: ``seen``, ``keep``, ``k``, or the kind of a re-ranker that leaves items out.
+        stage: The stage it belongs to.
+        label: Name of the stage.
+        count: List places that it left out.
+        first: Places that go on where it cuts lists; None elsewhere.
+    """
+
+    filter: str
+    stage: str
+    label: str
+    count: int
+    first: int | None
+
+
+class FitProblemCard(TypedDict):
+    """A problem of a fit, :class:`reclens.models.FitProblem`, field -> value."""
+
+    code: str
+    value: float
+    limit: float
+    n: int
+    of: int
+
+
 class ListsCard(TypedDict, total=False):
     """What made lists, and how.
 
@@ -283,22 +372,22 @@ class ListsCard(TypedDict, total=False):
     columns: dict[str, str]
     columns_not_used: list[str]
     model: str
-    parameters: dict[str, Any]
+    parameters: Parameters
     automatic: dict[str, str]
     train: TrainCard
-    learned: dict[str, Any] | None
+    learned: LearnedCard | None
     k: int
     keep: int
     exclude_seen: bool
     candidates: CandidatesCard
     exclude: CandidatesCard
-    history: dict[str, Any]
+    history: HistoryCard
     cold_users: str
-    problems: list[Any]
+    problems: Sequence[FitProblemCard | Literal["keep_below_k"]]
     score_ties: Literal["smaller_id"]
     stage: str
-    stages: list[dict[str, Any]]
-    filters: list[dict[str, Any]]
+    stages: list[StageCard]
+    filters: list[FilterCard]
     versions: dict[str, str]
     cost: dict[str, float]
     rules: list[AppliedRule]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NotRequired
+from typing import Literal, NotRequired, TypedDict
 
+from reclens.audit.attention import Attention
+from reclens.audit.position import Method
 from reclens.cards import AppliedRule
 from reclens.evaluation.cards import GroundCard, HashedRows, IdProblemRow
 
-__all__ = ["AuditCard", "MeasuresCard"]
+__all__ = ["AuditCard", "AuditSettingsCard", "HypothesisCard", "MeasuresCard"]
 
 
 class MeasuresCard(GroundCard):
@@ -31,6 +33,38 @@ class MeasuresCard(GroundCard):
     rules: Sequence[AppliedRule]
 
 
+class HypothesisCard(TypedDict):
+    """A :class:`reclens.audit.Hypothesis`, field -> value."""
+
+    measure: str
+    by: str
+    attribute: str | None
+    reference: str | None
+
+
+class AuditSettingsCard(TypedDict):
+    """:class:`reclens.audit.AuditSettings`, field -> value."""
+
+    k: int
+    retrieved: int
+    metrics: Sequence[str] | None
+    attributes: Sequence[str]
+    by: str | Sequence[str | Sequence[str]]
+    protected: Sequence[str]
+    hypotheses: Sequence[HypothesisCard] | None
+    attention: Attention | Sequence[float]
+    patience: float
+    tiers: Sequence[float]
+    minimum: int
+    band: float
+    alpha: float
+    examination: Method
+    context: Sequence[str]
+    two_sided: bool
+    replicates: int
+    seed: int
+
+
 class AuditCard(MeasuresCard):
     """The data, settings and rules of an audit.
 
@@ -42,7 +76,7 @@ class AuditCard(MeasuresCard):
         synthetic: True where the data is; only for jobs.
     """
 
-    settings: dict[str, Any]
+    settings: AuditSettingsCard
     system: str
     candidates: Literal["unseen_items"]
     lists: NotRequired[HashedRows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import polars as pl
 
@@ -12,6 +12,7 @@ from reclens import concentration
 from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
 from reclens.audit.amortised import amortised_exposure, amortised_rows
 from reclens.audit.calibration import distance_rows, score_rows
+from reclens.audit.cards import AuditSettingsCard
 from reclens.audit.coverage import coverage_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
@@ -174,7 +175,12 @@ def audit_measures(
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
         users=_users(measures),
-        card={**measures.card, "settings": asdict(settings), "system": measures.system, "candidates": "unseen_items"},
+        card={
+            **measures.card,
+            "settings": cast("AuditSettingsCard", asdict(settings)),
+            "system": measures.system,
+            "candidates": "unseen_items",
+        },
     )
 
 

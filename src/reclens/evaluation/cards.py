@@ -21,6 +21,7 @@ __all__ = [
     "IdProblemRow",
     "IntervalMethod",
     "PredictionCard",
+    "RankerRow",
     "ToldHistory",
 ]
 
@@ -143,6 +144,42 @@ class GroundCard(_MeasuredOn):
     truth_rules: NotRequired[Sequence[AppliedRule]]
 
 
+class RankerRow(TypedDict):
+    """A :class:`reclens.pipeline.ranker_check.RankerGain` as a row: the ranker against plain fusion.
+
+    Attributes:
+        ranker: Name of the ranker.
+        metric: The metric.
+        by: The segmentation.
+        segment: The segment.
+        fusion: Mean of the lists in the order of the fusion.
+        ranked: Mean of the lists in the order of the ranker.
+        value: Ranked less fusion.
+        low: Lower end of its interval.
+        high: Upper end.
+        n: Users.
+        level: Confidence level.
+        note: Code of a caveat.
+        coverage: Coverage of such intervals, if below their level.
+        verdict: What follows for the ranker.
+    """
+
+    ranker: str
+    metric: str
+    by: str
+    segment: str
+    fusion: float
+    ranked: float
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+    level: float
+    note: str | None
+    coverage: float | None
+    verdict: Literal["better", "worse", "undecided"]
+
+
 class EvaluationCard(_MeasuredOn):
     """What an evaluation measured on what, how, and under which rules.
 
@@ -210,7 +247,7 @@ class EvaluationCard(_MeasuredOn):
     truth_rules: Sequence[AppliedRule]
     task_problems: NotRequired[list[str]]
     id_problems: NotRequired[list[IdProblemRow]]
-    ranker: NotRequired[list[dict[str, Any]]]
+    ranker: NotRequired[list[RankerRow]]
     versions: Mapping[str, str]
     recommendations: int
     recommendations_outside_catalogue: int | None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NotRequired, TypedDict
 
-__all__ = ["EmbeddingRow", "ExplorationCard"]
+from reclens.cards import ListsCard
+
+__all__ = ["EmbeddingRow", "ExplorationCard", "ExploreSettingsCard"]
 
 
 class EmbeddingRow(TypedDict):
@@ -20,6 +22,28 @@ class EmbeddingRow(TypedDict):
     normalized: bool
     similarity: Literal["cosine", "dot"]
     settings: Mapping[str, Any]
+
+
+class ExploreSettingsCard(TypedDict):
+    """:class:`reclens.explore.ExploreSettings`, field -> value; ``filters`` name attributes of any catalogue."""
+
+    k: int
+    neighbours: int
+    regions: int | None
+    level: float
+    duplicate: float
+    rare: float
+    recall: float
+    most_exact: int
+    probes: int
+    remedies: bool
+    text: str | None
+    labels: Sequence[str]
+    category: str | None
+    price: str | None
+    filters: Sequence[Mapping[str, Any]]
+    seed: int
+    threads: int | None
 
 
 class ExplorationCard(TypedDict):
@@ -48,5 +72,5 @@ class ExplorationCard(TypedDict):
     users: int
     graph: Literal["exact", "store"]
     store: str | None
-    settings: dict[str, Any]
-    lists: NotRequired[dict[str, Any]]
+    settings: ExploreSettingsCard
+    lists: NotRequired[ListsCard]

@@ -13,7 +13,7 @@ from reclens.data.dataset import as_dataset
 from reclens.data.read.tables import read_recommendations
 from reclens.engine import Progress, quiet
 from reclens.errors import Advice, Setting, UsageError
-from reclens.explore.cards import EmbeddingRow, ExplorationCard
+from reclens.explore.cards import EmbeddingRow, ExplorationCard, ExploreSettingsCard
 from reclens.explore.checks import check_before, check_columns, check_users
 from reclens.explore.cluster import Regions, cluster_map, cluster_space, purity
 from reclens.explore.coverage import Coverage, measure_coverage, suspects_of
@@ -382,5 +382,5 @@ def _card(given: _Given, graph: NeighbourGraph) -> ExplorationCard:
         "users": 0 if given.users is None else len(given.users),
         "graph": "exact" if graph.exact else "store",
         "store": None if store is None else store.describe().backend,
-        "settings": asdict(given.settings),
+        "settings": cast("ExploreSettingsCard", asdict(given.settings)),
     }

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from reclens.cards import LearnedCard
 from reclens.data.dataset import Dataset
 from reclens.data.manifest import VerifiedFolder
 from reclens.engine import need
@@ -102,7 +103,7 @@ class BoostedRanker:
             "num_threads": threads,
             "verbosity": -1,
         }
-        self.learned_: dict[str, int] | None = {
+        self.learned_: LearnedCard | None = {
             "users": len(sizes),
             "candidates": marked.height,
             "chosen": int(marked["chosen"].sum()),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal, cast
 
 import numpy as np
 import polars as pl
 
-from reclens.cards import AppliedRule, Fact, ListsCard
+from reclens.cards import AppliedRule, Fact, FilterCard, ListsCard, StageCard
 from reclens.engine import Progress
 from reclens.schema import USER
 
@@ -179,12 +179,12 @@ class Counts:
         """What of the pipeline and the request does not fit."""
         return ["keep_below_k"] if self.keep < self.k else []
 
-    def stages(self) -> list[dict[str, Any]]:
+    def stages(self) -> list[StageCard]:
         """One row a stage: users, those without anything and with less than asked, places in and out."""
         rows = [asdict(step) for step in self.steps]
-        return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+        return [cast("StageCard", {name: each for name, each in row.items() if name != "seconds"}) for row in rows]
 
-    def filters(self) -> list[dict[str, Any]]:
+    def filters(self) -> list[FilterCard]:
         """What each filter left out, also where that is nothing.
 
         Returns:
@@ -198,7 +198,8 @@ class Counts:
         ]
         rows += [(_kind(step), step.stage, step.label, step.rows_in - step.rows_out, None) for step in self._dropping()]
         rows.append(("k", last.stage, last.label, last.rows_out - self.shown, self.k))
-        return [dict(zip(("filter", "stage", "label", "count", "first"), row, strict=True)) for row in rows]
+        names = ("filter", "stage", "label", "count", "first")
+        return [cast("FilterCard", dict(zip(names, row, strict=True))) for row in rows]
 
     def rules(self) -> list[AppliedRule]:
         """What a reader of the lists has to know, each counted."""

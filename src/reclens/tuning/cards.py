@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NotRequired, TypedDict
 
-from reclens.cards import SplitCard
+from reclens.cards import Parameters, SplitCard
 from reclens.evaluation.cards import HashedRows
 
-__all__ = ["RungSize", "SearchCard", "SearchedModel", "ValidationRows", "WeightsCard"]
+__all__ = ["CautionRow", "MemberCard", "RungSize", "SearchCard", "SearchedModel", "ValidationRows", "WeightsCard"]
 
 
-class SearchedModel(TypedDict):
-    """A model of a search.
+SearchedModel = TypedDict("SearchedModel", {"class": str, "defaults": dict[str, str], "space": dict[str, str]})
+"""A model of a search: its class; hyper-parameter -> its default, as it is written in Python, and -> its range."""
+
+
+class CautionRow(TypedDict):
+    """A :class:`reclens.tuning.CautionGroup` as a row.
 
     Attributes:
-        defaults: Hyper-parameter -> its default, as it is written in Python.
-        space: Hyper-parameter -> its range, likewise.
+        kind: Kind of the cautions.
+        count: Number of cautions.
+        models: The models concerned.
+        facts: Names and numbers of each, which depend on the kind: see ``report/evaluation/tuning_words``.
     """
 
-    defaults: dict[str, str]
-    space: dict[str, str]
+    kind: str
+    count: int
+    models: Sequence[str]
+    facts: list[dict[str, Any]]
+
+
+class MemberCard(TypedDict):
+    """A model that a hybrid weighs.
+
+    Attributes:
+        model: Its name.
+        parameters: Its hyper-parameters.
+    """
+
+    model: str
+    parameters: NotRequired[Parameters]
 
 
 class RungSize(TypedDict):
@@ -65,7 +85,7 @@ class SearchCard(TypedDict):
 
     form: int
     data: dict[str, str]
-    models: dict[str, Any]
+    models: dict[str, SearchedModel]
     method: str
     metric: str
     trials: int
@@ -79,7 +99,7 @@ class SearchCard(TypedDict):
     split: SplitCard | None
     synthetic: bool
     test_part: Literal["unused"]
-    cautions: list[dict[str, Any]]
+    cautions: list[CautionRow]
     versions: Mapping[str, str]
 
 
@@ -114,7 +134,7 @@ class WeightsCard(TypedDict):
 
     train: HashedRows
     validation: ValidationRows
-    models: dict[str, dict[str, Any]]
+    models: dict[str, MemberCard]
     metric: str
     scale: str
     search: str

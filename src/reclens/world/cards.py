@@ -2,9 +2,60 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NotRequired, TypedDict
+from collections.abc import Sequence
+from typing import Literal, NotRequired, TypedDict
 
-__all__ = ["ArmCard", "PolicyCard", "RunCard", "WorldCard"]
+__all__ = ["ArmCard", "PolicyCard", "RunCard", "WorldCard", "WorldSettingsCard"]
+
+
+class WorldSettingsCard(TypedDict):
+    """:class:`reclens.world.WorldSettings`, field -> value as JSON has it."""
+
+    users: int
+    items: int
+    factors: int
+    topics: int
+    taste_spread: float
+    appeal_spread: float
+    demographic: float
+    new_share: float
+    heavy_share: float
+    arrivals: int
+    new_visits: float
+    light_visits: float
+    heavy_visits: float
+    visit_spread: float
+    weekday: Sequence[float]
+    return_effect: float
+    memory: float
+    more: float
+    most_lists: int
+    examination: float
+    examination_spread: float
+    click_rate: float
+    none_spread: float
+    satiation: float
+    recovery: float
+    repeat_cost: float
+    drift: float
+    wander: float
+    births: float
+    birth_days: int
+    newness: float
+    newness_days: float
+    novelty: float
+    novelty_days: float
+    primacy: float
+    primacy_days: float
+    organic: float
+    browse: int
+    history: float
+    history_spread: float
+    history_days: int
+    conversion: float
+    latency: float
+    late_share: float
+    start: str
 
 
 class WorldCard(TypedDict, total=False):
@@ -26,7 +77,7 @@ class WorldCard(TypedDict, total=False):
     hash: str
     scale: float
     resampled: bool
-    settings: dict[str, Any]
+    settings: WorldSettingsCard
 
 
 class PolicyCard(TypedDict):

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import polars as pl
 
+from reclens.cards import InjectedCard
 from reclens.data.dataset import Dataset
 from reclens.errors import ArgumentValueError, UsageError
 from reclens.schema import CLICKED, ITEM, POSITION, RANK, TIMESTAMP, TIMESTAMP_TYPE, USER, Recommendations
@@ -141,7 +142,7 @@ def draw_marketplace(
         users=households,
         items=products.with_columns(pl.col("department").cast(pl.String)),
         name="marketplace",
-        card={"synthetic": True, "seed": seed, "injected": asdict(injected)},
+        card={"synthetic": True, "seed": seed, "injected": cast("InjectedCard", asdict(injected))},
     )
     lists = pl.DataFrame({USER: np.repeat(np.arange(users), LIST), ITEM: shown.ravel()}).with_columns(
         pl.Series(RANK, np.tile(np.arange(1, LIST + 1), users))

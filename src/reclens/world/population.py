@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from reclens.schema import ITEM, USER, stable_hash
 from reclens.world._draws import mix
 from reclens.world._kernels import KNOBS, MOODS, TRAITS, UNBORN
 from reclens.world._tastes import remember
-from reclens.world.cards import WorldCard
+from reclens.world.cards import WorldCard, WorldSettingsCard
 from reclens.world.settings import WorldSettings
 
 __all__ = ["COHORTS", "World", "build_world", "draw_world", "organic_table"]
@@ -218,7 +218,7 @@ def build_world(
         traits=traits,
         consumed=np.zeros((n, words), np.uint64),
         history=(nothing, nothing, nothing),
-        card={**card, "settings": settings.model_dump(mode="json")},
+        card={**card, "settings": cast("WorldSettingsCard", settings.model_dump(mode="json"))},
     )
     _set_nothing(world, rng)
     history = _live_before(world, activity, seed=seed)

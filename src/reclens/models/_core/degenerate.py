@@ -5,10 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, cast, get_args
 
 import numpy as np
 
+from reclens.cards import FitProblemCard
 from reclens.data.dataset import UserItemMatrix
 from reclens.errors import DataError
 
@@ -159,9 +160,11 @@ def short_of(groups: Sequence[tuple[np.ndarray, Block]], items: np.ndarray, k: i
     return short_lists(np.concatenate(lengths), np.concatenate(rooms), k)
 
 
-def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[dict[str, Any]]:
+def on_card(fit: Sequence[FitProblem], lists: Sequence[FitProblem]) -> list[FitProblemCard]:
     """Problems for the card of some lists: those of the fit, with the short lists of the request itself."""
-    return [asdict(each) for each in (*(each for each in fit if each.code != "short_lists"), *lists)]
+    return [
+        cast("FitProblemCard", asdict(each)) for each in (*(each for each in fit if each.code != "short_lists"), *lists)
+    ]
 
 
 class Checkable(Protocol):
@@ -185,7 +188,8 @@ def check_fit(model: Checkable, *, threads: int | None) -> list[FitProblem]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FitWarning)
             card = model.recommend(some, k=_LENGTH, threads=threads).card
-        found += [FitProblem(**each) for each in card.get("problems", ()) if each["code"] == "short_lists"]
+        told: Any = card.get("problems", ())  # of a model all are rows
+        found += [FitProblem(**each) for each in told if each["code"] == "short_lists"]
     return found
 
 
