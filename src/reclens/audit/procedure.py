@@ -12,7 +12,7 @@ from reclens import concentration
 from reclens.audit.adjusted import AdjustedGap, adjusted_gaps
 from reclens.audit.amortised import amortised_exposure, amortised_rows
 from reclens.audit.calibration import distance_rows, score_rows
-from reclens.audit.cards import AuditSettingsCard
+from reclens.audit.cards import AuditCard, AuditSettingsCard
 from reclens.audit.coverage import coverage_rows
 from reclens.audit.exposure import exposure_rows, parity_rows
 from reclens.audit.findings import by_gravity, findings_of
@@ -175,12 +175,7 @@ def audit_measures(
         adjusted=tuple(_adjusted(measures, metrics)),
         intersections=searched,
         users=_users(measures),
-        card={
-            **measures.card,
-            "settings": cast("AuditSettingsCard", asdict(settings)),
-            "system": measures.system,
-            "candidates": "unseen_items",
-        },
+        card=_card(measures, settings),
     )
 
 
@@ -306,6 +301,11 @@ def _shares(measures: AuditMeasures) -> dict[tuple[str, str], float]:
             for label, size in zip(groups.labels, groups.sizes, strict=True)
         }
     return shares
+
+
+def _card(measures: AuditMeasures, settings: AuditSettings) -> AuditCard:
+    about = cast("AuditSettingsCard", asdict(settings))
+    return {**measures.card, "settings": about, "system": measures.system, "candidates": "unseen_items"}
 
 
 def _missing(measures: AuditMeasures, position: PositionBias | None, loop: FeedbackLoop | None) -> list[NotMeasured]:

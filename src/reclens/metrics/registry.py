@@ -154,22 +154,8 @@ class Metric(Tabular):
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """As one row, for tables."""
-        shown = (
-            "name",
-            "title",
-            "family",
-            "kind",
-            "higher_is_better",
-            "low",
-            "high",
-            "unit",
-            "cut",
-            "needs",
-            "summary",
-            "use_when",
-            "misleads_when",
-        )
-        return [{name: getattr(self, name) for name in shown}]
+        shown = "name title family kind higher_is_better low high unit cut needs summary use_when misleads_when"
+        return [{name: getattr(self, name) for name in shown.split()}]
 
 
 @dataclass(frozen=True)
@@ -241,20 +227,16 @@ def metric(
         taken = _REGISTERED.get(name)
         if taken is not None and taken.function.__module__ != function.__module__:
             raise UsageError(f"a metric named '{name}' exists already, in {taken.function.__module__}: choose another.")
-        made = Metric(
-            name=name,
-            title=title,
-            kind=kind,
-            function=function,
-            higher_is_better=higher_is_better,
-            low=low,
-            high=high,
-            unit=unit,
-            cut=cut,
-            needs=needs,
-            family=family,
-            toward=toward,
-        )
+        sort: dict[str, Any] = {
+            "title": title,
+            "kind": kind,
+            "unit": unit,
+            "cut": cut,
+            "needs": needs,
+            "family": family,
+        }
+        sense: dict[str, Any] = {"higher_is_better": higher_is_better, "toward": toward, "low": low, "high": high}
+        made = Metric(name=name, function=function, **sort, **sense)
         # The name of the function in its module is that of the metric now; by this one a pickle finds the function.
         function.__qualname__ = f"{function.__qualname__}.function"
         _REGISTERED[name] = made
@@ -341,15 +323,19 @@ def _named_here(bare: str) -> str:
     return small if bare not in known and small in known else bare
 
 
+def _known(name: str) -> Metric | None:
+    return _registered().get(name.split("@", 1)[0])
+
+
 def direction(name: str) -> bool | None:
     """Whether higher values are better; None where neither is by itself, or the metric is not registered here."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return None if known is None else known.higher_is_better
 
 
 def preferred_side(name: str) -> bool:
     """Whether more of a metric is aimed at; by convention (``toward``) where neither direction is better by itself."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     if known is None:
         return True
     aim = known.toward if known.higher_is_better is None else known.higher_is_better
@@ -358,31 +344,31 @@ def preferred_side(name: str) -> bool:
 
 def is_share(name: str) -> bool:
     """Whether values are shares, which are shown in %; False where the metric is not registered here."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return known is not None and known.unit == "share"
 
 
 def family_of(name: str) -> Family:
     """The family of a metric; ``"other"`` if it is not registered."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return "other" if known is None else known.family
 
 
 def needs_of(name: str) -> tuple[str, ...]:
     """The data that a metric needs besides the lists; () if it is not registered."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return () if known is None else known.needs
 
 
 def in_unit_range(name: str) -> bool:
     """Whether values lie in 0 … 1 by definition; False where the metric is not registered here."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return known is not None and (known.low, known.high) == (0.0, 1.0)
 
 
 def is_count(name: str) -> bool:
     """Whether values are whole numbers; False where the metric is not registered here."""
-    known = _registered().get(name.split("@", 1)[0])
+    known = _known(name)
     return known is not None and known.unit == "count"
 
 

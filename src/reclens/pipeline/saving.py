@@ -122,7 +122,8 @@ def _read(cls: type[Kind], kept: VerifiedFolder) -> Kind:
     if isinstance(spec.boosted, BoostedRanker):
         spec.boosted.restore(kept.part("rank"))
         learned = header.get("learned")
-        spec.boosted.learned_ = None if learned is None else mapping(learned, "what is said of the trees")
+        told: Any = None if learned is None else mapping(learned, "what is said of the trees")
+        spec.boosted.learned_ = told
         _check_names(spec.boosted, list(spec.retrievers))
         pipeline.ranker_ = spec.boosted
     elif header["ranker"] is not None:

@@ -35,15 +35,12 @@ def load_any_model(folder: str | Path) -> Recommender:
     from reclens.models import get, names
 
     place = Path(folder)
+    if (place / "pipeline.json").is_file():
+        problem, advice = "it holds a pipeline", Advice("load_pipeline", text="Read it by rl.Pipeline.load(folder).")
+        raise DataError(problem, source=str(place), fix=advice)
     with reading(place, "model", fix=_FIX):
-        if (place / "pipeline.json").is_file():
-            raise DataError(
-                "it holds a pipeline", fix=Advice("load_pipeline", text="Read it by rl.Pipeline.load(folder).")
-            )
         name = VerifiedFolder.open(place).json("header.json")["model"]
-        if name not in names():
-            raise DataError(
-                f"it holds a '{name}', which is none of RecLens",
-                fix=Advice("load_own_class", text="Read it with the load of its own class."),
-            )
+    if name not in names():
+        advice = Advice("load_own_class", text="Read it with the load of its own class.")
+        raise DataError(f"it holds a '{name}', which is none of RecLens", source=str(place), fix=advice)
     return load_model(get(name), place)
