@@ -129,11 +129,8 @@ class Metric(Tabular):
     def facts(self) -> list[tuple[str, str]]:
         """What the docstring says after its first line: (label, text), such as ("Range", "0 … 1."); "" for no label."""
         found: list[str] = []
-        for line in (
-            re.sub(r":\w+:`~?([^`]+)`", r"`\1`", inspect.getdoc(self.function) or "")
-            .replace("``", "`")
-            .splitlines()[1:]
-        ):
+        text = re.sub(r":\w+:`~?([^`]+)`", r"`\1`", inspect.getdoc(self.function) or "").replace("``", "`")
+        for line in text.splitlines()[1:]:
             # A fact begins where the line before ended a sentence.
             if line[:1].isupper() and (not found or found[-1].endswith(".")):
                 found.append(line.strip())
@@ -344,8 +341,7 @@ def preferred_side(name: str) -> bool:
 
 def is_share(name: str) -> bool:
     """Whether values are shares, which are shown in %; False where the metric is not registered here."""
-    known = _known(name)
-    return known is not None and known.unit == "share"
+    return (known := _known(name)) is not None and known.unit == "share"
 
 
 def family_of(name: str) -> Family:
@@ -356,8 +352,7 @@ def family_of(name: str) -> Family:
 
 def needs_of(name: str) -> tuple[str, ...]:
     """The data that a metric needs besides the lists; () if it is not registered."""
-    known = _known(name)
-    return () if known is None else known.needs
+    return () if (known := _known(name)) is None else known.needs
 
 
 def in_unit_range(name: str) -> bool:
@@ -368,8 +363,7 @@ def in_unit_range(name: str) -> bool:
 
 def is_count(name: str) -> bool:
     """Whether values are whole numbers; False where the metric is not registered here."""
-    known = _known(name)
-    return known is not None and known.unit == "count"
+    return (known := _known(name)) is not None and known.unit == "count"
 
 
 def parse(text: Asked) -> MetricSpec:
