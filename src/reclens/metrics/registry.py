@@ -346,8 +346,7 @@ def is_share(name: str) -> bool:
 
 def family_of(name: str) -> Family:
     """The family of a metric; ``"other"`` if it is not registered."""
-    known = _known(name)
-    return "other" if known is None else known.family
+    return "other" if (known := _known(name)) is None else known.family
 
 
 def needs_of(name: str) -> tuple[str, ...]:
