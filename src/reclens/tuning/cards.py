@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, TypedDict
 
 from reclens.cards import Parameters, SplitCard
 from reclens.evaluation.cards import HashedRows
 
-__all__ = ["CautionRow", "MemberCard", "RungSize", "SearchCard", "SearchedModel", "ValidationRows", "WeightsCard"]
+__all__ = ["CautionRow", "RungSize", "SearchCard", "SearchedModel", "ValidationRows", "WeightsCard"]
 
 
 SearchedModel = TypedDict("SearchedModel", {"class": str, "defaults": dict[str, str], "space": dict[str, str]})
@@ -29,18 +29,6 @@ class CautionRow(TypedDict):
     count: int
     models: Sequence[str]
     facts: list[dict[str, Any]]
-
-
-class MemberCard(TypedDict):
-    """A model that a hybrid weighs.
-
-    Attributes:
-        model: Its name.
-        parameters: Its hyper-parameters.
-    """
-
-    model: str
-    parameters: NotRequired[Parameters]
 
 
 class RungSize(TypedDict):
@@ -123,7 +111,7 @@ class WeightsCard(TypedDict):
     Attributes:
         train: Name, rows and fingerprint of the training data.
         validation: Rows, users and fingerprint of the validation part.
-        models: Label -> its model and parameters.
+        models: Label -> hyper-parameters, and ``model`` where the label is not its name.
         metric: The metric.
         scale: Scaling of the scores of the models.
         search: ``grid`` or ``random``.
@@ -134,7 +122,7 @@ class WeightsCard(TypedDict):
 
     train: HashedRows
     validation: ValidationRows
-    models: dict[str, MemberCard]
+    models: dict[str, Parameters]
     metric: str
     scale: str
     search: str

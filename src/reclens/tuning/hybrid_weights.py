@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -32,7 +32,7 @@ from reclens.stats.bootstrap import difference
 from reclens.stats.estimate import Estimate
 from reclens.stats.summary import Summary
 from reclens.tabular import Tabular
-from reclens.tuning.cards import MemberCard, WeightsCard
+from reclens.tuning.cards import WeightsCard
 
 __all__ = ["TriedWeights", "TunedWeights", "tune_weights"]
 
@@ -220,7 +220,7 @@ def tune_weights(
     card: WeightsCard = {
         "train": {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint},
         "validation": {"rows": truth.height, "users": len(users), "hash": fingerprint(truth)},
-        "models": {label: cast("MemberCard", dict(about)) for label, about in models.items()},
+        "models": {label: dict(about) for label, about in models.items()},
         "metric": spec.text,
         "scale": scale,
         "search": search,
