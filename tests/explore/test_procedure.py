@@ -230,7 +230,7 @@ def test_users_of_another_model_are_refused(planted) -> None:
 def test_a_version_of_another_model_is_refused(planted) -> None:
     world = planted()
     others = replace(world.later, card=replace(world.later.card, model="other", source="model"))
-    with pytest.raises(IncomparableError, match="explore map"):
+    with pytest.raises(IncomparableError, match="side by side"):
         run(replace(world.items, card=replace(world.items.card, source="model")), before=others)
     anew = replace(world.later, card=replace(world.later.card, revision="2"))  # trained anew: a later version
     assert run(world.items, before=anew, remedies=False).drift is not None

@@ -55,7 +55,7 @@ OWN = {
     "report/explore/words.py": "words of the measures of an exploration",
     "report/experiment/readout_card.py": "kinds of metrics of arms",
     "report/experiment/words.py": "words of the kinds of metrics of arms",
-    "report/monitor/values.py": "a unit of indicators",
+    "report/monitor/values.py": "the first indicators for a reader",
 }
 """Where several names stand together that are no choice among metrics, and what they are."""
 
