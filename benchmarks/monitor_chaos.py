@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from harness import machine
+from harness import describe, machine
 
 from reclens.job.monitor_chaos import METRICS, run_chaos
 from reclens.monitor.chaos import KINDS, STRENGTHS
@@ -91,8 +91,39 @@ def report(lines: list[dict[str, Any]]) -> str:
                 f"{interval(sum(each['z_delay'] is not None for each in own), len(own))} |"
             )
     cpu = sum(line["cpu_s"] for line in lines)
-    text += ["", f"{cpu:.0f} CPU seconds. {machine()}"]
+    text += ["", *targets(faults, sum(each["false_alerts"] for each in lines) / years)]
+    text += ["", f"{cpu:.0f} CPU seconds. {describe(machine())}."]
     return "\n".join(text) + "\n"
+
+
+def targets(faults: list[dict[str, Any]], false_alerts: float) -> list[str]:
+    """What was asked for before anything was measured, and what was found."""
+
+    def recall(strength: str) -> float:
+        own = [each["delay"] is not None for each in faults if each["strength"] == strength]
+        return 100 * float(np.mean(own))
+
+    delay = float(np.median([each["delay"] for each in faults if each["delay"] is not None]))
+    root = 100 * float(np.mean([each["right"] for each in faults if each["right"] is not None]))
+    rows = [
+        ("false alerts per metric-year", "≤ 1", f"{false_alerts:.2f}", false_alerts <= 1),
+        ("recall, strong, %", "≥ 90", f"{recall('strong'):.1f}", recall("strong") >= 90),
+        ("recall, medium, %", "≥ 70", f"{recall('medium'):.1f}", recall("medium") >= 70),
+        ("median delay of all, days", "≤ 1", f"{delay:.0f}", delay <= 1),
+        ("right root slice, all strengths, %", "≥ 80", f"{root:.1f}", root >= 80),
+    ]
+    told = [f"| {name} | {wanted} | {found} | {'met' if met else 'missed'} |" for name, wanted, found, met in rows]
+    slow = [each["delay"] for each in faults if each["kind"] == "slow_drift" and each["delay"] is not None]
+    return [
+        "| target | wanted | found | |",
+        "|---|--:|--:|---|",
+        *told,
+        "",
+        (
+            f"A slow drift, which grows for two weeks, is found after {np.median(slow):.0f} days in the median of all "
+            "strengths. Weak incidents have no target."
+        ),
+    ]
 
 
 def _median(rows: list[dict[str, Any]], name: str) -> str:
