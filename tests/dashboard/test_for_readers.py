@@ -104,7 +104,7 @@ def test_a_reader_sees_words(open_page, reader, synthetic: Workspace, page: str,
     assert bool(banner) is (page not in NO_ARTEFACT)
 
 
-NO_ARTEFACT = {"experiments", "audit", "health"}
+NO_ARTEFACT = {"experiments", "audit", "health", "learn"}
 """Pages that show nothing of the workspace."""
 
 
