@@ -72,6 +72,11 @@ class TwoTower(_Towers, SequenceModel):
     hidden: int = 128
     attributes: bool = True
 
+    @property
+    def exact_fold_in(self) -> bool:
+        """Unless it reads attributes of users, which a new one does not have."""
+        return "user_attributes" not in self.train_
+
     def _check(self) -> None:
         super()._check()
         check_whole("hidden", self.hidden, 1)

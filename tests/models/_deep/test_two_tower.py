@@ -51,11 +51,12 @@ def at_home(lists: pl.DataFrame) -> float:
 def test_attributes_tell_users_with_equal_histories_apart(fitted, towns: Dataset) -> None:
     new = list(range(80, 100))
     assert at_home(fitted.recommend(new, k=3).table) > 0.95
-    assert fitted.train_["user_attributes"] == ["town", "age"]
+    assert fitted.train_["user_attributes"] == ["town", "age"] and not fitted.exact_fold_in
     short = OPTIONS | {"epochs": 2}
     for other in (models.TwoTower(**short, attributes=False), models.TwoTower(**short)):
         data = towns if not other.attributes else replace(towns, users=None)
         without = other.fit(data, threads=1)
+        assert without.exact_fold_in
         lists = without.recommend(new, k=3).table
         assert lists.group_by("user_id").agg("item_id")["item_id"].n_unique() == 1, "the histories are the same"
 
