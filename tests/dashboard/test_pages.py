@@ -12,8 +12,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import streamlit as st
 
 import reclens.dashboard.pages
+from reclens.dashboard.cards import finding_cards, words_card
+from reclens.dashboard.colours import legend
 from reclens.dashboard.demo import demo_of, start_demo
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.store import fitting, split_of
@@ -22,7 +25,9 @@ from reclens.data.split import random
 from reclens.data.synthetic import synthetic_movielens
 from reclens.evaluation import compare
 from reclens.evaluation.views import crossed
+from reclens.findings import Finding
 from reclens.report import leaderboard, segment_table
+from reclens.report._toolkit.card import DecisionWords
 from reclens.report._toolkit.html import figure_of
 from reclens.report.evaluation import charts
 from reclens.report.evaluation import comparison as gains
@@ -130,6 +135,27 @@ def test_titles_are_text(open_page, workspace: Workspace, tmp_path: Path) -> Non
     app = open_page("items", folder=tmp_path, q="<script>alert(1)</script>**x**")
     heading = next(each.value for each in app.markdown if "No item is called" in each.value)
     assert "<script>" not in heading and "**x**" not in heading
+    split = place.load("split", "small")
+    hostile = "[here](http://evil.example) **x** <script>"
+    items = split.train.items.with_columns(title=pl.lit(hostile))
+    place.save(replace(split, train=replace(split.train, items=items)), "small", overwrite=True)
+    shown = open_page("items", folder=tmp_path, q=str(items["item_id"][0]))
+    assert [each.value for each in shown.subheader] == [plain(hostile)] and "](" not in plain(hostile)
+
+
+def test_names_in_cards_and_legends_are_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(st, "html", drawn.append)
+    name = "<script>alert(1)</script>"
+    words_card(DecisionWords(name, name, "open", ((name, name),)))
+    legend([name])
+    finding = Finding(code="x", kind="gap", severity="warning", about=(name,))
+    monkeypatch.setattr("reclens.dashboard.cards.finding_text", lambda *_: name)
+    monkeypatch.setattr("reclens.dashboard.cards.lead", lambda *_, **__: None)
+    monkeypatch.setattr("reclens.dashboard.cards.leads_of", lambda *_: ("", "home", {}))
+    finding_cards([finding], runs=[name], key="k")
+    assert len(drawn) == 3 and sum(each.count("&lt;script&gt;") for each in drawn) == 7
+    assert not any("<script" in each for each in drawn)
 
 
 def test_home_says_what_wants_attention(open_page, workspace: Workspace) -> None:
