@@ -131,7 +131,7 @@ def _titled(rows: pl.DataFrame, scope: Drilldown) -> pl.DataFrame:
         return rows
     times = [name for name in rows.columns if name == TIMESTAMP]
     others = [name for name in rows.columns if name not in (title, TIMESTAMP, "item_id")]
-    return rows.select(pl.col(title).alias("title"), *times, *others, pl.col("item_id").cast(pl.String))
+    return rows.select(title, *times, *others, pl.col("item_id").cast(pl.String))
 
 
 def _why(workspace: Workspace, scope: Drilldown, found: UserView) -> None:
