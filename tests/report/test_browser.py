@@ -78,11 +78,14 @@ def test_it_prints(browser_page, page_file: Path) -> None:
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 688
     folded = "document.querySelectorAll('details.numbers:not([open])').length"
     assert browser_page.evaluate(folded) > 0
+    tall = "drawn[0][1].height()"
+    browser_page.evaluate("void drawn[0][1].height(1404).run()")  # eighteen segments of six systems
     browser_page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert browser_page.evaluate(folded) == 0, "paper cannot be unfolded"
+    assert browser_page.evaluate(tall) < 900, "a chart is taller than a page"
     assert browser_page.evaluate("document.documentElement.scrollWidth") <= 688
     browser_page.evaluate("dispatchEvent(new Event('afterprint'))")
-    assert browser_page.evaluate(folded) > 0
+    assert browser_page.evaluate(folded) > 0 and browser_page.evaluate(tall) == 1404
     pdf = browser_page.pdf(format="A4")
     assert pdf.startswith(b"%PDF") and len(pdf) > 50_000
 
