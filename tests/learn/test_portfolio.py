@@ -264,6 +264,46 @@ def test_what_is_no_evidence_is_refused(text: str, tmp_path: Path) -> None:
         verify_portfolio(tmp_path)
 
 
+def test_licensed_data_do_not_travel(done: Learner, tmp_path: Path) -> None:
+    from reclens.data.synthetic import synthetic_movielens
+
+    data = tmp_path / "customers-of-acme.parquet"
+    synthetic_movielens(n_users=80, n_items=60, n_ratings=2_000, rng=4).interactions.write_parquet(data)
+    project = exercise_of("diagnostics")
+    assert isinstance(project, Project)
+    done.start("diagnostics")
+    draw, place = done.draw(project), done.place(project)
+    project.solve(draw, place)
+    solved = project.solved(draw)
+
+    def built(name: str, own: dict[str, Any]) -> Path:
+        settings = project_settings({**solved.model_dump(), "data": {"path": str(data), **own}})
+        (place / "project.toml").write_text(project.text_of(draw, settings))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(portfolio, "refusals", lambda *_: [])
+            assert not build_portfolio(done, ["diagnostics", "audit", "explorer"], tmp_path / name).refused
+        return tmp_path / name
+
+    own = {"licence": "may not be passed on", "fetch": "reclens data fetch ml-100k"}
+    public = built("public", own)
+    text = (public / "diagnostics" / "README.md").read_text()
+    assert "licence: may not be passed on" in text and "reclens data fetch ml-100k" in text
+    assert "name: customers-of-acme.parquet" in text and str(tmp_path) not in (public / "evidence.json").read_text()
+    found = verify_portfolio(public)
+    assert {row["project"] for row in found.rows if not row["reproduced"]} == {"diagnostics"}
+    assert "needs_data" in {each.code for _, each in found.remarks}
+    found = verify_portfolio(public, data={"diagnostics": str(data)})
+    assert found.reproduced == len(found.rows) == 23 and not found.changed
+    private = built("private", {**own, "private": True})
+    texts = "".join(each.read_text() for each in private.rglob("*") if each.is_file())
+    assert "acme" not in texts and "a private table" in texts
+    answer = {"project.toml": (place / "project.toml").read_text(), "numbers.csv": ""}
+    assert [each.code for each in project.judge(answer, draw)] == ["check_without_data"]
+    audit = portfolio.project_named("audit")
+    with pytest.raises(UsageError, match="draws its own"):
+        audit.measured(1, project_settings({"seed": 1, "data": own}).data)
+
+
 def test_names_and_folders_that_are_wrong_are_refused(done: Learner, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="3 or 4 different ones"):
         build_portfolio(done, ["audit", "audit", "explorer"], tmp_path)
@@ -273,8 +313,8 @@ def test_names_and_folders_that_are_wrong_are_refused(done: Learner, tmp_path: P
         build_portfolio(done, ["audit", "explorer", "diagnostic"], tmp_path)
     with pytest.raises(UsageError, match="is an exercise"):
         build_portfolio(done, ["audit", "explorer", "1.1"], tmp_path)
-    with pytest.raises(UsageError, match="reclens learn start diagnostics"):
-        build_portfolio(done, ["audit", "explorer", "diagnostics"], tmp_path)
+    with pytest.raises(UsageError, match="reclens learn start monitor"):
+        build_portfolio(done, ["audit", "explorer", "monitor"], tmp_path)
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(NameTakenError, match="something else"):
         build_portfolio(done, NAMES, tmp_path)

@@ -50,6 +50,10 @@ def build(
 @command("portfolio verify")
 def verify(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="What 'portfolio build' wrote.")],
+    data: Annotated[
+        list[str] | None,
+        typer.Option("--data", help="Data that do not travel, as diagnostics=ml-100k.zip. Can be repeated."),
+    ] = None,
     output: Output = OUTPUT,
 ) -> None:
     """Compute every number of a portfolio again, and say how many were reproduced. Status 1 unless all were.
@@ -62,10 +66,20 @@ def verify(
     from reclens.report.learn.portfolio import verified_table
     from reclens.report.learn.portfolio_words import reproduced_sentences
 
+    places = dict(_place(each) for each in data or ())
     with progress_of(quiet=output.quiet) as progress:
-        done = verify_portfolio(folder, progress=progress)
+        done = verify_portfolio(folder, data=places, progress=progress)
     output.emit(verified_table(done.rows))
     remarks = [(name, each.code, each.facts) for name, each in done.remarks]
     for line in reproduced_sentences(done.reproduced, len(done.rows), done.on, done.changed, remarks):
         output.say(line)
     raise typer.Exit(0 if done.whole else 1)
+
+
+def _place(said: str) -> tuple[str, str]:
+    from reclens.errors import UsageError
+
+    name, mark, path = said.partition("=")
+    if not mark or not path:
+        raise UsageError(f"--data is '{said}', expected a project and a path, such as diagnostics=ml-100k.zip.")
+    return name, path

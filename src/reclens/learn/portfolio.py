@@ -23,11 +23,11 @@ from reclens.files import made_folder, write_text
 from reclens.learn.answers import read_answer, read_toml_text
 from reclens.learn.exercise import Remark, exercise_of
 from reclens.learn.learner import Learner
-from reclens.learn.measured import Value
+from reclens.learn.measured import Measured, Value
 from reclens.learn.page_reading import read_page
 from reclens.learn.portfolio_rules import MOST_BYTES, refusals
 from reclens.learn.project import Project, own_values
-from reclens.learn.project_settings import FindingText, ProjectSettings, project_settings
+from reclens.learn.project_settings import FindingText, OwnData, ProjectSettings, project_settings
 from reclens.report._toolkit.pdf import Printed, print_pdf
 from reclens.report.learn.portfolio import (
     PageFinding,
@@ -52,6 +52,7 @@ __all__ = [
     "page_of",
     "project_named",
     "record_of",
+    "told_of",
 ]
 
 KIND: Final = "reclens portfolio"
@@ -98,11 +99,13 @@ class Told:
     Attributes:
         project: The project.
         settings: Its texts.
+        measured: What was computed.
         values: All its numbers.
     """
 
     project: Project
     settings: ProjectSettings
+    measured: Measured
     values: Mapping[str, Value]
 
 
@@ -162,15 +165,26 @@ def _read(learner: Learner, project: Project) -> Told:
         raise UsageError(f"The project {project.name} was not started. Run 'reclens learn start {project.name}'.")
     answer = read_answer(project, folder, draw)
     settings = project_settings(read_toml_text("project.toml", answer["project.toml"]))
-    measured = project.measured(settings.seed)
-    return Told(
-        project=project, settings=settings, values={**project.values(settings.seed), **own_values(settings, measured)}
-    )
+    data = settings.data
+    if data is not None:
+        data = data.model_copy(update={"path": str(folder / data.path)})
+    return told_of(project, settings, data)
+
+
+def told_of(project: Project, settings: ProjectSettings, data: OwnData | None = None) -> Told:
+    """A project, computed from its seed, or from data of one's own.
+
+    Raises:
+        RecLensError: If the data cannot be read.
+    """
+    measured = project.measured(settings.seed, data)
+    values = {**project.values(settings.seed, data), **own_values(settings, measured)}
+    return Told(project=project, settings=settings, measured=measured, values=values)
 
 
 def _refused(told: Told) -> Iterator[Remark]:
     """What a portfolio refuses; and texts that would do something on a page beside being read."""
-    yield from refusals(told.settings, told.project.measured(told.settings.seed), told.values)
+    yield from refusals(told.settings, told.measured, told.values)
     plain = _silent(told.settings)
     loads, expected = (
         read_page(project_page(page_of(each), drawn=False).html.html).loads
@@ -191,7 +205,7 @@ def _silent(settings: ProjectSettings) -> ProjectSettings:
 
 def page_of(told: Told) -> ProjectPage:
     """What the page of a project shows."""
-    settings, measured = told.settings, told.project.measured(told.settings.seed)
+    settings, measured = told.settings, told.measured
     first = told.values[measured.primary]
     ordered = [first, *(each for each in told.values.values() if each is not first)]
     return ProjectPage(
@@ -246,11 +260,13 @@ def _estimate(value: Value) -> Estimate:
 
 def record_of(told: Told) -> dict[str, Any]:
     """A project as evidence keeps it."""
-    measured = told.project.measured(told.settings.seed)
+    measured, settings = told.measured, told.settings.model_dump(mode="json")
+    if settings["data"] is not None:
+        settings["data"]["path"] = ""  # where it lies is of this machine, and may tell a name
     return {
         "code": told.project.code,
         "seed": told.settings.seed,
-        "settings": told.settings.model_dump(mode="json"),
+        "settings": settings,
         "data": dict(measured.data),
         "protocol": dict(measured.protocol),
         "command": measured.command,

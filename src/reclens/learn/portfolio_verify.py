@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import reclens
+from reclens.cards import Fact
 from reclens.engine import Progress as Reporter
 from reclens.engine import quiet
 from reclens.errors import DataError, RecLensError
 from reclens.learn.exercise import Remark
-from reclens.learn.measured import Value, values_of
-from reclens.learn.portfolio import EVIDENCE, KIND, Told, page_of, project_named
+from reclens.learn.measured import Measured, Value, values_of
+from reclens.learn.portfolio import EVIDENCE, KIND, Told, page_of, project_named, told_of
 from reclens.learn.portfolio_rules import MOST_BYTES, refusals
-from reclens.learn.project import Project, own_values
-from reclens.learn.project_settings import project_settings
+from reclens.learn.project import Project
+from reclens.learn.project_settings import ProjectSettings, project_settings
 from reclens.report.learn.portfolio import project_page
 
 __all__ = ["PortfolioVerified", "verify_evidence", "verify_portfolio"]
@@ -56,11 +57,14 @@ class PortfolioVerified:
         return self.reproduced == len(self.rows) > 0 and not self.changed and not self.remarks
 
 
-def verify_portfolio(folder: str | Path, *, progress: Reporter = quiet) -> PortfolioVerified:
+def verify_portfolio(
+    folder: str | Path, *, data: Mapping[str, str] | None = None, progress: Reporter = quiet
+) -> PortfolioVerified:
     """Compute every number of a portfolio again, from the seeds in its evidence.
 
     Args:
         folder: What ``reclens portfolio build`` wrote.
+        data: Project -> path of its data, where these do not travel with it.
         progress: Reports how many projects are done.
 
     Raises:
@@ -80,20 +84,25 @@ def verify_portfolio(folder: str | Path, *, progress: Reporter = quiet) -> Portf
         raise DataError(f"{path} is no text in UTF-8. Name the folder that 'portfolio build' wrote.") from error
     held = _read(text, str(path))
     changed = _changed(place, held["files"])
-    found = verify_evidence(held, changed=changed, progress=progress)
+    found = verify_evidence(held, changed=changed, data=data, progress=progress)
     # Floats may differ in their last digits elsewhere, and the words of a page from version to version.
     same = held.get("versions", {}).get("reclens") == reclens.__version__ and found.reproduced == len(found.rows)
-    return replace(found, changed=(*changed, *_rewritten(place, held, changed))) if same else found
+    return replace(found, changed=(*changed, *_rewritten(place, held, changed, data or {}))) if same else found
 
 
 def verify_evidence(
-    held: Mapping[str, Any], *, changed: Sequence[str] = (), progress: Reporter = quiet
+    held: Mapping[str, Any],
+    *,
+    changed: Sequence[str] = (),
+    data: Mapping[str, str] | None = None,
+    progress: Reporter = quiet,
 ) -> PortfolioVerified:
     """Compute the numbers of an ``evidence.json`` again.
 
     Args:
         held: Its content.
         changed: Files that are not as they were written.
+        data: Project -> path of its data, where these do not travel with it.
         progress: Reports how many projects are done.
 
     Raises:
@@ -104,7 +113,7 @@ def verify_evidence(
     remarks: list[tuple[str, Remark]] = []
     for at, (name, record) in enumerate(held["projects"].items()):
         progress(f"compute {name}", at, len(held["projects"]))
-        found, said = _project(name, record)
+        found, said = _project(name, record, (data or {}).get(name))
         rows += found
         remarks += [(name, each) for each in said]
     progress("compute the numbers", len(held["projects"]), len(held["projects"]))
@@ -113,16 +122,19 @@ def verify_evidence(
     )
 
 
-def _project(name: str, record: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Remark]]:
+def _project(name: str, record: Mapping[str, Any], path: str | None) -> tuple[list[dict[str, Any]], list[Remark]]:
     try:
         project = project_named(name)
         settings = project_settings(dict(record["settings"]))
     except RecLensError as error:
         raise DataError(f"{EVIDENCE}: project {name}: {error}") from error
-    measured = project.measured(settings.seed)
-    values = {**project.values(settings.seed), **own_values(settings, measured)}
-    fixed = _fixed(project, values, settings.seed)
-    given = {str(each.get("key")): each for each in record["numbers"] if isinstance(each, dict)}
+    given = _given(record)
+    if settings.data is not None and path is None:
+        facts: dict[str, Fact] = {"licence": settings.data.licence, "fetch": settings.data.fetch, "project": name}
+        return [_row(name, key, each, None, False) for key, each in given.items()], [Remark("needs_data", facts)]
+    told = _told(project, settings, path)
+    measured, values = told.measured, told.values
+    fixed = _fixed(values, measured)
     rows = [_row(name, key, given.get(key), values.get(key), key in fixed) for key in dict.fromkeys([*given, *values])]
     said = list(refusals(settings, measured, values))
     cards = {"data": dict(measured.data), "protocol": dict(measured.protocol), "command": measured.command}
@@ -130,10 +142,19 @@ def _project(name: str, record: Mapping[str, Any]) -> tuple[list[dict[str, Any]]
     return rows, said
 
 
-def _fixed(project: Project, values: Mapping[str, Value], seed: int) -> set[str]:
+def _told(project: Project, settings: ProjectSettings, path: str | None) -> Told:
+    data = settings.data
+    return told_of(project, settings, None if data is None else data.model_copy(update={"path": path or ""}))
+
+
+def _given(record: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {str(each.get("key")): each for each in record["numbers"] if isinstance(each, dict)}
+
+
+def _fixed(values: Mapping[str, Value], measured: Measured) -> set[str]:
     """Numbers that were added and come out of empty tables too: their queries hold them, and no data."""
     own = [each.number for key, each in values.items() if key.startswith("own_")]
-    empty = {name: table.head(0) for name, table in project.measured(seed).tables.items()}
+    empty = {name: table.head(0) for name, table in measured.tables.items()}
     found = values_of(empty, own) if own else {}
     return {key for key, each in found.items() if not each.failed and each.value == values[key].value}
 
@@ -168,14 +189,12 @@ def _same(given: object, again: float | None) -> bool:
     )
 
 
-def _rewritten(place: Path, held: Mapping[str, Any], known: Sequence[str]) -> Iterator[str]:
+def _rewritten(place: Path, held: Mapping[str, Any], known: Sequence[str], data: Mapping[str, str]) -> Iterator[str]:
     """READMEs that are not what the evidence gives when they are written again: a hash can be edited too."""
     for name, record in held["projects"].items():
         project = project_named(name)
         settings = project_settings(dict(record["settings"]))
-        measured = project.measured(settings.seed)
-        values = {**project.values(settings.seed), **own_values(settings, measured)}
-        text = project_page(page_of(Told(project=project, settings=settings, values=values)), drawn=False).markdown
+        text = project_page(page_of(_told(project, settings, data.get(name))), drawn=False).markdown
         path = place / name / "README.md"
         file = f"{name}/README.md"
         if file not in known and (not path.is_file() or path.read_bytes() != text.encode()):

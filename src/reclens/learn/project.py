@@ -15,12 +15,12 @@ from typing import Any, ClassVar, Literal
 import polars as pl
 
 from reclens.cards import Fact
-from reclens.errors import RecLensError
+from reclens.errors import RecLensError, UsageError
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
 from reclens.learn.measured import Measured, Value, values_of
 from reclens.learn.portfolio_rules import refusals
-from reclens.learn.project_settings import FindingText, ProjectSettings, project_settings
+from reclens.learn.project_settings import FindingText, OwnData, ProjectSettings, project_settings
 from reclens.settings import write_toml
 
 __all__ = ["Level", "Project", "own_values", "project_seed"]
@@ -63,13 +63,24 @@ class Project(Exercise):
     def measure(self, seed: int) -> Measured:
         """Compute everything again."""
 
-    def measured(self, seed: int) -> Measured:
-        """As :meth:`measure`, once for each seed."""
-        return _measured(type(self), seed)
+    def measure_own(self, seed: int, data: OwnData) -> Measured:
+        """Compute everything on data of one's own.
 
-    def values(self, seed: int) -> dict[str, Value]:
+        Raises:
+            UsageError: If the project is one that draws its data.
+        """
+        del seed, data
+        raise UsageError(
+            f"project.toml: [data] is for the project diagnostics, and {self.name} draws its own. Leave it out."
+        )
+
+    def measured(self, seed: int, data: OwnData | None = None) -> Measured:
+        """As :meth:`measure`, once for each seed."""
+        return _measured(type(self), seed, _key(data))
+
+    def values(self, seed: int, data: OwnData | None = None) -> dict[str, Value]:
         """The numbers of the project, each by its query."""
-        return _values(type(self), seed)
+        return _values(type(self), seed, _key(data))
 
     def facts(self, draw: Draw) -> dict[str, Fact]:
         """The seed, from which everything is drawn."""
@@ -82,7 +93,7 @@ class Project(Exercise):
     def text_of(self, draw: Draw, settings: ProjectSettings) -> str:
         """Texts and choices as TOML."""
         # An empty list would stand in the way of [[number]].
-        content = {key: value for key, value in settings.model_dump().items() if value not in ([], {})}
+        content = {key: value for key, value in settings.model_dump().items() if value not in ([], {}, None)}
         return toml_header(draw) + write_toml(content)
 
     def judge(self, answer: Mapping[str, str], draw: Draw) -> Iterator[Remark]:
@@ -95,6 +106,9 @@ class Project(Exercise):
         seed = project_seed(draw)
         if settings.seed != seed:
             yield Remark("seed_of_project", {"seen": settings.seed, "expected": seed})
+            return
+        if settings.data is not None:
+            yield Remark("check_without_data")
             return
         measured, values = self.measured(seed), self.values(seed)
         if self.artefact:
@@ -179,14 +193,18 @@ def own_values(settings: ProjectSettings, measured: Measured) -> dict[str, Value
     return values_of(measured.tables, [each.number(at) for at, each in enumerate(settings.number)])
 
 
-@lru_cache(maxsize=16)
-def _measured(kind: type[Project], seed: int) -> Measured:
-    return kind().measure(seed)
+def _key(data: OwnData | None) -> str:
+    return "" if data is None else data.model_dump_json()
 
 
 @lru_cache(maxsize=16)
-def _values(kind: type[Project], seed: int) -> dict[str, Value]:
-    measured = _measured(kind, seed)
+def _measured(kind: type[Project], seed: int, data: str) -> Measured:
+    return kind().measure_own(seed, OwnData.model_validate_json(data)) if data else kind().measure(seed)
+
+
+@lru_cache(maxsize=16)
+def _values(kind: type[Project], seed: int, data: str) -> dict[str, Value]:
+    measured = _measured(kind, seed, data)
     return values_of(measured.tables, measured.numbers)
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from reclens.learn.measured import Number
 from reclens.settings import Section, validate
 
-__all__ = ["FindingText", "IncidentText", "OwnNumber", "ProjectSettings", "project_settings"]
+__all__ = ["FindingText", "IncidentText", "OwnData", "OwnNumber", "ProjectSettings", "project_settings"]
 
 
 class FindingText(Section):
@@ -55,6 +55,22 @@ class IncidentText(Section):
     kind: str
 
 
+class OwnData(Section):
+    """Data of one's own, which never travel: a portfolio has aggregates of them, and says where they can be had.
+
+    Attributes:
+        path: The file; empty in evidence.
+        licence: What may be done with them.
+        fetch: How somebody else gets them, such as a command; empty where nobody can.
+        private: Whether their name is not told either.
+    """
+
+    path: str = ""
+    licence: str = Field(min_length=3, max_length=500)
+    fetch: str = Field(default="", max_length=500)
+    private: bool = False
+
+
 class ProjectSettings(Section):
     """A project as its author tells it.
 
@@ -68,6 +84,7 @@ class ProjectSettings(Section):
         chart: Alternative text of the chart.
         finding: Key of a number -> what is said beside it.
         number: Numbers that were added.
+        data: Data of one's own, in the project of diagnostics.
         incident: Incidents that were found, in the project that watches a system.
     """
 
@@ -82,6 +99,7 @@ class ProjectSettings(Section):
     )
     finding: dict[str, FindingText] = Field(default_factory=dict)
     number: list[OwnNumber] = Field(default_factory=list, max_length=20)
+    data: OwnData | None = None
     incident: list[IncidentText] = Field(default_factory=list, max_length=50)
 
 

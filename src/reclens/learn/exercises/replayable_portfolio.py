@@ -23,9 +23,8 @@ from reclens.errors import DataError, RecLensError
 from reclens.learn.answers import read_toml_text
 from reclens.learn.exercise import Draw, Exercise, Remark, all_projects
 from reclens.learn.headers import toml_header
-from reclens.learn.measured import Value
 from reclens.learn.model_lists import unfit_model
-from reclens.learn.portfolio import FEWEST, KIND, MOST, Told, project_named, record_of
+from reclens.learn.portfolio import FEWEST, KIND, MOST, Told, project_named, record_of, told_of
 from reclens.learn.portfolio_rules import claims_in, numbers_in
 from reclens.learn.portfolio_verify import verify_evidence
 from reclens.learn.project import project_seed
@@ -270,8 +269,7 @@ def _evidence(draw: Draw, names: Sequence[str] = _NAMES) -> dict[str, Any]:
     for name in names:
         project = project_named(name)
         mine = Draw(draw.seed, project.code)
-        values: Mapping[str, Value] = project.values(project_seed(mine))
-        told.append(Told(project=project, settings=project.solved(mine), values=values))
+        told.append(told_of(project, project.solved(mine)))
     projects = {each.project.name: record_of(each) for each in told}
     return {"kind": KIND, "format": 1, "made": "", "versions": {}, "projects": projects, "files": {}}
 

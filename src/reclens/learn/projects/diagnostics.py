@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from reclens.cards import Fact
 from reclens.data import segments, split
 from reclens.data.dataset import Dataset
+from reclens.data.read.open import load_data
+from reclens.data.read.request import Reading
 from reclens.data.synthetic import synthetic_movielens
 from reclens.evaluation import compare, evaluate
 from reclens.learn.exercise import Draw
 from reclens.learn.measured import Measured, Number
 from reclens.learn.project import Project, project_seed
+from reclens.learn.project_settings import OwnData
 from reclens.models import build
 from reclens.schema import fingerprint
 
@@ -79,7 +84,22 @@ class Diagnostics(Project):
 
     def measure(self, seed: int) -> Measured:
         """Fit, evaluate by segment, and compare with the popular items."""
-        data = _data(seed)
+        card: dict[str, Fact] = {
+            "name": "synthetic ratings of films, in the shape of MovieLens",
+            "licence": "made by RecLens from the seed; free to share",
+        }
+        return self._measure(_data(seed), seed, {**card, "synthetic": True}, _BY)
+
+    def measure_own(self, seed: int, data: OwnData) -> Measured:
+        """The same on MovieLens, or any table of interactions."""
+        card: dict[str, Fact] = {
+            "name": "a private table" if data.private else Path(data.path).name,
+            "licence": data.licence,
+            "to get it": data.fetch or "it is not passed on",
+        }
+        return self._measure(load_data(data.path, Reading()), seed, card, ("activity",))
+
+    def _measure(self, data: Dataset, seed: int, card: Mapping[str, Fact], by: Sequence[str]) -> Measured:
         made = split.last_n(data, n=5, rng=seed)
         made = replace(made, train=made.train.with_segments(**segments.usual(made.train)))
         results = {
@@ -87,7 +107,7 @@ class Diagnostics(Project):
                 build(name, {}).fit(made.train).recommend(made.test_users, k=10),
                 made,
                 metrics=list(_METRICS),
-                by=list(_BY),
+                by=list(by),
                 rng=seed,
                 name=name,
             )
@@ -103,13 +123,11 @@ class Diagnostics(Project):
             numbers=[*_numbers("light", "heavy")],
             primary="ease_over_popular",
             data={
-                "name": "synthetic ratings of films, in the shape of MovieLens",
-                "licence": "made by RecLens from the seed; free to share",
+                **card,
                 "interactions": data.interactions.height,
                 "users": len(data.user_vocabulary),
                 "items": len(data.item_vocabulary),
                 "fingerprint": fingerprint(data.interactions),
-                "synthetic": True,
             },
             protocol={
                 "split": "the last five ratings of each user are held out",

@@ -47,6 +47,9 @@ OF_PORTFOLIOS: Final[Mapping[str, str]] = {
     "improvement_text_missing": "improvement.toml: {entry} is empty or very short.",
     "improvement_claim": "improvement.toml, {entry}: {word!r} claims what the interval does not carry.",
     "improvement_number": "improvement.toml, {entry}: {numbers} are neither the estimate nor an end of its interval.",
+    "check_without_data": "project.toml: [data] is for the portfolio. Check the project on the data that were "
+    "drawn for you.",
+    "needs_data": "its data do not travel ({licence}). Get them ({fetch}), and name them: --data {project}=PATH.",
     "card_differs": "evidence.json: {entry} of the project is not what the seed gives.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""
