@@ -20,6 +20,6 @@ def test_the_oldest_place_of_a_request_is_learned() -> None:
     )
     torch.manual_seed(0)
     (batch,) = model._batches(whole, np.random.default_rng(0))
-    assert [group.items[0].tolist() for group in batch.groups] == [[4, 5, 6, 7, 8]] * 2
+    assert [row for group in batch.groups for row in group.items.tolist()] == [[4, 5, 6, 7, 8]] * 2
     model._loss_of(network, batch).backward()
     assert (network.places.weight.grad.abs().sum(1) > 0).all()

@@ -14,7 +14,7 @@ from reclens.models._deep.batches import Batch, Group, Histories, group_of
 
 __all__ = ["attention", "attributions", "last_states", "next_item_loss", "read", "rebuilt", "tensor"]
 
-_STEPS = 32
+_STEPS = 128
 """Points of the integral of an explanation."""
 _TOKENS = 100_000
 """Events that are read at a time."""
