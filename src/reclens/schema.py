@@ -15,6 +15,7 @@ import hashlib
 import math
 import platform
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -57,8 +58,12 @@ __all__ = [
     "Vocabulary",
     "combine_hashes",
     "fingerprint",
+    "fingerprint_of_total",
+    "hash_of_total",
     "read_arrays",
     "stable_hash",
+    "total_of_hashes",
+    "total_of_rows",
     "versions",
 ]
 
@@ -149,19 +154,34 @@ def fingerprint(*tables: pl.DataFrame | pl.Series | None) -> str:
             digest.update(b"none")
             continue
         frame = table.to_frame() if isinstance(table, pl.Series) else table
-        columns = sorted(frame.columns)
-        digest.update(repr((frame.height, [(name, str(frame.schema[name])) for name in columns])).encode())
-        values = [frame[name] for name in columns]
-        numeric = [column.dtype.is_numeric() or column.dtype.is_temporal() for column in values]
-        words = [_bits(column) if plain else stable_hash(column) for column, plain in zip(values, numeric, strict=True)]
-        total = 0
-        for at in range(0, frame.height, _PIECE):
-            rows = np.zeros(min(_PIECE, frame.height - at), np.uint64)
-            for word, plain in zip(words, numeric, strict=True):
-                part = word[at : at + _PIECE]
-                rows = mix64(rows ^ (mix64(part + np.uint64(0x9E3779B97F4A7C15)) if plain else part))
-            total += int(rows.sum(dtype=np.uint64))
-        digest.update((total % 2**64).to_bytes(8, "little"))
+        _add_table(digest, frame.height, frame.schema, total_of_rows(frame))
+    return digest.hexdigest()
+
+
+def _add_table(digest: Any, height: int, schema: Mapping[str, Any], total: int) -> None:
+    digest.update(repr((height, [(name, str(schema[name])) for name in sorted(schema)])).encode())
+    digest.update((total % 2**64).to_bytes(8, "little"))
+
+
+def total_of_rows(frame: pl.DataFrame) -> int:
+    """What the rows of a table come to: the totals of its parts add up, modulo 2⁶⁴, to that of the table."""
+    values = [frame[name] for name in sorted(frame.columns)]
+    numeric = [column.dtype.is_numeric() or column.dtype.is_temporal() for column in values]
+    words = [_bits(column) if plain else stable_hash(column) for column, plain in zip(values, numeric, strict=True)]
+    total = 0
+    for at in range(0, frame.height, _PIECE):
+        rows = np.zeros(min(_PIECE, frame.height - at), np.uint64)
+        for word, plain in zip(words, numeric, strict=True):
+            part = word[at : at + _PIECE]
+            rows = mix64(rows ^ (mix64(part + np.uint64(0x9E3779B97F4A7C15)) if plain else part))
+        total += int(rows.sum(dtype=np.uint64))
+    return total % 2**64
+
+
+def fingerprint_of_total(height: int, schema: Mapping[str, Any], total: int) -> str:
+    """The :func:`fingerprint` of a table from the :func:`total_of_rows` of its parts."""
+    digest = hashlib.blake2b(digest_size=8)
+    _add_table(digest, height, schema, total)
     return digest.hexdigest()
 
 
@@ -203,9 +223,18 @@ def stable_hash(values: pl.Series) -> np.ndarray:
 
 def combine_hashes(rows: np.ndarray) -> str:
     """One hash of many 64-bit row hashes, whatever their order; 16 hexadecimal digits."""
+    return hash_of_total(len(rows), total_of_hashes(rows))
+
+
+def total_of_hashes(rows: np.ndarray) -> int:
+    """What row hashes come to: the totals of the parts of a table add up, modulo 2⁶⁴, to that of the table."""
+    return sum(int(mix64(rows[at : at + _PIECE]).sum(dtype=np.uint64)) for at in range(0, len(rows), _PIECE)) % 2**64
+
+
+def hash_of_total(n: int, total: int) -> str:
+    """The hash of n rows, as of :func:`combine_hashes`, from their :func:`total_of_hashes`."""
     digest = hashlib.blake2b(digest_size=8)
-    digest.update(len(rows).to_bytes(8, "little"))
-    total = sum(int(mix64(rows[at : at + _PIECE]).sum(dtype=np.uint64)) for at in range(0, len(rows), _PIECE))
+    digest.update(n.to_bytes(8, "little"))
     digest.update((total % 2**64).to_bytes(8, "little"))
     return digest.hexdigest()
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from reclens.audit.measure import AuditMeasures
 from reclens.errors import UsageError
-from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.given_histories import PASS_TRAIN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.stats.estimate import Estimate
 from reclens.stats.replicated import Replicated
 from reclens.stats.summary import Summary

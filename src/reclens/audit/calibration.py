@@ -9,7 +9,7 @@ from reclens.audit.measure import AuditMeasures
 from reclens.audit.measuring import SCORE_BINS
 from reclens.audit.preflight import Preflight
 from reclens.audit.rows import AuditRow, Section, audit_row
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.stats.replicated import Replicated
 from reclens.stats.summary import Cell

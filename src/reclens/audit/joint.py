@@ -23,7 +23,7 @@ from reclens.audit.rows import AuditRow, Reason, audit_row
 from reclens.audit.two_sided import differential_fairness, rating_gaps
 from reclens.data.dataset import Dataset
 from reclens.engine import Engine, LocalEngine, Progress, quiet
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.measuring import lists_of
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.results import OVERALL

@@ -31,8 +31,9 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import Advice, DataError, Setting, UsageError
 from reclens.evaluation.argument_checks import asked_segments, check_asked, check_needs, named_in, with_segments_of
 from reclens.evaluation.cards import IdProblemRow
-from reclens.evaluation.context import UNKNOWN, EvaluationContext, make_context, make_groups
+from reclens.evaluation.context import EvaluationContext, make_context
 from reclens.evaluation.given_histories import PASS_TRAIN
+from reclens.evaluation.groups import UNKNOWN, make_groups
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import measure_all
 from reclens.evaluation.results import OVERALL

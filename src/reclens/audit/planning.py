@@ -12,7 +12,7 @@ from reclens.audit.settings import AuditSettings
 from reclens.data.dataset import Dataset
 from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.evaluation.argument_checks import asked_segments, with_segments_of
-from reclens.evaluation.context import UNKNOWN, make_groups
+from reclens.evaluation.groups import UNKNOWN, make_groups
 from reclens.tabular import Tabular
 from reclens.vocabulary import Vocabulary
 

@@ -32,7 +32,7 @@ from reclens.audit.user_gaps import gap_rows
 from reclens.data.dataset import Dataset
 from reclens.engine import Engine, Progress, quiet
 from reclens.errors import Advice, Setting, UsageError
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
 
 if TYPE_CHECKING:

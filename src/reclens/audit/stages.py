@@ -9,7 +9,7 @@ from reclens.audit.exposure import exposure_shares
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.measuring import REACHES
 from reclens.audit.rows import AuditRow, audit_row
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.stats.replicated import Replicated
 

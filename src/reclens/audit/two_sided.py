@@ -14,7 +14,7 @@ import polars as pl
 
 from reclens.audit.measure import AuditMeasures
 from reclens.errors import DataError, UsageError
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.schema import ITEM, USER
 from reclens.stats.estimate import Estimate

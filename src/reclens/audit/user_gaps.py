@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.rows import AuditRow, Harm, Section, audit_row
-from reclens.evaluation.context import UNKNOWN
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
 from reclens.metrics.registry import direction, family_of, in_unit_range
 

@@ -10,12 +10,12 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 import polars as pl
 
-from reclens.data.bands import in_order
 from reclens.data.dataset import Dataset
 from reclens.data.read.lists import run_starts
 from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
 from reclens.evaluation.cards import GroundCard, HashedRows, ToldHistory
-from reclens.evaluation.given_histories import NAME_SEGMENTS, Told, tell
+from reclens.evaluation.given_histories import Told, tell
+from reclens.evaluation.groups import make_groups
 from reclens.evaluation.relevant import relevant_rows
 from reclens.memory import require_memory
 from reclens.metrics.lists import Catalogue, Profiles
@@ -24,21 +24,19 @@ from reclens.schema import ITEM, USER, combine_hashes, fingerprint, stable_hash
 from reclens.vocabulary import CAST_SIDE, Vocabulary, number_ids
 
 __all__ = [
-    "UNKNOWN",
     "EvaluationContext",
     "Features",
+    "compress_pairs",
+    "feature_matrix",
     "feature_names",
     "feature_table",
+    "item_vocabulary",
     "make_context",
-    "make_groups",
-    "segments_table",
+    "pair_hashes",
 ]
 
 Features = str | tuple[Sequence[Any], np.ndarray]
 """Item features: the name of an attribute of ``items``, or (item ids, matrix of one row an item)."""
-
-UNKNOWN = "(unknown)"
-"""The segment of users that could not be placed."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,8 +125,8 @@ def make_context(
     offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
     vectors = feature_table(features, train)
     listed = None if train is None else train.item_vocabulary.ids
-    items, codes = _item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
-    indptr, relevant, gains = _compress(users.encode(owners), runs, codes, rows, (len(users), len(items)))
+    items, codes = item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
+    indptr, relevant, gains = compress_pairs(users.encode(owners), runs, codes, rows, (len(users), len(items)))
     popularity, profiles, n_users = _history(train, users, items)
     known_users = None if train is None else train.user_vocabulary
     told = None if history is None else tell(history, train, users, items, popularity, profiles)
@@ -136,7 +134,7 @@ def make_context(
         popularity, profiles, known_users, n_users = told.popularity, told.profiles, told.users, len(told.users)
     held = None if profiles is None else count_shared(indptr, relevant, profiles.indptr, profiles.items)
     in_catalogue = _in_catalogue(items, codes, offered if offered is not None else listed)
-    matrix, shares = _feature_matrix(vectors, items)
+    matrix, shares = feature_matrix(vectors, items)
     about = Catalogue(
         popularity=popularity, n_users=n_users, in_catalogue=in_catalogue, features=matrix, distributions=shares
     )
@@ -203,14 +201,20 @@ def _runs(ids: pl.Series) -> tuple[pl.Series, np.ndarray]:
     return ids.gather(starts), np.diff(np.append(starts, len(ids)))
 
 
-def _pair_hash(keys: np.ndarray, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
-    """Content hash of (user, item, gain) triples: independent of order, and of integer or text ids."""
+def pair_hashes(keys: np.ndarray, items: Vocabulary, indptr: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """A hash of each (user, item), uint64: the same for integer and text ids."""
     rows = np.repeat(keys * np.uint64(0x9E3779B97F4A7C15), np.diff(indptr))
     rows ^= stable_hash(items.ids)[own]
+    return rows
+
+
+def _pair_hash(keys: np.ndarray, items: Vocabulary, indptr: np.ndarray, own: np.ndarray, gains: np.ndarray) -> str:
+    """Content hash of (user, item, gain) triples: independent of order, and of integer or text ids."""
+    rows = pair_hashes(keys, items, indptr, own)
     return combine_hashes(rows if (gains == 1).all() else rows ^ gains.view(np.uint64))
 
 
-def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[Vocabulary, np.ndarray]:
+def item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[Vocabulary, np.ndarray]:
     """The items of all tables, and the codes of those in the truth.
 
     Raises:
@@ -233,7 +237,7 @@ def _item_vocabulary(truth: pl.Series, others: list[pl.Series | None]) -> tuple[
     return items, items.encode(filled[0])[places]
 
 
-def _compress(
+def compress_pairs(
     owners: np.ndarray, runs: np.ndarray, items: np.ndarray, rows: pl.DataFrame, shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compress the truth by rows; a repeated pair keeps its higher gain."""
@@ -306,7 +310,7 @@ def _in_catalogue(items: Vocabulary, relevant: np.ndarray, candidates: pl.Series
     return np.bincount(known, minlength=len(items)) > 0
 
 
-def _feature_matrix(
+def feature_matrix(
     table: tuple[pl.Series, Any] | None, items: Vocabulary
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Vectors by item code, and shares by item code where no vector has a negative part."""
@@ -336,52 +340,3 @@ def _feature_matrix(
         return matrix, None
     sums = matrix.sum(axis=1, keepdims=True)
     return matrix, np.divide(matrix, sums, out=np.zeros_like(matrix), where=sums > 0)
-
-
-def segments_table(users: pl.Series, groups: Mapping[str, tuple[list[str], np.ndarray]]) -> pl.DataFrame:
-    """A row a user, and a column a segmentation."""
-    labels = {by: pl.Series(names, dtype=pl.String).gather(codes) for by, (names, codes) in groups.items()}
-    return pl.DataFrame({USER: users, **labels})
-
-
-def make_groups(
-    train: Dataset | None, users: Vocabulary, by: Sequence[str | tuple[str, str]]
-) -> dict[str, tuple[list[str], np.ndarray]]:
-    """Labels and codes of every segmentation asked for; ``"a × b"``, ``"a*b"`` and ``("a", "b")`` are products."""
-    groups: dict[str, tuple[list[str], np.ndarray]] = {}
-    for wanted in by:
-        text = "×".join(wanted) if isinstance(wanted, tuple) else wanted.replace("*", "×")
-        parts = [part.strip() for part in text.split("×")]
-        columns = [_labels(train, users, part) for part in parts]
-        labels, codes = columns[0]
-        for more, more_codes in columns[1:]:
-            labels = [f"{a} × {b}" for a in labels for b in more]
-            codes = codes * len(more) + more_codes
-        present = np.unique(codes)
-        compact = np.searchsorted(present, codes)
-        groups[" × ".join(parts)] = ([labels[code] for code in present], compact.astype(np.int64))
-    return groups
-
-
-def _labels(train: Dataset | None, users: Vocabulary, name: str) -> tuple[list[str], np.ndarray]:
-    if train is None:
-        raise UsageError(
-            f"'{name}' is of the users of the training data, which is not given",
-            advice=Advice("pass_train", (Setting("train"),), "Pass {train}."),
-        )
-    table = train.segments
-    known = [] if table is None else [column for column in table.columns if column != USER]
-    if table is None or name not in known:
-        raise UnknownNameError("segmentation of the training data", name, known, advice=NAME_SEGMENTS)
-    placed = users.ids.alias(USER).to_frame().join(table.select(USER, name), on=USER, how="left", maintain_order="left")
-    column = placed[name]
-    if isinstance(column.dtype, pl.Enum):
-        labels = column.dtype.categories.to_list()
-    else:
-        labels = in_order(column.cast(pl.String).drop_nulls().unique().to_list())
-    codes = Vocabulary(pl.Series(labels, dtype=pl.String)).encode(column.cast(pl.String))
-    order = np.array([sorted(labels).index(label) for label in labels], np.int64)
-    position = np.empty(len(labels) + 1, np.int64)
-    position[order] = np.arange(len(labels))
-    position[-1] = len(labels)  # a code of -1 picks the last: unknown
-    return [*labels, UNKNOWN], position[codes]

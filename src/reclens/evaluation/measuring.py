@@ -57,6 +57,17 @@ class MeasuredPart:
 
 def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
     """What the lists of some users come to."""
+    lists, values, summary, seen = sum_lists(plan, coded)
+    groups = {by: (labels, codes[coded.users]) for by, (labels, codes) in plan.context.groups.items()}
+    exposure = _exposures(plan, lists, groups)
+    outside = exposure[(plan.depth, *OVERALL)].outside
+    return MeasuredPart(
+        values=values, summary=summary, exposure=exposure, seen=seen, listed=int(lists.length.sum()), outside=outside
+    )
+
+
+def sum_lists(plan: MeasuringPlan, coded: CodedLists) -> tuple[Lists, np.ndarray, Summary, int]:
+    """The lists of some users, the values of each user, their sums, and how many listed items the users had."""
     context, users = plan.context, coded.users
     lists, profiles = lists_of(context, coded), context.profiles
     columns = {spec.text: user_values(spec, lists, plan.convention) for spec in plan.user_metrics}
@@ -75,11 +86,7 @@ def measure_lists(plan: MeasuringPlan, coded: CodedLists) -> MeasuredPart:
         ones = np.ones(len(profiles.items))
         seen = int(match(lists.items, users, profiles.indptr, profiles.items, ones).sum())
     values = np.stack(list(columns.values()), axis=1) if columns else np.zeros((len(users), 0))
-    exposure = _exposures(plan, lists, groups)
-    outside = exposure[(plan.depth, *OVERALL)].outside
-    return MeasuredPart(
-        values=values, summary=summary, exposure=exposure, seen=seen, listed=int(lists.length.sum()), outside=outside
-    )
+    return lists, values, summary, seen
 
 
 def lists_of(context: EvaluationContext, coded: CodedLists) -> Lists:

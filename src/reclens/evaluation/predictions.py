@@ -13,7 +13,7 @@ from reclens.data.dataset import Dataset
 from reclens.data.read.frames import ids_alike
 from reclens.errors import ArgumentValueError, DataError, UnknownNameError
 from reclens.evaluation.cards import PredictionCard
-from reclens.evaluation.context import make_groups
+from reclens.evaluation.groups import make_groups
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, MetricResult
 from reclens.metrics.of_predictions import OF_PREDICTIONS
 from reclens.schema import ITEM, RATING, SCORE, USER, Vocabulary, fingerprint, stable_hash, versions

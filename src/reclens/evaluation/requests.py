@@ -18,7 +18,7 @@ from reclens.data.split import task_of
 from reclens.errors import ArgumentValueError, DataError, UsageError
 from reclens.evaluation.argument_checks import asked_metrics
 from reclens.evaluation.cards import EvaluationCard
-from reclens.evaluation.context import make_groups, segments_table
+from reclens.evaluation.groups import make_groups, segments_table
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
 from reclens.metrics.lists import Catalogue, Lists

@@ -19,7 +19,8 @@ from reclens.engine import Engine, LocalEngine, Progress, quiet
 from reclens.errors import ArgumentValueError
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.argument_checks import check_asked, check_needs, with_segments_of
-from reclens.evaluation.context import EvaluationContext, Features, make_context, segments_table
+from reclens.evaluation.context import EvaluationContext, Features, make_context
+from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
 from reclens.evaluation.overlap import check_kinds, check_overlap
 from reclens.evaluation.passes import CodedLists, measure_all

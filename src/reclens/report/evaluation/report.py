@@ -9,9 +9,9 @@ from typing import Any, Final
 from reclens.concentration import share_in_use
 from reclens.errors import Setting, UsageError, in_python
 from reclens.evaluation import Comparison, Evaluation
-from reclens.evaluation.context import UNKNOWN
 from reclens.evaluation.decision import Decision, decide
 from reclens.evaluation.findings import OF_LISTS, problem_findings
+from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import named_results
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
