@@ -33,10 +33,6 @@ dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on t
 test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-# The target of what needs an environment of its own. It says so while it has no tests.
-test-spark:
-	@echo "make $@: no tests yet"
-
 test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM; the deep models
 	@$(MAKE) --no-print-directory env ENV=torch
 	PYTHONPATH=src .venv-torch/bin/python -m pytest tests/edges/test_sentence_transformers.py $(ARGS)
@@ -61,7 +57,10 @@ test-airflow: $(VENV)/.test  ## tests of the Airflow DAGs, by Airflow: a day twi
 	@$(MAKE) --no-print-directory env ENV=airflow
 	AIRFLOW_BIN=$(CURDIR)/.venv-airflow/bin/airflow $(RUN)/python -m pytest tests/pipelines/test_airflow.py $(ARGS)
 
-test-spark:  ## tests on a JVM Spark
+test-spark:  ## tests on Spark 4.3 with a JVM: 1,000 partitions, a killed task, RankingEvaluator; installs OpenJDK 17 where there is no Java
+	@sh scripts/ensure_java.sh
+	@$(MAKE) --no-print-directory env ENV=spark-jvm
+	PYTHONPATH=$(CURDIR)/src .venv-spark-jvm/bin/python -m pytest -m jvm tests/edges/test_spark_jvm.py $(ARGS)
 
 test-all:  ## everything that has to hold before a change lands: lint, types, layers, docs, then every test
 	@bash scripts/test_all.sh
@@ -106,7 +105,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	nvshmem-cu13 nvtx)
 
 # The extras of the tests' environment: all but those that bring torch, which `make test-torch` has.
-EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack tableau wandb weaviate
+EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack spark tableau wandb weaviate
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml and *.in (UPGRADE=1: newest versions)
@@ -120,7 +119,7 @@ lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml
 			mutants) sources="--group mutants -c requirements/test.txt -c requirements/docs.txt" ;; \
 			torch) sources="requirements/torch.in pyproject.toml -c requirements/core.txt" ;; \
 			airflow) sources="requirements/airflow.in"; bounds="" ;; \
-			spark-jvm) sources="requirements/spark-jvm.in -c requirements/core.txt" ;; \
+			spark-jvm) sources="requirements/spark-jvm.in pyproject.toml -c requirements/core.txt" ;; \
 			*) sources="requirements/$$name.in" ;; \
 		esac; \
 		echo "lock: requirements/$$name.txt"; \

@@ -35,12 +35,14 @@ __all__ = [
     "StoreCard",
     "StoreDescription",
     "StoredVectors",
+    "TableEngine",
     "TextEncoder",
     "Tracker",
     "VectorStore",
     "Where",
     "adapter",
     "schemes",
+    "table_engine",
 ]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
@@ -323,6 +325,27 @@ class GateCheck:
     failed_rows: int | None = None
     rows: int = 0
     problem: str | None = None
+
+
+@runtime_checkable
+class TableEngine(Protocol):
+    """Evaluates tables where they lie: an engine of a cluster, which this process holds no rows of."""
+
+    def evaluate(self, recommendations: Any, truth: Any, **how: Any) -> Any:
+        """As :func:`reclens.evaluate`, of tables of the engine; ``how`` has all of its other arguments.
+
+        Returns:
+            An :class:`~reclens.evaluation.Evaluation` without the values of single users.
+        """
+        ...
+
+
+def table_engine(frame: Any, engine: Any = None) -> TableEngine | None:
+    """The engine whose tables are to be evaluated: the one that is given, or that of a frame; None for local ones."""
+    if isinstance(engine, TableEngine):
+        return engine
+    library = type(frame).__module__.partition(".")[0]
+    return adapter("spark:", TableEngine) if library == "pyspark" else None
 
 
 @runtime_checkable

@@ -103,7 +103,7 @@ def measured_against(
 
 def usual_metrics(train: Dataset) -> list[str]:
     """Those of :data:`SPLIT_METRICS` that the attributes of the items are enough for."""
-    listed = len(feature_names(train)) == 1
+    listed = len(feature_names(train.items)) == 1
     return [name for name in SPLIT_METRICS if listed or not {"features", "distributions"} & set(needs_of(name))]
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "check_asked",
     "check_data",
     "check_needs",
+    "check_seed",
     "named_in",
     "with_segments_of",
 ]
@@ -44,6 +45,16 @@ def check_asked(
     if not 0 < level < 1:
         raise ArgumentValueError("level", f"is {level}, expected a number between 0 and 1 such as 0.95")
     return asked
+
+
+def check_seed(rng: Any) -> None:
+    """Refuse a seed that is no whole number.
+
+    Raises:
+        ArgumentValueError: If it is none.
+    """
+    if isinstance(rng, bool) or not isinstance(rng, int):
+        raise ArgumentValueError("rng", f"is {rng!r}, expected a whole number: equal seeds make runs comparable")
 
 
 def asked_metrics(metrics: Asked | Sequence[Asked]) -> dict[str, MetricSpec]:
@@ -76,7 +87,7 @@ def check_data(
         UsageError: Naming the first metric that lacks something, and what.
         UnknownNameError: If there are no such features.
     """
-    there = feature_table(features, train) is not None
+    there = feature_table(features, None if train is None else train.items) is not None
     n_items = None if train is None else len(train.item_vocabulary)
     check_needs(specs, truth=truth, profiles=train is not None, catalogue=n_items, features=there, distributions=there)
 

@@ -123,7 +123,7 @@ def make_context(
         fix = "Check that truth holds the held-out interactions and that relevance is above 0."
         raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
     offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
-    vectors = feature_table(features, train)
+    vectors = feature_table(features, None if train is None else train.items)
     listed = None if train is None else train.item_vocabulary.ids
     items, codes = item_vocabulary(rows[ITEM], [listed, offered, None if vectors is None else vectors[0]])
     indptr, relevant, gains = compress_pairs(users.encode(owners), runs, codes, rows, (len(users), len(items)))
@@ -278,7 +278,7 @@ def _history(train: Dataset | None, users: Vocabulary, items: Vocabulary) -> tup
     return popularity, Profiles(np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), own), matrix.n_rows
 
 
-def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.Series, Any] | None:
+def feature_table(features: Features | None, table: pl.DataFrame | None) -> tuple[pl.Series, Any] | None:
     """Item ids, and either their lists of labels or their vectors."""
     if isinstance(features, tuple):
         ids, matrix = pl.Series(ITEM, features[0]), np.asarray(features[1], np.float64)
@@ -289,8 +289,7 @@ def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.
         if not np.isfinite(matrix).all():
             raise DataError("a vector holds NaN or infinity", source="features", fix="Drop or repair those items.")
         return ids, matrix
-    table = train.items if train is not None else None
-    listed = [] if train is None else feature_names(train)
+    listed = feature_names(table)
     if features is None:
         return (table[ITEM], table[listed[0]]) if table is not None and len(listed) == 1 else None
     if table is None or features not in table.columns or features == ITEM:
@@ -298,9 +297,9 @@ def feature_table(features: Features | None, train: Dataset | None) -> tuple[pl.
     return table[ITEM], table[features]
 
 
-def feature_names(train: Dataset) -> list[str]:
+def feature_names(table: pl.DataFrame | None) -> list[str]:
     """The attributes of the items that hold lists of labels, such as genres."""
-    kinds = {} if train.items is None else train.items.schema
+    kinds = {} if table is None else table.schema
     return [name for name, kind in kinds.items() if isinstance(kind, pl.List)]
 
 

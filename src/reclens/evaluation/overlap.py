@@ -17,7 +17,7 @@ from reclens.evaluation.source import Source
 from reclens.evaluation.warnings import IdsWarning
 from reclens.schema import ITEM, USER
 
-__all__ = ["IdProblem", "check_kinds", "check_overlap"]
+__all__ = ["IdProblem", "check_kinds", "check_overlap", "explain_unmatched"]
 
 IdProblem = Literal["few_shared", "near_ids"]
 """What is odd about ids, as ``card["id_problems"]`` has it.
@@ -158,6 +158,22 @@ def _of_truth_items(context: EvaluationContext, source: Source) -> Iterator[IdPr
     if is_cold.all() and (near.mended or len(_outside(cold, source.ids(ITEM).unique())) == len(cold)):
         raise _unmatched(ITEM, sides, near)
     yield from _problem(ITEM, sides, int((~is_cold).sum()), min(len(relevant), len(held)), near)
+
+
+def explain_unmatched(
+    column: str, listed: pl.Series, held: pl.Series, *, truth: bool, trained: bool
+) -> UnmatchedIdsError:
+    """The error for lists of which no id of a column is in what they are held against.
+
+    Args:
+        column: ``user_id`` or ``item_id``.
+        listed: Some ids of the lists.
+        held: Some ids of what they are held against.
+        truth: Whether that is the truth.
+        trained: Whether it is the training data, and not a catalogue.
+    """
+    side = _TRUTH if truth else _TRAIN if trained else _OFFERED
+    return _unmatched(column, (_LISTS, side), explain_mismatch(listed, held))
 
 
 def _relevant(context: EvaluationContext) -> np.ndarray:

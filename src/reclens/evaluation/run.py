@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -16,9 +15,8 @@ from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
 from reclens.engine import Engine, LocalEngine, Progress, quiet
-from reclens.errors import ArgumentValueError
 from reclens.evaluation.against_split import measured_against
-from reclens.evaluation.argument_checks import check_asked, check_needs, with_segments_of
+from reclens.evaluation.argument_checks import check_asked, check_needs, check_seed, with_segments_of
 from reclens.evaluation.context import EvaluationContext, Features, make_context
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuredPart, MeasuringPlan, measure_lists
@@ -27,10 +25,11 @@ from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.protocol import make_card
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.evaluation.source import Source, open_lists
-from reclens.evaluation.warnings import IdsWarning, TaskWarning
+from reclens.evaluation.warnings import warn_of
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.registry import Asked, MetricSpec
+from reclens.protocols import TableEngine, table_engine
 from reclens.schema import ITEM, USER, Recommendations
 
 __all__ = ["evaluate"]
@@ -53,7 +52,7 @@ def evaluate(
     rng: int = 0,
     name: str | None = None,
     threads: int | None = None,
-    engine: Engine | None = None,
+    engine: Engine | TableEngine | None = None,
     progress: Progress = quiet,
 ) -> Evaluation:
     """Evaluate the recommendation lists of any system.
@@ -88,7 +87,8 @@ def evaluate(
         rng: Seed of the replicates. Results with the same seed can be compared.
         name: Name of the system; by default that of the recommendations.
         threads: Threads to use; the result does not depend on it.
-        engine: Engine that runs the chunks; by default threads on this machine.
+        engine: Engine that runs the chunks; by default threads on this machine. For tables of Spark, what
+            ``reclens.edges.spark.Spark`` makes; frames of Spark are evaluated where they lie without it.
         progress: Callback for the progress.
 
     Returns:
@@ -110,12 +110,31 @@ def evaluate(
         >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
         0.25
     """
+    elsewhere = table_engine(recommendations, engine)
+    if elsewhere is not None:
+        found: Evaluation = elsewhere.evaluate(
+            recommendations,
+            truth,
+            train=train,
+            history=history,
+            metrics=metrics,
+            by=by,
+            relevance=relevance,
+            catalogue=catalogue,
+            features=features,
+            convention=convention,
+            level=level,
+            replicates=replicates,
+            rng=rng,
+            name=name,
+            progress=progress,
+        )
+        warn_of(found.card, stacklevel=3)
+        return found
     given = measured_against(truth, train=train, history=history, metrics=metrics, by=by)
     asked = check_asked(given.metrics, convention=convention, level=level)
     specs = tuple(dict.fromkeys(asked.values()))
-    seed: Any = rng
-    if isinstance(seed, bool) or not isinstance(seed, int):
-        raise ArgumentValueError("rng", f"is {rng!r}, expected a whole number: equal seeds make runs comparable")
+    check_seed(rng)
     by, train = given.by, with_segments_of(given.train, given.by)
     source = open_lists(recommendations, name=name)
     progress("prepare truth and catalogue", 0, 0)
@@ -149,15 +168,13 @@ def evaluate(
         replicates=replicates,
         seed=rng,
     )
-    chunks: dict[str, Any] = {"source": source, "engine": engine or LocalEngine(threads), "progress": progress}
+    local: Any = engine
+    chunks: dict[str, Any] = {"source": source, "engine": local or LocalEngine(threads), "progress": progress}
     passed = measure_all(lambda lists: measure_lists(plan, lists), context, plan.depth, **chunks)
     found = _collect(plan, source, passed, level, train)
     aliases = {text: spec.text for text, spec in asked.items() if text != spec.text}
     found = replace(found, card={**found.card, "metric_aliases": aliases})
-    for problem in found.card.get("id_problems", ()):
-        warnings.warn(IdsWarning.of(problem), stacklevel=2)
-    for code in found.card.get("task_problems", ()):
-        warnings.warn(TaskWarning.of(code, found.card), stacklevel=2)
+    warn_of(found.card, stacklevel=3)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from reclens.data.near_ids import Cause
 from reclens.errors import Advice, RecLensWarning, Setting
 from reclens.schema import ITEM, USER
 
-__all__ = ["EvaluationWarning", "IdsWarning", "TaskWarning"]
+__all__ = ["EvaluationWarning", "IdsWarning", "TaskWarning", "warn_of"]
 
 
 class EvaluationWarning(RecLensWarning):
@@ -110,3 +111,11 @@ class TaskWarning(EvaluationWarning):
             f"{card['recommendations']:,} recommendations are of items that the user had: they cannot hit",
             advice=Advice("leave_seen_out", (), "Leave seen items out of the lists"),
         )
+
+
+def warn_of(card: Mapping[str, Any], *, stacklevel: int) -> None:
+    """Warn of everything that the card of an evaluation has codes for."""
+    for problem in card.get("id_problems", ()):
+        warnings.warn(IdsWarning.of(problem), stacklevel=stacklevel)
+    for code in card.get("task_problems", ()):
+        warnings.warn(TaskWarning.of(code, card), stacklevel=stacklevel)

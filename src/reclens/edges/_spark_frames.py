@@ -1,0 +1,182 @@
+"""Tables of Spark as an evaluation takes them: lists, pairs, segments, and all of them as rows of one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from reclens.data.bands import in_order
+from reclens.data.read.frames import is_frame
+from reclens.edges._spark_rows import polars_of
+from reclens.engine import need
+from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
+from reclens.evaluation.argument_checks import named_in
+from reclens.evaluation.partition_context import SEGMENT
+from reclens.evaluation.partitions import NUMBER, PART, PARTS
+from reclens.schema import ITEM, RANK, SCORE, USER
+
+__all__ = [
+    "check_kinds",
+    "column_of",
+    "frame_of",
+    "functions",
+    "is_spark_frame",
+    "lists_of",
+    "pairs_of",
+    "relevant_pairs",
+    "segments_of",
+    "some_ids",
+    "together",
+]
+
+_SEGMENTS: Final = 1_000
+_SHOWN: Final = 20_000
+_INTEGERS: Final = ("tinyint", "smallint", "int", "bigint")
+
+
+def frame_of(engine: Any, table: Any, what: str, *columns: str) -> Any:
+    """A table as a frame of Spark that has some columns."""
+    if not is_spark_frame(table):
+        if isinstance(table, str) and table.startswith("spark:"):
+            table = engine.table(table.removeprefix("spark:"))
+        elif is_frame(table):
+            own = table if isinstance(table, pl.DataFrame) else pl.DataFrame(table)
+            arrow = own.to_arrow(compat_level=pl.CompatLevel.oldest())
+            table = engine.session.createDataFrame(arrow)
+        else:
+            raise UsageError(f"{what} is {type(table).__name__}. Expected a frame of Spark, or spark:TABLE.")
+    for column in columns:
+        if column not in table.columns:
+            raise DataError(
+                f"there is no column '{column}'; there are {', '.join(table.columns)}",
+                source=what,
+                fix=f"Rename it: frame.withColumnRenamed('yours', '{column}').",
+            )
+    return table
+
+
+def lists_of(engine: Any, recommendations: Any) -> tuple[Any, Any]:
+    """The lists ``user_id, item_id, number``, and what orders them."""
+    table = getattr(recommendations, "table", recommendations)
+    frame = frame_of(engine, recommendations if is_spark_frame(recommendations) else table, "the lists", USER, ITEM)
+    ordered_by = RANK if RANK in frame.columns else SCORE
+    if ordered_by not in frame.columns:
+        raise DataError(
+            f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(frame.columns)}",
+            source="the lists",
+            fix="Lists need an order: frame.withColumnRenamed('yours', 'rank').",
+        )
+    return with_wide_ids(frame).select(USER, ITEM, column_of(ordered_by).cast("double").alias(NUMBER)), ordered_by
+
+
+def pairs_of(engine: Any, truth: Any, train: Any, history: Any, relevance: str | None) -> dict[str, Any]:
+    """Truth, training data and histories, those that there are."""
+    found: dict[str, Any] = {}
+    for what, table in (("truth", truth), ("train", train), ("history", history)):
+        if table is not None:
+            column = relevance if what == "truth" else None
+            frame = frame_of(engine, table, what, USER, ITEM, *([column] if column else []))
+            number = column_of(column) if column else literal(0.0)
+            found[what] = with_wide_ids(frame).select(USER, ITEM, number.cast("double").alias(NUMBER))
+    return found
+
+
+def segments_of(engine: Any, users: Any, by: Sequence[Any]) -> tuple[dict[str, list[str]], Any]:
+    """Segmentation -> its segments, and the table of users with them."""
+    names = named_in(by)
+    if not names:
+        return {}, None
+    if users is None:
+        advice = Advice(
+            "pass_users", (Setting("train"),), "Pass {train} with the attributes of the users: Tables(users=…)."
+        )
+        raise UsageError(f"'{names[0]}' is of the users, whose attributes are not given", advice=advice)
+    frame = frame_of(engine, users, "the table of users", USER)
+    labels: dict[str, list[str]] = {}
+    order = users.schema if isinstance(users, pl.DataFrame) else {}
+    for name in names:
+        if name not in frame.columns or name == USER:
+            raise UnknownNameError("attribute of the users", name, [each for each in frame.columns if each != USER])
+        kind = order.get(name)
+        if isinstance(kind, pl.Enum):
+            labels[name] = kind.categories.to_list()
+            continue
+        found = frame.select(column_of(name).cast("string").alias(name)).distinct().limit(_SEGMENTS + 1).collect()
+        if len(found) > _SEGMENTS:
+            raise ArgumentValueError(
+                "by", f"has '{name}' with more than {_SEGMENTS:,} values, which is no segmentation"
+            )
+        labels[name] = in_order(row[0] for row in found if row[0] is not None)
+    columns = [column_of(name).cast("string").alias(SEGMENT + name) for name in names]
+    return labels, with_wide_ids(frame).select(USER, *columns)
+
+
+def together(frames: Mapping[str, Any], labels: Mapping[str, Any]) -> Any:
+    """All tables as one, ``part, user_id, item_id, number`` and the segments of users."""
+    kind = dict(frames["lists"].dtypes)[ITEM]
+    rows = None
+    for part, name in enumerate(PARTS):
+        if name in frames:
+            frame = frames[name].withColumn(PART, literal(part).cast("tinyint"))
+            if name == "users":
+                frame = frame.withColumn(ITEM, literal(None).cast(kind)).withColumn(NUMBER, literal(0.0))
+            else:
+                for each in labels:
+                    frame = frame.withColumn(SEGMENT + each, literal(None).cast("string"))
+            rows = frame if rows is None else rows.unionByName(frame)
+    return rows
+
+
+def is_spark_frame(table: Any) -> bool:
+    return type(table).__module__.startswith("pyspark.")
+
+
+def column_of(name: str) -> Any:
+    return functions().col(f"`{name}`")
+
+
+def literal(value: Any) -> Any:
+    return functions().lit(value)
+
+
+def relevant_pairs(truth: Any, relevance: str | None) -> Any:
+    return truth.filter(column_of(NUMBER) > 0) if relevance else truth
+
+
+def functions() -> Any:
+    return need("pyspark.sql.functions", extra="spark")
+
+
+def with_wide_ids(frame: Any) -> Any:
+    """The frame with 64-bit integers for ids, so that all tables hash them alike."""
+    for name, kind in frame.dtypes:
+        if name in (USER, ITEM) and kind in _INTEGERS:
+            frame = frame.withColumn(name, column_of(name).cast("bigint"))
+        elif name in (USER, ITEM) and kind != "string":
+            raise DataError(
+                f"ids are {kind}, expected integers or strings",
+                column=name,
+                fix=f"Cast the column: frame.withColumn('{name}', F.col('{name}').cast('string')).",
+            )
+    return frame
+
+
+def check_kinds(frames: Mapping[str, Any]) -> None:
+    """Refuse tables of which one has integers for ids and another text: none can match."""
+    for column in (USER, ITEM):
+        kinds = {what: dict(frame.dtypes).get(column) for what, frame in frames.items()}
+        kinds = {what: kind for what, kind in kinds.items() if kind is not None}
+        if len(set(kinds.values())) > 1:
+            shown = ", ".join(f"{kind} in {what}" for what, kind in kinds.items())
+            raise DataError(
+                f"ids are {shown}, so that none can match",
+                column=column,
+                fix=f"Cast one side: frame.withColumn('{column}', F.col('{column}').cast('string')).",
+            )
+
+
+def some_ids(frame: Any, column: str) -> pl.Series:
+    """The least ids of a column, to tell why none match."""
+    return polars_of(frame.select(column).distinct().orderBy(column).limit(_SHOWN))[column]

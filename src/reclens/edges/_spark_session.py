@@ -1,0 +1,172 @@
+"""Sessions of Spark: how one is made, how its work is watched and cancelled, and what its errors mean."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+from reclens.engine import Progress, need
+from reclens.errors import DataError, MissingExtraError, RecLensError, StoreError, UsageError
+
+__all__ = ["spark_session", "translated", "watched"]
+
+_OLDEST: Final = (4, 0)
+_SHIP: Final = (
+    "Executors need reclens, and pyarrow: install it in the environment of the cluster, or ship one with "
+    "spark.archives and venv-pack (Spark Connect: session.addArtifacts('env.tar.gz#environment', archive=True) and "
+    "spark.sql.execution.pyspark.python=environment/bin/python)."
+)
+
+
+def spark_session(address: str = "") -> Any:
+    """The session of an address: ``sc://host:port``, a master such as ``local[2]``, or the active one for "".
+
+    Raises:
+        MissingExtraError: If pyspark, or Java for a session of this process, is not installed, or pyspark is too old.
+        UsageError: If there is no active session.
+        StoreError: If the server does not answer.
+    """
+    check_version()
+    sql: Any = need("pyspark.sql", extra="spark")
+    if not address:
+        active = sql.SparkSession.getActiveSession()
+        if active is None:
+            raise UsageError("no session of Spark is open. Name one, as spark:local[2] or sc://host:port.")
+        return active
+    builder = sql.SparkSession.builder.appName("reclens")
+    with translated():
+        if address.startswith("sc://"):
+            return builder.remote(address).getOrCreate()
+        # Workers start the python3 of PATH unless they are told; drivers listen on all addresses.
+        settings = {
+            "spark.pyspark.python": sys.executable,
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.ui.enabled": "false",
+        }
+        builder = builder.master(address)
+        for name, value in settings.items() if address.startswith("local") else ():
+            builder = builder.config(name, value)
+        return builder.getOrCreate()
+
+
+def check_version() -> None:
+    """Refuse a pyspark that lacks Arrow tables of the driver.
+
+    Raises:
+        MissingExtraError: If there is none, or an older one than 4.0.
+    """
+    found = str(need("pyspark", extra="spark").__version__)
+    numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
+    if numbers < _OLDEST:
+        raise MissingExtraError(
+            f"pyspark {found} is installed, and 4.0 or newer is needed. Run: pip install 'reclens[spark]'; or evaluate "
+            "frame.toPandas(), where it fits in the memory of the driver."
+        )
+
+
+@contextmanager
+def translated(table: str | None = None) -> Generator[None]:
+    """Errors of Spark as errors of RecLens, where it is known what to do about them.
+
+    Args:
+        table: The table that is opened.
+    """
+    try:
+        yield
+    except RecLensError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        known = _known(error, said, table)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _known(error: Exception, said: str, table: str | None) -> RecLensError | None:
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    first = next((line for line in lines if line.startswith("ModuleNotFoundError")), lines[0])[:300]
+    if "JAVA_GATEWAY_EXITED" in said or "JAVA_HOME" in said or "[JAVA" in said:
+        return MissingExtraError(
+            "a session of Spark in this process needs Java, which was not found. Install OpenJDK 17 (Debian: apt-get "
+            "install openjdk-17-jre-headless) or set JAVA_HOME. Without Java: pip install pysail, sail spark server, "
+            "and sc://127.0.0.1:50051."
+        )
+    if "No module named 'reclens'" in said or "No module named 'polars'" in said:
+        return MissingExtraError(f"an executor could not import reclens: {first}. {_SHIP}")
+    if "TABLE_OR_VIEW_NOT_FOUND" in said or "Table not found" in said:
+        return DataError(
+            "there is no such table", source=table or "Spark", fix="session.catalog.listTables() lists them."
+        )
+    if type(error).__module__.startswith("grpc") or any(code in said for code in ("UNAVAILABLE", "Connection refused")):
+        return StoreError(
+            f"the connection to Spark was lost or refused, and nothing was kept: {first}. Is the server up?",
+            code="down",
+        )
+    if ("not installed" in said and "pyspark" in said) or isinstance(error, ImportError):
+        return MissingExtraError(f"pyspark lacks what this address needs: {first}. Run: pip install pyspark")
+    return None
+
+
+@contextmanager
+def watched(session: Any, what: str, progress: Progress) -> Generator[None]:
+    """Report how far the jobs of a block are, from Spark's own tracker; an error in the block cancels them."""
+    tag = f"reclens-{uuid.uuid4().hex[:12]}"
+    watch = _watch_connect if _is_connect(session) else _watch_classic
+    with translated(), watch(session, tag, what, progress) as cancel:
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                cancel()
+            raise
+
+
+def _is_connect(session: Any) -> bool:
+    return type(session).__module__.startswith("pyspark.sql.connect")
+
+
+@contextmanager
+def _watch_connect(session: Any, tag: str, what: str, progress: Progress) -> Generator[Callable[[], Any]]:
+    def handler(stages: Any, inflight_tasks: int, operation_id: Any, done: bool) -> None:
+        if stages:
+            progress(what, sum(each.num_completed_tasks for each in stages), sum(each.num_tasks for each in stages))
+
+    session.addTag(tag)
+    session.registerProgressHandler(handler)
+    progress(what, 0, 0)
+    try:
+        yield lambda: session.interruptTag(tag)
+    finally:
+        session.removeProgressHandler(handler)
+        session.removeTag(tag)
+
+
+@contextmanager
+def _watch_classic(session: Any, tag: str, what: str, progress: Progress) -> Generator[Callable[[], Any]]:
+    context = session.sparkContext
+    context.setJobGroup(tag, what, True)
+    tracker, over = context.statusTracker(), threading.Event()
+
+    def poll() -> None:
+        while not over.wait(0.5):
+            with suppress(Exception):  # a tracker that is gone ends nothing
+                jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(tag)]
+                stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+                known = [each for each in stages if each]
+                progress(what, sum(each.numCompletedTasks for each in known), sum(each.numTasks for each in known))
+
+    progress(what, 0, 0)
+    watcher = threading.Thread(target=poll, name=tag, daemon=True)
+    watcher.start()
+    try:
+        yield lambda: context.cancelJobGroup(tag)
+    finally:
+        over.set()
+        watcher.join()
+        context.setLocalProperty("spark.jobGroup.id", None)

@@ -1,0 +1,262 @@
+"""The sums of partitions on their way: as one row each, added up, and as an evaluation."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from reclens.data.dataset import Dataset
+from reclens.errors import DataError
+from reclens.evaluation.cards import HashedRows
+from reclens.evaluation.groups import UNKNOWN, named_parts
+from reclens.evaluation.overlap import explain_unmatched
+from reclens.evaluation.partition_context import ItemFacts
+from reclens.evaluation.partitions import PartitionPlan, PartitionSums
+from reclens.evaluation.protocol import make_card
+from reclens.evaluation.results import OVERALL, Evaluation
+from reclens.metrics.exposure_counts import Exposure
+from reclens.schema import ITEM, USER, fingerprint, fingerprint_of_total, hash_of_total
+from reclens.stats.summary import Cell, Summary
+from reclens.vocabulary import Vocabulary
+
+__all__ = ["ROW", "Measured", "evaluation_of", "row_of", "sums_of_row", "total_of"]
+
+ROW: Final = ("header", "sums", "exposure")
+"""The columns of a row of sums: text, and two of bytes."""
+
+
+def row_of(sums: PartitionSums) -> dict[str, Any]:
+    """The sums as one row."""
+    header = {"keys": sums.keys, "summary": sums.summary.header(), "counts": sums.counts, "rules": sums.rules}
+    arrays, exposure = io.BytesIO(), io.BytesIO()
+    np.savez(arrays, allow_pickle=False, **sums.summary.arrays())
+    sums.exposure.write_ipc(exposure, compression="zstd")
+    return dict(zip(ROW, (json.dumps(header), arrays.getvalue(), exposure.getvalue()), strict=True))
+
+
+def sums_of_row(row: Mapping[str, Any]) -> PartitionSums:
+    """The inverse of :func:`row_of`."""
+    header, arrays, exposure = (row[name] for name in ROW)
+    known = json.loads(header)
+    return PartitionSums(
+        keys=tuple(known["keys"]),
+        summary=Summary.of_arrays(known["summary"], np.load(io.BytesIO(arrays), allow_pickle=False)),
+        exposure=pl.read_ipc(io.BytesIO(exposure)),
+        counts=known["counts"],
+        rules=known["rules"],
+    )
+
+
+def total_of(rows: Iterable[Mapping[str, Any]]) -> PartitionSums | None:
+    """What rows of sums come to together; None without any."""
+    total: PartitionSums | None = None
+    for row in rows:
+        sums = sums_of_row(row)
+        total = sums if total is None else total + sums
+    return total
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measured:
+    """What an evaluation says beside its sums.
+
+    Attributes:
+        name: Name of the system.
+        level: Confidence level of the intervals.
+        facts: The items.
+        train: The training data, where it is in memory.
+        aliases: Metric as it was asked for -> metric.
+        ids: Function that gives some ids of the lists, and of what they are held against, by column.
+    """
+
+    name: str
+    level: float
+    facts: ItemFacts
+    train: Dataset | None
+    aliases: Mapping[str, str]
+    ids: Callable[[str], tuple[pl.Series, pl.Series]]
+
+
+def evaluation_of(plan: PartitionPlan, sums: PartitionSums | None, measured: Measured) -> Evaluation:
+    """The evaluation of all partitions together: that of one machine, but for the values of each user.
+
+    Raises:
+        DataError: If no user has a relevant item.
+        UnmatchedIdsError: If no user or no item of the lists is in the truth.
+    """
+    if sums is None or not sums.counts.get("users"):
+        fix = "Check that truth holds the held-out interactions and that relevance is above 0."
+        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
+    counts = {**dict.fromkeys(_COUNTS, 0), **sums.counts}
+    _check_shared(plan, counts, measured)
+    cells = _cells(plan, sums.summary)
+    shown = sums.exposure.with_columns(
+        cell=pl.Series([cells.index(each) for each in sums.summary.cells], dtype=pl.Int32).gather(sums.exposure["cell"])
+    )
+    summary = _in_order(sums.summary, cells)
+    offered = Vocabulary(measured.facts.ids.filter(pl.Series(measured.facts.offered)))
+
+    def exposure(k: int, cell: int) -> np.ndarray:
+        own = shown.filter(k=k, cell=cell)
+        whole = np.zeros(len(offered), np.int64)
+        whole[offered.encode(own[ITEM])] = own["count"].to_numpy()
+        return whole
+
+    catalogue = {
+        (spec.text, *cell): float(spec.info.function(Exposure(exposure(spec.k or plan.depth, at))))
+        for spec in plan.specs
+        if spec.info.kind == "catalogue"
+        for at, cell in enumerate(cells)
+    }
+    popularity = measured.facts.popularity[measured.facts.offered]
+    nobody = {USER: pl.Int64 if sums.counts.get("integer_users") else pl.String}
+    numbers = {"n_relevant": pl.Int64, "list_length": pl.Int32, **dict.fromkeys(plan.user_metrics, pl.Float64)}
+    return Evaluation(
+        system=measured.name,
+        metrics=tuple(spec.text for spec in plan.specs),
+        summary=summary,
+        catalogue=catalogue,
+        per_user=pl.DataFrame(schema=nobody | numbers),
+        segments=pl.DataFrame(schema=nobody | dict.fromkeys(dict.fromkeys(by for by, _ in cells[1:]), pl.String)),
+        exposure=pl.DataFrame({ITEM: offered.ids, "count": exposure(plan.depth, 0), "popularity": popularity}),
+        level=measured.level,
+        card=_card(plan, sums, counts, measured, offered, cells),
+    )
+
+
+_COUNTS: Final = (
+    "users",
+    "truth_rows",
+    "truth_pairs",
+    "truth_duplicates",
+    "truth_hash",
+    "truth_graded_hash",
+    "truth_graded",
+    "truth_rows_without_relevance",
+    "users_without_relevant_items",
+    "truth_in_training",
+    "truth_outside_catalogue",
+    "train_rows",
+    "train_hash",
+    "users_without_history",
+    "history_rows",
+    "history_users",
+    "history_pairs",
+    "history_hash",
+    "history_unknown",
+    "seen",
+    "listed",
+    "inside",
+    "strangers",
+    "without_list",
+    "short_list",
+)
+"""What partitions count: a sum of 0 may be absent."""
+
+
+def _card(
+    plan: PartitionPlan,
+    sums: PartitionSums,
+    counts: Mapping[str, int],
+    measured: Measured,
+    offered: Vocabulary,
+    cells: list[Cell],
+) -> Any:
+    """The card: merged, counts added."""
+    total = counts["truth_graded_hash"] if counts["truth_graded"] else counts["truth_hash"]
+    given: dict[str, Any] = {
+        "truth": {"rows": counts["truth_pairs"], "hash": hash_of_total(counts["truth_pairs"], total)},
+        "truth_duplicates": counts["truth_duplicates"],
+        "truth_pairs_in_training": counts["truth_in_training"] if "train" in plan.tables else None,
+        "relevance": plan.relevance,
+        "train": _train_card(plan, counts, measured),
+        "n_users": counts["users"],
+        "n_items": len(offered),
+        "catalogue": fingerprint(offered.ids.alias(ITEM)),
+        "truth_rules": [],
+    }
+    if "truth" in plan.tables:
+        given |= {name: counts[name] for name in ("truth_rows_without_relevance", "users_without_relevant_items")}
+    pair = {USER: _kind(sums), ITEM: offered.ids.dtype}
+    if "history" in plan.tables:
+        given["history"] = {
+            "rows": counts["history_rows"],
+            "users": counts["history_users"],
+            "hash": fingerprint_of_total(counts["history_pairs"], pair, counts["history_hash"]),
+            "rows_of_unknown_items": counts["history_unknown"],
+        }
+    if "train" in plan.tables:
+        given["users_without_history"] = counts["users_without_history"]
+    listed = {
+        "users_without_list": counts["without_list"],
+        "users_with_short_list": counts["short_list"],
+        "lists_of_users_without_truth": counts["strangers"],
+        "recommendations": counts["listed"],
+        "recommendations_outside_catalogue": counts["listed"] - counts["inside"] if plan.has_catalogue else None,
+        "recommendations_seen_in_training": counts["seen"] if "train" in plan.tables else None,
+    }
+    card = make_card(
+        given,
+        listed,
+        source_card={},
+        rules=sums.rules,
+        train=measured.train,
+        metrics=[spec.text for spec in plan.specs],
+        depth=plan.depth,
+        convention=plan.convention,
+        level=measured.level,
+        replicates=plan.replicates,
+        seed=plan.seed,
+        by=list(dict.fromkeys(by for by, _ in cells[1:])),
+    )
+    return {**card, "id_problems": [], "metric_aliases": dict(measured.aliases), "per_user": False}
+
+
+def _kind(sums: PartitionSums) -> pl.DataType:
+    return pl.Int64() if sums.counts.get("integer_users") else pl.String()
+
+
+def _train_card(plan: PartitionPlan, counts: Mapping[str, int], measured: Measured) -> HashedRows | None:
+    if "train" not in plan.tables:
+        return None
+    train = measured.train
+    if train is not None:
+        return {"name": train.name, "rows": train.interactions.height, "hash": train.fingerprint}
+    schema = {USER: pl.Int64() if counts.get("integer_users") else pl.String(), ITEM: measured.facts.ids.dtype}
+    rows = counts["train_rows"]
+    return {"name": "data", "rows": rows, "hash": fingerprint_of_total(rows, schema, counts["train_hash"])}
+
+
+def _check_shared(plan: PartitionPlan, counts: Mapping[str, int], measured: Measured) -> None:
+    """Refuse lists that share no user or no item with what they are held against."""
+    if "truth" in plan.tables and counts["strangers"] and counts["without_list"] == counts["users"]:
+        raise explain_unmatched(USER, *measured.ids(USER), truth=True, trained=False)
+    if counts["listed"] and not counts["inside"]:
+        listed, held = measured.ids(ITEM)
+        if not listed.is_in(held.implode()).any():
+            truth = not plan.has_catalogue
+            raise explain_unmatched(ITEM, listed, held, truth=truth, trained="train" in plan.tables)
+
+
+def _cells(plan: PartitionPlan, summary: Summary) -> list[Cell]:
+    """The cells with a user, in the order in which one machine has them."""
+    there = {cell for cell, n in summary.cell_sizes.items() if n}
+    wanted: list[Cell] = [OVERALL]
+    for by in plan.by:
+        parts = named_parts(by)
+        labels = product(*([*plan.labels[part], UNKNOWN] for part in parts))
+        wanted += [(" × ".join(parts), " × ".join(each)) for each in labels]
+    return [cell for cell in dict.fromkeys(wanted) if cell in there]
+
+
+def _in_order(summary: Summary, cells: list[Cell]) -> Summary:
+    at = [summary.cells.index(cell) for cell in cells]
+    arrays = {name: array[at] for name, array in summary.arrays().items()}
+    return replace(summary, cells=tuple(cells), **arrays)

@@ -1,0 +1,325 @@
+"""Evaluation by partitions: whole users each, one row of sums each. Names no engine.
+
+An engine brings the rows of a user together (lists, truth, histories, attributes: :data:`PARTS`), calls
+:func:`measure_partition` on the rows of a partition, and adds up what comes back; ``partition_totals`` makes the
+evaluation of the total. What does not grow with users travels in the :class:`PartitionPlan`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from reclens.cards import AppliedRule
+from reclens.engine import LocalEngine, quiet
+from reclens.errors import Advice, DataError, Setting
+from reclens.evaluation.context import EvaluationContext
+from reclens.evaluation.groups import segments_table
+from reclens.evaluation.measuring import MeasuringPlan, sum_lists
+from reclens.evaluation.partition_context import ItemFacts, context_of
+from reclens.evaluation.passes import CodedLists, measure_all
+from reclens.evaluation.relevant import relevant_rows
+from reclens.evaluation.source import open_lists
+from reclens.memory import require_memory
+from reclens.metrics.conventions import Convention
+from reclens.metrics.lists import Lists
+from reclens.metrics.registry import MetricSpec
+from reclens.schema import ITEM, RANK, SCORE, USER, stable_hash
+from reclens.stats.summary import Summary
+from reclens.vocabulary import Vocabulary, number_ids
+
+__all__ = ["NUMBER", "PART", "PARTS", "PartitionPlan", "PartitionSums", "measure_partition"]
+
+PART: Final = "part"
+"""Column that says which table a row is of: its place in :data:`PARTS`."""
+NUMBER: Final = "number"
+"""Column with the rank or score of a row of the lists, and the relevance of a row of the truth."""
+PARTS: Final = ("lists", "truth", "train", "history", "users")
+
+_ROWS_A_CHECK: Final = 1_000_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PartitionPlan:
+    """What every partition is measured with.
+
+    Attributes:
+        specs: The metrics.
+        convention: The convention.
+        depth: The deepest rank that is looked at.
+        replicates: Bootstrap replicates.
+        seed: Of the replicates.
+        ordered_by: Whether the lists have ranks or scores.
+        relevance: The column of the truth that its relevances have; None where every row counts alike.
+        tables: The tables that there are, of :data:`PARTS`.
+        has_catalogue: Whether it is known which items can be recommended.
+        facts: The items; None where they stand in the rows.
+        n_items: Items that can be recommended.
+        n_users: Users of the training data.
+        labels: Segmentation -> its segments in the order shown.
+        by: The segmentations that are asked for, and products of them.
+        values: Whether the values of each user are wanted.
+    """
+
+    specs: tuple[MetricSpec, ...]
+    convention: Convention
+    depth: int
+    replicates: int
+    seed: int
+    ordered_by: Literal["rank", "score"]
+    relevance: str | None
+    tables: frozenset[str]
+    has_catalogue: bool
+    facts: ItemFacts | None
+    n_items: int
+    n_users: int
+    labels: Mapping[str, Sequence[str]]
+    by: Sequence[str | tuple[str, str]]
+    values: bool = False
+
+    @property
+    def user_metrics(self) -> list[str]:
+        """The metrics that have a value for each user."""
+        return [spec.text for spec in self.specs if spec.info.kind == "user"]
+
+    @property
+    def cuts(self) -> dict[int, bool]:
+        """The cut-offs at which exposure is counted, and whether it is by segment."""
+        asked = {spec.k or self.depth for spec in self.specs if spec.info.kind == "catalogue"}
+        return {k: k in asked for k in sorted(asked | {self.depth})}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PartitionSums:
+    """What the users of one or several partitions come to.
+
+    Attributes:
+        keys: What tells partitions apart: the least hash of a user of each.
+        summary: The sums.
+        exposure: ``k, cell, item_id, count``: how often items were shown to the users of a cell of the summary.
+        counts: Counts and totals of hashes, which add up.
+        rules: Rules that were applied to the lists, with their counts.
+        values: Values of each user, where they are wanted; not added.
+    """
+
+    keys: tuple[int, ...]
+    summary: Summary
+    exposure: pl.DataFrame
+    counts: Mapping[str, int]
+    rules: list[AppliedRule]
+    values: pl.DataFrame | None = None
+
+    def __add__(self, other: PartitionSums) -> PartitionSums:
+        """The sums of both; a partition that is in both already counts once.
+
+        An engine may run a task twice: the second row of its sums is dropped by its key.
+        """
+        if other.keys and set(other.keys) <= set(self.keys):
+            return self
+        summary = self.summary + other.summary
+        place = np.array([summary.cells.index(cell) for cell in other.summary.cells], np.int32)
+        theirs = other.exposure.with_columns(cell=pl.Series(place[other.exposure["cell"].to_numpy()], dtype=pl.Int32))
+        shown = pl.concat([self.exposure, theirs], how="vertical_relaxed")
+        rules = [each.copy() for each in self.rules]
+        for each in other.rules:
+            same = next((rule for rule in rules if rule["code"] == each["code"]), None)
+            if same is None:
+                rules.append(each.copy())
+            else:
+                same["count"] += each["count"]
+        return PartitionSums(
+            keys=self.keys + other.keys,
+            summary=summary,
+            exposure=shown.group_by("k", "cell", ITEM, maintain_order=True).agg(pl.col("count").sum()),
+            counts={
+                name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in {**self.counts, **other.counts}
+            },
+            rules=rules,
+        )
+
+
+def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> PartitionSums | None:
+    """Measure the users of a partition: the whole work of an executor.
+
+    Args:
+        plan: What is measured.
+        tables: ``part, user_id, item_id, number`` and a column a segmentation (``segment NAME``), in pieces; all rows
+            of a user are here.
+
+    Returns:
+        The sums; None for an empty partition.
+
+    Raises:
+        DataError: If ids are missing, or the lists are none.
+        NotEnoughMemoryError: If the partition does not fit in memory.
+    """
+    rows = _gathered(tables)
+    if rows is None:
+        return None
+    _check_ids(rows)
+    parts = {name: rows.filter(pl.col(PART) == place) for place, name in enumerate(PARTS)}
+    counts = {f"{name}_rows": table.height for name, table in parts.items()}
+    counts["integer_users"] = int(rows[USER].dtype.is_integer())
+    held_out = parts["truth"].select(USER, ITEM, pl.col(NUMBER).alias(plan.relevance or NUMBER))
+    pairs, left_out = relevant_rows(held_out, plan.relevance)
+    source = open_lists(_in_order(plan, parts["lists"]), name="lists")
+    source.where = "the lists"
+    source.put_in_order()
+    users = Vocabulary(pairs[USER] if "truth" in plan.tables else parts["lists"][USER])
+    context, found = context_of(
+        parts,
+        pairs,
+        users,
+        facts=plan.facts,
+        n_items=plan.n_items,
+        n_users=plan.n_users,
+        has_train="train" in plan.tables,
+        has_history="history" in plan.tables,
+        has_catalogue=plan.has_catalogue,
+        labels=plan.labels,
+        by=plan.by,
+    )
+    total, values = _measured(plan, context, source)
+    return replace(
+        total,
+        keys=(int(stable_hash(rows[USER].unique()).min()),),
+        counts={
+            **counts,
+            **left_out,
+            **found,
+            **total.counts,
+            "integer_users": int(users.is_integer and len(users) > 0),
+        },
+        rules=source.rules,
+        values=values,
+    )
+
+
+def _measured(
+    plan: PartitionPlan, context: EvaluationContext, source: Any
+) -> tuple[PartitionSums, pl.DataFrame | None]:
+    """The sums of the lists and, where they are wanted, the values of each user."""
+    measuring = MeasuringPlan(
+        specs=plan.specs,
+        convention=plan.convention,
+        context=context,
+        depth=plan.depth,
+        replicates=plan.replicates,
+        seed=plan.seed,
+    )
+
+    def measure(coded: CodedLists) -> tuple[PartitionSums, np.ndarray]:
+        lists, values, summary, seen = sum_lists(measuring, coded)
+        exposure = _exposure(plan, context, lists, coded.users)
+        length = coded.length
+        counts = {
+            "seen": seen,
+            "listed": int(length.sum()),
+            "strangers": coded.strangers,
+            "without_list": int((length == 0).sum()),
+            "short_list": int(((length > 0) & (length < plan.depth)).sum()),
+            "inside": int(exposure.filter(k=plan.depth, cell=0)["count"].sum()),
+        }
+        part = PartitionSums(keys=(), summary=summary, exposure=exposure, counts=counts, rules=[])
+        return part, values if plan.values else values[:0]
+
+    passed = measure_all(measure, context, plan.depth, source=source, engine=LocalEngine(1), progress=quiet)
+    if not passed:  # neither lists nor truth
+        nobody, none = np.zeros((0, plan.depth), np.int32), np.zeros(0, np.int64)
+        coded = CodedLists(users=none, items=nobody, length=none.astype(np.int32))
+        passed = [(coded, measure(coded))]
+    total = reduce(add, (part for _, (part, _) in passed))
+    if not plan.values:
+        return total, None
+    users = np.concatenate([coded.users for coded, _ in passed])
+    order = np.argsort(users, kind="stable")
+    values = np.concatenate([own for _, (_, own) in passed])[order]
+    length = np.concatenate([coded.length for coded, _ in passed])[order]
+    columns = {USER: context.users.ids, "n_relevant": context.n_relevant, "list_length": length.astype(np.int64)}
+    table = pl.DataFrame(columns | {name: values[:, at] for at, name in enumerate(plan.user_metrics)})
+    return total, table.with_columns(segments_table(context.users.ids, context.groups).drop(USER))
+
+
+def _exposure(plan: PartitionPlan, context: EvaluationContext, lists: Lists, users: np.ndarray) -> pl.DataFrame:
+    """How often each item of the catalogue was shown, ``k, cell, item_id, count``, at each cut-off in each cell."""
+    n_items = max(len(context.items), 1)
+    shown = (lists.items >= 0) & context.catalogue.in_catalogue[lists.items] if len(context.items) else lists.items >= 0
+    cells = [np.zeros(len(users), np.int64)]
+    first = 1
+    for labels, codes in context.groups.values():
+        cells.append(codes[users] + first)
+        first += len(labels)
+    found: list[pl.DataFrame] = []
+    for k, by_segment in plan.cuts.items():
+        places = np.nonzero(shown[:, :k])
+        item = lists.items[:, :k][places].astype(np.int64)
+        for cell in cells if by_segment else cells[:1]:
+            key, count = np.unique(cell[places[0]] * n_items + item, return_counts=True)
+            ids = context.items.decode(key % n_items).alias(ITEM)
+            row = {"k": np.full(len(key), k, np.int32), "cell": (key // n_items).astype(np.int32)}
+            found.append(pl.DataFrame({**row, ITEM: ids, "count": count.astype(np.int64)}))
+    return pl.concat(found)
+
+
+def _gathered(tables: Iterable[pl.DataFrame]) -> pl.DataFrame | None:
+    """The rows of a partition, with integer ids of 64 bits; refused before they fill the memory."""
+    held: list[pl.DataFrame] = []
+    size = rows = checked = 0
+    for table in tables:
+        if table.height:
+            held.append(table)
+            size, rows = size + int(table.estimated_size()), rows + table.height
+        if rows - checked >= _ROWS_A_CHECK:
+            checked = rows
+            _require(size, rows)
+    if not held:
+        return None
+    _require(size, rows)
+    whole = pl.concat(held)
+    return whole.with_columns(whole[name].cast(pl.Int64) for name in (USER, ITEM) if whole[name].dtype.is_integer())
+
+
+def _require(size: int, rows: int) -> None:
+    # The rows are copied once to be put in order, and codes of lists and truth take about as much again.
+    advice = Advice(
+        "more_partitions",
+        (Setting("partitions"),),
+        "Cut the tables into more of them by {partitions}. If one user has most of these rows, keep the ranks that are "
+        "measured alone.",
+    )
+    require_memory(2 * size, f"a partition of {rows:,} rows or more", advice=advice)
+
+
+def _check_ids(rows: pl.DataFrame) -> None:
+    """Refuse missing ids; the rows of a table of users have no items."""
+    for column, own in ((USER, rows), (ITEM, rows.filter(pl.col(PART) != PARTS.index("users")))):
+        if bad := own[column].null_count():
+            part = PARTS[own.filter(pl.col(column).is_null())[PART][0]]
+            raise DataError(
+                f"{bad:,} ids or more are missing",
+                source="the lists" if part == "lists" else f"the table of {part}",
+                column=column,
+                fix="Drop those rows: frame.dropna(subset=['user_id', 'item_id']).",
+            )
+
+
+def _in_order(plan: PartitionPlan, rows: pl.DataFrame) -> pl.DataFrame:
+    """The lists by user: an engine brings the rows of a user in any order.
+
+    Equal ranks and scores are ordered by item, so that a task that is run again gives the same sums.
+    """
+    name, sign = (SCORE, -1.0) if plan.ordered_by == "score" else (RANK, 1.0)
+    rows = rows.select(USER, ITEM, pl.col(NUMBER).alias(name))
+    numbers = sign * rows[name].to_numpy()
+    users = number_ids(rows[USER])[1]
+    order = np.lexsort((numbers, users))
+    held, owner = numbers[order], users[order]
+    if ((held[1:] == held[:-1]) & (owner[1:] == owner[:-1])).any():
+        order = np.lexsort((rows[ITEM].rank("dense").to_numpy(), numbers, users))
+    return rows[order]
