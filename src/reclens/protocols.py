@@ -41,6 +41,7 @@ __all__ = [
     "VectorStore",
     "Where",
     "adapter",
+    "engine_address",
     "schemes",
     "table_engine",
 ]
@@ -338,6 +339,23 @@ class TableEngine(Protocol):
             An :class:`~reclens.evaluation.Evaluation` without the values of single users.
         """
         ...
+
+
+def engine_address(text: str) -> str:
+    """The address of an engine for :func:`adapter`: ``sc://host:port`` is one of Spark.
+
+    Raises:
+        UsageError: If it is neither that nor ``spark:MASTER``.
+
+    Example:
+        >>> engine_address("sc://127.0.0.1:50051")
+        'spark:sc://127.0.0.1:50051'
+    """
+    if text.startswith("sc://"):
+        return f"spark:{text}"
+    if not text.startswith("spark:"):
+        raise UsageError(f"the engine is '{text}'. Expected sc://HOST:PORT or spark:MASTER, such as spark:local[2].")
+    return text
 
 
 def table_engine(frame: Any, engine: Any = None) -> TableEngine | None:

@@ -6,12 +6,22 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
 import reclens as rl
+from reclens.cli.app import app
 from reclens.edges import _spark_session, spark
 from reclens.edges.spark import Spark, Tables
+from reclens.engine import quiet
+from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, StoreError, UnmatchedIdsError
+from reclens.evaluation import partition_totals, partitions
+from reclens.evaluation.partition_context import facts_of
+from reclens.job import run as job_run
+from reclens.job.settings import validate_settings
+from reclens.metrics.conventions import convention_named
+from reclens.metrics.registry import parse
 from spark_tables import EVERY, Made, assert_equal, make_tables, to_spark
 
 pysail = pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
@@ -21,11 +31,18 @@ HOW: dict[str, Any] = {"metrics": EVERY, "by": ["age", "sex", "age × sex"], "re
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[Any]:
+def address() -> Iterator[str]:
     server = pysail.SparkConnectServer("127.0.0.1", 0)
     server.start()
-    yield _spark_session.spark_session(f"sc://127.0.0.1:{server.listening_address[1]}")
+    yield f"sc://127.0.0.1:{server.listening_address[1]}"
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def session(address: str) -> Any:
+    found = _spark_session.spark_session(address)
+    found.conf.set("spark.sql.shuffle.partitions", "2")
+    return found
 
 
 @functools.cache
@@ -116,3 +133,194 @@ def test_sums_of_many_partitions_are_added_on_executors_first(session: Any, monk
     monkeypatch.setattr(spark, "_ADDED_AT_ONCE", 4)
 
     assert_equal(on_one_machine("int32"), on_spark(session, made("int32"), partitions=9))
+
+
+def test_a_task_that_ran_twice_counts_once() -> None:
+    own = make_tables("int64")
+    parts = [_partition(own, users) for users in ((0, 70), (70, 200))]
+    rows = [partition_totals.row_of(part) for part in parts]
+
+    once, twice = partition_totals.total_of(rows), partition_totals.total_of([*rows, rows[1], rows[0]])
+
+    assert once is not None and twice is not None
+    assert once.counts == twice.counts and once.rules == twice.rules
+    np.testing.assert_array_equal(once.summary.sums, twice.summary.sums)
+    assert once.exposure.equals(twice.exposure)
+    assert once.counts["users"] == own.truth["user_id"].n_unique()
+
+
+def _partition(own: Made, users: tuple[int, int]) -> partitions.PartitionSums:
+    """What the users of a range of ids come to."""
+    facts = facts_of(None, 0, offered=own.items["item_id"], features=None, attributes=None, relevant=None)
+    plan = partitions.PartitionPlan(
+        specs=(parse("ndcg@10"), parse("coverage@10")),
+        convention=convention_named("trec"),
+        depth=10,
+        replicates=30,
+        seed=1,
+        ordered_by="rank",
+        relevance=None,
+        tables=frozenset({"lists", "truth"}),
+        has_catalogue=True,
+        facts=facts,
+        n_items=len(facts.ids),
+        n_users=0,
+        labels={},
+        by=[],
+    )
+    tables = [
+        table.select(
+            pl.lit(part, pl.Int8).alias("part"), "user_id", "item_id", pl.col(number).cast(pl.Float64).alias("number")
+        ).filter(pl.col("user_id").is_between(users[0], users[1] - 1))
+        for part, table, number in ((0, own.lists, "rank"), (1, own.truth, "grade"))
+    ]
+    found = partitions.measure_partition(plan, tables)
+    assert found is not None
+    return found
+
+
+def test_summaries_made_on_spark_are_compared(session: Any) -> None:
+    own = made("string")
+    other = own.lists.filter(pl.col("rank") > 2)
+    other = other.with_columns(pl.col("rank") - 2)
+    how: dict[str, Any] = {**HOW, "replicates": 400, "metrics": ["ndcg@10", "coverage@10"], "by": []}
+    lists = {"ours": own.lists, "theirs": other}
+    one = {name: rl.evaluate(each, own.truth, **how, catalogue=own.items["item_id"]) for name, each in lists.items()}
+    how["catalogue"] = own.items["item_id"]
+    far = {name: rl.evaluate(to_spark(session, each), own.truth, **how) for name, each in lists.items()}
+
+    here, there = (rl.compare(each, baseline="theirs") for each in (one, far))
+    mixed = rl.compare({"ours": one["ours"], "theirs": far["theirs"]}, baseline="theirs")
+
+    for found in (there, mixed):
+        row, known = found.find("ours", "ndcg@10"), here.find("ours", "ndcg@10")
+        assert row.n == known.n and row.difference == pytest.approx(known.difference, rel=1e-12)
+        assert row.p_bootstrap == known.p_bootstrap and row.p_randomization is None and row.wins is None
+        assert row.outcome == known.outcome and row.p_adjusted == row.p_bootstrap
+        assert row.low == pytest.approx(known.low, abs=0.01) and row.high == pytest.approx(known.high, abs=0.01)
+        assert found.find("ours", "coverage@10") == here.find("ours", "coverage@10")
+    assert "ours" in rl.report.comparison_text(there)[0]
+
+
+def test_the_command_line_evaluates_tables_of_spark(session: Any, address: str, tmp_path: Any, capsys: Any) -> None:
+    own = made("string")
+    for name in ("lists", "truth", "train", "users"):
+        table = getattr(own, name).rename({"user_id": "customer"})
+        to_spark(session, table).write.mode("overwrite").parquet(f"{tmp_path}/{name}")
+    argv = ["evaluate", f"spark:{tmp_path}/lists", "--truth", f"spark:{tmp_path}/truth", "--engine", address]
+    argv += ["--train", f"spark:{tmp_path}/train", "--users", f"spark:{tmp_path}/users", "--by", "sex", "-m", "ndcg@10"]
+    argv += ["-c", "user_id=customer", "--partitions", "2", "--format", "csv", "--workspace", f"{tmp_path}/w"]
+    argv += ["--keep", "far", "--relevance", "grade"]
+
+    with pytest.raises(SystemExit) as ended:
+        app([*argv], standalone_mode=True)
+
+    assert ended.value.code in (0, None)
+    printed = pl.read_csv(capsys.readouterr().out.encode(), comment_prefix="#")
+    rows = {(row["by"], row["segment"]): row for row in printed.to_dicts()}
+    how: dict[str, Any] = {"metrics": ["ndcg@10"], "by": ["sex"], "relevance": "grade"}
+    known = rl.evaluate(own.lists, own.truth, train=own.data, **how)["ndcg@10"]
+    assert rows["overall", "all"]["value"] == pytest.approx(known.overall.value, rel=1e-12)
+    assert rows["sex", "f"]["n"] == known.by["sex"]["f"].n
+    assert rl.Workspace(f"{tmp_path}/w").load("evaluation", "far").card["per_user"] is False
+
+
+def test_a_job_evaluates_on_the_engine_that_it_names(session: Any, address: str) -> None:
+    times = pl.from_epoch(pl.int_range(pl.len()), time_unit="us").dt.replace_time_zone("UTC")
+    made_split = rl.split.last_n(rl.Dataset(make_tables("int64").train.with_columns(timestamp=times)), n=2)
+    lists = rl.models.Popular().fit(made_split.train).recommend(made_split.test_users, k=10)
+    about = {"metrics": ["ndcg@10"], "by": [], "replicates": 30}
+    near, far = (
+        job_run._evaluate(lists, made_split, validate_settings({"evaluate": each}, source="job"), "popular", quiet)
+        for each in (about, {**about, "engine": address})
+    )
+
+    assert_equal(near, far)
+    assert near.per_user.height and not far.per_user.height and far.system == "popular"
+
+
+class TestBadInput:
+    def test_a_table_that_is_not_there(self, session: Any) -> None:
+        with pytest.raises(DataError, match=r"nosuch: there is no such table"):
+            Spark(session=session).table("nosuch")
+
+    def test_ids_that_are_missing(self, session: Any) -> None:
+        own = made("int64")
+        for column in ("user_id", "item_id"):
+            holed = own.lists.with_columns(
+                pl.when(pl.col("rank") == 2).then(None).otherwise(pl.col(column)).alias(column)
+            )
+            with pytest.raises(DataError, match=f"the lists, column '{column}': .* ids or more are missing"):
+                on_spark(session, Made(holed, own.truth, own.train, own.users, own.items))
+
+    def test_ids_of_two_types_and_columns_that_are_absent(self, session: Any) -> None:
+        own, other = made("int64"), made("string")
+        with pytest.raises(DataError, match="ids are bigint in lists, string in truth"):
+            rl.evaluate(to_spark(session, own.lists), to_spark(session, other.truth))
+        with pytest.raises(DataError, match="there is no column 'item_id'"):
+            rl.evaluate(to_spark(session, own.lists.drop("item_id")), to_spark(session, own.truth))
+        with pytest.raises(DataError, match="neither 'rank' nor 'score'"):
+            rl.evaluate(to_spark(session, own.lists.drop("rank")), to_spark(session, own.truth))
+
+    def test_users_that_no_list_is_for(self, session: Any) -> None:
+        own = made("string")
+        other = own.lists.with_columns(pl.col("user_id").str.to_uppercase())
+        with pytest.raises(UnmatchedIdsError, match="In lower case") as found:
+            rl.evaluate(to_spark(session, other), to_spark(session, own.truth))
+        assert found.value.cause == "case"
+
+    def test_two_rows_of_a_user_in_the_table_of_users(self, session: Any) -> None:
+        own = made("string")
+        with pytest.raises(DataError, match="has two rows or more, expected one a user"):
+            on_spark(session, Made(own.lists, own.truth, own.train, pl.concat([own.users, own.users]), own.items))
+
+    def test_more_rows_than_memory(self, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        # Sail runs the tasks in this process.
+        monkeypatch.setattr("reclens.memory.available_memory", lambda: 10_000)
+        monkeypatch.setattr("reclens.memory._SMALL", 1)
+        with pytest.raises(NotEnoughMemoryError, match=r"a partition of .* rows or more takes .*more partitions"):
+            on_spark(session, made("string"), partitions=1)
+
+    def test_an_old_pyspark(self, session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("pyspark.__version__", "3.5.1")
+        with pytest.raises(MissingExtraError, match=r"pyspark 3\.5\.1 is installed, and 4\.0 or newer is needed"):
+            on_spark(session, made("string"))
+
+    def test_an_executor_without_reclens(self, session: Any) -> None:
+        def without(batches: Any) -> Any:
+            raise ModuleNotFoundError("No module named 'reclens'")
+            yield from batches
+
+        frame = session.range(3).mapInArrow(without, "id long")
+        raised = pytest.raises(MissingExtraError, match=r"an executor could not import reclens.*venv-pack")
+        with raised, _spark_session.watched(session, "work", lambda *_: None):
+            frame.collect()
+
+    @pytest.mark.parametrize(
+        ("said", "kind", "fix"),
+        [
+            ("[JAVA_GATEWAY_EXITED] Java gateway process exited", MissingExtraError, "Install OpenJDK 17"),
+            ("StatusCode.UNAVAILABLE: Connection refused", StoreError, "nothing was kept"),
+        ],
+    )
+    def test_no_java_and_a_lost_connection(self, said: str, kind: type[Exception], fix: str) -> None:
+        with pytest.raises(kind, match=fix), _spark_session.translated():
+            raise RuntimeError(said)
+
+
+def test_progress_is_told_and_an_interrupt_cancels(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    cancelled: list[str] = []
+    monkeypatch.setattr(type(session), "interruptTag", lambda self, tag: cancelled.append(tag))
+    own = made("int64")
+
+    rl.evaluate(
+        to_spark(session, own.lists),
+        to_spark(session, own.truth),
+        progress=lambda what, *_: steps.append(what),
+    )
+    with pytest.raises(KeyboardInterrupt), _spark_session.watched(session, "work", lambda *_: None):
+        raise KeyboardInterrupt
+
+    assert steps[0] == "evaluate on Spark" and "count items and segments" in steps
+    assert len(cancelled) == 1 and cancelled[0].startswith("reclens-")

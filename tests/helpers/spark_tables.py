@@ -110,5 +110,8 @@ def assert_equal(one: rl.Evaluation, spark: rl.Evaluation) -> None:
         np.testing.assert_allclose(getattr(theirs, name), getattr(ours, name), rtol=1e-12, atol=1e-12, err_msg=name)
     assert one.catalogue == spark.catalogue
     assert one.exposure.equals(spark.exposure)
-    cards = [{**dict(each.card), "per_user": None} for each in (one, spark)]
-    assert cards[0] == cards[1]
+    known, found = ({**dict(each.card), "per_user": None} for each in (one, spark))
+    differing = {name: (known.get(name), found.get(name)) for name in known | found}
+    differing = {name: pair for name, pair in differing.items() if pair[0] != pair[1]}
+    if differing:
+        raise AssertionError(f"the cards differ: {differing}")

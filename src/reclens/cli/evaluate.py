@@ -25,11 +25,8 @@ from reclens.cli.track import track as copy
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from reclens.cards import AppliedRule
-    from reclens.data.dataset import Dataset
-    from reclens.data.split import Split
+    from reclens.cli.engine_tables import EngineTables
     from reclens.evaluation import Evaluation
     from reclens.schema import Recommendations
     from reclens.workspace import Workspace
@@ -71,6 +68,18 @@ def evaluate(
     ] = "trec",
     level: Annotated[float, typer.Option("--level", help="Confidence level.")] = 0.95,
     name: Annotated[str | None, typer.Option("--name", help="Name of the system.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="Spark that evaluates the tables spark:NAME: sc://HOST:PORT or spark:MASTER."),
+    ] = None,
+    partitions: Annotated[
+        int | None,
+        typer.Option("--partitions", min=1, help="Partitions of the users on --engine; by default those of Spark."),
+    ] = None,
+    values: Annotated[
+        str | None,
+        typer.Option("--values", help="Folder for the values of each user, written as Parquet by the --engine."),
+    ] = None,
     keep: Annotated[str | None, typer.Option("--keep", help="Keep the evaluation in the workspace.")] = None,
     html: HtmlOption = None,
     workspace: WorkspaceOption = Path("workspace"),
@@ -89,7 +98,10 @@ def evaluate(
       reclens evaluate lists.csv --truth test.csv --train train.csv -m ndcg@10 -m coverage@10
 
       reclens evaluate lists.parquet --truth test.csv -c user_id=customer --format json
+
+      reclens evaluate spark:lists --truth spark:test --train spark:train --engine sc://127.0.0.1:50051
     """
+    from reclens.cli.engine_tables import EngineTables
     from reclens.cli.reading import load_lists
     from reclens.cli.shared import prepare, progress_of, table_of, working
     from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
@@ -105,9 +117,11 @@ def evaluate(
         place.expect_free("evaluation", keep)
     sides = {side: reading.paths[side] for side in ("users", "items")}
     _fit_together(split=split, truth=truth, train=train, history=history, **sides)
+    cluster = EngineTables.of(engine, partitions, values, (lists, truth, train, history, *sides.values()))
     with working("read lists and truth", quiet=output.quiet):
-        held = _held_out(place, split, truth, train, history, reading)
-        found = load_lists(lists, reading, name=name, place=place)
+        held = _held_out(place, split, truth, train, history, reading, cluster)
+        there = cluster is not None and cluster.holds(lists)
+        found: Any = cluster.frame(lists, reading) if there else load_lists(lists, reading, name=name, place=place)
     how: dict[str, Any] = held.protocol | {
         each: value
         for each, value in {
@@ -121,8 +135,11 @@ def evaluate(
         if value is not None
     }
     parts: dict[str, Any] = {"train": held.train, "history": held.history}
-    given = measured_against(held.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
-    check_data(check_asked(given.metrics).values(), train=given.train)
+    if cluster is None:
+        given = measured_against(held.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
+        check_data(check_asked(given.metrics).values(), train=given.train)
+    else:
+        how["engine"] = cluster.engine
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # the oddities below report the same
@@ -130,7 +147,8 @@ def evaluate(
     rules = [*result.card["truth_rules"], *held.rules]
     result = dataclasses.replace(result, card={**result.card, "truth_rules": rules})
     if keep:
-        _keep(place, result, None if lists in {each.name for each in place.list("run")} else found, keep, output)
+        known = there or lists in {each.name for each in place.list("run")}
+        _keep(place, result, None if known else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")
     copy(track, result, name=keep or result.system, files=[html] if html else [], quiet=output.quiet)
@@ -152,16 +170,22 @@ class _HeldOut:
         protocol: Settings of the existing evaluations of the split, as arguments of ``evaluate``.
     """
 
-    truth: pl.DataFrame | Split
-    train: Dataset | None = None
-    history: pl.DataFrame | None = None
+    truth: Any
+    train: Any = None
+    history: Any = None
     rules: list[AppliedRule] = dataclasses.field(default_factory=list)
     graded: bool = False
     protocol: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def _held_out(
-    place: Workspace, split: str | None, truth: str | None, train: str | None, history: str | None, reading: Reading
+    place: Workspace,
+    split: str | None,
+    truth: str | None,
+    train: str | None,
+    history: str | None,
+    reading: Reading,
+    cluster: EngineTables | None,
 ) -> _HeldOut:
     from reclens.data.read.open import load_data, load_truth
     from reclens.errors import UsageError
@@ -174,6 +198,11 @@ def _held_out(
         return _HeldOut(truth=with_ids(made, reading.ids), protocol=protocol_of(known.card, made) if known else {})
     if truth is None:
         raise UsageError("there is nothing to hold the lists against: pass --truth FILE, or --split NAME.")
+    if cluster is not None:
+        pairs, told = (
+            cluster.pairs(each, reading, table=table) for each, table in ((truth, "truth"), (history, "history"))
+        )
+        return _HeldOut(truth=pairs, train=cluster.training(train, reading), history=told)
     held_out, rules, graded = load_truth(truth, reading)
     learned = load_data(train, reading, table="train") if train else None
     told = load_truth(history, reading, table="history")[0] if history else None

@@ -11,7 +11,7 @@ from reclens.data.bands import in_order
 from reclens.data.read.frames import is_frame
 from reclens.edges._spark_rows import polars_of
 from reclens.engine import need
-from reclens.errors import Advice, ArgumentValueError, DataError, Setting, UnknownNameError, UsageError
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.evaluation.argument_checks import named_in
 from reclens.evaluation.partition_context import SEGMENT
 from reclens.evaluation.partitions import NUMBER, PART, PARTS
@@ -89,10 +89,8 @@ def segments_of(engine: Any, users: Any, by: Sequence[Any]) -> tuple[dict[str, l
     if not names:
         return {}, None
     if users is None:
-        advice = Advice(
-            "pass_users", (Setting("train"),), "Pass {train} with the attributes of the users: Tables(users=…)."
-        )
-        raise UsageError(f"'{names[0]}' is of the users, whose attributes are not given", advice=advice)
+        said = "Give their table with the training data: Tables(users=…), or --users spark:NAME."
+        raise UsageError(f"'{names[0]}' is of the users, whose attributes are not given. {said}")
     frame = frame_of(engine, users, "the table of users", USER)
     labels: dict[str, list[str]] = {}
     order = users.schema if isinstance(users, pl.DataFrame) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import uuid
@@ -41,9 +42,9 @@ def spark_session(address: str = "") -> Any:
     with translated():
         if address.startswith("sc://"):
             return builder.remote(address).getOrCreate()
-        # Workers start the python3 of PATH unless they are told; drivers listen on all addresses.
+        # Workers start the python3 of PATH unless they are told, and drivers listen on all addresses.
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings = {
-            "spark.pyspark.python": sys.executable,
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",

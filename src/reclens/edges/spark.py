@@ -41,7 +41,7 @@ from reclens.evaluation.partitions import PartitionPlan, PartitionSums
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
 from reclens.metrics.registry import MetricSpec
-from reclens.schema import ITEM, USER
+from reclens.schema import ITEM, USER, Recommendations
 
 __all__ = ["Spark", "Tables", "connect"]
 
@@ -164,6 +164,7 @@ class _Work:
         learned = with_segments_of(given.train, given.by)
         if not isinstance(tables, Tables):
             tables = _tables_of(learned)
+        made = recommendations if isinstance(recommendations, Recommendations) else None
         lists, ordered_by = lists_of(self.engine, recommendations)
         others = pairs_of(self.engine, given.truth, tables.interactions, given.history, asked.relevance)
         labels, people = segments_of(self.engine, tables.users, given.by)
@@ -193,7 +194,8 @@ class _Work:
         if len(facts.ids) > _CARRIED:
             plan, rows = self.joined(plan, rows, facts)
         measured = Measured(
-            name=asked.name or "system",
+            name=asked.name or (made.name if made is not None else "system"),
+            lists_card={} if made is None else made.card,
             level=asked.level,
             facts=facts,
             train=learned,

@@ -22,10 +22,11 @@ from reclens.evaluation.protocol import check_comparable
 from reclens.evaluation.results import MINIMUM_SEGMENT, OVERALL, Evaluation, named_results
 from reclens.files import made_folder
 from reclens.metrics.registry import Asked, canonical
-from reclens.stats.bootstrap import simultaneous_intervals
+from reclens.stats.bootstrap import difference, simultaneous_intervals
+from reclens.stats.estimate import Estimate
 from reclens.stats.multiplicity import adjust_families
 from reclens.stats.paired import bootstrap_p_value, smallest_detectable
-from reclens.stats.summary import Cell
+from reclens.stats.summary import Cell, Summary
 from reclens.tabular import Tabular
 
 __all__ = ["Comparison", "Intervals", "compare"]
@@ -145,7 +146,8 @@ def compare(
     Every user is their own control: the difference of each user's two values is what varies, and not the users. Only
     users with a value under both count; the rest are counted and left out. The interval is the paired Poisson
     bootstrap, and Tango's score interval where all values are 0 or 1; the test is the paired randomisation test, with
-    a bootstrap test beside it.
+    a bootstrap test beside it. Evaluations without the values of single users, as Spark makes them, are paired by
+    their sums: the weights of a user are the same in both, and the bootstrap test is the one that is corrected.
 
     The tests of all systems by the primary metric over all users are a family, whose correction does not depend on
     other metrics and segments. The other metrics over all users are a second family, all segments a third; p-values are
@@ -223,9 +225,10 @@ def compare(
 
 def _corrected(rows: list[PairedDifference], correction: str, level: float) -> list[PairedDifference]:
     """The rows with their p-values corrected within each family."""
-    raw = np.array([np.nan if row.p_randomization is None else row.p_randomization for row in rows])
+    tests = [row.p_randomization if row.wins is not None else row.p_bootstrap for row in rows]
+    raw = np.array([np.nan if p is None else p for p in tests])
     adjusted = adjust_families(raw, [row.family for row in rows], correction=correction)
-    sizes = Counter(row.family for row in rows if row.p_randomization is not None)
+    sizes = Counter(row.family for row, p in zip(rows, tests, strict=True) if p is not None)
     return [
         row
         if np.isnan(p)
@@ -277,11 +280,14 @@ class _Against:
         """Every metric in every segment, with the replicates of its difference."""
         cells = [cell for cell in self.theirs.summary.cells if cell == OVERALL or cell[0] in by]
         pairs = None
-        if averaged:
+        in_memory = all(_has_values(each) for each in (self.ours, self.theirs))
+        if averaged and in_memory:
             pairs = Pairs.of(self.ours, self.theirs, averaged, cells, flips=flips, rng=rng, threads=threads)
         for metric in metrics:
             for cell in cells:
-                if pairs is not None and metric in averaged:
+                if metric in averaged and pairs is None:
+                    yield self._of_sums(metric, cell)
+                elif pairs is not None and metric in averaged:
                     yield self._averaged(metric, cell, pairs.pair(metric, cell, level=self.level))
                 else:
                     yield self._of_catalogue(metric, cell), np.zeros(0)
@@ -319,6 +325,38 @@ class _Against:
         )
         return row, pair.replicates
 
+    def _of_sums(self, metric: str, cell: Cell) -> tuple[PairedDifference, np.ndarray]:
+        """A difference of sums alone: equal weights pair the users, and the bootstrap tests."""
+        n, m = (each.summary.cell_sizes.get(cell, 0) for each in (self.ours, self.theirs))
+        family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
+        nothing = Estimate(float("nan"), low=None, high=None, n=0, level=self.level, note="no_value")
+        gap, replicates = nothing, np.zeros(0)
+        if n and m:
+            gap, replicates = difference(self.ours.summary, self.theirs.summary, cell, metric, level=self.level)
+        value, before = (_mean(each.summary, cell, metric) for each in (self.ours, self.theirs))
+        testable = gap.low is not None
+        spread = float(np.nanstd(replicates, ddof=1)) if testable else None
+        row = PairedDifference(
+            system=self.system,
+            baseline=self.baseline,
+            metric=metric,
+            by=cell[0],
+            segment=cell[1],
+            n=gap.n,
+            value=value,
+            baseline_value=before,
+            difference=gap.value,
+            low=gap.low,
+            high=gap.high,
+            relative=gap.value / before if before else None,
+            p_bootstrap=bootstrap_p_value(replicates, gap.value) if testable else None,
+            smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
+            small=gap.n < MINIMUM_SEGMENT,
+            note=gap.note,
+            family=family,
+        )
+        return row, replicates
+
     def _of_catalogue(self, metric: str, cell: Cell) -> PairedDifference:
         after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
         n = min(result.summary.cell_sizes[cell] for result in (self.ours, self.theirs))
@@ -336,3 +374,15 @@ class _Against:
             small=n < MINIMUM_SEGMENT,
             note="catalogue_metric",
         )
+
+
+def _has_values(result: Evaluation) -> bool:
+    """Whether the values of single users are there, and not their sums alone."""
+    return bool(result.per_user.height) or not result.summary.cell_sizes[OVERALL]
+
+
+def _mean(summary: Summary, cell: Cell, metric: str) -> float:
+    if cell not in summary.cell_sizes:
+        return float("nan")
+    i, j = summary.index(cell, metric)
+    return float(summary.total[i, j] / summary.n[i, j]) if summary.n[i, j] else float("nan")

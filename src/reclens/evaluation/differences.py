@@ -38,7 +38,8 @@ class PairedDifference:
         relative: Difference ÷ mean of the baseline; None when that is 0.
         p_randomization: Paired randomisation test; None where there is none.
         p_bootstrap: Bootstrap test; None where there is none.
-        p_adjusted: The randomisation p-value, corrected over the tests of its family.
+        p_adjusted: The randomisation p-value, corrected over the tests of its family; the bootstrap p-value where
+            evaluations have no values of single users.
         significant: Whether ``p_adjusted`` is below 1 - level; None where there is no test.
         wins: Users for whom the system has the higher value.
         ties: Users with equal values.

@@ -196,11 +196,9 @@ def context_of(
     }
     profiles = None
     if has_train:
-        learned = profiles = _profiles(parts["train"], users, items)
-        counts["truth_in_training"] = count_shared(indptr, relevant, learned.indptr, learned.items)
-        if has_history:
-            both = pl.concat([parts["train"].select(USER, ITEM), parts["history"].select(USER, ITEM)])
-            profiles = _profiles(both, users, items)
+        both = pl.concat([parts["train"].select(USER, ITEM), parts["history"].select(USER, ITEM)])
+        profiles = _profiles(both, users, items)
+        counts["truth_in_training"] = count_shared(indptr, relevant, profiles.indptr, profiles.items)
         counts |= _known(parts, users, items, has_history=has_history)
     context = EvaluationContext(
         users=users,

@@ -69,6 +69,7 @@ class Measured:
 
     Attributes:
         name: Name of the system.
+        lists_card: What is known of the lists.
         level: Confidence level of the intervals.
         facts: The items.
         train: The training data, where it is in memory.
@@ -77,6 +78,7 @@ class Measured:
     """
 
     name: str
+    lists_card: Mapping[str, Any]
     level: float
     facts: ItemFacts
     train: Dataset | None
@@ -205,7 +207,7 @@ def _card(
     card = make_card(
         given,
         listed,
-        source_card={},
+        source_card=measured.lists_card,
         rules=sums.rules,
         train=measured.train,
         metrics=[spec.text for spec in plan.specs],

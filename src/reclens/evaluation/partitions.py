@@ -18,7 +18,7 @@ import polars as pl
 
 from reclens.cards import AppliedRule
 from reclens.engine import LocalEngine, quiet
-from reclens.errors import Advice, DataError, Setting
+from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuringPlan, sum_lists
@@ -287,11 +287,9 @@ def _gathered(tables: Iterable[pl.DataFrame]) -> pl.DataFrame | None:
 
 def _require(size: int, rows: int) -> None:
     # The rows are copied once to be put in order, and codes of lists and truth take about as much again.
-    advice = Advice(
-        "more_partitions",
-        (Setting("partitions"),),
-        "Cut the tables into more of them by {partitions}. If one user has most of these rows, keep the ranks that are "
-        "measured alone.",
+    advice = (
+        "Cut the users into more partitions: Spark(partitions=2000), or --partitions 2000. If one user has most of "
+        "these rows, keep the ranks that are measured alone."
     )
     require_memory(2 * size, f"a partition of {rows:,} rows or more", advice=advice)
 

@@ -30,6 +30,7 @@ from reclens.job.settings import JobSettings, SplitSettings, load_settings, vali
 from reclens.job.tune import check_searches, run_searches
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_ranker
+from reclens.protocols import TableEngine, adapter, engine_address
 from reclens.report import build_report, other_names
 from reclens.report._toolkit.format import decimal, whole
 from reclens.report.data.words import note_line, rule_line, split_text
@@ -313,6 +314,7 @@ def _evaluate(
             replicates=about.replicates,
             rng=settings.seed,
             name=name,
+            engine=None if about.engine is None else adapter(engine_address(about.engine), TableEngine),
             progress=progress,
         )
 

@@ -82,8 +82,9 @@ class SegmentSettings(Section):
 
 
 class EvaluateSettings(Section):
-    """The metrics."""
+    """The metrics; ``engine`` is the Spark that evaluates the lists, as ``sc://host:port`` or ``spark:local[2]``."""
 
+    engine: str | None = None
     metrics: list[str] = Field(default=list(SPLIT_METRICS))
     by: list[str] | None = None
     k: int = Field(default=20, ge=1)

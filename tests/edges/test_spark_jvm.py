@@ -1,0 +1,147 @@
+"""Spark on a JVM: many partitions, a user with half of all rows, a task that is killed, and Spark ML as an oracle."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import reclens as rl
+from reclens.edges import _spark_rows
+from reclens.edges._spark_session import spark_session
+from reclens.edges.spark import Spark, Tables
+from spark_tables import EVERY, assert_equal, make_tables, to_spark
+
+pytestmark = [pytest.mark.jvm, pytest.mark.filterwarnings("ignore")]  # pyspark leaves sockets open
+
+pytest.importorskip("py4j", reason="make test-spark brings PySpark with a JVM")
+HOW: dict[str, Any] = {"metrics": EVERY, "by": ["age", "sex"], "replicates": 100, "rng": 3, "relevance": "grade"}
+
+
+@pytest.fixture(scope="module")
+def session() -> Iterator[Any]:
+    os.environ["PYTHONPATH"] = f"{Path(rl.__file__).parents[1]}:{Path(__file__).parents[1] / 'helpers'}"
+    found = spark_session("local[2,4]")  # two threads, and four tries of a task
+    yield found
+    found.stop()
+
+
+def test_a_thousand_partitions_give_the_numbers_of_one_machine(session: Any) -> None:
+    own = make_tables("string", n=60)
+    tables = Tables(
+        **{
+            n: to_spark(session, t)
+            for n, t in (("interactions", own.train), ("users", own.users), ("items", own.items))
+        }
+    )
+
+    found = rl.evaluate(
+        to_spark(session, own.lists),
+        to_spark(session, own.truth),
+        train=tables,
+        engine=Spark(partitions=1000),
+        **HOW,
+    )
+
+    assert_equal(rl.evaluate(own.lists, own.truth, train=own.data, **HOW), found)
+
+
+def test_a_user_with_half_of_all_rows(session: Any) -> None:
+    own = make_tables("int64", n=100)
+    long = pl.DataFrame({"user_id": 30, "item_id": range(1000, 2200), "rank": range(1, 1201)}, schema=own.lists.schema)
+    lists = pl.concat([own.lists.filter(pl.col("user_id") != 30), long])
+    how: dict[str, Any] = {
+        "metrics": ["ndcg@10", "coverage@10"],
+        "catalogue": lists["item_id"].unique(),
+        "replicates": 50,
+    }
+
+    found = rl.evaluate(to_spark(session, lists), to_spark(session, own.truth), engine=Spark(partitions=7), **how)
+
+    assert_equal(rl.evaluate(lists, own.truth, **how), found)
+
+
+def _killed_once(marker: str, plan: Any, own: Any, batches: Any) -> Any:
+    """The work of a task; the first process that comes here is killed in the middle of it."""
+    for batch in _spark_rows.measure(plan, own, batches):
+        try:
+            Path(marker).touch(exist_ok=False)
+        except FileExistsError:
+            yield batch
+        else:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_task_that_is_killed_is_run_again(session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    marker = tmp_path / "killed"
+    monkeypatch.setattr("reclens.edges.spark.measure", partial(_killed_once, str(marker)))
+    own = make_tables("int32")
+    how: dict[str, Any] = {"metrics": ["ndcg@10"], "replicates": 50}
+
+    found = rl.evaluate(to_spark(session, own.lists), to_spark(session, own.truth), engine=Spark(partitions=5), **how)
+
+    assert marker.exists()
+    assert_equal(rl.evaluate(own.lists, own.truth, **how), found)
+
+
+def test_values_of_users_are_committed_once(session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reclens.edges.spark.measure", partial(_killed_once, str(tmp_path / "killed")))
+    own = make_tables("int64")
+    engine = Spark(partitions=5, values=f"{tmp_path}/values")
+
+    rl.evaluate(to_spark(session, own.lists), to_spark(session, own.truth), engine=engine, metrics="ndcg@10")
+
+    kept = pl.read_parquet(f"{tmp_path}/values/part=users/*.parquet").sort("user_id")
+    one = rl.evaluate(own.lists, own.truth, metrics="ndcg@10")
+    assert kept["user_id"].equals(one.per_user["user_id"]) and kept["ndcg@10"].equals(one.per_user["ndcg@10"])
+
+
+def test_the_metrics_are_those_of_spark_ml(session: Any) -> None:
+    from pyspark.ml.evaluation import RankingEvaluator
+    from pyspark.sql import functions as fn
+
+    rng = np.random.default_rng(1)
+    lists = pl.DataFrame(
+        {
+            "user_id": np.repeat(np.arange(300), 10),
+            "item_id": np.concatenate([rng.permutation(80)[:10] for _ in range(300)]),
+            "rank": np.tile(np.arange(1, 11), 300),
+        }
+    )
+    truth = pl.DataFrame({"user_id": np.repeat(np.arange(300), 6), "item_id": rng.integers(0, 80, 1800)}).unique()
+    ours, held = to_spark(session, lists), to_spark(session, truth)
+    ordered = fn.sort_array(fn.collect_list(fn.struct("rank", fn.col("item_id").cast("double"))))
+    shown = ours.groupBy("user_id").agg(fn.transform(ordered, lambda each: each["item_id"]).alias("prediction"))
+    wanted = held.groupBy("user_id").agg(fn.collect_list(fn.col("item_id").cast("double")).alias("label"))
+    joined = shown.join(wanted, "user_id").cache()
+
+    found = rl.evaluate(
+        ours, held, metrics=["precision@10", "recall@10", "ndcg@10", "map@10"], engine=Spark(partitions=4)
+    )
+
+    names = {
+        "precisionAtK": "precision@10",
+        "recallAtK": "recall@10",
+        "ndcgAtK": "ndcg@10",
+        "meanAveragePrecision": "map@10",
+    }
+    for theirs, name in names.items():
+        known = RankingEvaluator(metricName=theirs, k=10).evaluate(joined)
+        assert found[name].overall.value == pytest.approx(known, abs=1e-8), name
+
+
+def test_a_broken_executor_says_what_to_ship(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without(plan: Any, own: Any, batches: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'reclens'")
+
+    monkeypatch.setattr("reclens.edges.spark.measure", without)
+    own = make_tables("int64")
+    with pytest.raises(rl.errors.MissingExtraError, match="venv-pack"):
+        rl.evaluate(to_spark(session, own.lists), to_spark(session, own.truth), metrics="ndcg@10")
