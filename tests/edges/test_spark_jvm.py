@@ -35,12 +35,8 @@ def session() -> Iterator[Any]:
 
 def test_a_thousand_partitions_give_the_numbers_of_one_machine(session: Any) -> None:
     own = make_tables("string", n=60)
-    tables = Tables(
-        **{
-            n: to_spark(session, t)
-            for n, t in (("interactions", own.train), ("users", own.users), ("items", own.items))
-        }
-    )
+    sides = {"interactions": own.train, "users": own.users, "items": own.items}
+    tables = Tables(**{name: to_spark(session, table) for name, table in sides.items()})
 
     found = rl.evaluate(
         to_spark(session, own.lists),
@@ -122,16 +118,10 @@ def test_the_metrics_are_those_of_spark_ml(session: Any) -> None:
     wanted = held.groupBy("user_id").agg(fn.collect_list(fn.col("item_id").cast("double")).alias("label"))
     joined = shown.join(wanted, "user_id").cache()
 
-    found = rl.evaluate(
-        ours, held, metrics=["precision@10", "recall@10", "ndcg@10", "map@10"], engine=Spark(partitions=4)
-    )
+    metrics = ["precision@10", "recall@10", "ndcg@10", "map@10"]
+    found = rl.evaluate(ours, held, metrics=metrics, engine=Spark(partitions=4))
 
-    names = {
-        "precisionAtK": "precision@10",
-        "recallAtK": "recall@10",
-        "ndcgAtK": "ndcg@10",
-        "meanAveragePrecision": "map@10",
-    }
+    names = dict(zip(("precisionAtK", "recallAtK", "ndcgAtK", "meanAveragePrecisionAtK"), metrics, strict=True))
     for theirs, name in names.items():
         known = RankingEvaluator(metricName=theirs, k=10).evaluate(joined)
         assert found[name].overall.value == pytest.approx(known, abs=1e-8), name

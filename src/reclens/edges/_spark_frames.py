@@ -68,7 +68,7 @@ def lists_of(engine: Any, recommendations: Any) -> tuple[Any, Any]:
             source="the lists",
             fix="Lists need an order: frame.withColumnRenamed('yours', 'rank').",
         )
-    return with_wide_ids(frame).select(USER, ITEM, column_of(ordered_by).cast("double").alias(NUMBER)), ordered_by
+    return _with_wide_ids(frame).select(USER, ITEM, column_of(ordered_by).cast("double").alias(NUMBER)), ordered_by
 
 
 def pairs_of(engine: Any, truth: Any, train: Any, history: Any, relevance: str | None) -> dict[str, Any]:
@@ -78,8 +78,8 @@ def pairs_of(engine: Any, truth: Any, train: Any, history: Any, relevance: str |
         if table is not None:
             column = relevance if what == "truth" else None
             frame = frame_of(engine, table, what, USER, ITEM, *([column] if column else []))
-            number = column_of(column) if column else literal(0.0)
-            found[what] = with_wide_ids(frame).select(USER, ITEM, number.cast("double").alias(NUMBER))
+            number = column_of(column) if column else _literal(0.0)
+            found[what] = _with_wide_ids(frame).select(USER, ITEM, number.cast("double").alias(NUMBER))
     return found
 
 
@@ -108,7 +108,7 @@ def segments_of(engine: Any, users: Any, by: Sequence[Any]) -> tuple[dict[str, l
             )
         labels[name] = in_order(row[0] for row in found if row[0] is not None)
     columns = [column_of(name).cast("string").alias(SEGMENT + name) for name in names]
-    return labels, with_wide_ids(frame).select(USER, *columns)
+    return labels, _with_wide_ids(frame).select(USER, *columns)
 
 
 def together(frames: Mapping[str, Any], labels: Mapping[str, Any]) -> Any:
@@ -117,12 +117,12 @@ def together(frames: Mapping[str, Any], labels: Mapping[str, Any]) -> Any:
     rows = None
     for part, name in enumerate(PARTS):
         if name in frames:
-            frame = frames[name].withColumn(PART, literal(part).cast("tinyint"))
+            frame = frames[name].withColumn(PART, _literal(part).cast("tinyint"))
             if name == "users":
-                frame = frame.withColumn(ITEM, literal(None).cast(kind)).withColumn(NUMBER, literal(0.0))
+                frame = frame.withColumn(ITEM, _literal(None).cast(kind)).withColumn(NUMBER, _literal(0.0))
             else:
                 for each in labels:
-                    frame = frame.withColumn(SEGMENT + each, literal(None).cast("string"))
+                    frame = frame.withColumn(SEGMENT + each, _literal(None).cast("string"))
             rows = frame if rows is None else rows.unionByName(frame)
     return rows
 
@@ -135,7 +135,7 @@ def column_of(name: str) -> Any:
     return functions().col(f"`{name}`")
 
 
-def literal(value: Any) -> Any:
+def _literal(value: Any) -> Any:
     return functions().lit(value)
 
 
@@ -147,7 +147,7 @@ def functions() -> Any:
     return need("pyspark.sql.functions", extra="spark")
 
 
-def with_wide_ids(frame: Any) -> Any:
+def _with_wide_ids(frame: Any) -> Any:
     """The frame with 64-bit integers for ids, so that all tables hash them alike."""
     for name, kind in frame.dtypes:
         if name in (USER, ITEM) and kind in _INTEGERS:

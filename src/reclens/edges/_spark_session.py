@@ -13,7 +13,7 @@ from typing import Any, Final
 from reclens.engine import Progress, need
 from reclens.errors import DataError, MissingExtraError, RecLensError, StoreError, UsageError
 
-__all__ = ["spark_session", "translated", "watched"]
+__all__ = ["check_version", "spark_session", "translated", "watched"]
 
 _OLDEST: Final = (4, 0)
 _SHIP: Final = (

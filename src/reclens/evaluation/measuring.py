@@ -17,7 +17,7 @@ from reclens.metrics.matching import match
 from reclens.metrics.registry import MetricSpec
 from reclens.stats.summary import Summary
 
-__all__ = ["MeasuredPart", "MeasuringPlan", "lists_of", "measure_lists", "user_values"]
+__all__ = ["MeasuredPart", "MeasuringPlan", "lists_of", "measure_lists", "sum_lists", "user_values"]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
