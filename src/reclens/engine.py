@@ -13,11 +13,22 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
-from reclens.errors import ArgumentValueError, MissingExtraError
+from reclens.errors import ArgumentValueError, MissingExtraError, UsageError
+from reclens.protocols import adapter
 
-__all__ = ["Engine", "LocalEngine", "Progress", "chunk_ranges", "need", "quiet"]
+__all__ = [
+    "Engine",
+    "LocalEngine",
+    "Progress",
+    "TableEngine",
+    "chunk_ranges",
+    "engine_address",
+    "need",
+    "quiet",
+    "table_engine",
+]
 
 Chunk = TypeVar("Chunk")
 Result = TypeVar("Result")
@@ -123,3 +134,41 @@ def need(module: str, *, extra: str) -> ModuleType:
             raise
         message = f"this needs '{module}', which is not installed. Run: pip install 'reclens[{extra}]'"
         raise MissingExtraError(message) from None
+
+
+@runtime_checkable
+class TableEngine(Protocol):
+    """Evaluates tables where they lie: an engine of a cluster, which this process holds no rows of."""
+
+    def evaluate(self, recommendations: Any, truth: Any, **how: Any) -> Any:
+        """As :func:`reclens.evaluate`, of tables of the engine; ``how`` has all of its other arguments.
+
+        Returns:
+            An :class:`~reclens.evaluation.Evaluation` without the values of single users.
+        """
+        ...
+
+
+def engine_address(text: str) -> str:
+    """The address of an engine for :func:`reclens.protocols.adapter`: ``sc://host:port`` is one of Spark.
+
+    Raises:
+        UsageError: If it is neither that nor ``spark:MASTER``.
+
+    Example:
+        >>> engine_address("sc://127.0.0.1:50051")
+        'spark:sc://127.0.0.1:50051'
+    """
+    if text.startswith("sc://"):
+        return f"spark:{text}"
+    if not text.startswith("spark:"):
+        raise UsageError(f"the engine is '{text}'. Expected sc://HOST:PORT or spark:MASTER, such as spark:local[2].")
+    return text
+
+
+def table_engine(frame: Any, engine: Any = None) -> TableEngine | None:
+    """The engine whose tables are to be evaluated: the one that is given, or that of a frame; None for local ones."""
+    if isinstance(engine, TableEngine):
+        return engine
+    library = type(frame).__module__.partition(".")[0]
+    return adapter("spark:", TableEngine) if library == "pyspark" else None

@@ -35,15 +35,12 @@ __all__ = [
     "StoreCard",
     "StoreDescription",
     "StoredVectors",
-    "TableEngine",
     "TextEncoder",
     "Tracker",
     "VectorStore",
     "Where",
     "adapter",
-    "engine_address",
     "schemes",
-    "table_engine",
 ]
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):(.*)", re.DOTALL)
@@ -326,44 +323,6 @@ class GateCheck:
     failed_rows: int | None = None
     rows: int = 0
     problem: str | None = None
-
-
-@runtime_checkable
-class TableEngine(Protocol):
-    """Evaluates tables where they lie: an engine of a cluster, which this process holds no rows of."""
-
-    def evaluate(self, recommendations: Any, truth: Any, **how: Any) -> Any:
-        """As :func:`reclens.evaluate`, of tables of the engine; ``how`` has all of its other arguments.
-
-        Returns:
-            An :class:`~reclens.evaluation.Evaluation` without the values of single users.
-        """
-        ...
-
-
-def engine_address(text: str) -> str:
-    """The address of an engine for :func:`adapter`: ``sc://host:port`` is one of Spark.
-
-    Raises:
-        UsageError: If it is neither that nor ``spark:MASTER``.
-
-    Example:
-        >>> engine_address("sc://127.0.0.1:50051")
-        'spark:sc://127.0.0.1:50051'
-    """
-    if text.startswith("sc://"):
-        return f"spark:{text}"
-    if not text.startswith("spark:"):
-        raise UsageError(f"the engine is '{text}'. Expected sc://HOST:PORT or spark:MASTER, such as spark:local[2].")
-    return text
-
-
-def table_engine(frame: Any, engine: Any = None) -> TableEngine | None:
-    """The engine whose tables are to be evaluated: the one that is given, or that of a frame; None for local ones."""
-    if isinstance(engine, TableEngine):
-        return engine
-    library = type(frame).__module__.partition(".")[0]
-    return adapter("spark:", TableEngine) if library == "pyspark" else None
 
 
 @runtime_checkable

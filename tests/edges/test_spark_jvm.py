@@ -113,7 +113,7 @@ def test_the_metrics_are_those_of_spark_ml(session: Any) -> None:
     )
     truth = pl.DataFrame({"user_id": np.repeat(np.arange(300), 6), "item_id": rng.integers(0, 80, 1800)}).unique()
     ours, held = to_spark(session, lists), to_spark(session, truth)
-    ordered = fn.sort_array(fn.collect_list(fn.struct("rank", fn.col("item_id").cast("double"))))
+    ordered = fn.sort_array(fn.collect_list(fn.struct("rank", fn.col("item_id").cast("double").alias("item_id"))))
     shown = ours.groupBy("user_id").agg(fn.transform(ordered, lambda each: each["item_id"]).alias("prediction"))
     wanted = held.groupBy("user_id").agg(fn.collect_list(fn.col("item_id").cast("double")).alias("label"))
     joined = shown.join(wanted, "user_id").cache()

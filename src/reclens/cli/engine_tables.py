@@ -33,7 +33,8 @@ class EngineTables:
         Raises:
             UsageError: If a table or an option needs the engine, and there is none.
         """
-        from reclens.protocols import TableEngine, adapter, engine_address
+        from reclens.engine import TableEngine, engine_address
+        from reclens.protocols import adapter
 
         if address is None:
             named = [path for path in paths if path is not None and path.startswith(_SCHEME)]

@@ -106,8 +106,7 @@ def evaluate(
     from reclens.cli.shared import prepare, progress_of, table_of, working
     from reclens.evaluation import DEFAULT_METRICS, EvaluationWarning
     from reclens.evaluation import evaluate as measure
-    from reclens.evaluation.against_split import measured_against
-    from reclens.evaluation.argument_checks import check_asked, check_data
+    from reclens.evaluation.argument_checks import check_asked
     from reclens.report import build_report, oddities, other_names
     from reclens.workspace import Workspace
 
@@ -121,7 +120,9 @@ def evaluate(
     with working("read lists and truth", quiet=output.quiet):
         held = _held_out(place, split, truth, train, history, reading, cluster)
         there = cluster is not None and cluster.holds(lists)
-        found: Any = cluster.frame(lists, reading) if there else load_lists(lists, reading, name=name, place=place)
+        found: Any = (
+            cluster.frame(lists, reading) if cluster and there else load_lists(lists, reading, name=name, place=place)
+        )
     how: dict[str, Any] = held.protocol | {
         each: value
         for each, value in {
@@ -135,11 +136,7 @@ def evaluate(
         if value is not None
     }
     parts: dict[str, Any] = {"train": held.train, "history": held.history}
-    if cluster is None:
-        given = measured_against(held.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
-        check_data(check_asked(given.metrics).values(), train=given.train)
-    else:
-        how["engine"] = cluster.engine
+    how |= _checked(held, how) if cluster is None else {"engine": cluster.engine}
     with progress_of(quiet=output.quiet) as progress, warnings.catch_warnings():
         prepare(progress, "data", "metrics", "stats", quiet=output.quiet)
         warnings.simplefilter("ignore", EvaluationWarning)  # the oddities below report the same
@@ -207,6 +204,17 @@ def _held_out(
     learned = load_data(train, reading, table="train") if train else None
     told = load_truth(history, reading, table="history")[0] if history else None
     return _HeldOut(truth=held_out, train=learned, history=told, rules=rules, graded=graded)
+
+
+def _checked(held: _HeldOut, how: dict[str, Any]) -> dict[str, Any]:
+    """Refuse metrics that lack data before anything is measured; there is nothing to add to the arguments."""
+    from reclens.evaluation.against_split import measured_against
+    from reclens.evaluation.argument_checks import check_asked, check_data
+
+    parts: dict[str, Any] = {"train": held.train, "history": held.history}
+    given = measured_against(held.truth, **parts, metrics=how.get("metrics"), by=how.get("by"))
+    check_data(check_asked(given.metrics).values(), train=given.train)
+    return {}
 
 
 def _typed(ctx: typer.Context, name: str) -> bool:

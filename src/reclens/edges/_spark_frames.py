@@ -128,10 +128,12 @@ def together(frames: Mapping[str, Any], labels: Mapping[str, Any]) -> Any:
 
 
 def is_spark_frame(table: Any) -> bool:
+    """Whether a table is a frame of Spark."""
     return type(table).__module__.startswith("pyspark.")
 
 
 def column_of(name: str) -> Any:
+    """A column by its name, whatever characters it has."""
     return functions().col(f"`{name}`")
 
 
@@ -140,10 +142,12 @@ def _literal(value: Any) -> Any:
 
 
 def relevant_pairs(truth: Any, relevance: str | None) -> Any:
+    """The rows of the truth that are relevant."""
     return truth.filter(column_of(NUMBER) > 0) if relevance else truth
 
 
 def functions() -> Any:
+    """The functions of Spark SQL."""
     return need("pyspark.sql.functions", extra="spark")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import polars as pl
 
+from reclens import errors
 from reclens.errors import RecLensError
 from reclens.evaluation.groups import named_parts
 from reclens.evaluation.partition_totals import ROW, row_of, total_of
@@ -16,7 +17,7 @@ from reclens.schema import USER
 
 __all__ = ["COLUMNS", "add_sums", "measure", "own_columns", "polars_of", "unpacked"]
 
-COLUMNS: Final = f"{ROW[0]} string, {ROW[1]} binary, {ROW[2]} binary, error binary"
+COLUMNS: Final = f"{ROW[0]} string, {ROW[1]} binary, {ROW[2]} binary, error string"
 """The columns of a row of sums, as Spark declares them."""
 
 
@@ -39,7 +40,7 @@ def measure(plan: PartitionPlan, own: Mapping[str, str], batches: Iterator[Any])
     except RecLensError as error:
         if own:  # a write that fails leaves nothing behind
             raise
-        yield from _batches([{**dict.fromkeys(ROW), "error": pickle.dumps(error)}], own)
+        yield from _batches([{**dict.fromkeys(ROW), "error": _told(error)}], own)
         return
     if sums is not None:
         yield from _batches([{**row_of(sums), "error": None}], own)
@@ -62,7 +63,7 @@ def _batches(rows: Any, own: Mapping[str, str]) -> Iterator[Any]:
     import pyarrow as pa
 
     kinds = {"string": pa.string(), "bigint": pa.int64(), "double": pa.float64(), "binary": pa.binary()}
-    names = {ROW[0]: "string", ROW[1]: "binary", ROW[2]: "binary", "error": "binary", **own}
+    names = {ROW[0]: "string", ROW[1]: "binary", ROW[2]: "binary", "error": "string", **own}
     if own:
         names = {"part": "string", **names}
     table = pl.DataFrame(rows, infer_schema_length=None) if isinstance(rows, list) else rows
@@ -76,5 +77,18 @@ def _batches(rows: Any, own: Mapping[str, str]) -> Iterator[Any]:
 def unpacked(table: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """Rows of sums, in the order of their keys; the error of a task is raised here."""
     for failed in table["error"].drop_nulls():
-        raise pickle.loads(failed)  # noqa: S301 - written by measure
+        raise _error_of(failed)
     yield from table.sort(ROW[0]).iter_rows(named=True)
+
+
+def _told(error: RecLensError) -> str:
+    """An error as JSON: its kind, its message, and its facts."""
+    facts = {name: value for name, value in vars(error).items() if isinstance(value, str | int | float)}
+    return json.dumps({"kind": type(error).__name__, "message": error.said(), "facts": facts})
+
+
+def _error_of(told: str) -> RecLensError:
+    """The inverse of :func:`_told`."""
+    known = json.loads(told)
+    kind = getattr(errors, known["kind"])
+    return errors._rebuild(kind, (known["message"],), {"advice": None, **known["facts"]})

@@ -69,7 +69,7 @@ class Tables:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Spark:
-    """A session, and how tables are cut in it. A :class:`~reclens.protocols.TableEngine`.
+    """A session, and how tables are cut in it. A :class:`~reclens.engine.TableEngine`.
 
     Attributes:
         session: The session; None takes that of the frames.

@@ -32,6 +32,7 @@ __all__ = [
     "feature_table",
     "item_vocabulary",
     "make_context",
+    "nothing_relevant",
     "pair_hashes",
 ]
 
@@ -120,8 +121,7 @@ def make_context(
     owners, runs = _runs(rows[USER])
     users = Vocabulary(owners if listed_users is None else _together(owners, listed_users))
     if not len(users):
-        fix = "Check that truth holds the held-out interactions and that relevance is above 0."
-        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
+        raise nothing_relevant()
     offered = pl.Series(ITEM, catalogue) if catalogue is not None else None
     vectors = feature_table(features, None if train is None else train.items)
     listed = None if train is None else train.item_vocabulary.ids
@@ -161,6 +161,12 @@ def make_context(
         groups=make_groups(train, users, by),
         card=card,
     )
+
+
+def nothing_relevant() -> DataError:
+    """The error for a truth without a relevant item."""
+    fix = "Check that truth holds the held-out interactions and that relevance is above 0."
+    return DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
 
 
 def _together(owners: pl.Series, listed: pl.Series) -> pl.Series:

@@ -13,8 +13,8 @@ import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
-from reclens.errors import DataError
 from reclens.evaluation.cards import HashedRows
+from reclens.evaluation.context import nothing_relevant
 from reclens.evaluation.groups import UNKNOWN, named_parts
 from reclens.evaluation.overlap import explain_unmatched
 from reclens.evaluation.partition_context import ItemFacts
@@ -94,8 +94,7 @@ def evaluation_of(plan: PartitionPlan, sums: PartitionSums | None, measured: Mea
         UnmatchedIdsError: If no user or no item of the lists is in the truth.
     """
     if sums is None or not sums.counts.get("users"):
-        fix = "Check that truth holds the held-out interactions and that relevance is above 0."
-        raise DataError("no user has a relevant item, so that nothing can be evaluated", source="truth", fix=fix)
+        raise nothing_relevant()
     counts = {**dict.fromkeys(_COUNTS, 0), **sums.counts}
     _check_shared(plan, counts, measured)
     cells = _cells(plan, sums.summary)

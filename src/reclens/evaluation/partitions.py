@@ -287,11 +287,7 @@ def _gathered(tables: Iterable[pl.DataFrame]) -> pl.DataFrame | None:
 
 def _require(size: int, rows: int) -> None:
     # The rows are copied once to be put in order, and codes of lists and truth take about as much again.
-    advice = (
-        "Cut the users into more partitions: Spark(partitions=2000), or --partitions 2000. If one user has most of "
-        "these rows, keep the ranks that are measured alone."
-    )
-    require_memory(2 * size, f"a partition of {rows:,} rows or more", advice=advice)
+    require_memory(2 * size, f"a partition of {rows:,} rows or more", advice="Cut the users into more partitions.")
 
 
 def _check_ids(rows: pl.DataFrame) -> None:
@@ -303,7 +299,7 @@ def _check_ids(rows: pl.DataFrame) -> None:
                 f"{bad:,} ids or more are missing",
                 source="the lists" if part == "lists" else f"the table of {part}",
                 column=column,
-                fix="Drop those rows: frame.dropna(subset=['user_id', 'item_id']).",
+                fix="Drop those rows.",
             )
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from reclens.cards import AppliedRule
 from reclens.data.dataset import Dataset
 from reclens.data.split import Split
-from reclens.engine import Engine, LocalEngine, Progress, quiet
+from reclens.engine import Engine, LocalEngine, Progress, TableEngine, quiet, table_engine
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.argument_checks import check_asked, check_needs, check_seed, with_segments_of
 from reclens.evaluation.context import EvaluationContext, Features, make_context
@@ -29,7 +29,6 @@ from reclens.evaluation.warnings import warn_of
 from reclens.metrics.conventions import Convention, convention_named
 from reclens.metrics.exposure_counts import Exposure
 from reclens.metrics.registry import Asked, MetricSpec
-from reclens.protocols import TableEngine, table_engine
 from reclens.schema import ITEM, USER, Recommendations
 
 __all__ = ["evaluate"]
@@ -110,25 +109,9 @@ def evaluate(
         >>> evaluate(lists, truth, metrics=["mrr@10"])["mrr@10"].overall.value
         0.25
     """
-    elsewhere = table_engine(recommendations, engine)
-    if elsewhere is not None:
-        found: Evaluation = elsewhere.evaluate(
-            recommendations,
-            truth,
-            train=train,
-            history=history,
-            metrics=metrics,
-            by=by,
-            relevance=relevance,
-            catalogue=catalogue,
-            features=features,
-            convention=convention,
-            level=level,
-            replicates=replicates,
-            rng=rng,
-            name=name,
-            progress=progress,
-        )
+    how = dict(locals())
+    if (elsewhere := table_engine(recommendations, engine)) is not None:
+        found: Evaluation = elsewhere.evaluate(**{name: how[name] for name in how if name not in ("threads", "engine")})
         warn_of(found.card, stacklevel=3)
         return found
     given = measured_against(truth, train=train, history=history, metrics=metrics, by=by)

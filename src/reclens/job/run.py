@@ -13,7 +13,7 @@ from reclens import models
 from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
 from reclens.data.read.request import ADVICE_TEXTS, Reading, named_by
-from reclens.engine import Progress, quiet
+from reclens.engine import Progress, TableEngine, engine_address, quiet
 from reclens.errors import UsageError, expect_type
 from reclens.evaluation import (
     Comparison,
@@ -30,7 +30,7 @@ from reclens.job.settings import JobSettings, SplitSettings, load_settings, vali
 from reclens.job.tune import check_searches, run_searches
 from reclens.pipeline import Pipeline, PipelineWarning
 from reclens.pipeline.ranker_check import hold_ranker, judged_metrics, with_ranker
-from reclens.protocols import TableEngine, adapter, engine_address
+from reclens.protocols import adapter
 from reclens.report import build_report, other_names
 from reclens.report._toolkit.format import decimal, whole
 from reclens.report.data.words import note_line, rule_line, split_text
