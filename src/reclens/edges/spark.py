@@ -195,7 +195,7 @@ class _Work:
             plan, rows = self.joined(plan, rows, facts)
         measured = Measured(
             name=asked.name or (made.name if made is not None else "system"),
-            lists_card={} if made is None else made.card,
+            lists_card={} if made is None else {name: made.card[name] for name in made.card if name != "rules"},
             level=asked.level,
             facts=facts,
             train=learned,
