@@ -119,10 +119,8 @@ def evaluate(
     cluster = EngineTables.of(engine, partitions, values, (lists, truth, train, history, *sides.values()))
     with working("read lists and truth", quiet=output.quiet):
         held = _held_out(place, split, truth, train, history, reading, cluster)
-        there = cluster is not None and cluster.holds(lists)
-        found: Any = (
-            cluster.frame(lists, reading) if cluster and there else load_lists(lists, reading, name=name, place=place)
-        )
+        there = None if cluster is None or not cluster.holds(lists) else cluster.frame(lists, reading)
+        found: Any = load_lists(lists, reading, name=name, place=place) if there is None else there
     how: dict[str, Any] = held.protocol | {
         each: value
         for each, value in {
@@ -144,7 +142,7 @@ def evaluate(
     rules = [*result.card["truth_rules"], *held.rules]
     result = dataclasses.replace(result, card={**result.card, "truth_rules": rules})
     if keep:
-        known = there or lists in {each.name for each in place.list("run")}
+        known = there is not None or lists in {each.name for each in place.list("run")}
         _keep(place, result, None if known else found, keep, output)
     if html is not None:
         output.say(f"report: {build_report({result.system: result}).save(html)}")

@@ -52,7 +52,7 @@ def frame_of(engine: Any, table: Any, what: str, *columns: str) -> Any:
             raise DataError(
                 f"there is no column '{column}'; there are {', '.join(table.columns)}",
                 source=what,
-                fix=f"Rename it: frame.withColumnRenamed('yours', '{column}').",
+                fix="Rename the column that holds it.",
             )
     return table
 
@@ -66,7 +66,7 @@ def lists_of(engine: Any, recommendations: Any) -> tuple[Any, Any]:
         raise DataError(
             f"there is neither '{RANK}' nor '{SCORE}'; there are {', '.join(frame.columns)}",
             source="the lists",
-            fix="Lists need an order: frame.withColumnRenamed('yours', 'rank').",
+            fix="Lists need an order: rename the column that holds it.",
         )
     return _with_wide_ids(frame).select(USER, ITEM, column_of(ordered_by).cast("double").alias(NUMBER)), ordered_by
 
@@ -160,7 +160,7 @@ def _with_wide_ids(frame: Any) -> Any:
             raise DataError(
                 f"ids are {kind}, expected integers or strings",
                 column=name,
-                fix=f"Cast the column: frame.withColumn('{name}', F.col('{name}').cast('string')).",
+                fix="Cast the column to strings.",
             )
     return frame
 
@@ -175,7 +175,7 @@ def check_kinds(frames: Mapping[str, Any]) -> None:
             raise DataError(
                 f"ids are {shown}, so that none can match",
                 column=column,
-                fix=f"Cast one side: frame.withColumn('{column}', F.col('{column}').cast('string')).",
+                fix="Cast one side to strings.",
             )
 
 

@@ -102,7 +102,9 @@ def _known(error: Exception, said: str, table: str | None) -> RecLensError | Non
         return MissingExtraError(f"an executor could not import reclens: {first}. {_SHIP}")
     if "TABLE_OR_VIEW_NOT_FOUND" in said or "Table not found" in said:
         return DataError(
-            "there is no such table", source=table or "Spark", fix="session.catalog.listTables() lists them."
+            "there is no such table",
+            source=table or "Spark",
+            fix="Name a table of the catalogue, or the path of a Parquet folder.",
         )
     if type(error).__module__.startswith("grpc") or any(code in said for code in ("UNAVAILABLE", "Connection refused")):
         return StoreError(

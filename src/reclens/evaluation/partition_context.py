@@ -277,7 +277,7 @@ def _segments(rows: pl.DataFrame, labels: Mapping[str, Sequence[str]]) -> pl.Dat
             f"user {user!r} has two rows or more, expected one a user",
             source="the table of users",
             column=USER,
-            fix="Keep one row a user: frame.dropDuplicates(['user_id']).",
+            fix="Keep one row a user.",
         )
     kinds = {name: pl.Enum(list(own)) for name, own in labels.items()}
     return rows.select(USER, *[pl.col(SEGMENT + name).cast(kind).alias(name) for name, kind in kinds.items()])
