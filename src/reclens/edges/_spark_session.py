@@ -65,8 +65,7 @@ def check_version() -> None:
     numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
     if numbers < _OLDEST:
         raise MissingExtraError(
-            f"pyspark {found} is installed, and 4.0 or newer is needed. Run: pip install 'reclens[spark]'; or evaluate "
-            "frame.toPandas(), where it fits in the memory of the driver."
+            f"pyspark {found} is installed, and 4.0 or newer is needed. Run: pip install 'reclens[spark]'"
         )
 
 
