@@ -117,7 +117,7 @@ def project_page(page: ProjectPage, *, drawn: bool = True) -> RenderedDocument:
     ]
     return write_document(
         title=page.title,
-        subject=f"A {page.level} project of the learning path",
+        subject=f"Project of the learning path, level: {page.level}",
         heading="Result",
         summary=_result(page),
         synthetic=page.synthetic,
