@@ -114,7 +114,7 @@ def _exploration(about: _About) -> str:
 
 
 def _health(about: _About) -> str:
-    told = ", ".join(f"{whole(about[what])} {what}" for what in ("series", "moved", "incidents"))
+    told = f"{whole(about['series'])} series, {whole(about['moved'])} moved, {count_of(about['incidents'], 'incident')}"
     return f"{about['system']}, {about['day']}: {told}; gate {in_words(about['gate'])}"
 
 
