@@ -25,6 +25,7 @@ Audit                     ``audit`` (who and what is treated worse, by how much,
 Watch                     ``monitor`` (every day: is the recommender well, and if not, where and why)
 Explore                   ``explore`` (vectors of items and users: what a recommender reaches, and what it never finds)
 Learn                     ``learn`` (exercises on data of one's own that the machine checks)
+On an engine              ``Spark``, ``SparkTables`` (evaluate where large tables lie)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
 Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from reclens.data.read.tables import read, read_recommendations, read_table
     from reclens.data.read.trec import read_qrels, read_run
     from reclens.data.synthetic import synthetic_movielens
+    from reclens.edges.spark import Spark, SparkTables
     from reclens.evaluation import (
         Comparison,
         Estimate,
@@ -96,6 +98,8 @@ __all__ = [
     "Evaluation",
     "Pipeline",
     "Recommendations",
+    "Spark",
+    "SparkTables",
     "Workspace",
     "audit",
     "compare",
@@ -163,6 +167,8 @@ _HOMES: Final = {
     "Evaluation": "reclens.evaluation:Evaluation",
     "Pipeline": "reclens.pipeline:Pipeline",
     "Recommendations": "reclens.schema:Recommendations",
+    "Spark": "reclens.edges.spark:Spark",
+    "SparkTables": "reclens.edges.spark:SparkTables",
     "Workspace": "reclens.workspace:Workspace",
     "compare": "reclens.evaluation:compare",
     "errors": "reclens.errors:",

@@ -288,7 +288,8 @@ def test_a_run_has_one_name_on_all_pages(open_page) -> None:
 def test_nothing_of_accuracy_is_dropped_in_silence_from_the_trade_off(open_page) -> None:
     app = open_page("diagnostics", view="Trade-off")
     said = "\n".join(each.value for each in app.caption)
-    missing = "Not measured on these runs: gini (Gini of exposure), arp (Average recommendation popularity)."
+    costs = "serendipity (Serendipity), miscalibration (Miscalibration (KL)), gini (Gini of exposure)"
+    missing = f"Not measured on these runs: {costs}, arp (Average recommendation popularity)."
     assert missing in said.replace("\\", "") and said.count("Pareto front") == 3
     assert app.multiselect(key="y").value == ["diversity@10", "novelty@10", "coverage@10"]
 

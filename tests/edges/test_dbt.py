@@ -320,7 +320,7 @@ def test_a_log_of_stages_without_any_file_is_landed_empty(tmp_path: Path) -> Non
 def test_dbt_or_its_project_is_missing(with_dbt: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = with_dbt.folder / "monitor.toml"
     settings.write_text(SETTINGS + '[marts]\nengine = "dbt"\nproject = "elsewhere"\n')
-    with pytest.raises(WorkspaceError, match="reclens monitor init --dbt"):
+    with pytest.raises(WorkspaceError, match=r"Write it by rl\.monitor\.init with dbt=True"):
         marts_of(Project(with_dbt.folder))
     settings.write_text(SETTINGS + '[marts]\nengine = "dbt"\n')
     monkeypatch.setitem(sys.modules, "dbt.version", None)

@@ -13,7 +13,7 @@ import pytest
 import reclens as rl
 from reclens.cli.app import app
 from reclens.edges import _spark_session, spark
-from reclens.edges.spark import Spark, Tables
+from reclens.edges.spark import Spark, SparkTables
 from reclens.engine import quiet
 from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, StoreError, UnmatchedIdsError
 from reclens.evaluation import partition_totals, partitions
@@ -60,7 +60,7 @@ def on_spark(session: Any, own: Made, *, partitions: int = 3, values: str | None
     lists, truth, train, users, items = (
         to_spark(session, each) for each in (own.lists, own.truth, own.train, own.users, own.items)
     )
-    tables = Tables(interactions=train, users=users, items=items)
+    tables = SparkTables(interactions=train, users=users, items=items)
     engine = Spark(partitions=partitions, values=values)
     return rl.evaluate(lists, truth, train=tables, engine=engine, **{"relevance": "grade", **HOW, **how})
 

@@ -16,7 +16,7 @@ import pytest
 import reclens as rl
 from reclens.edges import _spark_rows
 from reclens.edges._spark_session import spark_session
-from reclens.edges.spark import Spark, Tables
+from reclens.edges.spark import Spark, SparkTables
 from spark_tables import EVERY, assert_equal, make_tables, to_spark
 
 pytestmark = [pytest.mark.jvm, pytest.mark.filterwarnings("ignore")]  # pyspark leaves sockets open
@@ -36,7 +36,7 @@ def session() -> Iterator[Any]:
 def test_a_thousand_partitions_give_the_numbers_of_one_machine(session: Any) -> None:
     own = make_tables("string", n=60)
     sides = {"interactions": own.train, "users": own.users, "items": own.items}
-    tables = Tables(**{name: to_spark(session, table) for name, table in sides.items()})
+    tables = SparkTables(**{name: to_spark(session, table) for name, table in sides.items()})
 
     found = rl.evaluate(
         to_spark(session, own.lists),

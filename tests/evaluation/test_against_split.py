@@ -148,7 +148,6 @@ def artefacts(measured, *runs: tuple[str, dict]) -> list[Artefact]:
             created=start + timedelta(minutes=at),
             bytes=0,
             path=Path(),
-            summary="",
             card=card,
         )
         for at, (name, card) in enumerate(cards.items())

@@ -11,6 +11,7 @@ import pytest
 from reclens.errors import DataError, IncomparableError
 from reclens.explore.space import EmbeddingCard, EmbeddingSpace
 from reclens.explore.vectors import unit_vectors
+from reclens.report.data.artefact_words import artefact_summary
 from reclens.workspace import Workspace
 
 CARD = EmbeddingCard(model="by_hand", revision="1", dimension=3, source="file", normalized=False)
@@ -51,7 +52,7 @@ def test_a_space_comes_back_as_it_was(space, tmp_path) -> None:
     assert back.ids.equals(space.ids) and np.array_equal(back.vectors, space.vectors)
     assert back.attributes.equals(space.attributes) and back.left_out.equals(space.left_out)
     assert (back.card, back.entity, back.name, back.revision) == (CARD, "item", "films", space.revision)
-    assert workspace.list("space")[0].summary == "by_hand: 3 items, 3 dimensions, 1 without a vector"
+    assert artefact_summary(workspace.list("space")[0]) == "by_hand: 3 items, 3 dimensions, 1 without a vector"
     whole = space_of([2, 1], [[1, 0, 0], [0, 1, 0]])
     workspace.save(whole, "numbers")
     assert workspace.load("space", "numbers").ids.to_list() == [2, 1]

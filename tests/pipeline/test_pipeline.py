@@ -12,6 +12,7 @@ from reclens.data.manifest import write_manifest
 from reclens.errors import DataError, NotFittedError, UnknownNameError, UsageError
 from reclens.models import EASE, ItemKNN, Popular
 from reclens.pipeline import Pipeline
+from reclens.report.data.artefact_words import artefact_summary
 from reclens.report.pipeline.trace_words import loss_text
 from reclens.workspace import Workspace
 
@@ -92,7 +93,7 @@ def test_save_and_load(pipeline, parts, tmp_path: Path) -> None:
     again = place.load("pipeline", "shop")
     assert again == pipeline
     assert again.recommend(k=5).table.equals(pipeline.recommend(k=5).table)
-    assert place.list("pipeline")[0].summary == "item_knn → popular → ease → mmr → xquad"
+    assert artefact_summary(place.list("pipeline")[0]) == "item_knn → popular → ease → mmr → xquad"
     files = [path for path in (tmp_path / "pipeline").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {".npz", ".parquet", ".json"}
     (tmp_path / "pipeline" / "shop" / "rank" / "arrays.npz").unlink()

@@ -75,7 +75,7 @@ class EngineTables:
             UsageError: If attributes lie elsewhere than the interactions.
         """
         from reclens.data.read.open import load_data
-        from reclens.edges.spark import Tables
+        from reclens.edges.spark import SparkTables
 
         if path is None:
             return None
@@ -88,4 +88,4 @@ class EngineTables:
         if not self.holds(path):
             return load_data(path, reading, table="train")
         frames = {side: self.frame(own, reading, table=side) for side, own in sides.items()}
-        return Tables(interactions=self.frame(path, reading, table="train"), **frames)
+        return SparkTables(interactions=self.frame(path, reading, table="train"), **frames)

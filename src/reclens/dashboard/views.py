@@ -174,9 +174,9 @@ def _trade_off(shown: Shown) -> None:
     sides = other_sides(metrics, x)
     with right:
         up = choose_many("Against", [name for name in metrics if name != x], key="y", default=sides)
-    measured = {family_of(name) for name in metrics}
-    usual = {family_of(name): name for name in reversed(SPLIT_METRICS)}  # the first of each family
-    missing = [usual[family] for family in COSTS if family not in measured]
+    measured = {name.partition("@")[0] for name in metrics}
+    usual = [name.partition("@")[0] for name in SPLIT_METRICS if family_of(name) in COSTS]
+    missing = [name for name in usual if name not in measured]
     if missing:
         named = ", ".join(f"{name} ({describe(name).title})" for name in missing)
         st.caption(f"Not measured on these runs: {plain(named)}. Name them in the evaluation to see them here.")

@@ -89,7 +89,7 @@ def segments_of(engine: Any, users: Any, by: Sequence[Any]) -> tuple[dict[str, l
     if not names:
         return {}, None
     if users is None:
-        said = "Give their table with the training data: Tables(users=…), or --users spark:NAME."
+        said = "Give their table with the training data: rl.SparkTables(users=…), or --users spark:NAME."
         raise UsageError(f"'{names[0]}' is of the users, whose attributes are not given. {said}")
     frame = frame_of(engine, users, "the table of users", USER)
     labels: dict[str, list[str]] = {}

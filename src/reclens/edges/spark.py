@@ -43,7 +43,7 @@ from reclens.metrics.conventions import convention_named
 from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, USER, Recommendations
 
-__all__ = ["Spark", "Tables", "connect"]
+__all__ = ["Spark", "SparkTables", "connect"]
 
 _CARRIED: Final = 1_000_000
 """Items up to which the facts of all items travel to every task; more are joined to the rows."""
@@ -53,7 +53,7 @@ _FETCHED: Final = 256_000_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Tables:
+class SparkTables:
     """Training data in Spark: what lists are held against beside the truth.
 
     Attributes:
@@ -101,7 +101,7 @@ class Spark:
             recommendations: A frame ``user_id, item_id`` and ``rank`` or ``score``.
             truth: A frame ``user_id, item_id``, or a split.
             progress: Callback for the progress.
-            **how: The other arguments; ``train`` may be a frame of interactions or :class:`Tables`.
+            **how: The other arguments; ``train`` may be a frame of interactions or :class:`SparkTables`.
 
         Returns:
             The evaluation, without the values of single users.
@@ -156,13 +156,13 @@ class _Work:
     def evaluation(self, recommendations: Any, truth: Any) -> Evaluation:
         """Plan, measure, add."""
         asked = self.asked
-        tables = Tables(interactions=asked.train) if is_spark_frame(asked.train) else asked.train
-        memory = None if isinstance(tables, Tables) else tables
+        tables = SparkTables(interactions=asked.train) if is_spark_frame(asked.train) else asked.train
+        memory = None if isinstance(tables, SparkTables) else tables
         given = measured_against(truth, train=memory, history=asked.history, metrics=asked.metrics, by=asked.by)
         metrics = check_asked(given.metrics, convention=asked.convention, level=asked.level)
         check_seed(asked.rng)
         learned = with_segments_of(given.train, given.by)
-        if not isinstance(tables, Tables):
+        if not isinstance(tables, SparkTables):
             tables = _tables_of(learned)
         made = recommendations if isinstance(recommendations, Recommendations) else None
         lists, ordered_by = lists_of(self.engine, recommendations)
@@ -297,9 +297,9 @@ def _row_size(plan: PartitionPlan) -> int:
     return 16 * cells * max(len(plan.user_metrics), 1) * plan.replicates
 
 
-def _tables_of(train: Dataset | None) -> Tables:
+def _tables_of(train: Dataset | None) -> SparkTables:
     """Training data in memory as tables, which go to the executors."""
     if train is None:
-        return Tables()
+        return SparkTables()
     people = train.users if train.segments is None else train.segments
-    return Tables(interactions=train.interactions.select(USER, ITEM), users=people, items=train.items)
+    return SparkTables(interactions=train.interactions.select(USER, ITEM), users=people, items=train.items)

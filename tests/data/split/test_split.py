@@ -146,7 +146,11 @@ def test_rolling_by_a_length_of_time() -> None:
     ("arguments", "error", "says"),
     [
         ({"folds": 0}, UsageError, "folds is 0"),
-        ({"folds": 5, "test_share": 0.2}, UsageError, "5 folds of a share of 0.2 each leave nothing"),
+        (
+            {"folds": 5, "test_share": 0.2},
+            UsageError,
+            "folds is 5 and test_share is 0.2, expected",
+        ),
         ({"every": timedelta(0)}, UsageError, "every is 0:00:00"),
         ({"folds": 2, "every": timedelta(days=9)}, DataError, "fold 1 has no row to learn from"),
     ],

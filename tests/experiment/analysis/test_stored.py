@@ -15,6 +15,7 @@ from reclens.errors import DataError, UsageError
 from reclens.experiment import Plan, read_aggregated
 from reclens.experiment.analysis.readout import Readout, read_experiment
 from reclens.experiment.analysis.stored import from_plain, to_plain
+from reclens.report.data.artefact_words import artefact_summary
 from reclens.report.experiment.readout import build_readout
 from reclens.workspace import Workspace
 
@@ -97,7 +98,7 @@ def test_a_kept_readout_is_the_one_that_was_read(made, tmp_path: Path) -> None:
     parts = [build_readout(each, bayes=True).markdown for each in (found, again)]
     assert parts[0] == parts[1] and len(parts[0]) > 2000
     (listed,) = place.list("readout")
-    assert listed.summary.startswith(f"{found.plan.name}: ")
+    assert artefact_summary(listed).startswith(f"{found.plan.name}: ")
     assert listed.card["decisions"] == {each.arm: each.code for each in found.decisions}
     assert place.sql("SELECT count(*) AS n FROM readout_week_1_effects")["n"].item() == len(found.effects)
 
@@ -121,7 +122,7 @@ def test_a_plan_is_kept_as_it_is_written(tmp_path: Path) -> None:
     place, plan = Workspace(tmp_path), units().plan
     place.save(plan, "carousel")
     assert place.load("plan", "carousel") == plan
-    assert place.list("plan")[0].summary == "carousel: old 40%, new 30%, newer 30%; clicks"
+    assert artefact_summary(place.list("plan")[0]) == "carousel: old 40%, new 30%, newer 30%; clicks"
 
 
 @pytest.mark.parametrize(

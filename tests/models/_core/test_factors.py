@@ -112,7 +112,7 @@ def test_als_does_not_depend_on_threads_and_its_reasons_are_the_history() -> Non
 def test_als_says_when_float32_cannot_solve_it() -> None:
     rows = [(user, item) for user in range(40) for item in range(5)]
     data = Dataset(pl.DataFrame(rows, ["user_id", "item_id"], orient="row"))
-    with pytest.raises(UsageError, match="Raise l2, or use fewer factors"):
+    with pytest.raises(UsageError, match=r"l2 is .* too small for float32.* Raise it, or use fewer factors"):
         models.ALS(factors=32, l2=1e-30, steps=0).fit(data)
 
 
