@@ -201,5 +201,5 @@ def test_what_does_not_exist(workspace: Workspace, tmp_path) -> None:
         tables(workspace, evaluations=["hgih"])
     with pytest.raises(UnknownNameError, match="unknown comparison"):
         tables(workspace, comparison="c")
-    with pytest.raises(UsageError, match=r"no evaluation and no watched day to export\. Run 'reclens demo'"):
+    with pytest.raises(UsageError, match=r"no evaluation and no watched day to export\. Keep an evaluation"):
         tables(Workspace(tmp_path / "empty"))

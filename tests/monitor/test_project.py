@@ -160,5 +160,5 @@ def test_series_of_some_days(
 
 
 def test_a_folder_without_settings(tmp_path: Path) -> None:
-    with pytest.raises(WorkspaceError, match="reclens monitor init"):
+    with pytest.raises(WorkspaceError, match=r"Make a project there by rl\.monitor\.init"):
         Project(tmp_path)
