@@ -11,18 +11,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize(
-    ("name", "users", "by"),
-    [
-        ("ml-100k", 943, {"age", "favourite genre", "activity"}),
-        ("ml-latest-small", 610, {"favourite genre", "activity"}),
-        ("ml-1m", 6040, {"age", "favourite genre", "activity"}),
-    ],
-)
-def test_movielens_from_zip_to_verdict(
-    shared_data: Path, repository: Path, tmp_path: Path, name: str, users: int, by: set[str]
-) -> None:
-    archive = shared_data / "movielens" / f"{name}.zip"
+def test_movielens_from_zip_to_verdict(shared_data: Path, repository: Path, tmp_path: Path) -> None:
+    """The smallest archive: readers of the others have tests of their own, and models of ML-1M those of quality."""
+    archive = shared_data / "movielens" / "ml-100k.zip"
     if not archive.exists():
         pytest.skip(f"needs {archive.name} in {archive.parent}")
     command = [sys.executable, "-m", "reclens", "demo", "--data", str(archive), "--format", "json"]
@@ -31,11 +22,15 @@ def test_movielens_from_zip_to_verdict(
     assert said.returncode == 0, said.stderr
     rows = [row for row in json.loads(said.stdout)["rows"] if row["metric"] == "ndcg@10"]
     values = {row["system"]: row["value"] for row in rows}
-    assert all(row["n"] == users and row["low"] < row["value"] < row["high"] for row in rows if row["value"] > 0.001)
+    assert all(row["n"] == 943 and row["low"] < row["value"] < row["high"] for row in rows if row["value"] > 0.001)
     # What every study of these data finds: learning beats counting, and counting beats chance.
     assert values["ease"] > values["popular"] > values["random"]
     assert "ease is better than popular by ndcg@10" in said.stderr
     card = json.loads((tmp_path / "workspace" / "evaluation" / "demo-ease" / "evaluation.json").read_text())["card"]
-    assert set(card["by"]) == by and card["seen_items"] == "excluded" and card["split"]["ties"]
+    assert (
+        set(card["by"]) == {"age", "favourite genre", "activity"}
+        and card["seen_items"] == "excluded"
+        and card["split"]["ties"]
+    )
     report = (tmp_path / "workspace" / "reports" / "demo.html").read_text()
     assert "Synthetic data." not in report and "ease is better than popular" in report

@@ -32,7 +32,7 @@ def test_what_cannot_be_exported(run, demo, tmp_path: Path) -> None:
     assert "unknown evaluation in" in said and "Did you mean 'demo-ease'" in said
     said = run("export", "looker", "-w", workspace, "--comparison", "dmeo", cwd=tmp_path, status=2).stderr
     assert "Did you mean 'demo'" in said
-    assert "Run 'reclens demo'" in run("export", "looker", "-w", "none", cwd=tmp_path, status=2).stderr
+    assert "Keep an evaluation in it" in run("export", "looker", "-w", "none", cwd=tmp_path, status=2).stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -8,6 +8,7 @@ library are disabled.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -29,6 +30,22 @@ DOCS: Final = Path("gx", "uncommitted", "data_docs", "local_site", "index.html")
 
 _IMPRESSIONS: Final = "impressions"
 _DAY: Final = "day"
+
+
+def _library() -> Any:
+    """Great Expectations, imported without Spark.
+
+    It imports what it can of Spark. ``pyspark-client``, which the extra ``spark`` brings, has no Spark of its own, and
+    ends the process where that is looked for. Nothing here runs on Spark.
+    """
+    hidden = [name for name in ("pyspark", "pyspark.ml") if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # an import then raises ImportError
+    try:
+        return need("great_expectations", extra="gx")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def connect(rest: str) -> GreatExpectationsGate:
@@ -53,7 +70,7 @@ class GreatExpectationsGate:
 
     def __init__(self, folder: str | Path | None = None, settings: GateSettings | None = None) -> None:
         os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-        need("great_expectations", extra="gx")
+        _library()
         self.folder = None if folder is None else Path(folder)
         self.settings = GateSettings() if settings is None else settings
         self._opened: Any = None
@@ -98,7 +115,7 @@ class GreatExpectationsGate:
 
     def _suite(self, columns: Sequence[str]) -> Any:
         """The suite of a profile: one expectation per number, with its bound."""
-        gx: Any = need("great_expectations", extra="gx")
+        gx = _library()
         bounds = bounds_of(self.settings)
         expectations: list[Any] = []
         for name in columns:
@@ -117,7 +134,7 @@ class GreatExpectationsGate:
 
     def _validated(self, frame: Any, suite: Any, day: date | None) -> Sequence[Any]:
         """The results of a suite; if a day is given, they are kept and its page is built."""
-        gx: Any = need("great_expectations", extra="gx")
+        gx = _library()
         context, batches = self._context()
         if self.folder is None or day is None:
             return batches.get_batch({"dataframe": frame}).validate(suite, result_format="SUMMARY").results
@@ -141,7 +158,7 @@ class GreatExpectationsGate:
     def _context(self) -> tuple[Any, Any]:
         """The context and its batch definition, created once."""
         if self._opened is None:
-            gx: Any = need("great_expectations", extra="gx")
+            gx = _library()
             if self.folder is None:
                 context = gx.get_context(mode="ephemeral")
             else:

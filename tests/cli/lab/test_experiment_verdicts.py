@@ -41,7 +41,7 @@ def test_verdicts_side_by_side(run, tmp_path) -> None:
     assert "that runs high for a policy whose lists have stronger items" in told, (
         "in the document, not only in the docs"
     )
-    assert "dm: it has no interval" in told
+    assert "direct method: it has no interval" in told
     methods = [row["method"] for row in rows if row["verdict"] == "off-policy"]
     assert "ips" in methods and "iips" not in methods and len(set(methods)) == len(methods)
     page = (tmp_path / "told.html").read_text()
