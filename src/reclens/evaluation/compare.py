@@ -293,69 +293,63 @@ class _Against:
                     yield self._of_catalogue(metric, cell), np.zeros(0)
 
     def _averaged(self, metric: str, cell: Cell, pair: Pair) -> tuple[PairedDifference, np.ndarray]:
-        gap, (wins, ties, losses) = pair.gap, pair.counts
-        testable = gap.low is not None and pair.p_value is not None
-        spread = float(np.nanstd(pair.replicates, ddof=1)) if testable else None
-        family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
-        row = PairedDifference(
-            system=self.system,
-            baseline=self.baseline,
-            metric=metric,
-            by=cell[0],
-            segment=cell[1],
+        wins, ties, losses = pair.counts
+        row = replace(
+            self._row(
+                metric,
+                cell,
+                gap=pair.gap,
+                means=(pair.value, pair.baseline_value),
+                replicates=pair.replicates if pair.p_value is not None else None,
+            ),
             n=pair.n,
-            value=pair.value,
-            baseline_value=pair.baseline_value,
-            difference=gap.value,
-            low=gap.low,
-            high=gap.high,
-            relative=gap.value / pair.baseline_value if pair.baseline_value else None,
             p_randomization=pair.p_value,
-            p_bootstrap=bootstrap_p_value(pair.replicates, gap.value) if testable else None,
             wins=wins,
             ties=ties,
             losses=losses,
-            smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
             small=pair.n < MINIMUM_SEGMENT,
-            note=gap.note,
-            family=family,
             system_only=pair.alone[0],
             baseline_only=pair.alone[1],
-            coverage=gap.coverage,
+            coverage=pair.gap.coverage,
         )
         return row, pair.replicates
 
     def _of_sums(self, metric: str, cell: Cell) -> tuple[PairedDifference, np.ndarray]:
         """A difference of sums alone: equal weights pair the users, and the bootstrap tests."""
         n, m = (each.summary.cell_sizes.get(cell, 0) for each in (self.ours, self.theirs))
-        family: Family = "segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics"
-        nothing = Estimate(float("nan"), low=None, high=None, n=0, level=self.level, note="no_value")
-        gap, replicates = nothing, np.zeros(0)
+        gap, replicates = Estimate(float("nan"), low=None, high=None, n=0, level=self.level, note="no_value"), None
         if n and m:
             gap, replicates = difference(self.ours.summary, self.theirs.summary, cell, metric, level=self.level)
-        value, before = (_mean(each.summary, cell, metric) for each in (self.ours, self.theirs))
-        testable = gap.low is not None
-        spread = float(np.nanstd(replicates, ddof=1)) if testable else None
-        row = PairedDifference(
+        means = (_mean(self.ours.summary, cell, metric), _mean(self.theirs.summary, cell, metric))
+        row = self._row(metric, cell, gap=gap, means=means, replicates=replicates)
+        return row, np.zeros(0) if replicates is None else replicates
+
+    def _row(
+        self, metric: str, cell: Cell, *, gap: Estimate, means: tuple[float, float], replicates: np.ndarray | None
+    ) -> PairedDifference:
+        """What both kinds of averages have; ``replicates`` of the difference are None where nothing can be tested."""
+        tested = replicates if gap.low is not None else None
+        return PairedDifference(
             system=self.system,
             baseline=self.baseline,
             metric=metric,
             by=cell[0],
             segment=cell[1],
             n=gap.n,
-            value=value,
-            baseline_value=before,
+            value=means[0],
+            baseline_value=means[1],
             difference=gap.value,
             low=gap.low,
             high=gap.high,
-            relative=gap.value / before if before else None,
-            p_bootstrap=bootstrap_p_value(replicates, gap.value) if testable else None,
-            smallest_detectable=None if spread is None else smallest_detectable(spread, level=self.level),
+            relative=gap.value / means[1] if means[1] else None,
+            p_bootstrap=None if tested is None else bootstrap_p_value(tested, gap.value),
+            smallest_detectable=None
+            if tested is None
+            else smallest_detectable(float(np.nanstd(tested, ddof=1)), level=self.level),
             small=gap.n < MINIMUM_SEGMENT,
             note=gap.note,
-            family=family,
+            family="segments" if cell != OVERALL else "primary" if metric == self.primary else "metrics",
         )
-        return row, replicates
 
     def _of_catalogue(self, metric: str, cell: Cell) -> PairedDifference:
         after, before = self.ours.catalogue[(metric, *cell)], self.theirs.catalogue[(metric, *cell)]
