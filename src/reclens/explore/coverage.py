@@ -85,6 +85,19 @@ class RegionCoverage:
     examples: tuple[Any, ...] = ()
     suspects: tuple[Suspect, ...] = ()
 
+    def numbers(self) -> dict[str, Any]:
+        """What lists make of the region, as a row."""
+        return {
+            "shown_items": self.shown_items,
+            "shown": self.shown,
+            "wanted": self.wanted,
+            "gap": self.gap.value,
+            "gap_low": self.gap.low,
+            "gap_high": self.gap.high,
+            "unshown": self.unshown,
+            "blind": self.blind,
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class CoverageCurve(Tabular):

@@ -175,20 +175,7 @@ class Exploration(Tabular):
         table = self.regions.to_frame()
         if self.coverage is None:
             return table
-        rows = [
-            {
-                "region": each.region,
-                "shown_items": each.shown_items,
-                "shown": each.shown,
-                "wanted": each.wanted,
-                "gap": each.gap.value,
-                "gap_low": each.gap.low,
-                "gap_high": each.gap.high,
-                "unshown": each.unshown,
-                "blind": each.blind,
-            }
-            for each in self.coverage.regions
-        ]
+        rows = [{"region": each.region, **each.numbers()} for each in self.coverage.regions]
         return table.join(pl.DataFrame(rows, infer_schema_length=None), on="region", how="left", maintain_order="left")
 
     def save(self, folder: str | Path) -> None:

@@ -88,14 +88,7 @@ def region_table(found: Exploration, *, most: int = _MOST) -> Table | None:
             "region": each.region,
             "name": each.name,
             "items": each.items,
-            "shown_items": each.shown_items,
-            "shown": each.shown,
-            "wanted": each.wanted,
-            "gap": each.gap.value,
-            "gap_low": each.gap.low,
-            "gap_high": each.gap.high,
-            "unshown": each.unshown,
-            "blind": each.blind,
+            **each.numbers(),
             "suspects": ", ".join(suspect.code for suspect in each.suspects),
         }
         records.append(record)
