@@ -5,11 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 from zlib import crc32
 
 import numpy as np
@@ -27,7 +27,10 @@ __all__ = [
     "all_interviews",
     "all_projects",
     "exercise_of",
+    "named",
 ]
+
+Asked = TypeVar("Asked", bound="Exercise")
 
 HIDDEN: Final = 3
 """Further draws that code and SQL are run on."""
@@ -183,9 +186,13 @@ def exercise_of(name: str) -> Exercise:
         >>> exercise_of("1.1").name
         'make_them_disagree'
     """
-    kinds = (*all_exercises(), *all_drills(), *all_interviews(), *all_projects())
+    return named("exercise", name, (*all_exercises(), *all_drills(), *all_interviews(), *all_projects()))
+
+
+def named(what: str, name: str, kinds: Iterable[Asked]) -> Asked:
+    """One of several by its code or name; ``what`` they are is said where none has it."""
     found = {each.code: each for each in kinds}
     by_name = {each.name: each for each in found.values()}
     if name in found or name in by_name:
         return found.get(name) or by_name[name]
-    raise UnknownNameError("exercise", name, [*found, *by_name])
+    raise UnknownNameError(what, name, [*found, *by_name])

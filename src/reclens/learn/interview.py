@@ -10,7 +10,7 @@ from typing import Final
 from reclens.errors import UnknownNameError, UsageError
 from reclens.files import write_text
 from reclens.learn.drill import toml_answer
-from reclens.learn.exercise import Draw, all_interviews
+from reclens.learn.exercise import Draw, all_interviews, named
 from reclens.learn.interviews.scenario import Dashboard, Scenario
 from reclens.learn.learner import Learner
 from reclens.learn.progress import MockInterview, Progress
@@ -77,11 +77,7 @@ def scenario_of(name: str) -> Scenario:
         >>> scenario_of("i.a").name
         'drop_over_night'
     """
-    known = [each for each in all_interviews() if isinstance(each, Scenario)]
-    for each in known:
-        if name in (each.code, each.name):
-            return each
-    raise UnknownNameError("scenario", name, [*(each.code for each in known), *(each.name for each in known)])
+    return named("scenario", name, (each for each in all_interviews() if isinstance(each, Scenario)))
 
 
 def ask_scenario(learner: Learner, scenario: Scenario) -> Dashboard:

@@ -11,7 +11,7 @@ from reclens.cards import Fact
 from reclens.errors import UnknownNameError
 from reclens.report._toolkit.format import filled
 
-__all__ = ["STATES", "goal_of_lesson", "lesson_source", "lesson_text", "lesson_title"]
+__all__ = ["STATES", "lesson_source", "lesson_text", "lesson_title"]
 
 STATES: Final[Mapping[str, str]] = {
     "holds": "holds",
@@ -46,11 +46,6 @@ def lesson_title(code: str) -> str:
     'Guardrails'
     """
     return lesson_source(code).partition("\n")[0].partition(" · ")[2]
-
-
-def goal_of_lesson(code: str) -> str:
-    """The goal that a lesson serves."""
-    return next(line for line in lesson_source(code).splitlines() if line.startswith("> ")).removeprefix("> ")
 
 
 def lesson_text(code: str, facts: Mapping[str, Fact]) -> str:
