@@ -30,6 +30,8 @@ _WORDS_AN_ADDITION: Final = 6
 _MOST: Final = 2**16 - 1
 _HEAD: Final = 8192
 """Largest number of rows in the head: their counts take 256 MiB."""
+_LANES: Final = 16
+"""Words that the inner loop compares at once: the rest would be compared one by one, so that rows are filled up."""
 _TILE: Final = 16
 """Rows of bits that are compared with four others while they all stay in the first-level cache …"""
 _WORDS: Final = 128
@@ -92,7 +94,7 @@ def count_pairs(matrix: UserItemMatrix, *, engine: LocalEngine, progress: Progre
         values=matrix.values if len(cells) else cells,
         cells=cells,
     )
-    words = -(-matrix.n_columns // 64)
+    words = -(-matrix.n_columns // (64 * _LANES)) * _LANES
     # Counts of the tail have to fit into 16 bits.
     head = max(_head(ends, places, len(order), words), int((sizes > _MOST).sum())) if ones else 0
     square = -(-head // 4) * 4  # padded with empty rows, because four are compared at once
@@ -210,7 +212,7 @@ def common_of_row(place: Any, pairs: Any, line: Any, row: Any) -> None:
     for p in range(indptr[order[place]], indptr[order[place] + 1]):
         found = places[ends[indices[p]] : ends[indices[p] + 1]]
         for q in range(len(found)):
-            # Unsigned indices need no check for negative ones.
+            # Unsigned indices need no check for negative ones: see kernels.py.
             line[np.uint32(found[q])] += 1
     for column in range(len(line)):
         row[column] = line[column]
@@ -228,5 +230,6 @@ def products_of_row(
         line[place] = 0
     for p in range(indptr[row], indptr[row + 1]):
         column, value = indices[p], values[p]
-        for q in range(ends[column], ends[column + 1]):
-            line[np.uint32(places[q])] += value * cells[q]
+        found, added = places[ends[column] : ends[column + 1]], cells[ends[column] : ends[column + 1]]
+        for q in range(len(found)):
+            line[np.uint32(found[q])] += value * added[q]

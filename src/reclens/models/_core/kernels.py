@@ -1,4 +1,8 @@
-"""Compiled loops of the recommenders: sparse products, neighbours and top-k."""
+"""Compiled loops of the recommenders: sparse products, neighbours and top-k.
+
+Inner loops run from 0 over slices, and indices that were read are unsigned: an index that the compiler does not know to
+be 0 or more costs as much as the addition, because it could count from the end.
+"""
 
 from __future__ import annotations
 
@@ -130,9 +134,9 @@ def top_of_product(
             row[item] = 0
         for p in range(indptr[user], indptr[user + 1]):
             value, line = values[p], indices[p]
-            for q in range(begins[line], ends[line]):
-                # Unsigned indices need no check for negative ones.
-                row[np.uint32(other[q])] += value * weights[q]
+            cells, added = other[begins[line] : ends[line]], weights[begins[line] : ends[line]]
+            for q in range(len(cells)):
+                row[np.uint32(cells[q])] += value * added[q]
         if exclude:
             for p in range(seen_indptr[user], seen_indptr[user + 1]):
                 row[places[seen_items[p]]] = -np.inf
@@ -150,11 +154,12 @@ def product_rows(
 ) -> None:
     """Add dense rows of the product of two sparse matrices to ``out``, for some users."""
     for at in range(len(users)):
-        user = users[at]
+        user, row = users[at], out[at]
         for p in range(indptr[user], indptr[user + 1]):
             value, line = values[p], indices[p]
-            for q in range(begins[line], ends[line]):
-                out[at, np.uint32(other[q])] += value * weights[q]
+            cells, added = other[begins[line] : ends[line]], weights[begins[line] : ends[line]]
+            for q in range(len(cells)):
+                row[np.uint32(cells[q])] += value * added[q]
 
 
 @kernel("void(int64[::1], float32[:,::1], int64[::1], int32[::1], boolean, float32, int32[:,::1], float32[:,::1])")

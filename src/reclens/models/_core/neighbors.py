@@ -220,5 +220,7 @@ def neighbors_of_counts(
 
 def _sums_of_squares(matrix: UserItemMatrix) -> np.ndarray:
     """Σ of the squares of each row, float64."""
+    if (matrix.values == 1).all():
+        return np.diff(matrix.indptr).astype(np.float64)
     rows = np.repeat(np.arange(matrix.n_rows), np.diff(matrix.indptr))
     return np.bincount(rows, matrix.values.astype(np.float64) ** 2, matrix.n_rows)
