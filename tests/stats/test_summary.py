@@ -152,13 +152,14 @@ def splitmix64(state: int, n: int) -> list[int]:
     return found
 
 
-def test_weights_are_drawn_from_the_published_generator() -> None:
+@pytest.mark.parametrize("scheme", [POISSON, SIGN], ids=["poisson", "sign"])
+def test_weights_are_drawn_from_the_published_generator(scheme: np.ndarray) -> None:
     assert splitmix64(1234567, 3) == [6457827717110365317, 3203168211198807973, 9817491932198370423]  # Rosetta Code
     keys, seed, step = [5, 2**63 + 1], 7, 0x9E3779B97F4A7C15
     # The finaliser of a state is the first number of the state one step before.
     (salt,) = splitmix64(seed - step, 1)
     words = [splitmix64(splitmix64((key ^ salt) - step, 1)[0], 2) for key in keys]
-    by_hand = [[POISSON[word >> 16 * at & 0xFFFF] for word in each for at in range(4)] for each in words]
+    by_hand = [[scheme[word >> 16 * at & 0xFFFF] for word in each for at in range(4)] for each in words]
     found = weighted_sums(
         np.array(keys, np.uint64),
         np.eye(2),
@@ -167,7 +168,7 @@ def test_weights_are_drawn_from_the_published_generator() -> None:
         n_targets=1,
         draws=8,
         seed=seed,
-        scheme=POISSON,
+        scheme=scheme,
     )
     np.testing.assert_array_equal(found[0], by_hand)
-    np.testing.assert_array_equal(unit_weights(np.array(keys, np.uint64), range(8), seed=seed, scheme=POISSON), by_hand)
+    np.testing.assert_array_equal(unit_weights(np.array(keys, np.uint64), range(8), seed=seed, scheme=scheme), by_hand)

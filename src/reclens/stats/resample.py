@@ -100,7 +100,7 @@ def weighted_sums(
         n_targets: Number of targets.
         draws: Number of draws, B.
         seed: Seed of the weights.
-        scheme: ``POISSON`` or ``SIGN``.
+        scheme: ``POISSON`` or ``SIGN``: weights that do not fall with the number.
         threads: Threads to use; the result does not depend on it.
 
     Returns:
@@ -115,12 +115,14 @@ def weighted_sums(
     if not len(keys) or not draws:
         return out
     bases = _bases(keys, seed)
+    low, high = scheme[0], scheme[-1]
+    rise = int(np.argmax(scheme)) if ((scheme == low) | (scheme == high)).all() else 0
     table = np.ascontiguousarray(values, np.float64)
     bounds = np.ascontiguousarray(starts, np.int64)
     cells = np.ascontiguousarray(targets, np.int32)
 
     def task(part: range) -> None:
-        _weighted_sums(bases, table, bounds, cells, part.start, part.stop, scheme, out)
+        _weighted_sums(bases, table, bounds, cells, part.start, part.stop, scheme, rise, out)
 
     # Each task owns its draws, so that no two write to one place and the order of sums is fixed.
     for _ in LocalEngine(threads).map(task, chunk_ranges(draws, _DRAWS_A_TASK)):
@@ -150,11 +152,23 @@ def _bases(keys: np.ndarray, seed: int) -> np.ndarray:
     return keys.astype(np.uint64) ^ mix64(np.array([seed % 2**64], np.uint64))
 
 
-@kernel("void(uint64[::1], float64[:,::1], int64[::1], int32[:,::1], int64, int64, float64[::1], float64[:,:,::1])")
+@kernel(
+    "void(uint64[::1], float64[:,::1], int64[::1], int32[:,::1], int64, int64, float64[::1], int64, float64[:,:,::1])"
+)
 def _weighted_sums(
-    bases: Any, values: Any, starts: Any, targets: Any, first: int, stop: int, scheme: Any, out: Any
+    bases: Any,
+    values: Any,
+    starts: Any,
+    targets: Any,
+    first: int,
+    stop: int,
+    scheme: Any,
+    rise: int,
+    out: Any,
 ) -> None:
-    size = stop - first
+    # Two weights are told apart by one comparison, which fills vector registers: reading the table would take longer
+    # than the sums of two columns. More than two weights are read from the table.
+    size, low, high = stop - first, scheme[0], scheme[-1]
     n_columns = values.shape[1]
     sums = np.zeros((n_columns, size))
     words = np.empty((size + 3) // 4, np.uint64)
@@ -175,8 +189,12 @@ def _weighted_sums(
                 word = (word ^ (word >> a)) * m1
                 word = (word ^ (word >> b)) * m2
                 words[i] = word ^ (word >> c)
-            for i in range(size):
-                weights[i] = scheme[numbers[i]]
+            if rise:
+                for i in range(size):
+                    weights[i] = high if numbers[i] >= rise else low
+            else:
+                for i in range(size):
+                    weights[i] = scheme[numbers[i]]
             for column in range(n_columns):
                 value = values[unit, column]
                 if value != 0.0:
