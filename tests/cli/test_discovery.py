@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import json
@@ -96,3 +97,22 @@ def test_help_imports_no_command() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_no_command_is_missed_although_bodies_are_not_read() -> None:
+    commands, _ = find_commands()
+    found = {(each.module, each.function, each.help) for each in commands}
+    declared = set()
+    for folder in cli.__path__:
+        for file in Path(folder).rglob("*.py"):
+            module = ".".join(("reclens.cli", *file.relative_to(folder).with_suffix("").parts)).removesuffix(
+                ".__init__"
+            )
+            for node in ast.parse(file.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.FunctionDef) and any(
+                    isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and each.func.id == "command"
+                    for each in node.decorator_list
+                ):
+                    declared.add((module, node.name, ast.get_docstring(node)))
+    assert found == declared
+    assert len(declared) > 90

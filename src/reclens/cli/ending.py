@@ -15,7 +15,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from reclens.cli.option_names import as_option, texts
 from reclens.errors import RecLensError, first_line, show_bytes
 
 __all__ = ["FAULT", "WRONG", "closed_streams_stand_in", "end", "interrupts_are_noted", "out_of_memory"]
@@ -41,6 +40,8 @@ def end(error: BaseException) -> int:
     if os.environ.get("RECLENS_TRACEBACK"):
         traceback.print_exception(error)
     if isinstance(error, RecLensError):
+        from reclens.cli.option_names import as_option, texts  # what a command that succeeds does not need
+
         _say(error.said(as_option, texts()))
     elif isinstance(error, MemoryError):
         _say(out_of_memory(error, "this"))

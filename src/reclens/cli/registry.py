@@ -9,18 +9,22 @@ import ast
 import copy
 import functools
 import importlib
+import re
 from collections.abc import Callable, Iterator, MutableMapping
 from dataclasses import dataclass
 from functools import lru_cache
 from inspect import cleandoc
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 __all__ = ["SETTINGS", "CommandSource", "Group", "command", "find_commands"]
+
+_DECLARED: Final = re.compile(r'^@command\(.*?^    r?""".*?"""$\n', re.DOTALL | re.MULTILINE)
+"""A command without its body, which is most of the source and would take most of the time of ``reclens --help``."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -95,9 +99,10 @@ def _find(folders: tuple[str, ...]) -> tuple[list[CommandSource], dict[str, str]
     commands: list[CommandSource] = []
     helps: dict[str, str] = {}
     for file, module in _files(folders):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        helps[module.removeprefix("reclens.cli.")] = ast.get_docstring(tree) or ""
-        for node in tree.body:
+        text = file.read_text(encoding="utf-8")
+        head = ast.parse(text.partition("\nfrom __future__")[0])
+        helps[module.removeprefix("reclens.cli.")] = ast.get_docstring(head) or ""
+        for node in ast.parse("".join(_DECLARED.findall(text))).body:
             if isinstance(node, ast.FunctionDef):
                 commands += [
                     CommandSource(
