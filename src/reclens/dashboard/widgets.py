@@ -264,13 +264,15 @@ def _sides(heights: Sequence[int]) -> list[int] | None:
 
 
 def _above(spec: Mapping[str, Any]) -> int:
-    """Return the pixels of a legend with several rows and of a top axis, which add to the height of the marks."""
+    """Return the pixels of a legend with its title, and of a top axis, which add to the height of the marks."""
     taken = 0
     for layer in spec.get("layer", (spec,)):
         encoding = layer.get("encoding", {})
         colour, across = encoding.get("color", {}), encoding.get("x", {})
-        legend, names = colour.get("legend"), colour.get("scale", {}).get("domain", ())
+        legend = colour.get("legend") or {}
+        names = legend.get("values") or colour.get("scale", {}).get("domain", ())
         rows = -(-len(names) // int(legend.get("columns") or len(names) or 1)) if legend and names else 0
+        rows += legend.get("orient") == "bottom"
         on_top = (across.get("axis") or {}).get("orient") == "top"
         taken = max(taken, _LEGEND_ROW * rows + _LEGEND_ROW * on_top)
     return taken

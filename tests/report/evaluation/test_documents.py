@@ -5,22 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from html import escape, unescape
-from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from reclens import models
 from reclens.data import split as splits
 from reclens.errors import UsageError, WorkspaceError
 from reclens.evaluation import Evaluation, compare, evaluate
+from reclens.evaluation.decision import COSTS
+from reclens.metrics import describe, family_of
 from reclens.report import build_report
-from reclens.report._toolkit.labels import label_sides
+from reclens.report._toolkit.html import Document
+from reclens.report.evaluation.charts import trade_off_chart
 from reclens.report.evaluation.tables import gap_table, verdict_table
+from reclens.stats.estimate import Estimate
 
 
 def _page(html: str) -> str:
@@ -28,8 +31,14 @@ def _page(html: str) -> str:
     return html.split("<script>", 1)[0]
 
 
-def test_the_verdict_comes_first_and_everything_follows(measured) -> None:
-    html = build_report(measured.results, comparison=measured.comparison, title="T").html
+@pytest.fixture(scope="module")
+def document(measured) -> Document:
+    """The report on all systems, made once."""
+    return build_report(measured.results, comparison=measured.comparison, title="T")
+
+
+def test_the_verdict_comes_first_and_everything_follows(document: Document) -> None:
+    html = document.html
     heads = re.findall(r"<h2[^>]*>([^<]*)</h2>", _page(html))
     assert heads == [
         "Verdict",
@@ -39,7 +48,7 @@ def test_the_verdict_comes_first_and_everything_follows(measured) -> None:
         "By segment",
         "Gaps between segments",
         "Long tail and coverage",
-        "Accuracy against diversity and novelty",
+        "What accuracy is traded for",
         "How it was measured",
         "What the metrics mean",
     ]
@@ -47,6 +56,17 @@ def test_the_verdict_comes_first_and_everything_follows(measured) -> None:
     assert not re.search(r"\b[0-9a-f]{12,}\b", _page(html).split("<body>")[1].split("application/json")[0]), "a hash"
     for said in ("Rule for ties in time", "seed 0", "Versions", "<dt>Formula</dt><dd>ndcg@k"):
         assert said in html
+
+
+def test_each_side_that_accuracy_is_traded_for_has_a_chart(measured, document: Document) -> None:
+    """One of each kind of metric of exposure, popularity, diversity, novelty and calibration, as on the page."""
+    page = _page(document.html)
+    part = page.split(">What accuracy is traded for</h2>")[1].split("</section>")[0]
+    first = next(iter(measured.results.values()))
+    accurate = next(name for name in first.metrics if describe(name).kind == "user")
+    kinds = {name.partition("@")[0]: name for name in reversed(first.metrics) if family_of(name) in COSTS}
+    assert len(kinds) > 2 and any(describe(name).kind != "user" for name in kinds.values())
+    assert all(f"{accurate} against {name}" in part for name in kinds.values())
 
 
 def test_the_card_speaks_in_sentences(measured, small_data) -> None:
@@ -60,8 +80,8 @@ def test_the_card_speaks_in_sentences(measured, small_data) -> None:
     assert not [cell for cell in re.findall(r"<td>[^<]*</td>", page) if "{" in cell] and "`" not in page
 
 
-def test_every_charted_segment_has_its_numbers(measured) -> None:
-    page = _page(build_report(measured.results, comparison=measured.comparison).html)
+def test_every_charted_segment_has_its_numbers(measured, document: Document) -> None:
+    page = _page(document.html)
     part = page.split(">By segment</h2>")[1].split("</section>")[0]
     first = next(iter(measured.results.values()))
     shown = [name for name in first.metrics if first[name].overall.low is not None][:2]
@@ -76,89 +96,45 @@ def test_every_charted_segment_has_its_numbers(measured) -> None:
     assert f"{row.difference:+.4f}" in part and escape(f"{row.by}: {row.segment}") in part
 
 
-PLACES = {  # where a label begins and ends beside its dot, in widths of the label, and how far it is off, in pixels
-    "above": (-0.5, 0.5, 0, 13),
-    "below": (-0.5, 0.5, 0, -13),
-    "above right": (0, 1, 7, 10),
-    "above left": (-1, 0, -7, 10),
-    "below right": (0, 1, 7, -10),
-    "below left": (-1, 0, -7, -10),
-    "right": (0, 1, 9, 0),
-    "left": (-1, 0, -9, 0),
-}
+def trade_off_of(values: dict[str, tuple[float, float]]) -> dict[str, Any]:
+    """The chart of some systems at these values."""
+    results: Any = {
+        name: {
+            "ndcg@10": SimpleNamespace(overall=Estimate(x, low=None, high=None, n=100)),
+            "coverage@10": SimpleNamespace(overall=Estimate(y, low=None, high=None, n=100)),
+        }
+        for name, (x, y) in values.items()
+    }
+    return trade_off_chart(results, x="ndcg@10", y="coverage@10").to_dict()
 
 
-@given(
-    st.lists(
-        st.tuples(st.text("abcdefgh", min_size=1, max_size=16), st.integers(0, 30), st.integers(0, 30)),
-        min_size=1,
-        max_size=9,
-    ),
-    st.sampled_from([250, 420, 700, 1100]),
-    st.integers(0, 9),
-    st.integers(0, 20),
-)
-@example(
-    [("a", 125, 137), ("abcd", 125, 120), ("b", 0, 0), ("c", 250, 240)], 250, 0, 0
-)  # one dot where a label would be
-@example([("ease", 0, 30), ("knn", 15, 20), ("popular", 30, 0)], 1100, 3, 0)  # a label above the second is on the line
-def test_no_label_touches_another_label_another_dot_or_the_front(
-    dots: list[tuple[str, int, int]], width: int, joined: int, reach: int
-) -> None:
-    named = [(f"{label}{at}", float(x), float(y)) for at, (label, x, y) in enumerate(dots)]
-    line = sorted(named[:joined], key=lambda dot: dot[1:])
-    # Intervals draw the dots together: the axes reach beyond the outermost of them.
-    lows, highs = ([ends(dot[axis] for dot in dots) for axis in (1, 2)] for ends in (min, max))
-    lows, highs = [low - reach for low in lows], [high + reach for high in highs]
-    intervals = ([lows[0], highs[0]], [lows[1], highs[1]])
-    sides = label_sides(named, [label for label, _, _ in line], intervals=intervals)
-    spans = [(high - low) or 1 for low, high in zip(lows, highs, strict=True)]
-    at = [(width * (x - lows[0]) / spans[0], 240 * (y - lows[1]) / spans[1]) for _, x, y in dots]
-    boxes = {}
-    for number, ((label, _, _), (x, y), side) in enumerate(zip(dots, at, sides, strict=True)):
-        if side is not None:
-            left, right, off, up = PLACES[side]
-            wide = 7 * (len(label) + 1)
-            boxes[number] = (x + off + left * wide, x + off + right * wide, y + up - 6, y + up + 6)
-    for number, (left, right, low, high) in boxes.items():
-        for other, (x, y) in enumerate(at):
-            if other != number:
-                assert not (left < x < right and low < y < high), "a label lies on the dot of another system"
-        for other, box in boxes.items():
-            if other != number:
-                assert right <= box[0] or box[1] <= left or high <= box[2] or box[3] <= low, "two labels touch"
-    ends = [at[named.index(dot)] for dot in line]
-    steps = np.linspace(0, 1, 200)
-    for (from_x, from_y), (to_x, to_y) in pairwise(ends):
-        x, y = from_x + steps * (to_x - from_x), from_y + steps * (to_y - from_y)
-        for left, right, low, high in boxes.values():
-            assert not ((left < x) & (x < right) & (low < y) & (y < high)).any(), "a label lies on the front"
+@pytest.mark.parametrize("seed", range(8))
+def test_up_to_twelve_systems_are_all_named(seed: int) -> None:
+    """Beside the dot, at the end of a line, or in the legend from left to right: also those in a crowd."""
+    rng = np.random.default_rng(seed)
+    names = [f"system_number_{at}" for at in range(12)]
+    spread = 1.0 if seed % 2 else 0.08
+    values = {"random": (0.0, 1.0)} | {name: (1 + spread * rng.random(), spread * rng.random()) for name in names[1:]}
+    found = trade_off_of(values)
+    layers = [layer for layer in found["layer"] if layer["mark"]["type"] == "text"]
+    rows = next(layer["data"]["values"] for layer in found["layer"] if layer["mark"]["type"] == "circle")
+    shown = [row["system"] for row in rows if row["side"] is not None]
+    legends = [layer["encoding"]["color"].get("legend") for layer in found["layer"] if "color" in layer["encoding"]]
+    told = next((legend["values"] for legend in legends if legend), [])
+    assert sorted([*shown, *told]) == sorted(values)
+    assert [values[name][0] for name in told] == sorted(values[name][0] for name in told)
+    assert len(layers) == len({row["side"] for row in rows} - {None})
 
 
-def test_dots_that_stand_apart_are_all_labelled() -> None:
-    assert None not in label_sides([("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)])
-
-
-def test_a_label_stands_beside_an_interval_where_there_is_room() -> None:
-    dots = [("random", 0.0, 5.0), ("popular", 0.5, 1.0), ("ease", 1.0, 3.0)]
-    upward = [((x, y - 0.5), (x, y + 0.5)) for _, x, y in dots]
-    assert set(label_sides(dots)) == {"above"}
-    assert set(label_sides(dots, bars=upward)) <= {"above right", "above left", "right", "left", "below right"}
-    everywhere = [((0.0, at / 10), (1.0, at / 10)) for at in range(60)]
-    assert label_sides(dots, bars=everywhere) == label_sides(dots), "a label on an interval is better than none"
-
-
-def test_names_are_data_and_never_markup(measured) -> None:
-    html = build_report(measured.results, comparison=measured.comparison).html
-    page = _page(html)
+def test_names_are_data_and_never_markup(document: Document) -> None:
+    html, page = document.html, _page(document.html)
     assert "<script>alert" not in html and "ease </b>" not in page
     assert "&lt;script&gt;alert" in page and "\\u003cscript\\u003ealert" in page
 
 
-def test_the_page_asks_for_nothing(measured) -> None:
-    html = build_report(measured.results).html
-    assert "default-src 'none'" in html
-    assert not re.search(r"<(link|img|iframe|script)[^>]+(src|href)=", _page(html))
+def test_the_page_asks_for_nothing(document: Document) -> None:
+    assert "default-src 'none'" in document.html
+    assert not re.search(r"<(link|img|iframe|script)[^>]+(src|href)=", _page(document.html))
 
 
 def test_one_system_without_a_comparison(measured) -> None:
@@ -166,8 +142,8 @@ def test_one_system_without_a_comparison(measured) -> None:
     assert "Nothing can be recommended: no baseline was compared with" in html and "1 system" in html
 
 
-def test_it_is_written_whole_or_not_at_all(measured, tmp_path: Path) -> None:
-    page = build_report(measured.results)
+def test_it_is_written_whole_or_not_at_all(document: Document, tmp_path: Path) -> None:
+    page = document
     assert page.save(tmp_path / "a" / "r.html").read_text() == page.html
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkspaceError, match="cannot be written"):
@@ -183,8 +159,8 @@ def _section(html: str, head: str) -> str:
     return unescape(" ".join(re.sub(r"<[^>]+>", " ", part).split()))
 
 
-def test_coverage_is_one_sentence_with_the_share_of_every_system(measured) -> None:
-    text = _section(build_report(measured.results, comparison=measured.comparison).html, "Long tail and coverage")
+def test_coverage_is_one_sentence_with_the_share_of_every_system(measured, document: Document) -> None:
+    text = _section(document.html, "Long tail and coverage")
     shares = {}
     for name, result in measured.results.items():
         shown = sum(count > 0 for count in result.exposure["count"])
@@ -214,7 +190,7 @@ def test_users_of_unknown_attributes_are_counted_in_one_sentence(measured) -> No
     assert f"Of {users} users, some have no known value (age of 7): they are a segment of their own" in lead(partly)
 
 
-def test_gaps_are_a_table_of_highest_and_lowest(measured) -> None:
+def test_gaps_are_a_table_of_highest_and_lowest(measured, document: Document) -> None:
     table = gap_table(measured.results, metric="ndcg@10")
     assert table is not None
     cells = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
@@ -228,8 +204,7 @@ def test_gaps_are_a_table_of_highest_and_lowest(measured) -> None:
         assert cell["verdict"] == ("shown" if low > 0 or high < 0 else "not concluded")
     sizes = [float(cell["gap"].split()[0]) for cell in cells]
     assert sizes == sorted(sizes, reverse=True) and len({cell["segmentation"] for cell in cells}) == 3
-    page = build_report(measured.results, comparison=measured.comparison).html
-    assert "Largest gaps in ndcg@10" in _section(page, "Gaps between segments")
+    assert "Largest gaps in ndcg@10" in _section(document.html, "Gaps between segments")
 
 
 def test_who_gains_and_loses_is_said_in_words_those_who_lose_first(measured) -> None:

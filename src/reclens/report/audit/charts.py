@@ -10,7 +10,7 @@ from reclens.audit import Audit, AuditComparison, AuditRow
 from reclens.evaluation.results import OVERALL
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, rows_of, told_colour
 from reclens.report._toolkit.format import percent, sentence, whole
-from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
+from reclens.report._toolkit.labels import EDGE, label_layers, label_sides
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report.audit.charts_severity import parity_line, ratio_axis, severity_colour, severity_marks
 from reclens.report.audit.sentences import claim, ratio_text, verdict_text
@@ -104,10 +104,7 @@ def merit_chart(audit: Audit, attribute: str) -> Any | None:
         line.mark_line(strokeWidth=1, color="var(--ink)", strokeDash=[4, 3]).encode(x=x, y=y),
         base.mark_point(size=80, filled=True, opacity=1).encode(x=x, y=y, tooltip="tip:N", **marks),
     ]
-    for side in dict.fromkeys(row["named"] for row in rows if row["named"]):
-        named = base.transform_filter(alt.datum.named == side)
-        text = named.mark_text(fontSize=12, color="var(--ink)", **SIDES[side])
-        layers.append(text.encode(x=x, y=y, text="group:N"))
+    layers += label_layers(base, rows, text="group", side="named", axes={"x": x, "y": y})
     if any(row["low"] is not None for row in rows):
         layers.insert(1, base.mark_rule(strokeWidth=2).encode(x=x, y="low:Q", y2="high:Q", color=marks["color"]))
     return alt.layer(*layers)

@@ -10,7 +10,7 @@ from reclens.evaluation.trade_off import TradeOff, trade_off
 from reclens.metrics import is_share
 from reclens.report._toolkit.charts import ROW_HEIGHT, base_of, dots, rows_of, title_of, within, zero
 from reclens.report._toolkit.format import format_estimate, p_in_words, percent, whole
-from reclens.report._toolkit.labels import EDGE, SIDES, label_sides
+from reclens.report._toolkit.labels import EDGE, label_layers, label_sides
 from reclens.report._toolkit.notes import note_text
 from reclens.report._toolkit.system_colours import system_colour
 from reclens.report.evaluation.tables import best_first
@@ -148,8 +148,8 @@ def p_values(row: PairedDifference, comparison: Comparison) -> str:
 def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any:
     """Two metrics of every system against each other, with their intervals, and the Pareto front.
 
-    A label stands only where it touches no other dot, no other label and not the front, at any width; hover tells the
-    others.
+    A label stands only where it touches no other dot, no other label and not the front, at any width. Systems without
+    a label stand in a legend, by their colours and from left to right; hover tells those beyond the first few.
     """
     import altair as alt
 
@@ -169,7 +169,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
     )
     rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
     base = base_of(rows, height=_TRADE_HEIGHT)
-    colour = system_colour(list(results))
+    colour = _named_below(system_colour(list(results)), rows)
     axes = {"x": _trade_axis(alt.X, "x", x), "y": _trade_axis(alt.Y, "y", y)}
     front = [{"x": found.points[name][0], "y": found.points[name][1]} for name in found.front]
     line = alt.Chart(alt.Data(values=front)).mark_line(color="var(--muted)", strokeDash=[4, 3], strokeWidth=1.5)  # type: ignore[arg-type]
@@ -181,10 +181,28 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         if any(row[f"{side}_low"] is not None for row in rows):  # metrics of all lists together have no interval
             layers.append(base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(**ends, color=colour))
     layers.append(base.mark_circle(size=90, opacity=1).encode(**axes, color=colour, tooltip="tip:N"))
-    for side in dict.fromkeys(side for side in sides if side is not None):
-        text = base.transform_filter(alt.datum.side == side).mark_text(fontSize=12, **SIDES[side])
-        layers.append(text.encode(**axes, text="system:N", color=alt.value("var(--ink)")))
-    return alt.layer(*layers)
+    return alt.layer(*layers, *label_layers(base, rows, text="system", side="side", axes=axes))
+
+
+def _named_below(colour: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The colours, with a legend of the systems whose labels have no room."""
+    unnamed = sorted((row for row in rows if row["side"] is None and row["x"] == row["x"]), key=lambda row: row["x"])
+    if not unnamed:
+        return colour
+    return colour.legend(
+        values=[row["system"] for row in unnamed][:_MOST_UNNAMED],
+        title="without room for a label, from left to right",
+        titleFontWeight="normal",
+        titleColor="var(--muted)",
+        titleLimit=300,
+        orient="bottom",
+        columns=2,
+        labelColor="var(--ink)",
+        labelFontSize=12,
+        labelLimit=140,
+        symbolType="circle",
+        symbolOpacity=1,
+    )
 
 
 def _trade_row(system: str, result: Evaluation, found: TradeOff) -> dict[str, Any]:
@@ -214,6 +232,8 @@ def _trade_axis(channel: Any, field: str, metric: str) -> Any:
 
 
 _TRADE_HEIGHT: Final = 300
+_MOST_UNNAMED: Final = 12
+"""Names in the legend of those without a label."""
 
 
 def lorenz_chart(results: Mapping[str, Evaluation], *, consumed: Sequence[Mapping[str, Any]]) -> Any:

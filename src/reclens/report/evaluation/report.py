@@ -9,10 +9,11 @@ from typing import Any, Final
 from reclens.concentration import share_in_use
 from reclens.errors import Setting, UsageError, in_python
 from reclens.evaluation import Comparison, Evaluation
-from reclens.evaluation.decision import Decision, decide
+from reclens.evaluation.decision import COSTS, Decision, decide
 from reclens.evaluation.findings import OF_LISTS, problem_findings
 from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import named_results
+from reclens.evaluation.trade_off import other_sides
 from reclens.metrics import describe, family_of
 from reclens.pipeline.findings import ranker_findings
 from reclens.report._toolkit.format import listed, percent, whole
@@ -259,16 +260,20 @@ def _coverage(results: Mapping[str, Evaluation]) -> str:
 
 
 def _trade_off(results: Mapping[str, Evaluation], averaged: list[str]) -> Section | None:
-    others = [name for name in averaged if family_of(name) in ("diversity", "novelty")]
-    if not others or not averaged:
+    first = next(iter(results.values()))
+    shared = [name for name in first.metrics if all(name in each.metrics for each in results.values())]
+    others = other_sides([name for name in shared if family_of(name) in COSTS], averaged[0]) if averaged else []
+    if not others:
         return None
     figures = tuple(
         figure_of(charts.trade_off_chart(results, x=averaged[0], y=other), f"{averaged[0]} against {other}")
         for other in others
     )
-    return Section(
-        title="Accuracy against diversity and novelty", lead="Bars are intervals in both directions.", figures=figures
+    lead = (
+        "Bars are intervals; coverage and Gini have none. The dashed line joins the systems that no other one beats on "
+        "both sides; of a side without a better direction it holds less concentration, less popular, more novel items."
     )
+    return Section(title="What accuracy is traded for", lead=lead, figures=figures)
 
 
 def _relevance(card: Mapping[str, Any]) -> str:
