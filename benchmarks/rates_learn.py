@@ -16,7 +16,7 @@ from rates import Cell, main
 
 from reclens.learn.child import Called
 from reclens.learn.exercise import Draw, Exercise, all_exercises, exercise_of
-from reclens.learn.exercises import own_dashboard, unattended
+from reclens.learn.exercises import own_dashboard
 from reclens.learn.exercises.interaction_matrix import InteractionMatrix, small
 
 RIGHT = "right"
@@ -56,8 +56,7 @@ def _called_here(file: str, source: str, calls: Sequence[tuple[str, Sequence[Any
     return called
 
 
-for _each in (own_dashboard, unattended):
-    _each.call_functions = _called_here
+own_dashboard.call_functions = _called_here
 
 
 # A browser takes seconds a page; what it sees has tests of its own.

@@ -16,6 +16,7 @@ from reclens.errors import DataError, UnknownNameError, UsageError, WorkspaceErr
 from reclens.learn.exercise import all_drills, all_exercises, exercise_of
 from reclens.learn.learner import Learner
 from reclens.learn.verify import verify
+from reclens.report.learn.tables import exercise_table, state_of
 
 
 @pytest.fixture
@@ -53,7 +54,8 @@ def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:
 def test_a_task_ends_with_the_words_that_it_uses(learner: Learner) -> None:
     task = (learner.place(exercise_of("1.1")) / "README.md").read_text()
     words = task.split("## Words\n")[1]
-    assert "- cosine: How alike the directions of two vectors are" in words and "](#" not in task
+    assert "- [cosine](#words): How alike the directions of two vectors are" in words
+    assert "Both use the [cosine](#words)" in task and task.count("[cosine]") == 2
 
 
 def test_each_learner_has_a_seed_of_its_own(tmp_path: Path) -> None:
@@ -73,8 +75,25 @@ def test_attempts_are_lines_of_the_file_and_the_next_exercise_follows(solved: Le
     assert attempts[0]["remarks"] == ["empty_row_or_column"]
     assert set(attempts[1]["answer"]) == {"matrix.csv", "answer.toml"}
     assert solved.next() == "1.2"
-    row = {"exercise": "1.1", "phase": 1, "minutes": 60, "solved": True, "attempts": 2, "hints": 0}
+    row = {
+        "exercise": "1.1",
+        "phase": 1,
+        "minutes": 60,
+        "started": True,
+        "solved": True,
+        "attempts": 2,
+        "hints": 0,
+    }
     assert solved.standing()[0] == row
+
+
+def test_an_exercise_is_in_progress_from_its_start_to_its_solution(solved: Learner) -> None:
+    solved.start("2.2")
+    solved.hint("1.3")
+    states = dict(zip(*zip(*[(row["exercise"], state_of(row)) for row in solved.standing()], strict=True), strict=True))
+    assert [states[code] for code in ("1.1", "2.2", "1.3", "2.1")] == ["solved", *2 * ["in progress"], "not started"]
+    shown = {row[0]: row[4] for row in exercise_table(solved.standing()).rows}
+    assert shown == states
 
 
 def test_a_solution_is_shown_only_once_ones_own_has_passed(learner: Learner, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from reclens.errors import DataError, NameTakenError, UnknownNameError, UsageError
@@ -25,6 +26,7 @@ from reclens.learn.project import Project
 from reclens.learn.project_settings import project_settings
 from reclens.report._toolkit.pdf import Printed, find_chromium, print_pdf
 from reclens.report.learn.portfolio import project_sheet
+from reclens.report.learn.portfolio_words import refused_sentence
 
 NAMES = ("audit", "explorer", "experiment")
 OWN_LINKS = {"../index.html", "summary.pdf", "../evidence.json", *(f"{name}/index.html" for name in NAMES)}
@@ -233,13 +235,23 @@ def test_a_replay_finds_what_was_changed(site: Path, tmp_path: Path) -> None:
             (12, lambda held: held["projects"]["audit"]["numbers"].pop(0)),
             (13, lambda held: held["projects"]["audit"]["numbers"].append({**number, "key": "more", "value": 1.0})),
             (13, lambda held: held["projects"]["audit"]["data"].update(licence="mine")),
+            (13, lambda held: held["projects"]["audit"].update(verdict="better")),
+            (13, lambda held: held["projects"]["audit"].update(seed=5)),
             (13, lambda held: held["files"].update({"../../secret": "0" * 64})),
         ]
         for reproduced, change in changes:
             found = replayed(change)
             assert (found.reproduced, found.whole) == (reproduced, False)
-        found = replayed(lambda held: held["projects"]["audit"]["settings"].update(seed=5))
-        assert found.reproduced == 8, "another seed has other numbers"
+        for change in (
+            lambda held: held["projects"]["audit"]["settings"].update(seed=5),
+            lambda held: held["projects"]["audit"]["data"].update(fingerprint="0" * 16),
+            lambda held: held["projects"]["audit"].pop("data"),
+        ):
+            found = replayed(change)
+            assert found.reproduced == 8, "numbers of other data are none of these"
+            [(name, remark)] = found.remarks
+            assert (name, remark.code) == ("audit", "data_differ")
+            assert "or build the portfolio again" in refused_sentence(name, remark.code, remark.facts)
     finally:
         path.write_text(whole)
     page = site / "audit" / "README.md"
@@ -294,6 +306,13 @@ def test_licensed_data_do_not_travel(done: Learner, tmp_path: Path) -> None:
     assert "needs_data" in {each.code for _, each in found.remarks}
     found = verify_portfolio(public, data={"diagnostics": str(data)})
     assert found.reproduced == len(found.rows) == 23 and not found.changed
+    other = tmp_path / "another-edition.parquet"
+    pl.read_parquet(data).with_columns(rating=pl.lit(1.0)).write_parquet(other)
+    found = verify_portfolio(public, data={"diagnostics": str(other)})
+    [(name, remark)] = found.remarks
+    assert (name, remark.code, found.reproduced) == ("diagnostics", "own_data_differ", 10)
+    said = refused_sentence(name, remark.code, remark.facts)
+    assert "of another file, or another edition of it" in said and "--data diagnostics=PATH" in said
     private = built("private", {**own, "private": True})
     texts = "".join(each.read_text() for each in private.rglob("*") if each.is_file())
     assert "acme" not in texts and "a private table" in texts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reclens.learn.exercise import all_exercises, all_projects, exercise_of
+from reclens.learn.exercise import all_drills, all_exercises, all_projects, exercise_of
 from reclens.learn.learner import Learner
 from reclens.learn.lessons import all_lessons
 from reclens.learn.progress import read_progress
@@ -22,6 +22,7 @@ def learner(tmp_path_factory: pytest.TempPathFactory) -> Learner:
     found.start("1.1")
     exercise.solve(found.draw(exercise), found.place(exercise))
     found.check("1.1")
+    found.start("1.b")
     with found.changing() as progress:
         progress.notes["1.1"] = "</script><script>window.evil = 1</script>"
     return found
@@ -32,15 +33,21 @@ def test_the_page_has_everything_and_loads_nothing(learner: Learner, browser_pag
     document = build_page(learner.folder.parent)
     for each in all_lessons():
         assert f'data-tick="{each.code}"' in document.html
-    for each in (*all_exercises(), *all_projects()):
+    for each in (*all_exercises(), *all_drills(), *all_projects()):
         assert f'data-state="{each.code}"' in document.html
+        assert f'id="task-{each.code.replace(".", "-")}"' in document.html
     assert not re.findall(r"(?:src|href)=[\"'](?!#)", document.html)
     file = learner.folder / "learn.html"
     document.save(file)
     page = browser_page
     page.goto(file.as_uri())
     assert page.evaluate("window.evil") is None
-    assert page.inner_text("#solved") == "1" and page.inner_text('[data-state="1.1"]') == "solved"
+    states = {code: page.inner_text(f'[data-state="{code}"]') for code in ("1.1", "1.b", "1.a")}
+    assert states == {"1.1": "solved", "1.b": "in progress", "1.a": "not started"}
+    assert page.inner_text("#solved") == "1"
+    page.click("#task-1-1 > summary")
+    page.click('#task-1-1 a[href="#cosine"]')
+    assert "How alike the directions" in page.inner_text("dt:target + dd")
     page.click("#lesson-2-c > summary")
     page.check('[data-tick="2.c"]')
     page.fill('[data-note="2.c"]', "week five")

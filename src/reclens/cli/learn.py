@@ -119,6 +119,7 @@ def drill(
     """
     from reclens.learn.learner import Learner
     from reclens.report.learn.sentences import ALL_DRILLED, drill_sentences
+    from reclens.report.learn.words import plain_links
 
     learner = Learner(workspace)
     found = learner.drill(name)
@@ -131,7 +132,7 @@ def drill(
         _print(done)
         raise typer.Exit(0 if done.passed else 1)
     learner.start(found.code)
-    print("\n".join(drill_sentences(found.code, folder, (folder / "README.md").read_text(encoding="utf-8"))))
+    print("\n".join(drill_sentences(found.code, folder, plain_links(learner.task(found.code)))))
 
 
 def _print(done: Checked) -> None:

@@ -57,10 +57,11 @@ def _scenario(learner: Learner, scenario: Scenario, answers: str | None = None) 
     from reclens.learn.interview import answer_scenario, ask_scenario
     from reclens.report._toolkit.tables import to_markdown
     from reclens.report.learn.interviewing import dashboard_tables, debrief_sentences
+    from reclens.report.learn.words import plain_links
 
     if answers is None:
         seen = ask_scenario(learner, scenario)
-        print((learner.place(scenario) / "README.md").read_text(encoding="utf-8"))
+        print(plain_links(learner.task(scenario.code)))
         for table in dashboard_tables(seen.tables):
             print(f"**{table.title}**\n\n{to_markdown(table)}")
     given = _choose(scenario) if answers is None else dict(zip(scenario.choices, answers.split(","), strict=False))

@@ -33,7 +33,9 @@ def _checked(address: str | None) -> str | None:
 TrackOption = Annotated[
     str | None,
     typer.Option(
-        "--track", callback=_checked, help="Copy the numbers to a tracker, as wandb:PROJECT (offline by default)."
+        "--track",
+        callback=_checked,
+        help="Copy the numbers to a tracker, as wandb:PROJECT (offline by default) or runs:FOLDER.",
     ),
 ]
 

@@ -9,6 +9,7 @@ from typing import Final
 import streamlit as st
 
 from reclens.dashboard import seen
+from reclens.dashboard.links import to_glossary
 from reclens.dashboard.widgets import bullets, choose, folded, plain, table
 from reclens.errors import DataError
 from reclens.files import write_text
@@ -19,7 +20,7 @@ from reclens.learn.lessons import all_lessons, lessons_before
 from reclens.learn.notes import LONGEST_NOTE, set_note
 from reclens.report.learn.lesson_text import lesson_title
 from reclens.report.learn.sentences import checked_sentences
-from reclens.report.learn.tables import attempt_table
+from reclens.report.learn.tables import attempt_table, state_of
 from reclens.report.learn.tasks import milestone_of, title_of
 from reclens.workspace import Workspace
 
@@ -37,7 +38,7 @@ def show(learner: Learner, workspace: Workspace) -> None:
     exercises = {each.code: each for each in (*all_exercises(), *all_drills(), *all_projects())}
 
     def named(code: str) -> str:
-        state = " ✓" if rows[code]["solved"] else ""
+        state = "" if state_of(rows[code]) == "not started" else f" ({state_of(rows[code])})"
         return f"{code} · {title_of(code)}{state}"
 
     codes = list(exercises)
@@ -57,17 +58,14 @@ def show(learner: Learner, workspace: Workspace) -> None:
                 learner.start(code)
             st.rerun()
         return
-    _task(folder)
+    _task(learner, exercise, folder)
     _answer(learner, exercise, folder)
     _history(learner, exercise)
 
 
-def _task(folder: Path) -> None:
-    path = folder / "README.md"
-    if path.is_file():
-        with st.container(border=True):
-            text = path.read_text(encoding="utf-8", errors="replace")
-            st.markdown(re.sub(r"\A# .*\n\n> .*\n", "", text).replace("$", "\\$"))
+def _task(learner: Learner, exercise: Exercise, folder: Path) -> None:
+    with st.container(border=True):
+        st.markdown(to_glossary(re.sub(r"\A# .*\n\n> .*\n", "", learner.task(exercise.code))))
     others = sorted(each.name for each in folder.iterdir() if each.name != "README.md")
     st.caption(f"Folder {folder}: {', '.join(others)}")
 

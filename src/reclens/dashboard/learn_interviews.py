@@ -8,6 +8,7 @@ from typing import Any, Final
 import streamlit as st
 
 from reclens.dashboard import seen
+from reclens.dashboard.links import to_glossary
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, plain, table
 from reclens.learn.exercise import all_interviews
 from reclens.learn.interview import (
@@ -70,7 +71,7 @@ def _scenario(learner: Learner, scenario: Scenario, *, key: str) -> bool | None:
     kept: dict[str, Any] = st.session_state.get(key) or {}
     if not kept:
         dashboard = ask_scenario(learner, scenario)
-        text = (learner.place(scenario) / "README.md").read_text(encoding="utf-8")
+        text = to_glossary(learner.task(scenario.code))
         drawn, caption = scenario_chart(dashboard.tables)
         kept = {
             "text": text.partition("`reclens learn interview")[0],
@@ -78,7 +79,7 @@ def _scenario(learner: Learner, scenario: Scenario, *, key: str) -> bool | None:
             "tables": dashboard_tables(dashboard.tables),
         }
         st.session_state[key] = kept
-    st.markdown(f"#{kept['text']}".replace("$", "\\$"))
+    st.markdown(f"#{kept['text']}")
     chart(kept["chart"], kept["chart"].caption, key=scenario.code)
     for at, shown in enumerate(kept["tables"]):
         table(shown, key=f"{scenario.code}-{at}")

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from reclens.findings import Finding
+from reclens.report.learn.words import with_links
 
-__all__ = ["PLACES", "lead", "leads_of"]
+__all__ = ["PLACES", "lead", "leads_of", "to_glossary"]
 
 PLACES: Final = "_places"
 """Where the session keeps the pages of the navigation: path -> page."""
@@ -32,6 +33,11 @@ def lead(label: str, path: str, query: Mapping[str, Any], *, icon: str | None = 
         st.page_link(place, label=label, icon=icon, query_params=kept)
     else:  # the page is drawn without the navigation
         st.link_button(label, f"{path}?{urlencode(kept, doseq=True)}", icon=icon, key=f"lead-{key}")
+
+
+def to_glossary(text: str) -> str:
+    """Markdown whose links to terms lead to the glossary of the page Learn."""
+    return with_links(text.replace("$", "\\$"), lambda slug: f"?part=Glossary&term={slug}")
 
 
 def leads_of(found: Finding, runs: Sequence[str]) -> tuple[str, str, dict[str, Any]]:

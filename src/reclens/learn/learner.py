@@ -90,7 +90,7 @@ class Learner:
         return read_progress(self._file)
 
     def standing(self) -> list[dict[str, Any]]:
-        """A row an exercise: ``exercise``, ``phase``, ``minutes``, ``solved``, ``attempts``, ``hints``."""
+        """A row an exercise: ``exercise``, ``phase``, ``minutes``, ``started``, ``solved``, ``attempts``, ``hints``."""
         return self._rows(all_exercises())
 
     def drills(self) -> list[dict[str, Any]]:
@@ -143,20 +143,29 @@ class Learner:
             UnknownNameError: If there is no such exercise.
             WorkspaceError: If the folder cannot be written.
         """
-        from reclens.report.learn.tasks import task_text
-        from reclens.report.learn.words import plain_links, words_part
+        from reclens.report.learn.words import with_links
 
         exercise = exercise_of(name)
         with self.changing() as progress:
             draw = _draw(exercise, progress)
             folder = made_folder(self.place(exercise))
-            task = task_text(exercise.code, exercise.facts(draw))
-            texts = {"README.md": task + plain_links(words_part(task)), **exercise.templates(draw)}
+            task = with_links(_task(exercise, draw), lambda _: "#words")
+            texts = {"README.md": task, **exercise.templates(draw)}
             written = [file for file in texts if exercise.endless or not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])
             _write_data(exercise, draw, folder)
         return Started(exercise, folder, written)
+
+    def task(self, name: str) -> str:
+        """The task of an exercise as Markdown, with links to anchors of the glossary.
+
+        Raises:
+            UnknownNameError: If there is no such exercise.
+            UsageError: If nothing was started yet.
+        """
+        exercise = exercise_of(name)
+        return _task(exercise, self.draw(exercise))
 
     def check(self, name: str) -> Checked:
         """Check the answer of an exercise, and keep the attempt.
@@ -292,6 +301,7 @@ class Learner:
                 "exercise": each.code,
                 "phase": each.phase,
                 "minutes": each.minutes,
+                "started": self.place(each).is_dir() or (progress is not None and progress.begun_with(each.code)),
                 "solved": each.code in solved,
                 "attempts": progress.tries(each.code) if progress else 0,
                 "hints": progress.hints.get(each.code, 0) if progress else 0,
@@ -321,6 +331,13 @@ class Learner:
         if not path.exists():
             write_text(path, text)
         return digest
+
+
+def _task(exercise: Exercise, draw: Draw) -> str:
+    from reclens.report.learn.tasks import task_text
+    from reclens.report.learn.words import task_with_words
+
+    return task_with_words(task_text(exercise.code, exercise.facts(draw)))
 
 
 def _draw(exercise: Exercise, progress: Progress) -> Draw:

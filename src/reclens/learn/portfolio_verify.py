@@ -17,7 +17,7 @@ from reclens.engine import quiet
 from reclens.errors import DataError, RecLensError
 from reclens.learn.exercise import Remark
 from reclens.learn.measured import Measured, Value, values_of
-from reclens.learn.portfolio import EVIDENCE, KIND, Told, page_of, project_named, told_of
+from reclens.learn.portfolio import EVIDENCE, KIND, Told, page_of, project_named, record_of, told_of
 from reclens.learn.portfolio_rules import MOST_BYTES, refusals
 from reclens.learn.project import Project
 from reclens.learn.project_settings import ProjectSettings, project_settings
@@ -28,6 +28,8 @@ __all__ = ["PortfolioVerified", "verify_evidence", "verify_portfolio"]
 _EXACT: Final = 1e-6
 _MOST_FILES: Final = 100
 _MOST_NUMBERS: Final = 500
+_CARDS: Final = ("code", "seed", "data", "protocol", "command", "verdict")
+"""What a record says beside its numbers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,12 +136,21 @@ def _project(name: str, record: Mapping[str, Any], path: str | None) -> tuple[li
         return [_row(name, key, each, None, False) for key, each in given.items()], [Remark("needs_data", facts)]
     told = _told(project, settings, path)
     measured, values = told.measured, told.values
+    expected = record_of(told)
+    hashes = {"seen": _hash_of(expected["data"]), "recorded": _hash_of(record.get("data")), "project": name}
+    if hashes["seen"] != hashes["recorded"]:  # numbers of other data say nothing about these
+        remark = Remark("data_differ" if settings.data is None else "own_data_differ", hashes)
+        return [_row(name, key, each, None, False) for key, each in given.items()], [remark]
     fixed = _fixed(values, measured)
     rows = [_row(name, key, given.get(key), values.get(key), key in fixed) for key in dict.fromkeys([*given, *values])]
     said = list(refusals(settings, measured, values))
-    cards = {"data": dict(measured.data), "protocol": dict(measured.protocol), "command": measured.command}
-    said += [Remark("card_differs", {"entry": entry}) for entry, card in cards.items() if record.get(entry) != card]
+    said += [Remark("card_differs", {"entry": entry}) for entry in _CARDS if record.get(entry) != expected[entry]]
     return rows, said
+
+
+def _hash_of(card: object) -> str:
+    """The hash of the data in a card; empty without one."""
+    return str(card.get("fingerprint", ""))[:64] if isinstance(card, dict) else ""
 
 
 def _told(project: Project, settings: ProjectSettings, path: str | None) -> Told:

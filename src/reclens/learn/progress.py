@@ -132,6 +132,10 @@ class Progress(BaseModel):
             return self.tries(exercise.code)
         return self.failed(exercise.code, exercise.redraws)
 
+    def begun_with(self, exercise: str) -> bool:
+        """Whether an answer was checked or a hint was read."""
+        return exercise in self.hints or any(each.exercise == exercise for each in self.attempts)
+
     def tries(self, exercise: str) -> int:
         """Attempts at an exercise."""
         return sum(each.exercise == exercise for each in self.attempts)

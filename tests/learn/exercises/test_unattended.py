@@ -1,124 +1,149 @@
-"""Exercise 5.2: what happens in a month, numbers by hand, the right answer, and wrong ones."""
+"""Exercise 5.2: what happens in a month, a short replay by the real commands, and outcomes that are judged by hand."""
 
 from __future__ import annotations
 
-import json
-import runpy
-from datetime import date, timedelta
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, time, timedelta
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reclens.learn.daily_feed import FIRST, mondays, month_of, numbers_of
+from reclens.learn.crontab import read_crontab
 from reclens.learn.exercise import Draw
 from reclens.learn.exercises import unattended
 from reclens.learn.exercises.unattended import Unattended
+from reclens.learn.monitored_month import DAYS, FIRST, Month, month_of, sundays
+from reclens.learn.unattended_replay import Outcome, replayed
 
 EXERCISE = Unattended()
-CODES = {
-    "appends at each run": "days_tracked_twice",
-    "forgets the late day": "days_not_tracked",
-    "counts batches twice": "days_tracked_wrongly",
-    "alerts each day": "double_alerts",
-    "never alerts": "incidents_missed",
-    "alerts at everything": "false_alerts",
-    "mean of daily ratios": "wrong_week",
-    "alerts at each run": "double_alerts",
-}
-
-
-def test_the_solution_passes_and_no_wrong_answer_does(judged) -> None:
-    draw = Draw(3 << 64, EXERCISE.code)
-    assert judged(EXERCISE, draw, EXERCISE.solve) == []
-    found = {name: {each.code for each in judged(EXERCISE, draw, write)} for name, write in EXERCISE.wrong.items()}
-    assert {name: CODES[name] for name in found} == CODES
-    assert not [name for name, seen in found.items() if CODES[name] not in seen], found
+DRAW = Draw(3 << 64, EXERCISE.code)
+STATIC = {"not tracked": "no_tracker", "nobody is told": "nobody_is_told", "of another system": "another_system"}
+"""Wrong answers that are refused before anything runs; ``benchmarks/rates_learn.py`` replays the others."""
 
 
 @pytest.mark.parametrize("seed", range(1, 20))
-def test_a_month_has_four_incidents_a_late_file_and_runs_again(seed: int) -> None:
-    month = month_of(Draw(seed, EXERCISE.code))
-    assert sorted(month.incidents) == ["conversion", "ctr", "impressions", "latency"]
-    bad = {first + timedelta(each) for first in month.incidents.values() for each in (0, 1)}
-    assert len(bad) == 8
-    assert month.unknown in bad and not {month.late, month.lost} & bad
-    runs = month.runs()
-    assert [each["day"] for each in runs if not each["saved"]] == [str(month.lost)]
-    assert sum(each["day"] == str(month.unknown) for each in runs) == 2
-    assert len({each["day"] for each in runs}) == 30
-    [without] = [each for each in runs if each["day"] not in each["feed"]]
-    assert without["day"] == str(month.late)
-    again = next(each for each in runs if each["day"] == str(month.late + timedelta(1)))
-    assert str(month.late) in again["feed"]
-    # The incident is there: the metric of its days is far from that of the same weekday a week before or after.
-    first = month.incidents["ctr"]
-    near = first - timedelta(7) if first - timedelta(7) >= FIRST else first + timedelta(7)
-    ratio = numbers_of(month.feed[str(first)])["ctr"] / numbers_of(month.feed[str(near)])["ctr"]
-    assert 0.6 < ratio < 0.8
+def test_a_month_has_four_incidents_a_late_log_and_a_kill(seed: int) -> None:
+    draw = Draw(seed, EXERCISE.code)
+    month = month_of(draw)
+    assert len({each.kind for each in month.faults}) == 4
+    starts = [each.start for each in month.faults]
+    assert all(after - before >= timedelta(4) for before, after in pairwise(starts))
+    assert starts[0] >= FIRST + timedelta(2) and month.faults[-1].end < FIRST + timedelta(DAYS)
+    assert month.killed in starts and FIRST < month.late < FIRST + timedelta(DAYS - 2)
+    assert not any(each.start - timedelta(1) <= month.late <= each.end for each in month.faults)
+    [hidden] = draw.hidden(1)
+    other = month_of(hidden)
+    assert (other.system, other.ready) == (month.system, month.ready) and other.seed != month.seed
+    assert month.arrives(month.late).date() == month.late + timedelta(2)
 
 
-def test_numbers_by_hand() -> None:
-    rows = [["a", "home", 100, 10, 2, 50.0], ["b", "search", 300, 10, 3, 90.0], ["a", "home", 100, 10, 2, 50.0]]
-    assert numbers_of(rows) == {
-        "impressions": 400,
-        "clicks": 20,
-        "conversions": 5,
-        "ctr": 0.05,
-        "conversion": 0.25,
-        "latency": 80.0,
+def test_weeks_end_on_sundays_within_the_month() -> None:
+    assert [each.isoweekday() for each in sundays()] == [7] * 4
+    assert sundays()[-1] < FIRST + timedelta(DAYS)
+
+
+SHORT = Month(
+    seed=7,
+    system="shop",
+    ready=time(5),
+    faults=(),
+    late=FIRST,
+    killed=FIRST + timedelta(1),
+    write=4,
+    days=3,
+    history=0,
+)
+
+
+def answer(name: str | None = None, *, folder: Path) -> dict[str, str]:
+    (EXERCISE.solve if name is None else EXERCISE.wrong[name])(DRAW, folder)
+    return {file: (folder / file).read_text() for file in EXERCISE.files}
+
+
+def test_a_replay_runs_the_commands_through_a_late_log_and_a_kill(tmp_path: Path) -> None:
+    """Three days: the log of the first one is late, the run of the second one is killed at its fourth file."""
+    schedule = read_crontab("schedule.cron", answer(folder=tmp_path)["schedule.cron"])
+    ready = month_of(DRAW).ready
+    settings = {"system": "shop", "dimensions": {"names": ["surface"]}, "notify": {"to": ["file:notices.jsonl"]}}
+    found = replayed(replace(SHORT, ready=ready), settings, schedule)
+    assert (found.failed, found.killed) == (None, 1)
+    days = [str(FIRST + timedelta(at)) for at in range(3)]
+    numbers = SHORT.numbers()
+    tracked = {str(each["settings"]["day"]): each for each in found.tracked}
+    assert [unattended._same_day(tracked[day], numbers) for day in days] == [True] * 3
+    assert list(unattended._tracked(found.tracked, SHORT)) == []
+    told = [(str(day), str(each["message_id"]).partition(":")[0]) for day, each in found.notices]
+    # That the first day has no log is told when its run finds none, and that it is whole on the day after.
+    assert (str(FIRST + timedelta(1)), "gate_failed") in told
+    assert not [day for day, code in told if code == "opened"]
+    assert len({each["message_id"] for _, each in found.notices}) == len(found.notices)
+
+
+def test_wrong_answers_that_can_be_read_are_refused(tmp_path: Path) -> None:
+    for name, code in STATIC.items():
+        found = [each.code for each in EXERCISE.judge(answer(name, folder=tmp_path), DRAW)]
+        assert found == [code], name
+
+
+def outcome(
+    month: Month, *, alerts: Sequence[date], without: date | None = None, twice: bool = False, late_week: bool = False
+) -> Outcome:
+    """What a month may come to, with the numbers that its logs have."""
+    runs: list[dict[str, Any]] = []
+    for day, (impressions, clicks) in month.numbers().items():
+        numbers = {"traffic": float(impressions), "ctr": clicks / impressions}
+        run = {"settings": {"day": day}, "status": "done", "numbers": {} if day == str(without) else numbers}
+        runs += [run, run] if twice and day == str(FIRST) else [run]
+    weeks = {}
+    for sunday in sundays(month.days):
+        days = [str(sunday - timedelta(at)) for at in range(1 if late_week else 0, 7)]
+        impressions, clicks = (sum(month.numbers()[day][at] for day in days) for at in (0, 1))
+        weeks[sunday] = (
+            f"7 days · {impressions:,} impressions\n\n| Click-through rate | {clicks / impressions:.2%} | x |\n"
+        )
+    notices = [(day, {"message_id": f"opened:{at}"}) for at, day in enumerate(alerts)]
+    return Outcome(tracked=runs, notices=[*notices, (FIRST, {"message_id": "weekly:x"})], reports=weeks)
+
+
+def test_outcomes_are_judged_by_hand() -> None:
+    month = month_of(DRAW)
+    first = [each.start + timedelta(1) for each in month.faults]
+    window = {day + timedelta(at) for day in first for at in range(4)} | {
+        month.late + timedelta(at) for at in (1, 2, 3)
     }
+    calm = [day for at in range(1, DAYS) if (day := FIRST + timedelta(at)) not in window]
 
+    def codes(**options: Any) -> set[str]:
+        return {each.code for each in unattended._judged(outcome(month, **options), month)}
 
-def test_alerts_are_counted_by_hand() -> None:
-    month = month_of(Draw(5, EXERCISE.code))
-    days = {
-        metric: [str(first + timedelta(each)) for each in range(-1, 4)] for metric, first in month.incidents.items()
-    }
-    of = list(days)
-
-    def codes(*alerts: tuple[str, str]) -> set[str]:
-        return {each.code for each in unattended._alerted(alerts, month, False)}
-
-    three = [(days[metric][1 + (at == 0)], metric) for at, metric in enumerate(of[:3])]  # one of them a day late
-    assert codes(*three) == set()
-    assert codes(*three[:2]) == {"incidents_missed"}
-    assert codes(*three[:2], (days[of[2]][3], of[2])) == {"incidents_missed"}  # two days late, and not false
-    assert codes(*three, (days[of[3]][0], of[3])) == set()  # one false alert: the day before
-    assert codes(*three, (days[of[3]][0], of[3]), (days[of[3]][4], of[3])) == {"false_alerts"}
-    assert codes(*three, (days[of[0]][1], of[0])) == {"double_alerts"}
-    assert codes(*three, (days[of[1]][1], of[0])) == set()  # another metric on that day is false, not doubled
-
-
-def test_weeks_are_whole_and_begin_on_mondays() -> None:
-    found = [date.fromisoformat(each) for each in mondays()]
-    assert [each.weekday() for each in found] == [0] * 4
-    assert found[-1] + timedelta(6) <= FIRST + timedelta(29)
-
-
-def test_the_replay_that_the_learner_gets_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    draw = Draw(6, EXERCISE.code)
-    EXERCISE.write_data(draw, tmp_path)
-    EXERCISE.solve(draw, tmp_path)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    runpy.run_path("replay.py")
-    printed = capsys.readouterr().out
-    assert "30 records, 30 days" in printed and printed.count("'metric'") >= 3
-    assert len(json.loads(Path("month.json").read_text())["runs"]) == 32
+    day = timedelta(1)
+    assert codes(alerts=first) == codes(alerts=first[:3]) == codes(alerts=[first[0] + day, *first[1:3]]) == set()
+    assert codes(alerts=first[:2]) == {"incidents_missed"}
+    assert codes(alerts=[first[0] + 2 * day, *first[1:3]]) == {"incidents_missed"}  # two days late, and not false
+    assert codes(alerts=[*first, calm[0]]) == set()
+    assert codes(alerts=[*first, *calm[:2]]) == {"false_alerts"}
+    assert codes(alerts=[*first, first[0] + day]) == {"double_alerts"}
+    assert codes(alerts=first, without=FIRST + 5 * day) == {"days_not_tracked"}
+    assert codes(alerts=first, twice=True) == {"days_tracked_twice"}
+    assert codes(alerts=first, late_week=True) == {"wrong_week"}
+    failed = replace(outcome(month, alerts=first), failed=("reclens monitor run", "there is no monitor"))
+    assert [each.code for each in unattended._judged(failed, month)] == ["command_failed"]
 
 
 @pytest.mark.parametrize(
-    ("source", "code"),
+    ("file", "text", "code"),
     [
-        ("def run_day(*a):\n    return {}\ndef weekly(*a):\n    return {}\n", "no_state"),
-        ("def run_day(*a):\n    return {'tracked': [3], 'alerts': []}\ndef weekly(*a):\n    return {}\n", "no_state"),
-        ("def run_day(*a):\n    return 1 / 0\ndef weekly(*a):\n    return {}\n", "workflow_failed"),
-        ("def run_day(*a):\n    return {1j}\ndef weekly(*a):\n    return {}\n", "workflow_failed"),
-        ("import os\n", "import_not_allowed"),
+        ("monitor.toml", "nosuch = 1", "workflow_refused"),
+        ("monitor.toml", 'log = "log"', "workflow_refused"),
+        ("schedule.cron", "0 6 * * * reclens monitor run; rm -rf /", "workflow_refused"),
+        ("schedule.cron", "* * * * * reclens monitor run --track runs:x", "workflow_refused"),
+        ("monitor.toml", '[log]\npath = "log"\n[gate]\nadapter = "webhook:x"', "setting_not_taken"),
+        ("monitor.toml", '[log]\npath = "log"\n[marts]\nengine = "dbt"\ncommand = ["sh"]', "setting_not_taken"),
     ],
 )
-def test_what_is_no_workflow_is_named(source: str, code: str) -> None:
-    found = EXERCISE.judge({"workflow.py": source}, Draw(1, EXERCISE.code))
-    assert {each.code for each in found} == {code}
+def test_what_is_no_workflow_is_named(file: str, text: str, code: str, tmp_path: Path) -> None:
+    found = EXERCISE.judge({**answer(folder=tmp_path), file: text}, DRAW)
+    assert code in {each.code for each in found}

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from reclens.learn.exercise import Draw, all_drills, all_exercises
+from reclens.learn.exercise import Draw, all_drills, all_exercises, all_projects
+from reclens.report.learn.glossary import terms_in
 from reclens.report.learn.path import PATH
 from reclens.report.learn.portfolio_words import REFUSED
 from reclens.report.learn.remarks import REMARKS, remark_sentence
 from reclens.report.learn.tasks import hint_text, milestone_of, task_text, title_of
+from reclens.report.learn.words import plain_links, task_with_words
 
 EXERCISES = (*all_exercises(), *all_drills())
 CODES = [each.code for each in EXERCISES]
@@ -30,6 +32,21 @@ def test_the_task_and_its_hints_name_what_was_drawn(exercise) -> None:
         assert f"`{file}`" in texts[0]
     assert f"reclens learn check {exercise.code}" in texts[0]
     assert title_of(exercise.code) and milestone_of(exercise.code).endswith(".")
+
+
+@pytest.mark.parametrize("exercise", [*EXERCISES, *all_projects()], ids=lambda each: each.code)
+def test_every_term_of_a_task_is_linked_where_it_first_stands_and_explained_below(exercise) -> None:
+    task = task_text(exercise.code, exercise.facts(Draw(3, exercise.code)))
+    terms = terms_in(re.sub(r"^[#>].*$", "", task, flags=re.MULTILINE))
+    text = task_with_words(task)
+    body, _, words = text.partition("\n## Words\n")
+    for term in terms:
+        assert f"- [{term.term}](#{term.slug}): {term.means}" in words
+        link = f"](#{term.slug})"
+        assert body.count(link) == 1, term.slug
+        before = re.sub(r"```.*?```|`[^`]*`|^[#>].*?$", "", body.split(link)[0], flags=re.DOTALL | re.MULTILINE)
+        assert term not in terms_in(before.rpartition("[")[0]), f"{term.slug} stands before its link"
+    assert plain_links(body) == task, "links change no word, no code and no table"
 
 
 def test_every_remark_that_a_check_can_make_has_a_sentence_with_its_facts() -> None:

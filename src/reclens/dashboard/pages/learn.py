@@ -9,7 +9,7 @@ import streamlit as st
 
 from reclens.dashboard import learn_exercises, learn_interviews, seen, store
 from reclens.dashboard.chart_cache import draw
-from reclens.dashboard.links import lead
+from reclens.dashboard.links import lead, to_glossary
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, folded, plain, table
 from reclens.learn.learner import Learner
@@ -24,7 +24,6 @@ from reclens.report.learn.lesson_text import lesson_title
 from reclens.report.learn.path import PATH
 from reclens.report.learn.sentences import PROOF, next_sentences, progress_sentence
 from reclens.report.learn.tables import exercise_table
-from reclens.report.learn.words import with_links
 from reclens.workspace import Workspace
 
 __all__ = ["PAGE", "show"]
@@ -138,14 +137,14 @@ def _lessons(learner: Learner, workspace: Workspace) -> None:
     head, mark, rest = reading.body.partition("## When it misleads")
     left, _ = st.columns([3, 1])
     with left:
-        st.markdown(_linked(f"#{head}"))
+        st.markdown(to_glossary(f"#{head}"))
         bars = [(each.label, each.value, each.low, each.high) for each in reading.bars]
         chart(draw(lesson_chart, code, bars=bars), lesson_caption(code), key=f"lesson-{code}")
-        st.markdown(_linked(mark + rest))
+        st.markdown(to_glossary(mark + rest))
         if reading.own is not None:
             st.markdown("## In your workspace")
             table(reading.own, key="own")
-        st.markdown(_linked(reading.after))
+        st.markdown(to_glossary(reading.after))
         _own_marks(learner, code)
 
 
@@ -158,10 +157,6 @@ def _stamp(learner: Learner) -> str:
 def _reading(code: str, folder: str, seed: str) -> Reading:
     del seed
     return read_lesson(code, folder)
-
-
-def _linked(text: str) -> str:
-    return with_links(text.replace("$", "\\$"), lambda slug: f"?part=Glossary&term={slug}")
 
 
 def _own_marks(learner: Learner, code: str) -> None:

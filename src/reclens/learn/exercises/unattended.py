@@ -1,21 +1,26 @@
-"""Exercise 5.2: a daily workflow that is replayed for thirty days with incidents, a late file and a kill."""
+"""Exercise 5.2: a monitor, a tracker and a schedule, replayed for thirty days with incidents, a late log and a kill."""
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from reclens.cards import Fact
-from reclens.learn.child import call_functions
-from reclens.learn.code_rules import forbidden
-from reclens.learn.daily_feed import DAYS, FIRST, HISTORY, LASTS, Month, mondays, month_of, numbers_of
+from reclens.errors import RecLensError
+from reclens.learn.answers import read_toml_text
+from reclens.learn.crontab import Job, read_crontab, started_on
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
+from reclens.learn.monitored_month import DAYS, FIRST, HISTORY, Month, month_of, sundays
+from reclens.learn.unattended_replay import Outcome, replayed
+from reclens.monitor.settings import MonitorSettings
+from reclens.report._toolkit.format import percent, whole
+from reclens.settings import validate
 
 __all__ = ["Unattended"]
 
@@ -23,277 +28,224 @@ _DELAY: Final = 1
 _FEWEST: Final = 3
 """Incidents of four that have to be alerted."""
 _MOST_FALSE: Final = 1
+_LASTS: Final = 3
+"""Days of an incident."""
 _EXACT: Final = 1e-9
+_TAKEN: Final = ("system", "log", "tables", "dimensions", "reference", "indicators", "detect", "notify", "report")
+"""Keys of ``monitor.toml`` that the exercise is about; the log of the replay is its own."""
 
 
 class Unattended(Exercise):
-    """The workflow is replayed on the learner's feed and on two others."""
+    """The commands of the schedule run on the learner's month and on another one."""
 
     code = "5.2"
     name = "thirty_days_unattended"
-    files = ("workflow.py",)
-    minutes = 120
+    files = ("monitor.toml", "schedule.cron")
+    minutes = 90
 
     def facts(self, draw: Draw) -> dict[str, Fact]:
-        """How it is graded."""
+        """The system, when its logs are there, and how it is graded."""
+        month = month_of(draw)
         return {
             "days": DAYS,
-            "first": str(FIRST),
-            "history": HISTORY,
+            "first": str(FIRST - timedelta(HISTORY)),
+            "last": str(FIRST - timedelta(1)),
+            "begins": str(FIRST),
+            "system": month.system,
+            "ready": f"{month.ready:%H:%M}",
             "fewest": _FEWEST,
             "false": _MOST_FALSE,
-            "lasts": LASTS,
+            "lasts": _LASTS,
             "delay": _DELAY,
         }
 
     def write_data(self, draw: Draw, folder: Path) -> None:
-        """The runs of the learner's month, and a program that replays them."""
+        """The log of the four weeks before."""
         month = month_of(draw)
-        held = {"history": month.history, "runs": month.runs(), "mondays": mondays()}
-        (folder / "month.json").write_text(json.dumps(held), encoding="utf-8")
-        (folder / "replay.py").write_text(_REPLAY, encoding="utf-8")
+        (folder / "log").mkdir(exist_ok=True)
+        for at in range(HISTORY):
+            day = FIRST - timedelta(HISTORY - at)
+            month.log(day).write_parquet(folder / "log" / f"{day}.parquet")
 
     def templates(self, draw: Draw) -> dict[str, str]:
-        """A workflow that tracks nothing."""
-        return {"workflow.py": toml_header(draw) + _TEMPLATE}
+        """A schedule that starts at midnight; ``monitor.toml`` is what ``reclens monitor init`` writes."""
+        return {"schedule.cron": toml_header(draw) + _TEMPLATE}
 
     def judge(self, answer: Mapping[str, str], draw: Draw) -> Iterator[Remark]:
-        """Replay the learner's month and two others."""
-        source = answer["workflow.py"]
-        found = list(forbidden("workflow.py", source))
-        yield from found
-        if found:
+        """Replay the learner's month and another one."""
+        month = month_of(draw)
+        try:
+            settings = _settings(answer["monitor.toml"])
+            jobs = read_crontab("schedule.cron", answer["schedule.cron"])
+            started_on(jobs, FIRST)
+        except RecLensError as error:
+            yield Remark("workflow_refused", {"error": str(error)})
             return
-        months = [month_of(each) for each in (draw, *draw.hidden(2))]
-        calls = [("_replayed", [each.history, each.runs(), mondays()]) for each in months]
-        results = call_functions("workflow.py", source + _DRIVER, calls, as_json=True)
-        if isinstance(results, Remark):
-            yield results
+        remarks = list(_read(settings, jobs, month))
+        yield from remarks
+        if remarks:
             return
-        for number, (month, result) in enumerate(zip(months, results, strict=True)):
-            if result.failed:
-                yield Remark("workflow_failed", {"error": result.failed, "hidden": number > 0})
-                return
-            remarks = list(_judged(result.value, month, hidden=number > 0))
-            yield from remarks
+        for each in (draw, *draw.hidden(1)):
+            remarks = list(_judged(_replayed(each, answer["monitor.toml"], answer["schedule.cron"]), month_of(each)))
+            yield from (Remark(one.code, {**one.facts, "hidden": each != draw}) for one in remarks)
             if remarks:
                 return
 
     def solve(self, draw: Draw, folder: Path) -> None:
-        """Keyed by day, against the same weekday of the weeks before, one alert an incident."""
-        (folder / "workflow.py").write_text(toml_header(draw) + _SOLUTION, encoding="utf-8")
+        """A run each morning once the log is there, and a second look at the day before."""
+        (folder / "monitor.toml").write_text(_monitor(draw), encoding="utf-8")
+        (folder / "schedule.cron").write_text(_schedule(draw), encoding="utf-8")
 
 
-def _judged(given: Any, month: Month, *, hidden: bool) -> Iterator[Remark]:
-    state, weeks = given
-    tracked = _records(state, "tracked", ("day",))
-    alerts = _records(state, "alerts", ("day", "metric"))
-    if tracked is None or alerts is None:
-        yield Remark("no_state", {"hidden": hidden})
+def _replayed(draw: Draw, settings: str, schedule: str) -> Outcome:
+    kept = {**_settings(settings), "notify": {**_settings(settings).get("notify", {}), "to": ["file:notices.jsonl"]}}
+    return replayed(month_of(draw), kept, read_crontab("schedule.cron", schedule))
+
+
+def _settings(text: str) -> dict[str, Any]:
+    """The settings that the replay takes over.
+
+    Raises:
+        RecLensError: If they are none of a monitor.
+    """
+    held = read_toml_text("monitor.toml", text)
+    validate(MonitorSettings, held, source="monitor.toml")
+    return {key: value for key, value in held.items() if key not in {"log", "tables"}}
+
+
+def _read(settings: Mapping[str, Any], jobs: Sequence[Job], month: Month) -> Iterator[Remark]:
+    """What is wrong before anything runs."""
+    other = sorted(set(settings) - set(_TAKEN))
+    if other:
+        yield Remark("setting_not_taken", {"seen": other, "expected": list(_TAKEN)})
+    if settings.get("system") != month.system:
+        yield Remark("another_system", {"seen": str(settings.get("system")), "expected": month.system})
+    if not settings.get("notify", {}).get("to"):
+        yield Remark("nobody_is_told")
+    if not any(each.tracks for job in jobs for each in job.steps if each.command == "run"):
+        yield Remark("no_tracker")
+
+
+def _judged(outcome: Outcome, month: Month) -> Iterator[Remark]:
+    if outcome.failed is not None:
+        yield Remark("command_failed", {"command": outcome.failed[0], "error": outcome.failed[1].strip()})
         return
-    yield from _tracked(tracked, month, hidden)
-    yield from _alerted([(str(each["day"]), str(each["metric"])) for each in alerts], month, hidden)
-    for monday, week in zip(mondays(), weeks, strict=True):
-        days = [str(date.fromisoformat(monday) + timedelta(each)) for each in range(7)]
-        if not _same(week, numbers_of([row for day in days for row in month.feed[day]])):
-            yield Remark("wrong_week", {"monday": monday, "hidden": hidden})
+    yield from _tracked(outcome.tracked, month)
+    alerts = [day for day, each in outcome.notices if str(each["message_id"]).startswith(("opened:", "reopened:"))]
+    yield from _alerted(alerts, month)
+    for sunday in sundays(month.days):
+        if not _same_week(outcome.reports.get(sunday, ""), sunday, month):
+            yield Remark("wrong_week", {"sunday": str(sunday)})
             return
 
 
-def _records(state: Any, name: str, keys: Sequence[str]) -> list[dict[str, Any]] | None:
-    """A list of the state; None if it is no list of records with these keys."""
-    held = state.get(name) if isinstance(state, dict) else None
-    fits = isinstance(held, list) and all(isinstance(each, dict) and set(keys) <= set(each) for each in held)
-    return held if fits else None
-
-
-def _tracked(tracked: Sequence[Mapping[str, Any]], month: Month, hidden: bool) -> Iterator[Remark]:
-    days = [str(each["day"]) for each in tracked]
-    counts = Counter(days)
-    missing = [day for day in month.feed if day not in counts]
+def _tracked(runs: Sequence[Mapping[str, Any]], month: Month) -> Iterator[Remark]:
+    """Every day once, with the numbers of its log."""
+    of_day = [each for each in runs if "day" in each["settings"]]
+    counts = Counter(str(each["settings"]["day"]) for each in of_day)
+    known = month.numbers()
+    right = {str(each["settings"]["day"]) for each in of_day if _same_day(each, known)}
+    missing = [day for day in known if day not in right]
     twice = [day for day, count in counts.items() if count > 1]
-    other = [day for day in counts if day not in month.feed]
     if missing:
-        yield Remark("days_not_tracked", {"days": len(missing), "hidden": hidden})
+        yield Remark("days_not_tracked", {"days": len(missing), "first": missing[0]})
     if twice:
-        yield Remark("days_tracked_twice", {"days": len(twice), "hidden": hidden})
-    if other:
-        yield Remark("days_of_no_feed", {"days": len(other), "hidden": hidden})
-    wrong = [str(each["day"]) for each in tracked if str(each["day"]) in month.feed and not _right(each, month)]
-    if wrong:
-        yield Remark("days_tracked_wrongly", {"days": len(wrong), "hidden": hidden})
+        yield Remark("days_tracked_twice", {"days": len(twice), "first": twice[0]})
 
 
-def _right(record: Mapping[str, Any], month: Month) -> bool:
-    return _same(record, numbers_of(month.feed[str(record["day"])]))
+def _same_day(run: Mapping[str, Any], known: Mapping[str, tuple[int, int]]) -> bool:
+    impressions, clicks = known.get(str(run["settings"]["day"]), (0, 0))
+    seen = run["numbers"]
+    expected = {"traffic": float(impressions), "ctr": clicks / impressions if impressions else 0.0}
+    return run["status"] == "done" and all(
+        abs(seen.get(name, -1) - each) <= _EXACT * max(1, each) for name, each in expected.items()
+    )
 
 
-def _same(given: Any, expected: Mapping[str, float]) -> bool:
-    if not isinstance(given, dict):
-        return False
-    values = [given.get(key) for key in expected]
-    if not all(isinstance(each, int | float) and math.isfinite(each) for each in values):
-        return False
-    pairs = zip(values, expected.values(), strict=True)
-    return all(abs(float(value or 0) - right) <= _EXACT * max(1, abs(right)) for value, right in pairs)
-
-
-def _alerted(alerts: Sequence[tuple[str, str]], month: Month, hidden: bool) -> Iterator[Remark]:
-    windows = {
-        metric: {str(first + timedelta(each)) for each in range(LASTS + 1)} for metric, first in month.incidents.items()
-    }
-    intime = {
-        metric
-        for metric, first in month.incidents.items()
-        for late in range(_DELAY + 1)
-        if (str(first + timedelta(late)), metric) in alerts
-    }
-    false = [each for each in alerts if each[0] not in windows.get(each[1], ())]
-    doubled = [metric for metric, days in windows.items() if sum(m == metric and d in days for d, m in alerts) > 1]
-    if len(intime) < _FEWEST:
-        yield Remark("incidents_missed", {"found": len(intime), "of": len(windows), "least": _FEWEST, "hidden": hidden})
-    if len(false) > _MOST_FALSE:
-        yield Remark("false_alerts", {"seen": len(false), "most": _MOST_FALSE, "hidden": hidden})
+def _alerted(alerts: Sequence[date], month: Month) -> Iterator[Remark]:
+    """Alerts, by the day on which they were told, against the incidents: each can be told from its second day on."""
+    windows = [(each.start + timedelta(1), each.start + timedelta(_LASTS + 1)) for each in month.faults]
+    intime = sum(any(first <= day <= first + timedelta(_DELAY) for day in alerts) for first, _ in windows)
+    false = sum(not any(first <= day <= last for first, last in windows) for day in alerts)
+    doubled = sum(sum(first <= day <= last for day in alerts) > 1 for first, last in windows)
+    if intime < _FEWEST:
+        yield Remark("incidents_missed", {"found": intime, "of": len(month.faults), "least": _FEWEST})
+    if false > _MOST_FALSE:
+        yield Remark("false_alerts", {"seen": false, "most": _MOST_FALSE})
     if doubled:
-        yield Remark("double_alerts", {"seen": len(doubled), "hidden": hidden})
+        yield Remark("double_alerts", {"seen": doubled})
 
 
-_TEMPLATE: Final = '''
+def _same_week(text: str, sunday: date, month: Month) -> bool:
+    """Whether a report has the impressions and the click-through rate of its week."""
+    days = [str(sunday - timedelta(at)) for at in range(7)]
+    impressions, clicks = (sum(month.numbers()[day][at] for day in days) for at in (0, 1))
+    rate = re.search(r"^\| Click-through rate \| ([^|]+?) \|", text, re.MULTILINE)
+    return (
+        f" {whole(impressions)} impressions" in text and rate is not None and rate[1] == percent(clicks / impressions)
+    )
 
-def run_day(day, feed, history, state):
-    """The state after the run of a day."""
-    state.setdefault("tracked", [])  # a record for each day: day, impressions, clicks, ...
-    state.setdefault("alerts", [])  # a record for each alert: day, metric
-    return state
 
-
-def weekly(state, monday):
-    """The numbers of the week that begins on a Monday."""
-    return {}
-'''
-_DRIVER: Final = """
-
-def _replayed(history, runs, mondays):
-    import json
-
-    state = {}
-    for run in runs:
-        copy = json.loads(json.dumps([run["day"], run["feed"], history, state]))
-        after = json.loads(json.dumps(run_day(*copy)))
-        if run["saved"]:
-            state = after
-    return [state, [weekly(json.loads(json.dumps(state)), monday) for monday in mondays]]
+_TEMPLATE: Final = """\
+# minute hour day month weekday command; the folder of the commands is this one
+0 0 * * * reclens monitor run --project . --workspace .
 """
-_REPLAY: Final = '''"""Replays month.json with workflow.py, and prints what it tracked and alerted: python replay.py"""
+_MONITOR: Final = """\
+system = "{system}"
 
-import json
-from pathlib import Path
+[log]
+path = "log"
 
-from workflow import run_day, weekly
+[dimensions]
+names = ["surface"]
 
-month = json.loads(Path("month.json").read_text())
-state = {}
-for run in month["runs"]:
-    after = run_day(run["day"], run["feed"], month["history"], json.loads(json.dumps(state)))
-    if run["saved"]:
-        state = after
-print(len(state["tracked"]), "records,", len({each["day"] for each in state["tracked"]}), "days")
-print("alerts:", *state["alerts"], sep="\\n  ")
-print("weeks:", *(weekly(state, monday) for monday in month["mondays"]), sep="\\n  ")
-'''
-_SOLUTION: Final = """
-import math
-import statistics
-from collections import defaultdict
+[detect]
+budget = 1.0
+warm_up = 2
 
-METRICS = {"impressions": -1, "ctr": -1, "conversion": -1, "latency": 1}  # direction that is worse
-LIMIT = 5
-COOL_DOWN = 5
-
-
-def numbers(rows):
-    once = {row[0]: row for row in rows}.values()
-    impressions, clicks, conversions = (sum(row[at] for row in once) for at in (2, 3, 4))
-    return {
-        "impressions": impressions,
-        "clicks": clicks,
-        "conversions": conversions,
-        "ctr": clicks / impressions,
-        "conversion": conversions / clicks,
-        "latency": sum(row[2] * row[5] for row in once) / impressions,
-    }
-
-
-def number_of(day):
-    year, month, rest = (int(part) for part in day.split("-"))
-    month, year = (month + 12, year - 1) if month < 3 else (month, year)
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * (month - 3) + 2) // 5 + rest
-
-
-def run_day(day, feed, history, state):
-    tracked = {each["day"]: each for each in state.get("tracked", [])}
-    alerts = list(state.get("alerts", []))
-    for each in sorted(feed):
-        if each in tracked:
-            continue
-        tracked[each] = {"day": each, **numbers(feed[each])}
-        for metric in METRICS:
-            since = [abs(number_of(each) - number_of(a["day"])) for a in alerts if a["metric"] == metric]
-            if min(since, default=COOL_DOWN + 1) > COOL_DOWN and unusual(metric, each, tracked[each], history):
-                alerts.append({"day": each, "metric": metric})
-    return {"tracked": list(tracked.values()), "alerts": alerts}
-
-
-def unusual(metric, day, record, history):
-    logs = defaultdict(list)
-    for past, rows in history.items():
-        logs[number_of(past) % 7].append(math.log(numbers(rows)[metric]))
-    means = {weekday: statistics.mean(values) for weekday, values in logs.items()}
-    rest = [value - means[weekday] for weekday, values in logs.items() for value in values]
-    spread = math.sqrt(sum(each**2 for each in rest) / (len(rest) - len(means)))
-    difference = math.log(record[metric]) - means[number_of(day) % 7]
-    return METRICS[metric] * difference > LIMIT * spread
-
-
-def weekly(state, monday):
-    days = [each for each in state["tracked"] if 0 <= number_of(each["day"]) - number_of(monday) < 7]
-    total = {name: sum(each[name] for each in days) for name in ("impressions", "clicks", "conversions")}
-    return {
-        **total,
-        "ctr": total["clicks"] / total["impressions"],
-        "conversion": total["conversions"] / total["clicks"],
-        "latency": sum(each["impressions"] * each["latency"] for each in days) / total["impressions"],
-    }
+[notify]
+to = ["file:notices.jsonl"]
+"""
+_SCHEDULE: Final = """\
+{again} * * * reclens monitor run --project . --workspace . --date $(date -d '2 days ago' +\\%F) --track runs:tracked
+{run} * * * reclens monitor run --project . --workspace . --track runs:tracked
+{week} * * 1 reclens monitor report --project . --workspace .
 """
 
 
-def _coded(old: str, new: str) -> Callable[[Draw, Path], None]:
-    """A wrong answer: one thing of the workflow is otherwise."""
-    assert old in _SOLUTION
+def _monitor(draw: Draw) -> str:
+    return toml_header(draw) + _MONITOR.format(system=month_of(draw).system)
 
-    def write(draw: Draw, folder: Path) -> None:
-        (folder / "workflow.py").write_text(toml_header(draw) + _SOLUTION.replace(old, new), encoding="utf-8")
 
-    return write
+def _schedule(draw: Draw) -> str:
+    ready = datetime.combine(FIRST, month_of(draw).ready)
+    at = {name: ready + timedelta(minutes=each) for name, each in (("again", 10), ("run", 25), ("week", 55))}
+    return toml_header(draw) + _SCHEDULE.format(**{name: f"{each.minute} {each.hour}" for name, each in at.items()})
+
+
+def _changed(draw: Draw, folder: Path, *, file: str, old: str, new: str) -> None:
+    """A wrong answer: one thing is otherwise."""
+    text = {"monitor.toml": _monitor(draw), "schedule.cron": _schedule(draw)}
+    found = re.sub(old, new, text[file], flags=re.MULTILINE)
+    assert found != text[file]
+    for name, content in {**text, file: found}.items():
+        (folder / name).write_text(content, encoding="utf-8")
+
+
+def _coded(file: str, old: str, new: str) -> Callable[[Draw, Path], None]:
+    return partial(_changed, file=file, old=old, new=new)
 
 
 Unattended.wrong = {
-    "appends at each run": _coded(
-        'return {"tracked": list(tracked.values()), "alerts": alerts}',
-        'return {"tracked": [*state.get("tracked", []), {"day": day, **numbers(feed.get(day) or feed[min(feed)])}], '
-        '"alerts": alerts}',
+    "yesterday alone": _coded("schedule.cron", r"^.*2 days ago.*\n", ""),
+    "mends afterwards": _coded("schedule.cron", r"^(\d+ \d+)(.*2 days ago.*\n)(\d+ \d+)", r"\3\2\1"),
+    "weekdays alone": _coded("schedule.cron", r"\* \* \* reclens", "* * 1-5 reclens"),
+    "not tracked": _coded("schedule.cron", " --track runs:tracked", ""),
+    "never judges": _coded("monitor.toml", "warm_up = 2", "warm_up = 8"),
+    "alerts at everything": _coded("monitor.toml", r"budget = 1\.0", "budget = 300.0"),
+    "nobody is told": _coded("monitor.toml", r'\["file:notices.jsonl"\]', "[]"),
+    "weeks that end on another day": _coded(
+        "monitor.toml", r"\[notify\]", '[report]\nweek_ends = "wednesday"\n\n[notify]'
     ),
-    "forgets the late day": _coded("for each in sorted(feed):", "for each in [day] if day in feed else []:"),
-    "counts batches twice": _coded("once = {row[0]: row for row in rows}.values()", "once = rows"),
-    "alerts each day": _coded("COOL_DOWN = 5", "COOL_DOWN = 0"),
-    "never alerts": _coded("LIMIT = 5", "LIMIT = 500"),
-    "alerts at everything": _coded("LIMIT = 5", "LIMIT = 0.5"),
-    "mean of daily ratios": _coded(
-        '"ctr": total["clicks"] / total["impressions"],', '"ctr": statistics.mean(each["ctr"] for each in days),'
-    ),
-    "alerts at each run": _coded(
-        "        if each in tracked:\n            continue\n",
-        "        if each in tracked and each != day:\n            continue\n"
-        "        if each in tracked:\n            alerts = alerts + [a for a in alerts if a['day'] == each]\n",
-    ),
+    "of another system": _coded("monitor.toml", '"shop-.*"', '"shop"'),
 }

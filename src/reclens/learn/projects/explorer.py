@@ -60,7 +60,7 @@ class Explorer(Project):
                 "licence": "made by RecLens from the seed; free to share",
                 "items": items.height,
                 "users": _SIZE["n_users"],
-                "fingerprint": fingerprint(made.train.interactions, made.test),
+                "fingerprint": fingerprint(made.train.interactions, made.test, items.select(ITEM, "title", "plot")),
                 "synthetic": True,
             },
             protocol={

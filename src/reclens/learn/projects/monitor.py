@@ -94,7 +94,7 @@ class HealthMonitor(Project):
             monitor = Monitor(folder)
             with monitor.lock():
                 series = pl.concat([run_day(monitor, day).series for day in days])
-        counts = series.filter(indicator="ctr").select("day", "dimension", "slice", "n")
+        counts = series.filter(indicator="ctr").select("day", "dimension", "slice", "numerator", "denominator")
         return Measured(
             tables={"weeks": _weeks(series)},
             numbers=_numbers(),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,9 +11,11 @@ from typing import Final
 
 from reclens.errors import UnknownNameError
 
-__all__ = ["Term", "all_terms", "linked", "term_of", "terms_in"]
+__all__ = ["Term", "all_terms", "linked", "term_of", "terms_in", "with_terms"]
 
 _LINK: Final = re.compile(r"\[([^]]+)\]\(#([a-z0-9-]+)\)")
+_CODE: Final = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+_UNTOUCHED: Final = re.compile(rf"{_CODE.pattern}|^[#>].*?$|\[[^]]*\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,15 +79,44 @@ def terms_in(text: str) -> list[Term]:
     >>> [each.slug for each in terms_in("Guardrails have margins.")]
     ['guardrail', 'margin']
     """
-    plain = re.sub(r"```.*?```|`[^`]*`", " ", text, flags=re.DOTALL)
-    places: dict[str, int] = {}
-    for each in all_terms():
-        spellings: Sequence[str] = (each.term, *each.also)
-        pattern = "|".join(map(_pattern, sorted(spellings, key=len, reverse=True)))
-        found = re.search(rf"(?<![\w-])(?:{pattern})(?![\w-])", plain)
-        if found:
-            places[each.slug] = found.start()
-    return [term_of(slug) for slug in sorted(places, key=places.__getitem__)]
+    return list(_first_places(text))
+
+
+def with_terms(text: str) -> str:
+    r"""A Markdown text in which each term leads to the glossary where it first stands.
+
+    Headings, quotes and code stay as they are, and so do links; what has a link already gets no other.
+
+    >>> with_terms("# A margin\n\nGuardrails have margins, each `margin` its guardrail.")
+    '# A margin\n\n[Guardrails](#guardrail) have [margins](#margin), each `margin` its guardrail.'
+    """
+    known = {each.slug for each in linked(text)}
+    parts: list[str] = []
+    end = 0
+    for term, place in _first_places(text, within=_UNTOUCHED).items():
+        if term.slug not in known:
+            parts += [text[end : place.start()], f"[{place[0]}](#{term.slug})"]
+            end = place.end()
+    return "".join([*parts, text[end:]])
+
+
+def _first_places(text: str, within: re.Pattern[str] = _CODE) -> dict[Term, re.Match[str]]:
+    """Term -> its first place in a text outside of code; of several that begin at one place, the longest."""
+    plain = within.sub(lambda found: " " * len(found[0]), text)
+    spellings = _spellings()
+    pattern = "|".join(map(_pattern, sorted(spellings, key=len, reverse=True)))
+    places: dict[Term, re.Match[str]] = {}
+    for found in re.finditer(rf"(?<![\w-])(?:{pattern})(?![\w-])", plain):
+        said = found[0]
+        term = spellings.get(said) or spellings.get(said[0].swapcase() + said[1:])
+        assert term is not None
+        places.setdefault(term, found)
+    return places
+
+
+@cache
+def _spellings() -> dict[str, Term]:
+    return {name: each for each in all_terms() for name in (each.term, *each.also)}
 
 
 def _pattern(spelling: str) -> str:

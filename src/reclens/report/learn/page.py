@@ -9,7 +9,7 @@ from reclens.report._toolkit.document import SYNTHETIC
 from reclens.report._toolkit.html import Document, figure_of, render, still_of
 from reclens.report.learn.cards import KINDS, all_cards
 from reclens.report.learn.charts import Row, lesson_caption, lesson_chart
-from reclens.report.learn.glossary import all_terms
+from reclens.report.learn.glossary import all_terms, with_terms
 from reclens.report.learn.lesson_text import lesson_title
 from reclens.report.learn.path import PATH
 from reclens.report.learn.tasks import milestone_of, title_of
@@ -33,6 +33,7 @@ def markdown_to_html(text: str) -> str:
 def render_page(
     *,
     lessons: Mapping[str, Lesson],
+    tasks: Mapping[str, str],
     exercises: Sequence[Mapping[str, Any]],
     drills: Sequence[Mapping[str, Any]],
     projects: Sequence[Mapping[str, Any]],
@@ -45,7 +46,8 @@ def render_page(
 
     Args:
         lessons: Code -> its text and chart.
-        exercises: Of each: ``exercise``, ``minutes``, ``solved``, ``attempts``, ``hints``, ``lessons``.
+        tasks: Code of an exercise, a drill or a project -> its task as Markdown.
+        exercises: Of each: ``exercise``, ``minutes``, ``started``, ``solved``, ``attempts``, ``hints``, ``lessons``.
         drills: Likewise.
         projects: Likewise, with ``level``.
         quiz: Of each question: ``code``, ``phase``, ``text``, ``options``, ``right``.
@@ -53,9 +55,7 @@ def render_page(
         version: Version of that file.
         owner: Who the learner is; None for nobody.
     """
-    said = {row["exercise"]: {"title": title_of(row["exercise"]), **row} for row in (*exercises, *drills)}
-    for row in exercises:
-        said[row["exercise"]]["milestone"] = milestone_of(row["exercise"])
+    said = {code: _told(row, tasks[code]) for row in (*exercises, *drills, *projects) for code in [row["exercise"]]}
     phases = [
         {
             "phase": phase,
@@ -71,9 +71,8 @@ def render_page(
         "phases": phases,
         "kinds": [(name, [each for each in all_cards() if each.kind == kind]) for kind, name in KINDS.items()],
         "terms": all_terms(),
-        "projects": [
-            {"title": title_of(row["exercise"]), "milestone": milestone_of(row["exercise"]), **row} for row in projects
-        ],
+        "projects": [said[row["exercise"]] for row in projects],
+        "started": [code for code, row in said.items() if row["started"]],
         "quiz": quiz,
         "progress": progress,
         "format": version,
@@ -89,6 +88,18 @@ def render_page(
 
 def _phase(row: Mapping[str, Any]) -> int:
     return int(row["exercise"].partition(".")[0])
+
+
+def _told(row: Mapping[str, Any], task: str) -> dict[str, Any]:
+    """A row with its title, its milestone, and its task without the two."""
+    code = row["exercise"]
+    _, _, body = task.partition("\n> ")
+    return {
+        "title": title_of(code),
+        "milestone": milestone_of(code),
+        "task": markdown_to_html(with_terms(body.partition("\n")[2])),
+        **row,
+    }
 
 
 def _lesson(code: str, body: str, after: str, bars: Sequence[Row]) -> dict[str, Any]:

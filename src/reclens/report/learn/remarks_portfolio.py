@@ -50,6 +50,12 @@ OF_PORTFOLIOS: Final[Mapping[str, str]] = {
     "check_without_data": "project.toml: [data] is for the portfolio. Check the project on the data that were "
     "drawn for you.",
     "needs_data": "its data do not travel ({licence}). Get them ({fetch}), and name them: --data {project}=PATH.",
+    "data_differ": "the hash of the data is {seen}, and evidence.json has {recorded}: its numbers are of other data. "
+    "They were not compared. Verify it with the version of RecLens that evidence.json names, or build the portfolio "
+    "again.",
+    "own_data_differ": "the data given by --data have the hash {seen}, and evidence.json has {recorded}: its numbers "
+    "are of another file, or another edition of it. They were not compared. Name the file that they were made from: "
+    "--data {project}=PATH.",
     "card_differs": "evidence.json: {entry} of the project is not what the seed gives.",
 }
 """Code of a remark -> its sentence, with its facts in braces."""

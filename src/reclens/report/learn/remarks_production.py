@@ -8,17 +8,20 @@ from typing import Final
 __all__ = ["OF_PRODUCTION"]
 
 OF_PRODUCTION: Final[Mapping[str, str]] = {
-    "workflow_failed": "workflow.py failed in the replay{hidden}: {error}",
-    "no_state": "run_day has to return a table with the lists tracked (records with day) and alerts (records with day "
-    "and metric){hidden}.",
-    "days_not_tracked": "Days that are not in tracked at the end{hidden}: {days}.",
-    "days_tracked_twice": "Days that are in tracked more than once{hidden}: {days}.",
-    "days_of_no_feed": "Days in tracked that the month does not have{hidden}: {days}.",
-    "days_tracked_wrongly": "Days in tracked with other numbers than their rows give{hidden}: {days}.",
-    "wrong_week": "weekly gives other numbers for the week of {monday} than its rows give{hidden}.",
-    "incidents_missed": "{found} of {of} incidents were alerted in time{hidden}; at least {least} have to be.",
-    "false_alerts": "Alerts on days without an incident of that metric{hidden}: {seen}; at most {most} may be.",
-    "double_alerts": "Incidents that were alerted more than once{hidden}: {seen}.",
+    "workflow_refused": "{error}",
+    "setting_not_taken": "monitor.toml has {seen}, which the exercise does not take. It is about {expected}.",
+    "another_system": "monitor.toml: system is {seen!r}, expected {expected!r}: a monitor is of one system.",
+    "nobody_is_told": "monitor.toml: [notify] to names no receiver, so that no alert reaches anybody.",
+    "no_tracker": "schedule.cron: no 'monitor run' has --track. Let it copy the numbers of the day: "
+    "--track runs:tracked.",
+    "command_failed": "A command of the schedule failed in the replay{hidden}: '{command}' said: {error}",
+    "days_not_tracked": "Days that are not in the tracker with the numbers of their log{hidden}: {days}, the first of "
+    "them {first}.",
+    "days_tracked_twice": "Days that are in the tracker more than once{hidden}: {days}, the first of them {first}.",
+    "wrong_week": "The report of the week to {sunday} is missing, or lacks days of the week{hidden}.",
+    "incidents_missed": "{found} of {of} incidents were told in time{hidden}; at least {least} have to be.",
+    "false_alerts": "Alerts on days without an incident{hidden}: {seen}; at most {most} may be.",
+    "double_alerts": "Incidents that were told as two or more{hidden}: {seen}.",
     "no_links": "links.toml: links is a list of {expected} addresses that begin with a single slash.",
     "page_failed": "app.py failed while it was asked: {error}",
     "page_slow": "{link} took {seconds} s; at most {most} s are allowed.",

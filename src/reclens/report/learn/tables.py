@@ -11,16 +11,26 @@ from reclens.report.learn.glossary import all_terms
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 
-__all__ = ["attempt_table", "exercise_table", "glossary_table", "replay_table"]
+__all__ = ["attempt_table", "exercise_table", "glossary_table", "replay_table", "state_of"]
 
 _STATES = {True: "solved", False: "not yet"}
+
+
+def state_of(row: Mapping[str, Any]) -> str:
+    """How far an exercise is.
+
+    >>> state_of({"started": True, "solved": False})
+    'in progress'
+    """
+    return "solved" if row["solved"] else "in progress" if row["started"] else "not started"
 
 
 def exercise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The exercises, with what was done.
 
     Args:
-        rows: Of each: ``exercise`` (its code), ``phase``, ``minutes``, ``solved``, ``attempts``, ``hints``.
+        rows: Of each: ``exercise`` (its code), ``phase``, ``minutes``, ``started``, ``solved``, ``attempts``,
+            ``hints``.
     """
     return Table(
         title="Exercises, drills and projects",
@@ -31,7 +41,7 @@ def exercise_table(rows: Sequence[Mapping[str, Any]]) -> Table:
                 title_of(row["exercise"]),
                 phase_of(row["phase"]).title,
                 str(row["minutes"]),
-                _STATES[row["solved"]],
+                state_of(row),
                 str(row["attempts"]),
                 str(row["hints"]),
             )

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from reclens.report.learn.glossary import Term, all_terms, terms_in
+from reclens.report.learn.glossary import Term, all_terms, terms_in, with_terms
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 
-__all__ = ["anchor_of", "glossary_page", "plain_links", "practice_part", "with_links", "words_part"]
+__all__ = ["anchor_of", "glossary_page", "plain_links", "practice_part", "task_with_words", "with_links", "words_part"]
 
 _LINK: Final = re.compile(r"\[([^]]+)\]\(#([a-z0-9-]+)\)")
 
@@ -40,6 +40,11 @@ def practice_part(drills: Sequence[str], exercises: Sequence[str]) -> str:
     rooms = phase_of(int((*drills, *exercises)[0].partition(".")[0])).rooms
     pages = ", ".join(f"`docs/{each}`" for each in rooms)
     return "\n".join(["\n## Practise it", "", *lines, f"- Pages of the documentation that do this work: {pages}", ""])
+
+
+def task_with_words(task: str) -> str:
+    """A task whose terms are links where they first stand, and below it what they mean."""
+    return with_terms(task) + words_part(task)
 
 
 def words_part(text: str) -> str:
