@@ -57,7 +57,7 @@ def test_a_lesson_has_the_learners_numbers_ticks_and_notes(open_learn, tmp_path:
 def test_an_exercise_is_started_answered_and_solved_in_the_browser(open_learn, tmp_path: Path) -> None:
     app = open_learn(part="Exercises", exercise="1.b")
     app.button(key="start-1.b").click().run()
-    assert "`data.csv` is the list" in words(app)
+    assert "`data.csv` is the [list](?part=Glossary&term=list)" in words(app)
     app.button(key="check-1.b").click().run()
     assert plain("not yet (attempt 1)") in words(app)
     app.button(key="hint-1.b").click().run()
