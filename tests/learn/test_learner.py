@@ -54,8 +54,8 @@ def test_an_answer_that_is_there_is_never_overwritten(learner: Learner) -> None:
 def test_a_task_ends_with_the_words_that_it_uses(learner: Learner) -> None:
     task = (learner.place(exercise_of("1.1")) / "README.md").read_text()
     words = task.split("## Words\n")[1]
-    assert "- [cosine](#words): How alike the directions of two vectors are" in words
-    assert "Both use the [cosine](#words)" in task and task.count("[cosine]") == 2
+    assert "- cosine: How alike the directions of two vectors are" in words and "](#" not in words
+    assert "Both use the [cosine](#words)" in task and task.count("[cosine]") == 1
 
 
 def test_each_learner_has_a_seed_of_its_own(tmp_path: Path) -> None:

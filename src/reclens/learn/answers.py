@@ -76,7 +76,10 @@ def _text(path: Path) -> str:
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
-        raise DataError(f"{path} is missing. Write it, or run 'reclens learn start' for its template.") from None
+        raise DataError(
+            f"{path} is missing. README.md beside it says what makes it; 'reclens learn start' writes it anew where "
+            "it has a template."
+        ) from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if len(content) > MOST_BYTES:

@@ -40,7 +40,7 @@ class Step:
         options: Its further words.
     """
 
-    when: Literal["always", "went well", "failed"]
+    when: Literal["always", "went_well", "failed"]
     command: str
     ago: int
     tracks: bool
@@ -140,13 +140,13 @@ def _steps(where: str, command: str) -> Iterator[Step]:
     pieces = re.split(r"(&&|\|\||;)", left)
     for at in range(0, len(pieces), 2):
         mark = pieces[at - 1] if at else ";"
-        when: Literal["always", "went well", "failed"] = (
-            "went well" if mark == "&&" else "failed" if mark == "||" else "always"
+        when: Literal["always", "went_well", "failed"] = (
+            "went_well" if mark == "&&" else "failed" if mark == "||" else "always"
         )
         yield _step(where, pieces[at], when)
 
 
-def _step(where: str, command: str, when: Literal["always", "went well", "failed"]) -> Step:
+def _step(where: str, command: str, when: Literal["always", "went_well", "failed"]) -> Step:
     try:
         words = shlex.split(command)
     except ValueError as error:
@@ -161,7 +161,7 @@ def _step(where: str, command: str, when: Literal["always", "went well", "failed
 
 
 def _read_options(
-    where: str, command: str, words: Sequence[str], when: Literal["always", "went well", "failed"]
+    where: str, command: str, words: Sequence[str], when: Literal["always", "went_well", "failed"]
 ) -> Step:
     ago, tracks, options, left = 1, False, list[str](), list(words)
     while left:

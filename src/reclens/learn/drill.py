@@ -18,7 +18,7 @@ from reclens.cards import Fact
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.headers import toml_header
 
-__all__ = ["Drill", "Paper", "toml_answer"]
+__all__ = ["Drill", "Paper", "said_value", "toml_answer"]
 
 _FILE: Final = "answer.toml"
 _ROOM: Final = 0.005
@@ -87,9 +87,9 @@ class Drill(Exercise):
         for key, right in self.paper(draw).right.items():
             seen = given.get(key)
             if not _fits(seen, right):
-                yield Remark("drill_no_answer", {"key": key, "seen": str(seen)[:80]})
+                yield Remark("drill_no_answer", {"key": key, "seen": said_value(seen)})
             elif not _is_same(seen, right):
-                yield Remark("drill_wrong_answer", {"key": key, "seen": str(seen)[:80]})
+                yield Remark("drill_wrong_answer", {"key": key, "seen": said_value(seen)})
 
     def solve(self, draw: Draw, folder: Path) -> None:
         """The right answer."""
@@ -106,6 +106,17 @@ def _paper(kind: type[Drill], draw: Draw) -> Paper:
         ):
             return made
     raise RuntimeError("no draw of those tried tells the mistakes from the right answer")
+
+
+def said_value(seen: object) -> str:
+    """A value of an answer as a message says it.
+
+    >>> said_value(""), said_value("u1"), said_value(0.5)
+    ('empty', "'u1'", '0.5')
+    """
+    if seen in (None, ""):
+        return "empty"
+    return f"'{seen[:80]}'" if isinstance(seen, str) else str(seen)[:80]
 
 
 def _fits(seen: object, right: Value) -> bool:

@@ -143,14 +143,15 @@ class Learner:
             UnknownNameError: If there is no such exercise.
             WorkspaceError: If the folder cannot be written.
         """
-        from reclens.report.learn.words import with_links
+        from reclens.report.learn.tasks import task_text
+        from reclens.report.learn.words import readme_text
 
         exercise = exercise_of(name)
         with self.changing() as progress:
             draw = _draw(exercise, progress)
             folder = made_folder(self.place(exercise))
-            task = with_links(_task(exercise, draw), lambda _: "#words")
-            texts = {"README.md": task, **exercise.templates(draw)}
+            task = task_text(exercise.code, exercise.facts(draw))
+            texts = {"README.md": readme_text(task), **exercise.templates(draw)}
             written = [file for file in texts if exercise.endless or not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])
@@ -164,8 +165,11 @@ class Learner:
             UnknownNameError: If there is no such exercise.
             UsageError: If nothing was started yet.
         """
+        from reclens.report.learn.tasks import task_text
+        from reclens.report.learn.words import task_with_words
+
         exercise = exercise_of(name)
-        return _task(exercise, self.draw(exercise))
+        return task_with_words(task_text(exercise.code, exercise.facts(self.draw(exercise))))
 
     def check(self, name: str) -> Checked:
         """Check the answer of an exercise, and keep the attempt.
@@ -331,13 +335,6 @@ class Learner:
         if not path.exists():
             write_text(path, text)
         return digest
-
-
-def _task(exercise: Exercise, draw: Draw) -> str:
-    from reclens.report.learn.tasks import task_text
-    from reclens.report.learn.words import task_with_words
-
-    return task_with_words(task_text(exercise.code, exercise.facts(draw)))
 
 
 def _draw(exercise: Exercise, progress: Progress) -> Draw:

@@ -13,7 +13,7 @@ import polars as pl
 
 from reclens.cards import Fact
 from reclens.errors import RecLensError
-from reclens.learn.drill import Drill, Paper
+from reclens.learn.drill import Drill, Paper, said_value
 from reclens.learn.exercise import Draw, Remark
 
 __all__ = ["SqlKata", "expected_rows"]
@@ -63,7 +63,7 @@ class SqlKata(Drill):
         """Run the query on the log of the learner, then on hidden ones with the same kind."""
         query = tomllib.loads(answer["answer.toml"]).get("query")
         if not isinstance(query, str) or not query.strip():
-            yield Remark("drill_no_answer", {"key": "query", "seen": str(query)[:80]})
+            yield Remark("drill_no_answer", {"key": "query", "seen": said_value(query)})
             return
         kind = self.paper(draw).facts["kind"]
         for each in (draw, *draw.hidden()):

@@ -112,7 +112,7 @@ REMARKS: Final[Mapping[str, str]] = {
     "pipelines_right": "{seen} of {of} pipelines are right in all parts, expected at least {least}. Of each other one, "
     "the first thing that is not right:",
     "unknown_fault": "answer.toml: the fault of {pipeline} is {seen!r}, expected one of {expected}.",
-    "wrong_fault": "answer.toml: the reports of {pipeline} do not show {seen}.",
+    "wrong_fault": "answer.toml: {seen!r} is not what the reports of {pipeline} show.",
     "no_evidence": "answer.toml: {measure!r} of {segment!r} is no number that the ill stage of {pipeline} reports.",
     "evidence_within_noise": "answer.toml: {measure} of {segment} differs between {pipeline} and last month by no more "
     "than its noise.",

@@ -10,7 +10,16 @@ from reclens.report.learn.glossary import Term, all_terms, terms_in, with_terms
 from reclens.report.learn.path import phase_of
 from reclens.report.learn.tasks import title_of
 
-__all__ = ["anchor_of", "glossary_page", "plain_links", "practice_part", "task_with_words", "with_links", "words_part"]
+__all__ = [
+    "anchor_of",
+    "glossary_page",
+    "plain_links",
+    "practice_part",
+    "readme_text",
+    "task_with_words",
+    "with_links",
+    "words_part",
+]
 
 _LINK: Final = re.compile(r"\[([^]]+)\]\(#([a-z0-9-]+)\)")
 
@@ -45,6 +54,13 @@ def practice_part(drills: Sequence[str], exercises: Sequence[str]) -> str:
 def task_with_words(task: str) -> str:
     """A task whose terms are links where they first stand, and below it what they mean."""
     return with_terms(task) + words_part(task)
+
+
+def readme_text(task: str) -> str:
+    """A task as a file: its terms lead to the words at its end."""
+    words = plain_links(words_part(task))
+    more = "\n`reclens learn glossary TERM` names the page of the documentation about a term.\n" if words else ""
+    return with_links(with_terms(task), lambda _: "#words") + words + more
 
 
 def words_part(text: str) -> str:
