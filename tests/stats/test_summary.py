@@ -172,3 +172,19 @@ def test_weights_are_drawn_from_the_published_generator(scheme: np.ndarray) -> N
     )
     np.testing.assert_array_equal(found[0], by_hand)
     np.testing.assert_array_equal(unit_weights(np.array(keys, np.uint64), range(8), seed=seed, scheme=scheme), by_hand)
+
+
+@pytest.mark.parametrize("scheme", [POISSON, SIGN], ids=["poisson", "sign"])
+def test_sums_of_blocks_of_any_size_are_added_up_unit_by_unit(scheme: np.ndarray, rng: np.random.Generator) -> None:
+    sizes, draws = np.arange(1, 10), 510  # units are taken four at a time, and draws 500 at a time
+    starts, n = np.concatenate([[0], np.cumsum(sizes)]), int(sizes.sum())
+    keys, values = rng.integers(0, 2**63, n).astype(np.uint64), rng.normal(size=(n, 3)) * (rng.random((n, 3)) < 0.5)
+    found = weighted_sums(
+        keys, values, starts, np.arange(9)[:, None], n_targets=9, draws=draws, seed=1, scheme=scheme, threads=1
+    )
+    weights = unit_weights(keys, range(draws), seed=1, scheme=scheme)
+    for block in range(9):
+        by_hand = np.zeros((3, draws))
+        for unit in range(starts[block], starts[block + 1]):
+            by_hand += values[unit][:, None] * weights[unit]
+        np.testing.assert_array_equal(found[block], by_hand)

@@ -152,54 +152,57 @@ def _bases(keys: np.ndarray, seed: int) -> np.ndarray:
     return keys.astype(np.uint64) ^ mix64(np.array([seed % 2**64], np.uint64))
 
 
+@kernel("void(uint64[::1], int64, float64[::1], int64, uint64[::1], float64[:,::1])")
+def _draw(bases: Any, first: int, scheme: Any, rise: int, words: Any, weights: Any) -> None:
+    """The weights of some units from the draw ``first`` on, a row each; ``words`` is a work array."""
+    m1, m2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+    step = np.uint64(0x9E3779B97F4A7C15)
+    a, b, c = np.uint64(30), np.uint64(27), np.uint64(31)
+    numbers, low, high = words.view(np.uint16), scheme[0], scheme[-1]
+    for unit in range(len(bases)):
+        base, row = bases[unit], weights[unit]
+        base = (base ^ (base >> a)) * m1
+        base = (base ^ (base >> b)) * m2
+        base = base ^ (base >> c)
+        for i in range(len(words)):
+            word = base + np.uint64(first // 4 + i + 1) * step
+            word = (word ^ (word >> a)) * m1
+            word = (word ^ (word >> b)) * m2
+            words[i] = word ^ (word >> c)
+        # Two weights are told apart by one comparison, which fills vector registers: reading the table would take
+        # longer than the sums of two columns. More than two weights are read from the table.
+        if rise:
+            for i in range(len(row)):
+                row[i] = high if numbers[i] >= rise else low
+        else:
+            for i in range(len(row)):
+                row[i] = scheme[numbers[i]]
+
+
 @kernel(
     "void(uint64[::1], float64[:,::1], int64[::1], int32[:,::1], int64, int64, float64[::1], int64, float64[:,:,::1])"
 )
 def _weighted_sums(
-    bases: Any,
-    values: Any,
-    starts: Any,
-    targets: Any,
-    first: int,
-    stop: int,
-    scheme: Any,
-    rise: int,
-    out: Any,
+    bases: Any, values: Any, starts: Any, targets: Any, first: int, stop: int, scheme: Any, rise: int, out: Any
 ) -> None:
-    # Two weights are told apart by one comparison, which fills vector registers: reading the table would take longer
-    # than the sums of two columns. More than two weights are read from the table.
-    size, low, high = stop - first, scheme[0], scheme[-1]
-    n_columns = values.shape[1]
-    sums = np.zeros((n_columns, size))
-    words = np.empty((size + 3) // 4, np.uint64)
-    numbers = words.view(np.uint16)
-    weights = np.empty(size)
-    m1, m2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-    step = np.uint64(0x9E3779B97F4A7C15)
-    a, b, c = np.uint64(30), np.uint64(27), np.uint64(31)
+    size, n_columns = stop - first, values.shape[1]
+    sums, words = np.zeros((n_columns, size)), np.empty((size + 3) // 4, np.uint64)
+    # Four units at a time: the sums of many columns, which are read and written for each time, fill the first cache.
+    weights, v = np.zeros((4, size)), np.zeros(4)
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for block in range(len(starts) - 1):
         sums[:, :] = 0.0
-        for unit in range(starts[block], starts[block + 1]):
-            base = bases[unit]
-            base = (base ^ (base >> a)) * m1
-            base = (base ^ (base >> b)) * m2
-            base = base ^ (base >> c)
-            for i in range(len(words)):
-                word = base + np.uint64(first // 4 + i + 1) * step
-                word = (word ^ (word >> a)) * m1
-                word = (word ^ (word >> b)) * m2
-                words[i] = word ^ (word >> c)
-            if rise:
-                for i in range(size):
-                    weights[i] = high if numbers[i] >= rise else low
-            else:
-                for i in range(size):
-                    weights[i] = scheme[numbers[i]]
+        for unit in range(starts[block], starts[block + 1], 4):
+            held = min(4, starts[block + 1] - unit)
+            _draw(bases[unit : unit + held], first, scheme, rise, words, weights)
             for column in range(n_columns):
-                value = values[unit, column]
-                if value != 0.0:
+                for at in range(4):
+                    v[at] = values[unit + at, column] if at < held else 0.0
+                v0, v1, v2, v3 = v[0], v[1], v[2], v[3]
+                if v0 != 0.0 or v1 != 0.0 or v2 != 0.0 or v3 != 0.0:
+                    total = sums[column]
                     for i in range(size):
-                        sums[column, i] += value * weights[i]
+                        total[i] = total[i] + v0 * w0[i] + v1 * w1[i] + v2 * w2[i] + v3 * w3[i]
         for t in range(targets.shape[1]):
             target = targets[block, t]
             if target >= 0:
