@@ -15,7 +15,7 @@ from reclens.cli.app import app
 from reclens.edges import _spark_session, spark
 from reclens.edges.spark import Spark, SparkTables
 from reclens.engine import quiet
-from reclens.errors import DataError, MissingExtraError, NotEnoughMemoryError, StoreError, UnmatchedIdsError
+from reclens.errors import DataError, IncomparableError, MissingExtraError, NotEnoughMemoryError, StoreError, UnmatchedIdsError
 from reclens.evaluation import partition_totals, partitions
 from reclens.evaluation.partition_context import facts_of
 from reclens.job import run as job_run
@@ -147,6 +147,17 @@ def test_a_task_that_ran_twice_counts_once() -> None:
     np.testing.assert_array_equal(once.summary.sums, twice.summary.sums)
     assert once.exposure.equals(twice.exposure)
     assert once.counts["users"] == own.truth["user_id"].n_unique()
+
+
+def test_sums_that_share_some_partitions_are_refused() -> None:
+    own = make_tables("int64")
+    low, middle, high = (_partition(own, users) for users in ((0, 40), (40, 90), (90, 200)))
+
+    whole = low + middle
+
+    assert (whole + low).keys == whole.keys == (low + whole).keys
+    with pytest.raises(IncomparableError, match="share 1 of 2 partitions with others"):
+        whole + (middle + high)
 
 
 def _partition(own: Made, users: tuple[int, int]) -> partitions.PartitionSums:

@@ -56,11 +56,8 @@ def sums_of_row(row: Mapping[str, Any]) -> PartitionSums:
 
 def total_of(rows: Iterable[Mapping[str, Any]]) -> PartitionSums | None:
     """What rows of sums come to together; None without any."""
-    total: PartitionSums | None = None
-    for row in rows:
-        sums = sums_of_row(row)
-        total = sums if total is None else total + sums
-    return total
+    parts = [sums_of_row(row) for row in rows]
+    return PartitionSums.total(parts) if parts else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

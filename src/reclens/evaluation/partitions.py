@@ -18,7 +18,7 @@ import polars as pl
 
 from reclens.cards import AppliedRule
 from reclens.engine import LocalEngine, quiet
-from reclens.errors import DataError
+from reclens.errors import DataError, IncomparableError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuringPlan, sum_lists
@@ -116,31 +116,56 @@ class PartitionSums:
     values: pl.DataFrame | None = None
 
     def __add__(self, other: PartitionSums) -> PartitionSums:
-        """The sums of both; a partition that is in both already counts once.
+        return PartitionSums.total([self, other])
+
+    @classmethod
+    def total(cls, parts: Iterable[PartitionSums]) -> PartitionSums:
+        """The sums of one or several; a partition that is in two of them counts once.
 
         An engine may run a task twice: the second row of its sums is dropped by its key.
+
+        Raises:
+            IncomparableError: If two of them share some partitions, and each has others too.
         """
-        if other.keys and set(other.keys) <= set(self.keys):
-            return self
-        summary = self.summary + other.summary
-        place = np.array([summary.cells.index(cell) for cell in other.summary.cells], np.int32)
-        theirs = other.exposure.with_columns(cell=pl.Series(place[other.exposure["cell"].to_numpy()], dtype=pl.Int32))
-        shown = pl.concat([self.exposure, theirs], how="vertical_relaxed")
-        rules = [each.copy() for each in self.rules]
-        for each in other.rules:
-            same = next((rule for rule in rules if rule["code"] == each["code"]), None)
-            if same is None:
-                rules.append(each.copy())
-            else:
-                same["count"] += each["count"]
-        return PartitionSums(
-            keys=self.keys + other.keys,
+        kept: list[PartitionSums] = []
+        known: set[int] = set()
+        for part in sorted(parts, key=lambda each: -len(each.keys)):
+            again = known.intersection(part.keys)
+            if again and len(again) < len(set(part.keys)):
+                raise IncomparableError(
+                    f"sums share {len(again):,} of {len(part.keys):,} partitions with others. Expected the same "
+                    "partitions, or none: add the sums of each partition once."
+                )
+            if not again:
+                kept.append(part)
+                known.update(part.keys)
+        summary = reduce(add, (part.summary for part in kept))
+        place = {cell: at for at, cell in enumerate(summary.cells)}
+        shown = [
+            part.exposure.with_columns(
+                cell=pl.Series([place[cell] for cell in part.summary.cells], dtype=pl.Int32).gather(
+                    part.exposure["cell"]
+                )
+            )
+            for part in kept
+        ]
+        counts: dict[str, int] = {}
+        rules: dict[str, AppliedRule] = {}
+        for part in kept:
+            for name, count in part.counts.items():
+                counts[name] = counts.get(name, 0) + count
+            for rule in part.rules:
+                if (same := rules.get(rule["code"])) is None:
+                    rules[rule["code"]] = rule.copy()
+                else:
+                    same["count"] += rule["count"]
+        together = pl.concat(shown, how="vertical_relaxed").group_by("k", "cell", ITEM, maintain_order=True)
+        return cls(
+            keys=tuple(key for part in kept for key in part.keys),
             summary=summary,
-            exposure=shown.group_by("k", "cell", ITEM, maintain_order=True).agg(pl.col("count").sum()),
-            counts={
-                name: self.counts.get(name, 0) + other.counts.get(name, 0) for name in {**self.counts, **other.counts}
-            },
-            rules=rules,
+            exposure=together.agg(pl.col("count").sum()),
+            counts=counts,
+            rules=list(rules.values()),
         )
 
 
@@ -234,7 +259,7 @@ def _measured(
         nobody, none = np.zeros((0, plan.depth), np.int32), np.zeros(0, np.int64)
         coded = CodedLists(users=none, items=nobody, length=none.astype(np.int32))
         passed = [(coded, measure(coded))]
-    total = reduce(add, (part for _, (part, _) in passed))
+    total = PartitionSums.total(part for _, (part, _) in passed)
     if not plan.values:
         return total, None
     users = np.concatenate([coded.users for coded, _ in passed])
