@@ -148,6 +148,14 @@ class TableEngine(Protocol):
         """
         ...
 
+    def audit(self, recommendations: Any, truth: Any, **how: Any) -> Any:
+        """As :func:`reclens.audit.measure.measure_audit`, of tables of the engine; ``how`` has its other arguments.
+
+        Returns:
+            :class:`~reclens.audit.measure.AuditMeasures` without the values of single users.
+        """
+        ...
+
 
 def engine_address(text: str) -> str:
     """The address of an engine for :func:`reclens.protocols.adapter`: ``sc://host:port`` is one of Spark.

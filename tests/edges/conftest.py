@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,26 @@ import pytest
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     return tmp_path / "out"
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """A server of Spark Connect: Sail, which needs no JVM."""
+    sail = pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
+    server = sail.SparkConnectServer("127.0.0.1", 0)
+    server.start()
+    yield f"sc://127.0.0.1:{server.listening_address[1]}"
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def session(address: str) -> Any:
+    """Its session, with two partitions after a shuffle."""
+    from reclens.edges._spark_session import spark_session
+
+    found = spark_session(address)
+    found.conf.set("spark.sql.shuffle.partitions", "2")
+    return found
 
 
 @pytest.fixture(scope="session")

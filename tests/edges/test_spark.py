@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,17 @@ import pytest
 
 import reclens as rl
 from reclens.cli.app import app
-from reclens.edges import _spark_session, spark
+from reclens.edges import _spark_session, _spark_work
 from reclens.edges.spark import Spark, SparkTables
 from reclens.engine import quiet
-from reclens.errors import DataError, IncomparableError, MissingExtraError, NotEnoughMemoryError, StoreError, UnmatchedIdsError
+from reclens.errors import (
+    DataError,
+    IncomparableError,
+    MissingExtraError,
+    NotEnoughMemoryError,
+    StoreError,
+    UnmatchedIdsError,
+)
 from reclens.evaluation import partition_totals, partitions
 from reclens.evaluation.partition_context import facts_of
 from reclens.job import run as job_run
@@ -24,25 +30,10 @@ from reclens.metrics.conventions import convention_named
 from reclens.metrics.registry import parse
 from spark_tables import EVERY, Made, assert_equal, make_tables, to_spark
 
-pysail = pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
+pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
 
 pytestmark = pytest.mark.filterwarnings("ignore::reclens.evaluation.EvaluationWarning")
 HOW: dict[str, Any] = {"metrics": EVERY, "by": ["age", "sex", "age × sex"], "replicates": 60, "rng": 3}
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    server = pysail.SparkConnectServer("127.0.0.1", 0)
-    server.start()
-    yield f"sc://127.0.0.1:{server.listening_address[1]}"
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def session(address: str) -> Any:
-    found = _spark_session.spark_session(address)
-    found.conf.set("spark.sql.shuffle.partitions", "2")
-    return found
 
 
 @functools.cache
@@ -117,7 +108,7 @@ def test_values_of_users_are_written_by_the_executors(session: Any, tmp_path: An
 
 
 def test_more_items_than_a_task_carries_are_joined(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark, "_CARRIED", 10)
+    monkeypatch.setattr(_spark_work, "CARRIED", 10)
     metrics = [name for name in EVERY if name not in ("diversity@10", "miscalibration@10")]
     own = made("string")
 
@@ -130,7 +121,7 @@ def test_more_items_than_a_task_carries_are_joined(session: Any, monkeypatch: py
 
 
 def test_sums_of_many_partitions_are_added_on_executors_first(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spark, "_ADDED_AT_ONCE", 4)
+    monkeypatch.setattr(_spark_work, "_ADDED_AT_ONCE", 4)
 
     assert_equal(on_one_machine("int32"), on_spark(session, made("int32"), partitions=9))
 

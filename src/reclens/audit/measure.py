@@ -50,8 +50,11 @@ __all__ = [
     "AuditMeasures",
     "MeasuringPlan",
     "Quantity",
+    "grouped_items",
     "measure_audit",
     "plan_of",
+    "refuse_single_users",
+    "refuse_swapped",
 ]
 
 
@@ -77,6 +80,7 @@ class AuditMeasures:
         has_chances: Whether the lists have scores that can be probabilities: all within 0 … 1.
         items: Item codes of the first k places, int32, shape (users, k), -1 past the end; None for lists that were
             streamed.
+        whole: Whether the values and groups of every user are here; False where only sums came, from an engine.
         card: Card of the measured data.
     """
 
@@ -92,6 +96,7 @@ class AuditMeasures:
     shown: np.ndarray
     has_chances: bool
     items: np.ndarray | None
+    whole: bool = True
     card: MeasuresCard
 
     @property
@@ -180,10 +185,10 @@ def measure_audit(
     source.put_in_order()
     held_out = None if truth is None else truth if isinstance(truth, pl.DataFrame) else _table(truth)
     known = _described(train, users, items, source)
-    _refuse_swapped(settings, known)
+    refuse_swapped(settings, known.users, known.items)
     context = _context(held_out, None if train is None else known, known, asked_segments(settings.by), source)
     _check_metrics(specs, context, truth=held_out is not None)
-    groups = {each: _grouped(each, known, context, settings.tiers) for each in settings.attributes}
+    groups = {each: grouped_items(each, known.items, context, settings.tiers) for each in settings.attributes}
     weights = position_weights(k, settings.attention, patience=settings.patience)
     plan = MeasuringPlan(
         context=context,
@@ -280,12 +285,21 @@ def _context(
     groups = make_groups(with_segments_of(known, by), context.users, by)
     for name, (labels, codes) in groups.items():
         placed = int(np.isin(codes, [at for at, label in enumerate(labels) if label != UNKNOWN]).sum())
-        if " × " not in name and placed > _FEW and 2 * len(labels) > placed:
-            raise UsageError(
-                f"'{name}' has {len(labels):,} values for {placed:,} users: nearly every user is a group of their own",
-                advice=_TOGETHER,
-            )
+        refuse_single_users(name, len(labels), placed)
     return replace(context, groups=groups)
+
+
+def refuse_single_users(name: str, values: int, placed: int) -> None:
+    """Refuse a segmentation that has nearly as many values as users whose value is known.
+
+    Raises:
+        UsageError: If it is one.
+    """
+    if " × " not in name and placed > _FEW and 2 * values > placed:
+        raise UsageError(
+            f"'{name}' has {values:,} values for {placed:,} users: nearly every user is a group of their own",
+            advice=_TOGETHER,
+        )
 
 
 _TOGETHER: Final = Advice("bin_values", text="Group its values: numbers by rl.segments.bins, names under a wider one.")
@@ -294,9 +308,13 @@ _OF_ITEMS: Final = Advice("name_in_attributes", _TABLES, "Name it in {attributes
 _OF_USERS: Final = Advice("name_in_by", _TABLES, "Name it in {by}, not in {attributes}.")
 
 
-def _refuse_swapped(settings: AuditSettings, known: Dataset) -> None:
-    """Refuse attributes that are looked for in the wrong table, and tiers of popularity without training data."""
-    users, items = (table.columns if table is not None else [] for table in (known.users, known.items))
+def refuse_swapped(settings: AuditSettings, of_users: Any, of_items: Any) -> None:
+    """Refuse attributes that are looked for in the wrong table.
+
+    Raises:
+        UsageError: If one is.
+    """
+    users, items = (table.columns if table is not None else [] for table in (of_users, of_items))
     for name in named_in(asked_segments(settings.by)):
         if name in items and name not in users and name != ITEM:
             raise UsageError(f"'{name}' is an attribute of items, and was asked for as one of users", advice=_OF_ITEMS)
@@ -317,13 +335,27 @@ def _check_metrics(specs: Sequence[MetricSpec], context: EvaluationContext, *, t
     )
 
 
-def _grouped(name: str, known: Dataset, context: EvaluationContext, tiers: tuple[float, float]) -> ItemGroups:
+def grouped_items(
+    name: str, items: pl.DataFrame | None, context: EvaluationContext, tiers: tuple[float, float]
+) -> ItemGroups:
+    """The groups of the items of a catalogue: tiers of popularity, or the values of an attribute.
+
+    Args:
+        name: ``popularity``, or a column of the items.
+        items: Attributes of items, or None.
+        context: The catalogue.
+        tiers: Shares of the interactions that head and tail have.
+
+    Raises:
+        UnknownNameError: If there is no such attribute.
+        UsageError: If there is nothing to group by.
+    """
     popularity, inside = context.catalogue.popularity, context.catalogue.in_catalogue
-    if name == POPULARITY and context.profiles is None and (known.items is None or name not in known.items.columns):
+    if name == POPULARITY and context.profiles is None and (items is None or name not in items.columns):
         raise UsageError("the tiers of popularity are made of the training data", advice=PASS_TRAIN)
     if name == POPULARITY and context.profiles is not None:
         return popularity_tiers(popularity, inside, head=tiers[0], tail=tiers[1])
-    return item_groups(name, known.items, context.items, inside)
+    return item_groups(name, items, context.items, inside)
 
 
 def plan_of(measures: AuditMeasures) -> MeasuringPlan:

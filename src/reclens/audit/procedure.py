@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 import polars as pl
 
@@ -30,7 +30,7 @@ from reclens.audit.severity import judged, opinion
 from reclens.audit.stages import stage_rows
 from reclens.audit.user_gaps import gap_rows
 from reclens.data.dataset import Dataset
-from reclens.engine import Engine, Progress, quiet
+from reclens.engine import Progress, quiet, table_engine
 from reclens.errors import Advice, Setting, UsageError
 from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.results import OVERALL
@@ -45,24 +45,24 @@ def run(
     recommendations: Any,
     truth: Any = None,
     *,
-    train: Dataset | None = None,
-    users: pl.DataFrame | None = None,
-    items: pl.DataFrame | None = None,
+    train: Any = None,
+    users: Any = None,
+    items: Any = None,
     log: pl.DataFrame | None = None,
     loop: FeedbackLoop | None = None,
     predictions: pl.DataFrame | None = None,
     settings: AuditSettings | None = None,
     name: str | None = None,
-    engine: Engine | None = None,
+    engine: Any = None,
     progress: Progress = quiet,
     **options: Any,
 ) -> Audit:
     """Audit the lists of a system: who and what is treated worse, by how much, and how sure that is.
 
     Args:
-        recommendations: Lists of any system, as for ``rl.evaluate``.
+        recommendations: Lists of any system, as for ``rl.evaluate``; those of Spark are audited where they lie.
         truth: Held-out interactions, or None.
-        train: The training data, or None. Its items are the catalogue.
+        train: The training data, or None. Its items are the catalogue. Of Spark a frame, or ``rl.SparkTables``.
         users: Attributes of users, where ``train`` has none.
         items: Attributes of items, where ``train`` has none.
         log: Impressions with ``position`` and ``clicked``, from which position bias is told, and the exposure that adds
@@ -71,7 +71,7 @@ def run(
         predictions: Predicted ratings, ``user_id, item_id, rating, prediction``, for the two-sided annex.
         settings: What is looked at and by which rules; or give its fields by name.
         name: Name of the system.
-        engine: Where chunks are run.
+        engine: Where chunks are run, or ``rl.Spark(partitions=…)`` for tables of Spark.
         progress: Called as work goes on.
         options: Fields of :class:`AuditSettings`, such as ``by=["gender"]``.
 
@@ -94,23 +94,18 @@ def run(
             advice=Advice("one_of_settings", (Setting("settings"),), "Put all of them into {settings}."),
         )
     settings = settings or AuditSettings(**options)
-    measures = measure_audit(
-        recommendations,
-        truth,
-        settings=settings,
-        train=train,
-        users=users,
-        items=items,
-        name=name,
-        engine=engine,
-        progress=progress,
-    )
+    far = table_engine(recommendations, engine)
+    given: dict[str, Any] = {"train": train, "users": users, "items": items, "name": name, "progress": progress}
+    if far is not None:
+        measures = far.audit(recommendations, truth, settings=settings, **given)
+    else:
+        measures = measure_audit(recommendations, truth, settings=settings, engine=engine, **given)
     annex: list[AuditRow] = []
     if settings.two_sided:
         annex = disparity_rows(measures)
-        if measures.has_truth:
+        if measures.has_truth and measures.whole:
             annex = joint_rows(recommendations, measures, engine=engine, progress=progress) + annex
-    if predictions is not None and train is not None:
+    if predictions is not None and isinstance(train, Dataset):
         annex += rating_rows(predictions, train, list(_known_groups(measures)), level=settings.level)
     return audit_measures(measures, log=log, loop=loop, annex=annex)
 
@@ -134,7 +129,7 @@ def audit_measures(
     checked = preflight(measures, rng=settings.seed)
     refuse_failed(checked, measures.system)
     metrics, crossed = settings.metrics_of(truth=measures.has_truth), len(_known_groups(measures)) > 1
-    searched = search_intersections(measures, metrics[0]) if metrics and crossed else None
+    searched = search_intersections(measures, metrics[0]) if metrics and crossed and measures.whole else None
     rows = _rows(measures, checked)
     position, amortised = None, []
     if log is not None:
@@ -201,7 +196,9 @@ def _rows(measures: AuditMeasures, checked: Preflight) -> list[AuditRow]:
 
 
 def _users(measures: AuditMeasures) -> pl.DataFrame:
-    """The values and the groups of each user."""
+    """The values and the groups of each user; none where only sums came."""
+    if not measures.whole:
+        return measures.per_user.with_columns(pl.lit(None, pl.String).alias(by) for by in measures.context.groups)
     groups = measures.context.groups.items()
     return measures.per_user.with_columns(
         pl.Series(by, labels, dtype=pl.String).gather(codes) for by, (labels, codes) in groups
@@ -214,7 +211,7 @@ def _known_groups(measures: AuditMeasures) -> list[str]:
 
 def _adjusted(measures: AuditMeasures, metrics: Sequence[str]) -> list[AdjustedGap]:
     """The gaps of the primary metric, adjusted; of two groups the first."""
-    if not metrics or not measures.has("owned"):
+    if not metrics or not measures.has("owned") or not measures.whole:
         return []
     found = []
     for by in _known_groups(measures):
@@ -308,6 +305,10 @@ def _card(measures: AuditMeasures, settings: AuditSettings) -> AuditCard:
     return {**measures.card, "settings": about, "system": measures.system, "candidates": "unseen_items"}
 
 
+_OF_SINGLE_USERS: Final = ("intersections", "adjusted_gaps")
+"""What is made from the values of single users."""
+
+
 def _missing(measures: AuditMeasures, position: PositionBias | None, loop: FeedbackLoop | None) -> list[NotMeasured]:
     found: list[NotMeasured] = []
     if position is None or position.unidentified is not None:
@@ -329,6 +330,8 @@ def _missing(measures: AuditMeasures, position: PositionBias | None, loop: Feedb
         found.append(NotMeasured(section="exposure", measure="stage_scores", lacking="retrieved"))
     if measures.items is None:
         found.append(NotMeasured(section="lists", measure="catalogue_coverage", lacking="memory"))
+    if not measures.whole:
+        found += [NotMeasured(section="users", measure=each, lacking="memory") for each in _OF_SINGLE_USERS]
     if not measures.has("owned"):
         found += [NotMeasured(section="popularity", measure="popularity_lift", lacking="train")]
         found += [NotMeasured(section="exposure", measure="profile", lacking="train")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
@@ -18,22 +19,40 @@ from reclens.evaluation.partitions import NUMBER, PART, PARTS
 from reclens.schema import ITEM, RANK, SCORE, USER
 
 __all__ = [
+    "SparkTables",
     "check_kinds",
     "column_of",
     "frame_of",
     "functions",
     "is_spark_frame",
     "lists_of",
+    "of_some_users",
     "pairs_of",
     "relevant_pairs",
     "segments_of",
     "some_ids",
     "together",
+    "with_chances",
 ]
 
 _SEGMENTS: Final = 1_000
 _SHOWN: Final = 20_000
 _INTEGERS: Final = ("tinyint", "smallint", "int", "bigint")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SparkTables:
+    """Training data in Spark: what lists are held against beside the truth.
+
+    Attributes:
+        interactions: A frame ``user_id, item_id``.
+        users: A frame ``user_id`` and attributes, one row a user, whose columns are segmentations as they are.
+        items: A frame ``item_id`` and attributes, one row an item, such as ``genres``; it is read to the driver.
+    """
+
+    interactions: Any = None
+    users: Any = None
+    items: Any = None
 
 
 def frame_of(engine: Any, table: Any, what: str, *columns: str) -> Any:
@@ -57,8 +76,8 @@ def frame_of(engine: Any, table: Any, what: str, *columns: str) -> Any:
     return table
 
 
-def lists_of(engine: Any, recommendations: Any) -> tuple[Any, Any]:
-    """The lists ``user_id, item_id, number``, and what orders them."""
+def lists_of(engine: Any, recommendations: Any, *, scores: bool = False) -> tuple[Any, Any]:
+    """The lists ``user_id, item_id, number``, and what orders them; with the scores too, where there are any."""
     table = getattr(recommendations, "table", recommendations)
     frame = frame_of(engine, recommendations if is_spark_frame(recommendations) else table, "the lists", USER, ITEM)
     ordered_by = RANK if RANK in frame.columns else SCORE
@@ -68,7 +87,9 @@ def lists_of(engine: Any, recommendations: Any) -> tuple[Any, Any]:
             source="the lists",
             fix="Lists need an order: rename the column that holds it.",
         )
-    return _with_wide_ids(frame).select(USER, ITEM, column_of(ordered_by).cast("double").alias(NUMBER)), ordered_by
+    numbers = {NUMBER: ordered_by} | ({SCORE: SCORE} if scores and SCORE in frame.columns else {})
+    columns = [column_of(name).cast("double").alias(ours) for ours, name in numbers.items()]
+    return _with_wide_ids(frame).select(USER, ITEM, *columns), ordered_by
 
 
 def pairs_of(engine: Any, truth: Any, train: Any, history: Any, relevance: str | None) -> dict[str, Any]:
@@ -123,6 +144,8 @@ def together(frames: Mapping[str, Any], labels: Mapping[str, Any]) -> Any:
             else:
                 for each in labels:
                     frame = frame.withColumn(SEGMENT + each, _literal(None).cast("string"))
+            if SCORE in frames["lists"].columns and name != "lists":
+                frame = frame.withColumn(SCORE, _literal(None).cast("double"))
             rows = frame if rows is None else rows.unionByName(frame)
     return rows
 
@@ -182,3 +205,23 @@ def check_kinds(frames: Mapping[str, Any]) -> None:
 def some_ids(frame: Any, column: str) -> pl.Series:
     """The least ids of a column, to tell why none match."""
     return polars_of(frame.select(column).distinct().orderBy(column).limit(_SHOWN))[column]
+
+
+def with_chances(lists: Any) -> tuple[Any, bool]:
+    """The lists, with their scores if all of them can be probabilities, and whether they are."""
+    if SCORE not in lists.columns:
+        return lists, False
+    fn = functions()
+    rows, known, low, high = lists.agg(fn.count("*"), fn.count(SCORE), fn.min(SCORE), fn.max(SCORE)).collect()[0]
+    chances = bool(rows) and known == rows and low >= 0 and high <= 1
+    return (lists if chances else lists.drop(SCORE)), chances
+
+
+def of_some_users(rows: Any, frames: Mapping[str, Any], *, most: int) -> Any:
+    """The rows of some users with a list or with relevant items: those whose hash is least."""
+    fn = functions()
+    who = frames["lists"].select(USER)
+    if "truth" in frames:
+        who = who.unionByName(frames["truth"].select(USER))
+    chosen = who.distinct().orderBy(fn.md5(fn.col(USER).cast("string").cast("binary")), USER).limit(most)
+    return rows.join(chosen, USER, "left_semi")

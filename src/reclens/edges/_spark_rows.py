@@ -12,7 +12,7 @@ from reclens import errors
 from reclens.errors import RecLensError
 from reclens.evaluation.groups import named_parts
 from reclens.evaluation.partition_totals import ROW, row_of, total_of
-from reclens.evaluation.partitions import PartitionPlan, measure_partition
+from reclens.evaluation.partitions import PartitionPlan
 from reclens.schema import USER
 
 __all__ = ["COLUMNS", "add_sums", "measure", "own_columns", "polars_of", "unpacked"]
@@ -36,7 +36,7 @@ def own_columns(plan: PartitionPlan, *, integer: bool) -> dict[str, str]:
 def measure(plan: PartitionPlan, own: Mapping[str, str], batches: Iterator[Any]) -> Iterator[Any]:
     """The work of a task: one row of sums, or of an error; and, where they are kept, the values of its users."""
     try:
-        sums = measure_partition(plan, (pl.DataFrame(pl.from_arrow(batch)) for batch in batches))
+        sums = plan.measure(pl.DataFrame(pl.from_arrow(batch)) for batch in batches)
     except RecLensError as error:
         if own:  # a write that fails leaves nothing behind
             raise

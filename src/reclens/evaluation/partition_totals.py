@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
@@ -26,7 +26,17 @@ from reclens.schema import ITEM, USER, fingerprint, fingerprint_of_total, hash_o
 from reclens.stats.summary import Cell, Summary
 from reclens.vocabulary import Vocabulary
 
-__all__ = ["ROW", "Measured", "evaluation_of", "row_of", "sums_of_row", "total_of"]
+__all__ = [
+    "ROW",
+    "Measured",
+    "check_shared",
+    "evaluation_of",
+    "ground_card",
+    "in_known_order",
+    "row_of",
+    "sums_of_row",
+    "total_of",
+]
 
 ROW: Final = ("header", "sums", "exposure")
 """The columns of a row of sums: text, and two of bytes."""
@@ -92,13 +102,13 @@ def evaluation_of(plan: PartitionPlan, sums: PartitionSums | None, measured: Mea
     """
     if sums is None or not sums.counts.get("users"):
         raise nothing_relevant()
-    counts = {**dict.fromkeys(_COUNTS, 0), **sums.counts}
-    _check_shared(plan, counts, measured)
-    cells = _cells(plan, sums.summary)
+    counts = _counted(sums)
+    check_shared(plan, sums, measured, served=counts["users"] - counts["without_list"])
+    summary = in_known_order(plan, sums.summary)
+    cells = summary.cells
     shown = sums.exposure.with_columns(
         cell=pl.Series([cells.index(each) for each in sums.summary.cells], dtype=pl.Int32).gather(sums.exposure["cell"])
     )
-    summary = _in_order(sums.summary, cells)
     offered = Vocabulary(measured.facts.ids.filter(pl.Series(measured.facts.offered)))
 
     def exposure(k: int, cell: int) -> np.ndarray:
@@ -125,7 +135,7 @@ def evaluation_of(plan: PartitionPlan, sums: PartitionSums | None, measured: Mea
         segments=pl.DataFrame(schema=nobody | dict.fromkeys(dict.fromkeys(by for by, _ in cells[1:]), pl.String)),
         exposure=pl.DataFrame({ITEM: offered.ids, "count": exposure(plan.depth, 0), "popularity": popularity}),
         level=measured.level,
-        card=_card(plan, sums, counts, measured, offered, cells),
+        card=_card(plan, sums, measured, offered, cells),
     )
 
 
@@ -159,15 +169,16 @@ _COUNTS: Final = (
 """What partitions count: a sum of 0 may be absent."""
 
 
-def _card(
-    plan: PartitionPlan,
-    sums: PartitionSums,
-    counts: Mapping[str, int],
-    measured: Measured,
-    offered: Vocabulary,
-    cells: list[Cell],
-) -> Any:
-    """The card: merged, counts added."""
+def ground_card(plan: PartitionPlan, sums: PartitionSums, measured: Measured, offered: Vocabulary) -> Any:
+    """What the lists were held against: as one machine has it, from the counts of all partitions.
+
+    Args:
+        plan: What was measured.
+        sums: The sums.
+        measured: What is known beside them.
+        offered: The items that can be recommended.
+    """
+    counts = _counted(sums)
     total = counts["truth_graded_hash"] if counts["truth_graded"] else counts["truth_hash"]
     given: dict[str, Any] = {
         "truth": {"rows": counts["truth_pairs"], "hash": hash_of_total(counts["truth_pairs"], total)},
@@ -178,7 +189,6 @@ def _card(
         "n_users": counts["users"],
         "n_items": len(offered),
         "catalogue": fingerprint(offered.ids.alias(ITEM)),
-        "truth_rules": [],
     }
     if "truth" in plan.tables:
         given |= {name: counts[name] for name in ("truth_rows_without_relevance", "users_without_relevant_items")}
@@ -192,6 +202,18 @@ def _card(
         }
     if "train" in plan.tables:
         given["users_without_history"] = counts["users_without_history"]
+    return given
+
+
+def _counted(sums: PartitionSums) -> dict[str, int]:
+    return {**dict.fromkeys(_COUNTS, 0), **sums.counts}
+
+
+def _card(
+    plan: PartitionPlan, sums: PartitionSums, measured: Measured, offered: Vocabulary, cells: Sequence[Cell]
+) -> Any:
+    """The card: merged, counts added."""
+    counts = _counted(sums)
     listed = {
         "users_without_list": counts["without_list"],
         "users_with_short_list": counts["short_list"],
@@ -201,7 +223,7 @@ def _card(
         "recommendations_seen_in_training": counts["seen"] if "train" in plan.tables else None,
     }
     card = make_card(
-        given,
+        {**ground_card(plan, sums, measured, offered), "truth_rules": []},
         listed,
         source_card=measured.lists_card,
         rules=sums.rules,
@@ -232,9 +254,20 @@ def _train_card(plan: PartitionPlan, counts: Mapping[str, int], measured: Measur
     return {"name": "data", "rows": rows, "hash": fingerprint_of_total(rows, schema, counts["train_hash"])}
 
 
-def _check_shared(plan: PartitionPlan, counts: Mapping[str, int], measured: Measured) -> None:
-    """Refuse lists that share no user or no item with what they are held against."""
-    if "truth" in plan.tables and counts["strangers"] and counts["without_list"] == counts["users"]:
+def check_shared(plan: PartitionPlan, sums: PartitionSums, measured: Measured, *, served: int) -> None:
+    """Refuse lists that share no user or no item with what they are held against.
+
+    Args:
+        plan: What was measured.
+        sums: The sums.
+        measured: What is known beside them.
+        served: Users with a list and with relevant items.
+
+    Raises:
+        UnmatchedIdsError: If there are none.
+    """
+    counts = _counted(sums)
+    if "truth" in plan.tables and counts["strangers"] and not served:
         raise explain_unmatched(USER, *measured.ids(USER), truth=True, trained=False)
     if counts["listed"] and not counts["inside"]:
         listed, held = measured.ids(ITEM)
@@ -244,7 +277,6 @@ def _check_shared(plan: PartitionPlan, counts: Mapping[str, int], measured: Meas
 
 
 def _cells(plan: PartitionPlan, summary: Summary) -> list[Cell]:
-    """The cells with a user, in the order in which one machine has them."""
     there = {cell for cell, n in summary.cell_sizes.items() if n}
     wanted: list[Cell] = [OVERALL]
     for by in plan.by:
@@ -254,7 +286,9 @@ def _cells(plan: PartitionPlan, summary: Summary) -> list[Cell]:
     return [cell for cell in dict.fromkeys(wanted) if cell in there]
 
 
-def _in_order(summary: Summary, cells: list[Cell]) -> Summary:
+def in_known_order(plan: PartitionPlan, summary: Summary) -> Summary:
+    """The cells that have a user, in the order in which one machine has them."""
+    cells = _cells(plan, summary)
     at = [summary.cells.index(cell) for cell in cells]
     arrays = {name: array[at] for name, array in summary.arrays().items()}
     return replace(summary, cells=tuple(cells), **arrays)

@@ -25,7 +25,7 @@ from reclens.evaluation.measuring import MeasuringPlan, sum_lists
 from reclens.evaluation.partition_context import ItemFacts, context_of
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.relevant import relevant_rows
-from reclens.evaluation.source import open_lists
+from reclens.evaluation.source import Source, open_lists
 from reclens.memory import require_memory
 from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
@@ -34,7 +34,16 @@ from reclens.schema import ITEM, RANK, SCORE, USER, stable_hash
 from reclens.stats.summary import Summary
 from reclens.vocabulary import Vocabulary, number_ids
 
-__all__ = ["NUMBER", "PART", "PARTS", "PartitionPlan", "PartitionSums", "measure_partition"]
+__all__ = [
+    "NUMBER",
+    "PART",
+    "PARTS",
+    "OpenPartition",
+    "PartitionPlan",
+    "PartitionSums",
+    "measure_partition",
+    "open_partition",
+]
 
 PART: Final = "part"
 """Column that says which table a row is of: its place in :data:`PARTS`."""
@@ -87,6 +96,15 @@ class PartitionPlan:
     def user_metrics(self) -> list[str]:
         """The metrics that have a value for each user."""
         return [spec.text for spec in self.specs if spec.info.kind == "user"]
+
+    @property
+    def width(self) -> int:
+        """Columns of the sums."""
+        return max(len(self.user_metrics), 1)
+
+    def measure(self, tables: Iterable[pl.DataFrame]) -> PartitionSums | None:
+        """The work of a partition."""
+        return measure_partition(self, tables)
 
     @property
     def cuts(self) -> dict[int, bool]:
@@ -169,16 +187,36 @@ class PartitionSums:
         )
 
 
-def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> PartitionSums | None:
-    """Measure the users of a partition: the whole work of an executor.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenPartition:
+    """The rows of a partition, ready to be measured.
+
+    Attributes:
+        key: What tells it from others.
+        source: Its lists.
+        context: What they are held against.
+        counts: What was counted on the way.
+    """
+
+    key: int
+    source: Source
+    context: EvaluationContext
+    counts: Mapping[str, int]
+
+
+def open_partition(
+    plan: PartitionPlan, tables: Iterable[pl.DataFrame], *, listed: bool = False
+) -> OpenPartition | None:
+    """Code the rows of a partition.
 
     Args:
         plan: What is measured.
         tables: ``part, user_id, item_id, number`` and a column a segmentation (``segment NAME``), in pieces; all rows
             of a user are here.
+        listed: Whether users with a list count who have no relevant item.
 
     Returns:
-        The sums; None for an empty partition.
+        The partition; None for an empty one.
 
     Raises:
         DataError: If ids are missing, or the lists are none.
@@ -196,7 +234,8 @@ def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> Pa
     source = open_lists(_in_order(plan, parts["lists"]), name="lists")
     source.where = "the lists"
     source.put_in_order()
-    users = Vocabulary(pairs[USER] if "truth" in plan.tables else parts["lists"][USER])
+    who = [pairs[USER]] if "truth" in plan.tables else []
+    users = Vocabulary(pl.concat([*who, parts["lists"][USER]]) if listed or not who else who[0])
     context, found = context_of(
         parts,
         pairs,
@@ -210,20 +249,34 @@ def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> Pa
         labels=plan.labels,
         by=plan.by,
     )
-    total, values = _measured(plan, context, source)
-    return replace(
-        total,
-        keys=(int(stable_hash(rows[USER].unique()).min()),),
-        counts={
-            **counts,
-            **left_out,
-            **found,
-            **total.counts,
-            "integer_users": int(users.is_integer and len(users) > 0),
-        },
-        rules=source.rules,
-        values=values,
+    return OpenPartition(
+        key=int(stable_hash(rows[USER].unique()).min()),
+        source=source,
+        context=context,
+        counts={**counts, **left_out, **found, "integer_users": int(users.is_integer and len(users) > 0)},
     )
+
+
+def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> PartitionSums | None:
+    """Measure the users of a partition: the whole work of an executor.
+
+    Args:
+        plan: What is measured.
+        tables: As of :func:`open_partition`.
+
+    Returns:
+        The sums; None for an empty partition.
+
+    Raises:
+        DataError: If ids are missing, or the lists are none.
+        NotEnoughMemoryError: If the partition does not fit in memory.
+    """
+    part = open_partition(plan, tables)
+    if part is None:
+        return None
+    total, values = _measured(plan, part.context, part.source)
+    counts = {**part.counts, **total.counts}
+    return replace(total, keys=(part.key,), counts=counts, rules=part.source.rules, values=values)
 
 
 def _measured(
@@ -334,7 +387,8 @@ def _in_order(plan: PartitionPlan, rows: pl.DataFrame) -> pl.DataFrame:
     Equal ranks and scores are ordered by item, so that a task that is run again gives the same sums.
     """
     name, sign = (SCORE, -1.0) if plan.ordered_by == "score" else (RANK, 1.0)
-    rows = rows.select(USER, ITEM, pl.col(NUMBER).alias(name))
+    beside = [SCORE] if SCORE in rows.columns and name != SCORE else []
+    rows = rows.select(USER, ITEM, pl.col(NUMBER).alias(name), *beside)
     numbers = sign * rows[name].to_numpy()
     users = number_ids(rows[USER])[1]
     order = np.lexsort((numbers, users))

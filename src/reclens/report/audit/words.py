@@ -179,6 +179,8 @@ MEASURES: Final[Mapping[str, str]] = {
     "profile": "exposure against what users had",
     "examination": "attention by position (examination)",
     "gaps": "gaps between groups of users",
+    "intersections": "search of the products of groups of users",
+    "adjusted_gaps": "gaps adjusted for activity and taste",
     "drift": "drift over the rounds",
     "joint_exposure": "joint exposure of users and items (JME), bias disparity, differential fairness",
     "bias_disparity": "preference for a group in lists beside histories (bias disparity)",
