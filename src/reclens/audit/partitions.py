@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -76,7 +77,7 @@ class AuditPlan(PartitionPlan):
             replicates=self.replicates,
             seed=self.seed,
         )
-        how = {"engine": LocalEngine(1), "progress": quiet, "scores": self.has_scores}
+        how: dict[str, Any] = {"engine": LocalEngine(1), "progress": quiet, "scores": self.has_scores}
         passed = measure_all(measuring.measure, context, self.depth, source=part.source, **how)
         if not passed:
             nobody, none = np.zeros((0, self.depth), np.int32), np.zeros(0, np.int64)
@@ -154,7 +155,7 @@ def audit_of(
         has_chances=plan.has_scores,
         items=None,
         whole=False,
-        card={
+        card={  # pyright: ignore[reportArgumentType]
             **ground_card(plan, sums, measured, offered),
             "users": counts["users"],
             "users_without_list": counts["without_list"],

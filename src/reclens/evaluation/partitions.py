@@ -249,11 +249,12 @@ def open_partition(
         labels=plan.labels,
         by=plan.by,
     )
+    every: dict[str, Any] = {**counts, **left_out, **found, "integer_users": int(users.is_integer and len(users) > 0)}
     return OpenPartition(
         key=int(stable_hash(rows[USER].unique()).min()),
         source=source,
         context=context,
-        counts={**counts, **left_out, **found, "integer_users": int(users.is_integer and len(users) > 0)},
+        counts=every,
     )
 
 
