@@ -8,16 +8,19 @@ and no broadcast variable is asked for: Spark Connect has none of them.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.settings import AuditSettings
 from reclens.edges._spark_audit import audit_on
 from reclens.edges._spark_frames import SparkTables, is_spark_frame
+from reclens.edges._spark_recommend import recommend_on
 from reclens.edges._spark_session import check_version, spark_session, translated, watched
 from reclens.edges._spark_work import Question, Work
 from reclens.engine import Progress
 from reclens.evaluation.results import Evaluation
+from reclens.models._core.requests import ColdUsers
 
 __all__ = ["Spark", "SparkTables", "connect"]
 
@@ -99,6 +102,40 @@ class Spark:
         work = Work(engine=replace(self, session=session), progress=progress, asked=Question(train=train, name=name))
         with watched(session, "audit on Spark", progress):
             return audit_on(work, recommendations, truth, settings, users=users, items=items)
+
+    def recommend(
+        self,
+        model: str | Path,
+        users: Any,
+        *,
+        k: int = 10,
+        exclude_seen: bool = True,
+        exclude: Any = None,
+        candidates: Any = None,
+        cold_users: ColdUsers = "popular",
+    ) -> Any:
+        """The lists of a fitted model, made where the users are; equal to those of ``model.recommend``.
+
+        Args:
+            model: Folder of the model, by a path that every executor has: one that ``save`` wrote, or ``model/NAME``
+                of a workspace. Each Python process of an executor reads it once.
+            users: A frame with ``user_id``, or a table that fits in memory.
+            k: Length of the lists.
+            exclude_seen: Whether items of the user's history are left out.
+            exclude: Ids to leave out, for everybody.
+            candidates: The only ids that may be shown, to anybody.
+            cold_users: As of ``model.recommend``.
+
+        Returns:
+            A frame ``user_id, item_id, rank, score``, which is computed when it is written or shown.
+
+        Raises:
+            DataError: If there is no whole model, or its ids are of another type.
+        """
+        check_version()
+        engine = replace(self, session=self.session or _session_of(users))
+        how = {"k": k, "exclude_seen": exclude_seen, "exclude": exclude, "candidates": candidates}
+        return recommend_on(engine, model, users, **how, cold_users=cold_users)
 
 
 def connect(rest: str) -> Spark:
