@@ -1,4 +1,6 @@
-"""LanceDB: see bench_explore.py. Without an index, or with IVF_HNSW_SQ; ``ask N`` probes N of its partitions."""
+"""LanceDB: see bench_explore.py. Without an index, or with IVF_HNSW_SQ. ``ask P/C``: of the index, P partitions are
+probed for C candidates, which are ranked again by their exact vectors.
+"""
 
 import sys
 import tempfile
@@ -27,9 +29,12 @@ def build():
     made.append(table)
 
 
-def ask(probes):
+def ask(setting):
     search = made[0].search(list(asked)).distance_type("dot").select(["id", "_distance"]).limit(k)
-    found = (search.nprobes(probes) if index else search).to_arrow()
+    if setting:
+        probes, candidates = map(int, setting.split("/"))
+        search = search.nprobes(probes).ef(candidates).refine_factor(candidates // k)
+    found = search.to_arrow()
     lists = [[] for _ in asked]
     for at, one in zip(found["query_index"].to_pylist(), found["id"].to_pylist(), strict=True):
         lists[at].append(one)
@@ -37,5 +42,5 @@ def ask(probes):
 
 
 asked = queries if index else queries[:50]  # without an index each takes a third of a second
-probes = (1, 2, 4, 8, 16, 32) if index else (0,)
-serve({"build": build, "settings": lambda: list(probes)} | {f"ask {each}": partial(ask, each) for each in probes})
+settings = [f"{probes}/{30 * probes}" for probes in (1, 2, 4, 8, 16)] if index else [0]
+serve({"build": build, "settings": lambda: settings} | {f"ask {each}": partial(ask, each) for each in settings})
