@@ -54,10 +54,8 @@ class Piece:
 PIECES = (
     Piece("metrics", ("--ids", "integer", "--peers", "rectools"), ("rectools",), 90),
     Piece("experiment", ("--runs", "3"), ("tea_tasting",), 90),
-    Piece("read", (), (), 40),
+    Piece("floors", ("--turns", "2"), (), 90),
     Piece("knn", ("--data", "{data}", "--runs", "3"), ("implicit", "similaripy"), 60),
-    Piece("topk", (), (), 60),
-    Piece("stream", ("--millions", "10"), (), 30),
     Piece("audit", ("--runs", "1", "--peers", "reclens", "fairlearn"), (), 70),
     Piece("als", ("--data", "{data}", "--runs", "1"), ("implicit",), 150),
 )

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+FLOORS, FLOORS_END = "<!-- floors: written by `make reference` -->", "<!-- /floors -->"
+GROWTH, GROWTH_END = "<!-- growth: written by `make reference` -->", "<!-- /growth -->"
 BEGIN, END = "<!-- benchmarks: written by `make reference` -->", "<!-- /benchmarks -->"
 
 PEERS = {
@@ -103,7 +105,7 @@ def ratio(value: float) -> str:
 
 def seconds(value: float) -> str:
     """A time with the digits that mean something."""
-    return f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
+    return f"{value:.3f} s" if value < 0.1 else f"{value:.2f} s" if value < 10 else f"{value:.1f} s"
 
 
 def block(chosen: tuple[str, ...] | None, *, linked: bool) -> str:
@@ -113,7 +115,7 @@ def block(chosen: tuple[str, ...] | None, *, linked: bool) -> str:
     results = ROOT / "benchmarks" / "results"
     for file in sorted(results.glob("*.json"), key=lambda path: (path.stem != "metrics", path.stem)):
         content = json.loads(file.read_text(encoding="utf-8"))
-        if "results" not in content:  # a page about quality has no times
+        if "results" not in content or file.stem == "floors":  # a page about quality has no times
             continue
         added = rows(content["results"], file.stem)
         if twice := set(found) & set(added):
@@ -132,6 +134,46 @@ def block(chosen: tuple[str, ...] | None, *, linked: bool) -> str:
     return "\n".join([BEGIN, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), END])
 
 
+def floors() -> str:
+    """The hot paths beside their floors, between the marks."""
+    content = json.loads((ROOT / "benchmarks" / "results" / "floors.json").read_text(encoding="utf-8"))
+    lines = [
+        "| path | CPU | floor | × | the floor is | what the rest is, and why it stays |",
+        "|---|--:|--:|--:|---|---|",
+    ]
+    for name, row in content["results"].items():
+        ours, floor = row["reclens"]["cpu_s"], row["floor"]["cpu_s"]
+        about = content["about"][name]
+        parts = (
+            f"{seconds(ours)} | {seconds(floor)} | {ratio(ours / floor)} | {about['floor_is']} | {about['rest'] or '–'}"
+        )
+        lines.append(f"| {name} | {parts} |")
+    machine = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
+    rates = "; ".join(f"{rate / 1e9:.3g} billion {unit}" for unit, rate in content["rates"].items())
+    note = f"Measured by `python benchmarks/bench_floors.py` on {machine}. A second of its processor: {rates}."
+    return "\n".join([FLOORS, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), FLOORS_END])
+
+
+def growth() -> str:
+    """How cost grows, between the marks."""
+    content = json.loads((ROOT / "benchmarks" / "results" / "growth.json").read_text(encoding="utf-8"))
+    lines = ["| path | what grows | from – to | CPU | exponent |", "|---|---|--:|--:|--:|"]
+    for row in content["growth"]:
+        (first, *_, last), (begin, *_, end) = row["sizes"], row["seconds"]
+        lines.append(
+            f"| {row['path']} | {row['dimension']} | {first:,} – {last:,} | {seconds(begin)} – {seconds(end)} "
+            f"| {row['exponent']:.2f} |"
+        )
+    machine = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
+    note = f"Measured by `python benchmarks/bench_growth.py` on {machine}."
+    return "\n".join([GROWTH, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), GROWTH_END])
+
+
+def between(text: str, begin: str, end: str, made: str) -> str:
+    """A page with what stands between two marks written anew."""
+    return re.sub(rf"{re.escape(begin)}.*?{re.escape(end)}", lambda _: made, text, flags=re.S)
+
+
 def main() -> int:
     """0 when the pages are as they have to be."""
     status = 0
@@ -141,8 +183,10 @@ def main() -> int:
         if BEGIN not in text:
             print(f"{name} lacks the mark {BEGIN}", file=sys.stderr)
             return 1
-        made = block(chosen, linked=linked)
-        wanted = re.sub(rf"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _, made=made: made, text, flags=re.S)
+        wanted = between(text, BEGIN, END, block(chosen, linked=linked))
+        if FLOORS in wanted:
+            wanted = between(wanted, FLOORS, FLOORS_END, floors())
+            wanted = between(wanted, GROWTH, GROWTH_END, growth())
         if "--check" not in sys.argv[1:]:
             page.write_text(wanted, encoding="utf-8")
             print(f"wrote the benchmarks of {name}")

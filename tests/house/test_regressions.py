@@ -71,3 +71,14 @@ def test_every_piece_has_a_committed_result_and_together_they_fit():
         assert all("reclens" in row for row in rows.values())
         assert all((folder / "requirements" / f"{peer}.txt").exists() for peer in piece.peers)
     assert sum(piece.seconds for piece in regressions.PIECES) <= 600
+
+
+def test_every_path_within_twice_its_floor_or_a_line_that_says_why_not():
+    folder = Path(regressions.__file__).parent / "results"
+    content = json.loads((folder / "floors.json").read_text())
+    assert content["results"].keys() == content["about"].keys()
+    for name, row in content["results"].items():
+        about = content["about"][name]
+        assert about["floor_is"], name
+        if row["reclens"]["cpu_s"] > 2 * row["floor"]["cpu_s"]:
+            assert about["rest"], f"{name}: say what more than twice the floor is spent on, and why it stays"
