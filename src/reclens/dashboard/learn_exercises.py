@@ -24,7 +24,7 @@ from reclens.report.learn.tables import attempt_table, state_of
 from reclens.report.learn.tasks import milestone_of, title_of
 from reclens.workspace import Workspace
 
-__all__ = ["show"]
+__all__ = ["read_first", "show"]
 
 _LANGUAGES: Final = {".toml": "toml", ".csv": "csv", ".sql": "sql", ".py": "python", ".md": "markdown"}
 _LONGEST: Final = 60_000
@@ -46,10 +46,7 @@ def show(learner: Learner, workspace: Workspace) -> None:
     code = choose("Exercise, drill or project", codes, key="exercise", default=begin, format_func=named) or begin
     exercise = exercise_of(code)
     st.markdown(f"**{plain(milestone_of(code))}**")
-    before = [each.code for each in all_lessons() if each.code == code] or lessons_before(code)
-    if before:
-        links = ", ".join(f"[{plain(f'{each} {lesson_title(each)}')}](?part=Lessons&lesson={each})" for each in before)
-        st.markdown(f"Read first: {links}")
+    read_first(code)
     folder = learner.place(exercise)
     if not folder.is_dir():
         st.caption(f"About {exercise.minutes} minutes. Starting draws data for you and writes them into the workspace.")
@@ -61,6 +58,14 @@ def show(learner: Learner, workspace: Workspace) -> None:
     _task(learner, exercise, folder)
     _answer(learner, exercise, folder)
     _history(learner, exercise)
+
+
+def read_first(code: str) -> None:
+    """Draw links to the lessons that prepare an exercise."""
+    before = [each.code for each in all_lessons() if each.code == code] or lessons_before(code)
+    if before:
+        links = ", ".join(f"[{plain(f'{each} {lesson_title(each)}')}](?part=Lessons&lesson={each})" for each in before)
+        st.markdown(f"Read first: {links}")
 
 
 def _task(learner: Learner, exercise: Exercise, folder: Path) -> None:

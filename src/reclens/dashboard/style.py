@@ -28,7 +28,7 @@ section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { mar
 .finding b { display: block; font-size: .8rem; } .finding span { font-size: .8rem; opacity: .8;
   overflow-wrap: anywhere; display: block; }
 .finding p { margin: .3rem 0; overflow-wrap: anywhere; }
-ul.stamps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 14rem), 1fr)); gap: .6rem;
+ul.stamps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); gap: .6rem;
   list-style: none; margin: 0 !important; padding: 0 !important; }
 ul.stamps li { margin: 0 !important; }
 ul.stamps a { display: block; height: 100%; padding: .5rem .8rem; border-radius: 8px; color: inherit !important;
@@ -56,6 +56,7 @@ button[aria-label="Download as CSV"] { display: none; }
   ul.cards span { display: inline-block; margin-right: .9em; max-width: 100%; }
   ul.cards img { height: 1.1em; vertical-align: middle; }
   [data-testid="stMainBlockContainer"] { padding: 4rem 1rem 3rem; }
+  [data-testid="stMarkdownContainer"] table { display: block; overflow-x: auto; }
   h1 { font-size: 1.5rem !important; }
 }
 </style>"""

@@ -64,9 +64,11 @@ def test_a_term_is_linked_where_it_first_stands_on_the_path() -> None:
         "bootstrap",
         "covariate",
         "cuped",
+        "holm",
         "impression",
         "pareto-front",
         "user-knn",
+        "welch",
     }, "terms that only exercises use"
 
 

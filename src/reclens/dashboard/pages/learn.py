@@ -13,7 +13,6 @@ from reclens.dashboard.links import lead, to_glossary
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, folded, plain, table
 from reclens.learn.learner import Learner
-from reclens.learn.lessons import lessons_before
 from reclens.learn.notes import LONGEST_NOTE, set_note, set_tick
 from reclens.learn.placement import questions_of, take_quiz
 from reclens.learn.reading import EXAMPLE_SEED, Reading, read_lesson
@@ -47,15 +46,17 @@ def _path(learner: Learner, workspace: Workspace) -> None:
     said = progress_sentence(sum(row["solved"] for row in rows), len(rows), sum(row["solved"] for row in drills), ticks)
     seen.text("headline", [said])
     st.markdown(f"**{plain(said)}**")
-    upcoming = next_sentences(learner.next(), lessons_before(learner.next() or ""))
+    code = learner.next()
+    title, *lines = next_sentences(code)
     with st.container(border=True):
-        st.markdown(f"**Next: {plain(upcoming[0])}**")
-        for line in upcoming[1:]:
+        st.markdown(f"**Next: {plain(title)}**")
+        for line in lines[:2]:  # the others are commands
             st.markdown(plain(line))
+        learn_exercises.read_first(code or "")
         if progress is None:
             st.markdown("Nothing is begun yet: `reclens learn start`, or the part Exercises, draws data for you.")
-        if learner.next() is not None:
-            lead("Do it here", "learn", {"part": "Exercises", "exercise": learner.next()}, key="next")
+        if code is not None:
+            lead("Do it here", "learn", {"part": "Exercises", "exercise": code}, key="next")
     _stamps(rows)
     st.caption(PROOF)
     folded("Where to start: fifteen questions", lambda: _quiz(learner), key="quiz", icon=":material/quiz:")
