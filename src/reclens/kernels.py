@@ -8,12 +8,14 @@ runs them in chunks on plain threads, so that results do not depend on a thread 
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from reclens.engine import Progress, quiet
+from reclens.engine import LocalEngine, Progress, quiet
 
 __all__ = ["Kernel", "kernel", "warm_up"]
 
@@ -81,19 +83,49 @@ def kernel(*signatures: str, fast: bool = False) -> Callable[[Callable[..., Any]
     return wrap
 
 
-def warm_up(progress: Progress = quiet, *, rooms: Sequence[str] = ()) -> int:
+def warm_up(progress: Progress = quiet, *, rooms: Sequence[str] = (), processes: int | None = None) -> int:
     """Compile or load every kernel of the modules imported so far.
+
+    Where the first of them has to be compiled, the others are compiled in processes side by side, since numba compiles
+    in one thread, and are then loaded from the disk cache.
 
     Args:
         progress: Called for each kernel.
         rooms: Only the kernels of these, such as ``"metrics"``; all of them by default.
+        processes: How many compile; None for one a core.
 
     Returns:
         How many had to be compiled, and were not in the disk cache.
     """
+    what = "prepare compiled loops (once for each machine)"
     chosen = [each for each in _KERNELS if not rooms or each.__module__.split(".")[1] in rooms]
+    elsewhere = 0
     for done, each in enumerate(chosen):
-        progress("prepare compiled loops (once for each machine)", done, len(chosen))
+        progress(what, done, len(chosen))
+        new = each._compiled is None
         each.compile()
-    progress("prepare compiled loops (once for each machine)", len(chosen), len(chosen))
-    return sum(not each.from_cache for each in chosen)
+        if not done and new and not each.from_cache:
+            elsewhere = _compile_apart(sorted({other.__module__ for other in chosen}), LocalEngine(processes).threads)
+    progress(what, len(chosen), len(chosen))
+    return elsewhere + sum(not each.from_cache for each in chosen)
+
+
+def _compile_apart(modules: list[str], processes: int) -> int:
+    """Compile the kernels of some modules into the disk cache by other processes; returns how many they compiled.
+
+    What a process fails to compile is left to this one.
+    """
+    if processes == 1:
+        return 0
+    parts = [part for part in (modules[at::processes] for at in range(processes)) if part]
+    warm = "from reclens.kernels import warm_up; print(warm_up(processes=1))"
+    running = [
+        subprocess.Popen(  # noqa: S603 - this interpreter, and names of our modules
+            [sys.executable, "-c", f"import {', '.join(part)}; {warm}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        for part in parts
+    ]
+    return sum(int(process.communicate()[0] or 0) for process in running)
