@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from reclens.learn.airflow_day import failure_by_airflow
 from reclens.learn.crontab import read_crontab
 from reclens.learn.exercise import Draw
 from reclens.learn.exercises import unattended
@@ -86,6 +87,27 @@ def test_wrong_answers_that_can_be_read_are_refused(tmp_path: Path) -> None:
     for name, code in STATIC.items():
         found = [each.code for each in EXERCISE.judge(answer(name, folder=tmp_path), DRAW)]
         assert found == [code], name
+
+
+def test_a_day_is_tested_by_airflow_where_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for Airflow notes how it was called; ``make test-airflow`` runs the DAG by the real one."""
+    monkeypatch.delenv("AIRFLOW_BIN", raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    assert failure_by_airflow(SHORT, {"system": "shop"}) is None, "without Airflow there is nothing to test"
+    airflow = tmp_path / "airflow"
+    tracks = 'mkdir -p "${RECLENS_TRACK#runs:}"; echo {} > "${RECLENS_TRACK#runs:}/day.json"'
+    said = f'echo "$@" >> {tmp_path}/calls; cat "$RECLENS_WORKSPACE/monitor/monitor.toml" > {tmp_path}/settings'
+    airflow.write_text(f"#!/bin/sh\n{said}\n{tracks}\n")
+    airflow.chmod(0o755)
+    monkeypatch.setenv("AIRFLOW_BIN", str(airflow))
+    assert failure_by_airflow(SHORT, {"system": "shop"}) is None
+    last = (tmp_path / "calls").read_text().splitlines()[-1]
+    assert last == 'dags test reclens_monitor_daily --conf {"day": "2026-03-01"}'
+    assert 'system = "shop"' in (tmp_path / "settings").read_text()
+    for body in ("exit 0", "echo no such DAG; exit 1"):  # nothing is tracked, or it says that it failed
+        airflow.write_text(f"#!/bin/sh\n{body}\n")
+        found = failure_by_airflow(SHORT, {"system": "shop"})
+        assert found is not None and (body == "exit 0" or "no such DAG" in found)
 
 
 def outcome(

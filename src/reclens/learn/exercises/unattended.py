@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from reclens.cards import Fact
 from reclens.errors import RecLensError
+from reclens.learn.airflow_day import failure_by_airflow
 from reclens.learn.answers import read_toml_text
 from reclens.learn.crontab import Job, read_crontab, started_on
 from reclens.learn.exercise import Draw, Exercise, Remark
@@ -90,6 +91,9 @@ class Unattended(Exercise):
             yield from (Remark(one.code, {**one.facts, "hidden": each != draw}) for one in remarks)
             if remarks:
                 return
+        error = failure_by_airflow(month, _told(settings))
+        if error is not None:
+            yield Remark("airflow_failed", {"error": error})
 
     def solve(self, draw: Draw, folder: Path) -> None:
         """A run each morning once the log is there, and a second look at the day before."""
@@ -98,8 +102,12 @@ class Unattended(Exercise):
 
 
 def _replayed(draw: Draw, settings: str, schedule: str) -> Outcome:
-    kept = {**_settings(settings), "notify": {**_settings(settings).get("notify", {}), "to": ["file:notices.jsonl"]}}
-    return replayed(month_of(draw), kept, read_crontab("schedule.cron", schedule))
+    return replayed(month_of(draw), _told(_settings(settings)), read_crontab("schedule.cron", schedule))
+
+
+def _told(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with a file as the receiver, whoever else is named."""
+    return {**settings, "notify": {**settings.get("notify", {}), "to": ["file:notices.jsonl"]}}
 
 
 def _settings(text: str) -> dict[str, Any]:

@@ -85,18 +85,16 @@ def terms_in(text: str) -> list[Term]:
 def with_terms(text: str) -> str:
     r"""A Markdown text in which each term leads to the glossary where it first stands.
 
-    Headings, quotes and code stay as they are, and so do links; what has a link already gets no other.
+    Headings, quotes, code and links stay as they are.
 
     >>> with_terms("# A margin\n\nGuardrails have margins, each `margin` its guardrail.")
     '# A margin\n\n[Guardrails](#guardrail) have [margins](#margin), each `margin` its guardrail.'
     """
-    known = {each.slug for each in linked(text)}
     parts: list[str] = []
     end = 0
     for term, place in _first_places(text, within=_UNTOUCHED).items():
-        if term.slug not in known:
-            parts += [text[end : place.start()], f"[{place[0]}](#{term.slug})"]
-            end = place.end()
+        parts += [text[end : place.start()], f"[{place[0]}](#{term.slug})"]
+        end = place.end()
     return "".join([*parts, text[end:]])
 
 

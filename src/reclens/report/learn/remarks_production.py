@@ -15,6 +15,7 @@ OF_PRODUCTION: Final[Mapping[str, str]] = {
     "no_tracker": "schedule.cron: no 'monitor run' has --track. Let it copy the numbers of the day: "
     "--track runs:tracked.",
     "command_failed": "A command of the schedule failed in the replay{hidden}: '{command}' said: {error}",
+    "airflow_failed": "'airflow dags test' of the daily DAG failed with monitor.toml: {error}",
     "days_not_tracked": "Days that are not in the tracker with the numbers of their log{hidden}: {days}, the first of "
     "them {first}.",
     "days_tracked_twice": "Days that are in the tracker more than once{hidden}: {days}, the first of them {first}.",
