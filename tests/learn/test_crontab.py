@@ -10,7 +10,7 @@ from reclens.errors import DataError
 from reclens.learn.crontab import read_crontab, started_on
 
 RUN = "reclens monitor run"
-MONDAY, TUESDAY = date(2026, 3, 2), date(2026, 3, 3)
+SUNDAY, MONDAY, TUESDAY = (date(2026, 3, day) for day in (1, 2, 3))
 
 
 def starts(times: str, day: date) -> list[str]:
@@ -33,6 +33,10 @@ def starts(times: str, day: date) -> list[str]:
 )
 def test_a_line_starts_when_cron_does(times: str, monday: list[str], tuesday: list[str]) -> None:
     assert (starts(times, MONDAY), starts(times, TUESDAY)) == (monday, tuesday)
+
+
+def test_sunday_is_0_and_7() -> None:
+    assert starts("0 8 * * 0", SUNDAY) == starts("0 8 * * 7", SUNDAY) == ["08:00"]
 
 
 def test_days_are_computed_at_each_start_and_commands_follow_each_other() -> None:

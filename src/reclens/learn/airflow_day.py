@@ -1,9 +1,8 @@
-"""A day of a monitor by Airflow, where it is installed: the DAG of ``pipelines/airflow`` with a learner's settings."""
+"""A day of a monitor by the DAG of ``pipelines/airflow``, with a learner's settings, where there is an Airflow."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,10 +29,10 @@ def failure_by_airflow(month: Month, settings: Mapping[str, Any]) -> str | None:
         settings: Of ``monitor.toml``; its log is that of the day.
 
     Returns:
-        The end of what Airflow said if the test failed; None if it went well, or there is no Airflow or no checkout of
-        RecLens with its DAGs.
+        The end of what Airflow said if the test failed; None if it went well, or ``AIRFLOW_BIN`` names none, or this is
+        no checkout of RecLens with its DAGs.
     """
-    found = os.environ.get("AIRFLOW_BIN") or shutil.which("airflow")
+    found = os.environ.get("AIRFLOW_BIN")
     script = Path(reclens.__file__).parents[2] / "pipelines" / "airflow" / "airflow.sh"
     if not found or not script.is_file():
         return None

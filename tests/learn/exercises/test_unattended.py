@@ -92,7 +92,6 @@ def test_wrong_answers_that_can_be_read_are_refused(tmp_path: Path) -> None:
 def test_a_day_is_tested_by_airflow_where_it_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for Airflow notes how it was called; ``make test-airflow`` runs the DAG by the real one."""
     monkeypatch.delenv("AIRFLOW_BIN", raising=False)
-    monkeypatch.setenv("PATH", "/usr/bin:/bin")
     assert failure_by_airflow(SHORT, {"system": "shop"}) is None, "without Airflow there is nothing to test"
     airflow = tmp_path / "airflow"
     tracks = 'mkdir -p "${RECLENS_TRACK#runs:}"; echo {} > "${RECLENS_TRACK#runs:}/day.json"'
