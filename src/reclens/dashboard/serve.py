@@ -19,6 +19,9 @@ __all__ = ["main", "prepare", "warm_up"]
 _PATIENCE: Final = 10.0
 """Seconds that the first reader has for the first page, before the charts of the other pages are prepared."""
 
+_NEEDED: Final = ("pandas", "scipy.special", "PIL.Image")
+"""What the first page would import otherwise: for tables, for the intervals of shares, and for Streamlit itself."""
+
 _QUIET: Final = 2.0
 """Seconds without a page drawn, after which what fewer pages need is loaded."""
 
@@ -41,7 +44,8 @@ def prepare() -> None:
     """Import the pages and the libraries that each of them needs."""
     from reclens.dashboard.navigation import pages
 
-    importlib.import_module("pandas")
+    for name in _NEEDED:
+        importlib.import_module(name)
     pages()
 
 
