@@ -6,10 +6,12 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 import pytest
+from tests.helpers.sql_attacks import READING, WRITING
 
 from reclens.errors import UsageError, WorkspaceError
 from reclens.report.data.words import cut_text
@@ -56,154 +58,6 @@ def state(folder: Path) -> dict[str, str]:
 
 
 TABLE = "dataset_mine_interactions"
-
-
-READING = [
-    "SELECT * FROM read_csv('{out}/secret.csv')",
-    "SELECT * FROM read_csv_auto('{out}/secret.csv')",
-    "SELECT * FROM read_csv(['{out}/secret.csv', '{out}/secret.csv'])",
-    "SELECT * FROM sniff_csv('{out}/secret.csv')",
-    "SELECT * FROM read_text('{out}/secret.txt')",
-    "SELECT * FROM read_blob('{out}/secret.txt')",
-    "SELECT * FROM read_text('{out}/*')",
-    "SELECT * FROM read_json('{out}/secret.txt')",
-    "SELECT * FROM read_ndjson_objects('{out}/secret.txt')",
-    "SELECT * FROM read_parquet('{out}/secret.parquet')",
-    "SELECT * FROM parquet_scan('{out}/secret.parquet')",
-    "SELECT * FROM parquet_metadata('{out}/secret.parquet')",
-    "SELECT * FROM parquet_schema('{out}/secret.parquet')",
-    "SELECT * FROM parquet_kv_metadata('{out}/secret.parquet')",
-    "SELECT * FROM read_duckdb('{out}/secret.parquet')",
-    "SELECT * FROM '{out}/secret.csv'",
-    "SELECT * FROM '{out}/secret.parquet'",
-    'SELECT * FROM "{out}/secret.csv"',
-    "FROM 'file://{out}/secret.csv'",
-    "SELECT * FROM '{work}/../outside/secret.csv'",
-    "SELECT * FROM '{work}/dataset/mine/../../../outside/secret.parquet'",
-    "SELECT * FROM read_text('{work}/dataset/mine/way_out/secret.txt')",
-    "SELECT * FROM read_csv('{work}/dataset/mine/linked.csv')",
-    "SELECT * FROM read_parquet('{work}/dataset/mine/linked.parquet')",
-    "SELECT * FROM dataset_mine_linked",
-    "SELECT * FROM read_text('{work}/dataset/mine/card.json')",
-    "SELECT * FROM read_parquet('{work}/dataset/mine/interactions.parquet')",
-    "SELECT * FROM '../../outside/secret.csv'",
-    "SELECT * FROM read_text('../outside/secret.txt')",
-    "SELECT * FROM glob('/*')",
-    "SELECT * FROM glob('{out}/*')",
-    "SELECT * FROM glob('{work}/**')",
-    "SELECT * FROM read_text('/proc/self/environ')",
-    "SELECT * FROM '/etc/passwd'",
-    "SELECT * FROM read_csv('/etc/passwd', sep=':')",
-    "SELECT * FROM query('SELECT * FROM read_text(''{out}/secret.txt'')')",
-    "SELECT * FROM query_table('{out}/secret.csv')",
-    "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''{out}/secret.txt'')'))",
-    "WITH a AS (SELECT * FROM read_text('{out}/secret.txt')) SELECT * FROM a",
-    "SELECT (SELECT content FROM read_text('{out}/secret.txt'))",
-    "SELECT * FROM dataset_mine_interactions WHERE EXISTS (FROM read_text('{out}/secret.txt'))",
-    "SELECT/**/*/**/FROM/**/read_text('{out}/secret.txt')--'",
-    "SELECT * FROM READ_TEXT('{out}/secret.txt')",
-    "SELECT * FROM system.main.read_text('{out}/secret.txt')",
-    "SELECT * FROM read_text(chr(47) || 'etc/hostname')",
-    "SELECT * FROM duckdb_extensions()",
-    "SELECT getenv('HOME')",
-    "SELECT * FROM place",
-    "SELECT * FROM small_data",
-    "SELECT * FROM read_text('http://127.0.0.1:9/x')",
-    "SELECT * FROM 'https://example.org/x.parquet'",
-    "SELECT * FROM read_parquet('s3://bucket/x.parquet')",
-    "SELECT * FROM read_csv('hf://datasets/x/y.csv')",
-    "SELECT * FROM sqlite_scan('{out}/secret.txt', 't')",
-    "SELECT * FROM postgres_scan('host=127.0.0.1', 'public', 't')",
-    "SELECT ‘a’ FROM read_text(‘{out}/secret.txt’)",
-    "SELECT * FROM read_text(“{out}/secret.txt”)",
-]
-
-
-WRITING = [
-    "COPY (SELECT 1) TO '{out}/new.csv'",
-    "COPY (SELECT 1) TO '{work}/new.csv'",
-    "COPY (SELECT 1) TO '{work}/dataset/mine/interactions.parquet' (USE_TMP_FILE false)",
-    "COPY dataset_mine_interactions TO 'new.csv'",
-    "COPY dataset_mine_interactions FROM '{out}/secret.csv'",
-    "WITH x AS (COPY (SELECT 1) TO '{out}/new.csv') SELECT * FROM x",
-    "WITH x AS (COPY (SELECT 1) TO '{work}/new.csv') SELECT * FROM x",
-    "WITH x AS (COPY (SELECT 1) TO '{work}/dataset/mine/interactions.parquet' (USE_TMP_FILE false)) SELECT * FROM x",
-    "WITH x AS (COPY (SELECT 1) TO '.tmp/new.csv') SELECT * FROM x",
-    "WITH x AS (COPY (SELECT 1) TO '/dev/shm/reclens-new.csv') SELECT * FROM x",
-    "SELECT * FROM query('WITH x AS (COPY (SELECT 1) TO ''{work}/new.csv'') SELECT * FROM x')",
-    "EXPORT DATABASE '{out}/db'",
-    "EXPORT DATABASE '{work}/db'",
-    "IMPORT DATABASE '{out}'",
-    "ATTACH '{out}/new.db'",
-    "ATTACH '{work}/new.db' AS other",
-    "DETACH memory",
-    "USE memory",
-    "INSTALL httpfs",
-    "FORCE INSTALL httpfs FROM 'http://127.0.0.1:9'",
-    "LOAD httpfs",
-    "LOAD '{out}/evil.duckdb_extension'",
-    "CREATE TABLE t AS SELECT 1",
-    "CREATE TEMP TABLE t AS SELECT 1",
-    "CREATE OR REPLACE VIEW dataset_mine_interactions AS SELECT 1",
-    "CREATE MACRO m() AS 1",
-    "CREATE SECRET s (TYPE s3)",
-    "CREATE PERSISTENT SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
-    "CREATE SCHEMA s",
-    "CREATE TYPE mood AS ENUM ('a')",
-    "CREATE SEQUENCE s",
-    "INSERT INTO dataset_mine_interactions SELECT * FROM dataset_mine_interactions",
-    "UPDATE dataset_mine_interactions SET rating = 0",
-    "DELETE FROM dataset_mine_interactions",
-    "TRUNCATE dataset_mine_interactions",
-    "DROP TABLE dataset_mine_interactions",
-    "DROP VIEW dataset_mine_interactions",
-    "ALTER TABLE dataset_mine_interactions RENAME TO x",
-    "COMMENT ON TABLE dataset_mine_interactions IS 'x'",
-    "MERGE INTO dataset_mine_interactions AS a USING dataset_mine_interactions AS b ON true WHEN MATCHED THEN DELETE",
-    "VACUUM",
-    "ANALYZE",
-    "CHECKPOINT",
-    "BEGIN",
-    "PREPARE p AS SELECT 1",
-    "EXECUTE p",
-    "DEALLOCATE p",
-    "SET enable_external_access = true",
-    "SET lock_configuration = false",
-    "SET allowed_directories = ['/']",
-    "SET temp_directory = '{out}'",
-    "SET VARIABLE x = 1",
-    "SET SESSION memory_limit = '100GB'",
-    "RESET enable_external_access",
-    "PRAGMA enable_external_access = true",
-    "PRAGMA database_list",
-    "PRAGMA enable_profiling",
-    "PRAGMA profile_output = '{out}/new.json'",
-    "CALL duckdb_tables()",
-    "CALL enable_logging(storage = 'file', storage_config = {{'path': '{out}'}})",
-    "EXPLAIN SELECT 1",
-    "EXPLAIN ANALYZE COPY (SELECT 1) TO '{out}/new.csv'",
-    "SELECT 1; SELECT 2",
-    "SELECT 1; COPY (SELECT 1) TO '{out}/new.csv'",
-    "SELECT 1 /* ; */ ; DROP TABLE dataset_mine_interactions -- ",
-    "SELECT 1;\u00a0DELETE FROM dataset_mine_interactions",
-    "WITH x AS (ATTACH '{out}/new.db') SELECT 1",
-    "WITH x AS (DROP TABLE dataset_mine_interactions) SELECT 1",
-    "WITH x AS (DELETE FROM dataset_mine_interactions RETURNING *) SELECT count(*) FROM x",
-    "WITH x AS (UPDATE dataset_mine_interactions SET rating = 0 RETURNING *) SELECT * FROM x",
-    "WITH x AS (INSERT INTO dataset_mine_interactions SELECT * FROM dataset_mine_interactions RETURNING *) FROM x",
-    "SELECT (WITH y AS (DELETE FROM dataset_mine_interactions RETURNING *) SELECT count(*) FROM y)",
-    "WITH a AS (WITH b AS (DELETE FROM dataset_mine_interactions RETURNING *) FROM b) FROM a",
-    "SELECT * FROM register_external_resource('a', 'b')",
-    "SELECT set_config('a', 'b')",
-    "FROM checkpoint()",
-    "SELEC 1",
-    "",
-    ";",
-    "-- nothing",
-    "SELECT '\0",
-    "SELECT " + "(" * 20_000 + "1" + ")" * 20_000,
-    "SELECT 1 " + " " * 200_000,
-]
 
 
 @pytest.mark.usefixtures("untouched")
@@ -291,6 +145,27 @@ def test_what_there_is_can_be_listed(place: Workspace) -> None:
     assert counted.select(pl.nth(1, 2).sum()).row(0) == tuple((ratings == each).sum() for each in (4, 5))
     with pytest.raises(UsageError, match=r"PIVOT … ON column IN \('a', 'b'\)"):
         place.sql(f"PIVOT {TABLE} ON rating USING count(*)")
+
+
+@pytest.mark.parametrize("end", ["", ";", ";;", " ; -- é; done", ";\n/* a; */ -- b", " -- ';'"])
+def test_a_query_may_end_by_semicolons_and_comments(place: Workspace, end: str) -> None:
+    assert place.sql(f"SELECT 'é; -- x' AS a{end}")["a"].to_list() == ["é; -- x"]
+
+
+def test_dates_that_python_does_not_have_come_as_text(place: Workspace) -> None:
+    found = place.sql(
+        "SELECT DATE '0044-03-15 (BC)' AS old, 'infinity'::TIMESTAMP AS never, DATE '2024-02-29' AS leap, "
+        "TIMESTAMP '0001-01-01' AS first, NULL::DATE AS none"
+    )
+    assert found.to_dicts() == [
+        {
+            "old": "0044-03-15 (BC)",
+            "never": "infinity",
+            "leap": date(2024, 2, 29),
+            "first": datetime(1, 1, 1),
+            "none": None,
+        }
+    ]
 
 
 def test_settings_do_not_tell_where_the_home_folder_is(place: Workspace) -> None:

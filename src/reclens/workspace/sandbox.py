@@ -28,7 +28,7 @@ from reclens.data.read.arrow import ArrowStream
 from reclens.errors import RecLensError, UsageError, WorkspaceError, first_line, suggest
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+    from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 __all__ = ["IDLE", "LESS", "MOST_BYTES", "Cut", "answer", "main", "named_in", "open_tables", "receive", "send"]
 
@@ -48,6 +48,7 @@ MOST_BYTES: Final = 100_000_000
 _ANSWER: Final = "answer_of_the_query"
 _ODD: Final = re.compile(r"INTERVAL|UNION|BIT\b|BIGNUM|VARIANT|TIME WITH TIME ZONE|GEOMETRY|MAP|ENUM|UUID")
 """Types that Polars does not have, or not alike: they come out as text."""
+_DATE: Final = re.compile(r"DATE|TIMESTAMP")
 _LISTING: Final = re.compile(r"\s*(?:SHOW|DESCRIBE|DESC)\b", re.IGNORECASE)
 _QUERY: Final = "_QUERY_NODE"
 """How DuckDB's parser ends the names of statements that stand in a WITH and change something."""
@@ -240,17 +241,16 @@ def _fetch(
     connection: DuckDBPyConnection, query: str, limit: int | None, *, listing: bool
 ) -> tuple[pl.DataFrame, Cut | None]:
     """Return the rows within the limits."""
-    found = connection.sql(query)
+    found = connection.sql(_without_end(query))
     # Fetch one more row to see whether there are more.
     kept = found if limit is None else found.limit(limit + 1)
     if not listing:
         # Store the answer as a table first, so that its memory is limited. A listing would show this table.
         kept.create(_ANSWER)
         kept = connection.table(_ANSWER)
-    columns = (
-        f"{quoted(name)}::VARCHAR AS {quoted(name)}" if _ODD.search(str(kind)) else quoted(name)
-        for name, kind in zip(kept.columns, kept.types, strict=True)
-    )
+    odd = {name for name, kind in zip(kept.columns, kept.types, strict=True) if _ODD.search(str(kind))}
+    odd |= _beyond_the_calendar(kept)
+    columns = (f"{quoted(name)}::VARCHAR AS {quoted(name)}" if name in odd else quoted(name) for name in kept.columns)
     frame = _plain(pl.DataFrame(ArrowStream(kept.select(", ".join(columns)))))
     if limit is not None and frame.height > limit:
         frame, cut = frame.head(limit), "rows"
@@ -261,6 +261,30 @@ def _fetch(
         frame = frame.head(frame.height * MOST_BYTES // size)
         cut = "bytes"
     return frame, cut
+
+
+def _without_end(query: str) -> str:
+    """Return a query without the semicolon at its end and the comments after it: DuckDB wraps it in another query."""
+    import duckdb
+
+    text = query.encode()
+    for at, kind in reversed(duckdb.tokenize(query)):  # places in bytes
+        if kind != duckdb.token_type.comment and text[at : at + 1] != b";":
+            break
+        text = text[:at]
+    return text.decode()
+
+
+def _beyond_the_calendar(found: DuckDBPyRelation) -> set[str]:
+    """Return the columns with a date that Python does not have, such as one BC or infinity: Polars ends on them."""
+    dates = [name for name, kind in zip(found.columns, found.types, strict=True) if _DATE.match(str(kind))]
+    if not dates:
+        return set()
+    asked = (
+        f"coalesce(bool_or({quoted(name)} NOT BETWEEN '0001-01-01' AND '9999-12-31 00:00:00'), false)" for name in dates
+    )
+    (row,) = found.aggregate(", ".join(asked)).fetchall()
+    return {name for name, beyond in zip(dates, row, strict=True) if beyond}
 
 
 def _plain(frame: pl.DataFrame) -> pl.DataFrame:
