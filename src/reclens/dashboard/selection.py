@@ -23,7 +23,7 @@ def ready(spec: Mapping[str, Any], pick: Sequence[str] = (), brush: Sequence[str
         pick: Fields of the dots that a click selects.
         brush: Fields of the axes, y or x and y, over which a range is drawn.
     """
-    made: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 5, "right": 5, "bottom": 2}}
+    made: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 8, "right": 5, "bottom": 2}}
     if "layer" in made and "data" in made:
         rows = made.pop("data")
         made["layer"] = [{"data": rows, **layer} for layer in made["layer"]]

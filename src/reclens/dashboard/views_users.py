@@ -77,12 +77,12 @@ def _worst(
     worst = diagnosis.worst_users_table(result, metric=metric, above=above, within=within)
     table(worst, key="worst")
     users = [str(row["user_id"]) for row in worst.records]
-    if without is not None:
-        users = [*map(str, without.head(_MOST)), *users]
+    missed = [] if without is None else [str(user) for user in without.head(_MOST)]
     chosen = choose(
         "Look at one of them",
-        users,
+        [*missed, *users],
         key="worst-user",
+        format_func=lambda user: f"{user} (no hit)" if user in missed else user,
         help="Users without a hit come first, those with the most held-out items before the others.",
     )
     if chosen is not None:

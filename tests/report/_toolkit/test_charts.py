@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+import vl_convert
 
 from reclens.report._toolkit.charts import dots, rows_of, within
+from reclens.report._toolkit.html import figure_of
 
 NARROW = [{"value": v, "low": v - 0.05, "high": v + 0.05} for v in (0.1, 0.2, 0.3)]
 WIDE = {"value": 0.2, "low": -2.0, "high": 2.0}
@@ -34,3 +38,14 @@ def test_an_interval_that_is_cut_off_has_an_arrow(low: float, high: float, shape
     assert [each["mark"]["shape"] for each in arrows] == [f"triangle-{shape}" for shape in shapes]
     assert all([row["name"] for row in each["data"]["values"]] == ["wide"] for each in arrows)
     assert spec["layer"][-1]["mark"]["type"] == "circle", "the dots are on top, and can be clicked"
+
+
+def test_a_label_near_the_end_of_an_axis_is_not_cut_off() -> None:
+    """A tick 4 pixels before the end: a label in its middle would reach 9 pixels beyond it."""
+    rows = [{"system": "ease", "value": 0.1, "low": 0.05, "high": 0.15, "small": False, "tip": ""}]
+    chart = dots(
+        rows, y=rows_of("system", ["ease"]), row_height=26, systems=["ease"], title="", form="%", domain=(0, 0.2021)
+    )
+    drawn = vl_convert.vegalite_to_svg({**figure_of(chart, "").spec, "width": 400})
+    anchors = {text: anchor for anchor, text in re.findall(r'text-anchor="(\w+)"[^>]*>([\d.]+%)<', drawn)}
+    assert anchors["20%"] == "end" and anchors["10%"] == "middle"

@@ -39,6 +39,9 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-ser
 _TITLE = 32
 """Letters in a line of the title of an axis: on a phone a chart leaves little more beside the labels of its rows."""
 
+_NEAR_THE_END = 16
+"""Pixels from the end of an axis within which a label stands beside its tick: half of the longest label, ``−100%``."""
+
 _STILL = 420
 """Width of a chart that is drawn beforehand, in pixels: on a phone its text shrinks little."""
 
@@ -195,6 +198,8 @@ def _config() -> dict[str, Any]:
         "axis": axis,
         "axisY": {"labelColor": "var(--ink)", "grid": False, "domain": False, "ticks": False, "labelPadding": 9},
         "axisX": {"tickCount": 4, "titleAnchor": "end"},
+        # A label in the middle of its tick would be cut off where that is so near the end of the axis.
+        "axisXQuantitative": {"labelFlush": _NEAR_THE_END},
         "axisYQuantitative": {"tickCount": 5, "labelColor": "var(--muted)"},
         "text": {"font": FONT},
         "view": {"stroke": None},

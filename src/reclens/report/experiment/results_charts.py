@@ -219,7 +219,9 @@ def _bars(rows: Sequence[dict[str, Any]], *, title: str) -> Any:
             x=alt.X("low:Q", title=title, axis=axis, scale=reach), x2="high:Q", y=y, color=colour, tooltip="tip:N"
         ),
         base.mark_tick(thickness=3, size=20).encode(x=x, y=y, color=colour, tooltip="tip:N"),
-        base.mark_text(dy=-16, fontSize=12, color="var(--ink)").encode(x=x, y=y, text="label:N"),
+        # On a ground of its own: the line at zero would run through it.
+        base.mark_text(dy=-18, fontSize=12, stroke="var(--paper)", strokeWidth=4).encode(x=x, y=y, text="label:N"),
+        base.mark_text(dy=-18, fontSize=12, color="var(--ink)").encode(x=x, y=y, text="label:N"),
     ]
     if told:
         layers.append(
