@@ -156,6 +156,10 @@ class TableEngine(Protocol):
         """
         ...
 
+    def sum_day(self, source: Any, day: Any, **how: Any) -> Any:
+        """As :func:`reclens.monitor.partitions.sum_day`, of a log of the engine; ``how`` has its other arguments."""
+        ...
+
 
 def engine_address(text: str) -> str:
     """The address of an engine for :func:`reclens.protocols.adapter`: ``sc://host:port`` is one of Spark.

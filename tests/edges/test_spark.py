@@ -11,7 +11,7 @@ import pytest
 
 import reclens as rl
 from reclens.cli.app import app
-from reclens.edges import _spark_session, _spark_work
+from reclens.edges import _spark_session, _spark_sums, _spark_work
 from reclens.edges.spark import Spark, SparkTables
 from reclens.engine import quiet
 from reclens.errors import (
@@ -22,8 +22,9 @@ from reclens.errors import (
     StoreError,
     UnmatchedIdsError,
 )
-from reclens.evaluation import partition_totals, partitions
+from reclens.evaluation import partitions
 from reclens.evaluation.partition_context import facts_of
+from reclens.evaluation.partition_sums import PartitionSums, total_of
 from reclens.job import run as job_run
 from reclens.job.settings import validate_settings
 from reclens.metrics.conventions import convention_named
@@ -121,7 +122,7 @@ def test_more_items_than_a_task_carries_are_joined(session: Any, monkeypatch: py
 
 
 def test_sums_of_many_partitions_are_added_on_executors_first(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_spark_work, "_ADDED_AT_ONCE", 4)
+    monkeypatch.setattr(_spark_sums, "_ADDED_AT_ONCE", 4)
 
     assert_equal(on_one_machine("int32"), on_spark(session, made("int32"), partitions=9))
 
@@ -129,9 +130,9 @@ def test_sums_of_many_partitions_are_added_on_executors_first(session: Any, monk
 def test_a_task_that_ran_twice_counts_once() -> None:
     own = make_tables("int64")
     parts = [_partition(own, users) for users in ((0, 70), (70, 200))]
-    rows = [partition_totals.row_of(part) for part in parts]
+    rows = [part.to_row() for part in parts]
 
-    once, twice = partition_totals.total_of(rows), partition_totals.total_of([*rows, rows[1], rows[0]])
+    once, twice = (total_of(PartitionSums, each) for each in (rows, [*rows, rows[1], rows[0]]))
 
     assert once is not None and twice is not None
     assert once.counts == twice.counts and once.rules == twice.rules
@@ -151,7 +152,7 @@ def test_sums_that_share_some_partitions_are_refused() -> None:
         whole + (middle + high)
 
 
-def _partition(own: Made, users: tuple[int, int]) -> partitions.PartitionSums:
+def _partition(own: Made, users: tuple[int, int]) -> PartitionSums:
     """What the users of a range of ids come to."""
     facts = facts_of(None, 0, offered=own.items["item_id"], features=None, attributes=None, relevant=None)
     plan = partitions.PartitionPlan(

@@ -77,7 +77,7 @@ def _killed_once(marker: str, plan: Any, own: Any, batches: Any) -> Any:
 
 def test_a_task_that_is_killed_is_run_again(session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     marker = tmp_path / "killed"
-    monkeypatch.setattr("reclens.edges._spark_work.measure", partial(_killed_once, str(marker)))
+    monkeypatch.setattr("reclens.edges._spark_sums.measure", partial(_killed_once, str(marker)))
     own = make_tables("int32")
     how: dict[str, Any] = {"metrics": ["ndcg@10"], "replicates": 50}
 
@@ -131,7 +131,7 @@ def test_a_broken_executor_says_what_to_ship(session: Any, monkeypatch: pytest.M
     def without(plan: Any, own: Any, batches: Any) -> Any:
         raise ModuleNotFoundError("No module named 'reclens'")
 
-    monkeypatch.setattr("reclens.edges._spark_work.measure", without)
+    monkeypatch.setattr("reclens.edges._spark_sums.measure", without)
     own = make_tables("int64")
     with pytest.raises(rl.errors.MissingExtraError, match="venv-pack"):
         rl.evaluate(to_spark(session, own.lists), to_spark(session, own.truth), metrics="ndcg@10")

@@ -19,8 +19,9 @@ from reclens.engine import LocalEngine, quiet
 from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import UNKNOWN
+from reclens.evaluation.partition_sums import PartitionSums
 from reclens.evaluation.partition_totals import Measured, check_shared, ground_card, in_known_order
-from reclens.evaluation.partitions import OpenPartition, PartitionPlan, PartitionSums, open_partition
+from reclens.evaluation.partitions import OpenPartition, PartitionPlan, open_partition
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.schema import ITEM, USER
 from reclens.vocabulary import Vocabulary

@@ -11,7 +11,7 @@ import polars as pl
 from reclens import errors
 from reclens.errors import RecLensError
 from reclens.evaluation.groups import named_parts
-from reclens.evaluation.partition_totals import ROW, row_of, total_of
+from reclens.evaluation.partition_sums import ROW, Sums, total_of
 from reclens.evaluation.partitions import PartitionPlan
 from reclens.schema import USER
 
@@ -33,8 +33,14 @@ def own_columns(plan: PartitionPlan, *, integer: bool) -> dict[str, str]:
     return columns | {" × ".join(named_parts(by)): "string" for by in plan.by}
 
 
-def measure(plan: PartitionPlan, own: Mapping[str, str], batches: Iterator[Any]) -> Iterator[Any]:
-    """The work of a task: one row of sums, or of an error; and, where they are kept, the values of its users."""
+def measure(plan: Any, own: Mapping[str, str], batches: Iterator[Any]) -> Iterator[Any]:
+    """The work of a task: one row of sums, or of an error; and, where they are kept, the values of its users.
+
+    Args:
+        plan: What is measured: its ``measure`` makes :class:`~reclens.evaluation.partition_sums.Sums` of the rows.
+        own: The columns of the values of users, where they are kept.
+        batches: The rows of a partition.
+    """
     try:
         sums = plan.measure(pl.DataFrame(pl.from_arrow(batch)) for batch in batches)
     except RecLensError as error:
@@ -43,19 +49,19 @@ def measure(plan: PartitionPlan, own: Mapping[str, str], batches: Iterator[Any])
         yield from _batches([{**dict.fromkeys(ROW), "error": _told(error)}], own)
         return
     if sums is not None:
-        yield from _batches([{**row_of(sums), "error": None}], own)
-        if sums.values is not None:
+        yield from _batches([{**sums.to_row(), "error": None}], own)
+        if own and sums.values is not None:
             yield from _batches(sums.values, own)
 
 
-def add_sums(batches: Iterator[Any]) -> Iterator[Any]:
-    """Add rows of sums up on an executor."""
+def add_sums(kind: type[Sums], batches: Iterator[Any]) -> Iterator[Any]:
+    """Add rows of sums of a kind up on an executor."""
     tables = [pl.DataFrame(pl.from_arrow(batch)) for batch in batches]
     rows = [row for table in tables for row in table.iter_rows(named=True)]
     failed = [row for row in rows if row["error"] is not None]
     if rows:
-        total = None if failed else total_of(sorted(rows, key=lambda row: row[ROW[0]]))
-        yield from _batches(failed[:1] if total is None else [{**row_of(total), "error": None}], {})
+        total = None if failed else total_of(kind, sorted(rows, key=lambda row: row[ROW[0]]))
+        yield from _batches(failed[:1] if total is None else [{**total.to_row(), "error": None}], {})
 
 
 def _batches(rows: Any, own: Mapping[str, str]) -> Iterator[Any]:

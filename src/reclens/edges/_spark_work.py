@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, prod, sqrt
+from math import prod
 from typing import Any, Final
 
 import polars as pl
@@ -24,15 +24,17 @@ from reclens.edges._spark_frames import (
     some_ids,
     together,
 )
-from reclens.edges._spark_rows import COLUMNS, add_sums, measure, own_columns, polars_of, unpacked
+from reclens.edges._spark_rows import COLUMNS, measure, own_columns, polars_of
+from reclens.edges._spark_sums import added, collected, partitions_of
 from reclens.engine import Progress
-from reclens.errors import ArgumentValueError, UsageError
+from reclens.errors import UsageError
 from reclens.evaluation.against_split import measured_against
 from reclens.evaluation.argument_checks import check_asked, check_needs, check_seed, with_segments_of
 from reclens.evaluation.groups import named_parts
 from reclens.evaluation.partition_context import ItemFacts, facts_of
-from reclens.evaluation.partition_totals import ROW, Measured, evaluation_of, total_of
-from reclens.evaluation.partitions import PartitionPlan, PartitionSums
+from reclens.evaluation.partition_sums import PartitionSums
+from reclens.evaluation.partition_totals import Measured, evaluation_of
+from reclens.evaluation.partitions import PartitionPlan
 from reclens.evaluation.results import Evaluation
 from reclens.metrics.conventions import convention_named
 from reclens.metrics.registry import MetricSpec
@@ -42,9 +44,6 @@ __all__ = ["CARRIED", "Question", "Work", "tables_of"]
 
 CARRIED: Final = 1_000_000
 """Items up to which the facts of all items travel to every task; more are joined to the rows."""
-_ADDED_AT_ONCE: Final = 1_000
-_FETCHED: Final = 256_000_000
-"""Partitions, and bytes of their sums, that the driver adds by itself; more are added on executors first."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -209,22 +208,14 @@ class Work:
 
     def total(self, plan: PartitionPlan, rows: Any) -> PartitionSums | None:
         """The sums of all partitions, from one shuffle on the user."""
-        wanted = self.engine.partitions
-        if wanted is not None and wanted < 1:
-            raise ArgumentValueError("partitions", f"is {wanted}, expected 1 or more, or None for the session's")
-        n = wanted or int(self.engine.session.conf.get("spark.sql.shuffle.partitions") or 200)
-        cut = rows.repartition(n, USER)
-        if plan.values:
-            own = own_columns(plan, integer=dict(rows.dtypes)[USER] == "bigint")
-            columns = ", ".join(f"`{name}` {kind}" for name, kind in own.items())
-            kept = cut.mapInArrow(partial(measure, plan, own), f"part string, {COLUMNS}, {columns}")
-            kept.write.partitionBy("part").parquet(self.engine.values)
-            found = self.engine.session.read.parquet(f"{self.engine.values}/part=sums")
-        else:
-            found = cut.mapInArrow(partial(measure, plan, {}), COLUMNS)
-            if n > _ADDED_AT_ONCE or n * _row_size(plan) > _FETCHED:
-                found = found.repartition(ceil(sqrt(n)), ROW[0]).mapInArrow(add_sums, COLUMNS)
-        return total_of(unpacked(polars_of(found.select(*ROW, "error"))))
+        if not plan.values:
+            return collected(self.engine, plan, PartitionSums, rows, by=USER, row_size=_row_size(plan))
+        own = own_columns(plan, integer=dict(rows.dtypes)[USER] == "bigint")
+        columns = ", ".join(f"`{name}` {kind}" for name, kind in own.items())
+        cut = rows.repartition(partitions_of(self.engine), USER)
+        kept = cut.mapInArrow(partial(measure, plan, own), f"part string, {COLUMNS}, {columns}")
+        kept.write.partitionBy("part").parquet(self.engine.values)
+        return added(PartitionSums, self.engine.session.read.parquet(f"{self.engine.values}/part=sums"))
 
 
 def _row_size(plan: PartitionPlan) -> int:

@@ -7,20 +7,25 @@ and no broadcast variable is asked for: Spark Connect has none of them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.settings import AuditSettings
 from reclens.edges._spark_audit import audit_on
+from reclens.edges._spark_day import day_on
 from reclens.edges._spark_frames import SparkTables, is_spark_frame
 from reclens.edges._spark_recommend import recommend_on
 from reclens.edges._spark_session import check_version, spark_session, translated, watched
 from reclens.edges._spark_work import Question, Work
-from reclens.engine import Progress
+from reclens.engine import Progress, quiet
 from reclens.evaluation.results import Evaluation
 from reclens.models._core.requests import ColdUsers
+from reclens.monitor.settings import MonitorSettings
+from reclens.monitor.summary import Summary
 
 __all__ = ["Spark", "SparkTables", "connect"]
 
@@ -102,6 +107,21 @@ class Spark:
         work = Work(engine=replace(self, session=session), progress=progress, asked=Question(train=train, name=name))
         with watched(session, "audit on Spark", progress):
             return audit_on(work, recommendations, truth, settings, users=users, items=items)
+
+    def sum_day(
+        self,
+        source: Any,
+        day: date,
+        *,
+        settings: MonitorSettings,
+        bins: Mapping[str, Any],
+        catalogue: int | None,
+    ) -> Summary:
+        """The sums of a day, as :func:`reclens.monitor.sum_day` takes them."""
+        check_version()
+        session = self.session or _session_of(source)
+        with watched(session, "sum up a day on Spark", quiet):
+            return day_on(replace(self, session=session), source, day, settings, bins, catalogue)
 
     def recommend(
         self,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final
@@ -18,7 +16,8 @@ from reclens.evaluation.context import nothing_relevant
 from reclens.evaluation.groups import UNKNOWN, named_parts
 from reclens.evaluation.overlap import explain_unmatched
 from reclens.evaluation.partition_context import ItemFacts
-from reclens.evaluation.partitions import PartitionPlan, PartitionSums
+from reclens.evaluation.partition_sums import PartitionSums
+from reclens.evaluation.partitions import PartitionPlan
 from reclens.evaluation.protocol import make_card
 from reclens.evaluation.results import OVERALL, Evaluation
 from reclens.metrics.exposure_counts import Exposure
@@ -27,47 +26,12 @@ from reclens.stats.summary import Cell, Summary
 from reclens.vocabulary import Vocabulary
 
 __all__ = [
-    "ROW",
     "Measured",
     "check_shared",
     "evaluation_of",
     "ground_card",
     "in_known_order",
-    "row_of",
-    "sums_of_row",
-    "total_of",
 ]
-
-ROW: Final = ("header", "sums", "exposure")
-"""The columns of a row of sums: text, and two of bytes."""
-
-
-def row_of(sums: PartitionSums) -> dict[str, Any]:
-    """The sums as one row."""
-    header = {"keys": sums.keys, "summary": sums.summary.header(), "counts": sums.counts, "rules": sums.rules}
-    arrays, exposure = io.BytesIO(), io.BytesIO()
-    np.savez(arrays, allow_pickle=False, **sums.summary.arrays())
-    sums.exposure.write_ipc(exposure, compression="zstd")
-    return dict(zip(ROW, (json.dumps(header), arrays.getvalue(), exposure.getvalue()), strict=True))
-
-
-def sums_of_row(row: Mapping[str, Any]) -> PartitionSums:
-    """The inverse of :func:`row_of`."""
-    header, arrays, exposure = (row[name] for name in ROW)
-    known = json.loads(header)
-    return PartitionSums(
-        keys=tuple(known["keys"]),
-        summary=Summary.of_arrays(known["summary"], np.load(io.BytesIO(arrays), allow_pickle=False)),
-        exposure=pl.read_ipc(io.BytesIO(exposure)),
-        counts=known["counts"],
-        rules=known["rules"],
-    )
-
-
-def total_of(rows: Iterable[Mapping[str, Any]]) -> PartitionSums | None:
-    """What rows of sums come to together; None without any."""
-    parts = [sums_of_row(row) for row in rows]
-    return PartitionSums.total(parts) if parts else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
 
-from reclens.cards import AppliedRule
 from reclens.engine import LocalEngine, quiet
-from reclens.errors import DataError, IncomparableError
+from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuringPlan, sum_lists
 from reclens.evaluation.partition_context import ItemFacts, context_of
+from reclens.evaluation.partition_sums import PartitionSums
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.relevant import relevant_rows
 from reclens.evaluation.source import Source, open_lists
@@ -31,7 +29,6 @@ from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import MetricSpec
 from reclens.schema import ITEM, RANK, SCORE, USER, stable_hash
-from reclens.stats.summary import Summary
 from reclens.vocabulary import Vocabulary, number_ids
 
 __all__ = [
@@ -40,7 +37,6 @@ __all__ = [
     "PARTS",
     "OpenPartition",
     "PartitionPlan",
-    "PartitionSums",
     "measure_partition",
     "open_partition",
 ]
@@ -111,80 +107,6 @@ class PartitionPlan:
         """The cut-offs at which exposure is counted, and whether it is by segment."""
         asked = {spec.k or self.depth for spec in self.specs if spec.info.kind == "catalogue"}
         return {k: k in asked for k in sorted(asked | {self.depth})}
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PartitionSums:
-    """What the users of one or several partitions come to.
-
-    Attributes:
-        keys: What tells partitions apart: the least hash of a user of each.
-        summary: The sums.
-        exposure: ``k, cell, item_id, count``: how often items were shown to the users of a cell of the summary.
-        counts: Counts and totals of hashes, which add up.
-        rules: Rules that were applied to the lists, with their counts.
-        values: Values of each user, where they are wanted; not added.
-    """
-
-    keys: tuple[int, ...]
-    summary: Summary
-    exposure: pl.DataFrame
-    counts: Mapping[str, int]
-    rules: list[AppliedRule]
-    values: pl.DataFrame | None = None
-
-    def __add__(self, other: PartitionSums) -> PartitionSums:
-        return PartitionSums.total([self, other])
-
-    @classmethod
-    def total(cls, parts: Iterable[PartitionSums]) -> PartitionSums:
-        """The sums of one or several; a partition that is in two of them counts once.
-
-        An engine may run a task twice: the second row of its sums is dropped by its key.
-
-        Raises:
-            IncomparableError: If two of them share some partitions, and each has others too.
-        """
-        kept: list[PartitionSums] = []
-        known: set[int] = set()
-        for part in sorted(parts, key=lambda each: -len(each.keys)):
-            again = known.intersection(part.keys)
-            if again and len(again) < len(set(part.keys)):
-                raise IncomparableError(
-                    f"sums share {len(again):,} of {len(part.keys):,} partitions with others. Expected the same "
-                    "partitions, or none: add the sums of each partition once."
-                )
-            if not again:
-                kept.append(part)
-                known.update(part.keys)
-        summary = reduce(add, (part.summary for part in kept))
-        place = {cell: at for at, cell in enumerate(summary.cells)}
-        shown = [
-            part.exposure.with_columns(
-                cell=pl.Series([place[cell] for cell in part.summary.cells], dtype=pl.Int32).gather(
-                    part.exposure["cell"]
-                )
-            )
-            for part in kept
-        ]
-        counts: dict[str, int] = {}
-        rules: dict[str, AppliedRule] = {}
-        for part in kept:
-            for name, count in part.counts.items():
-                counts[name] = counts.get(name, 0) + count
-            for rule in part.rules:
-                if (same := rules.get(rule["code"])) is None:
-                    rules[rule["code"]] = rule.copy()
-                else:
-                    same["count"] += rule["count"]
-        together = pl.concat(shown, how="vertical_relaxed").group_by("k", "cell", ITEM, maintain_order=True)
-        return cls(
-            keys=tuple(key for part in kept for key in part.keys),
-            summary=summary,
-            exposure=together.agg(pl.col("count").sum()),
-            counts=counts,
-            rules=list(rules.values()),
-        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

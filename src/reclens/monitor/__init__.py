@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from reclens.monitor.learn import accept as accept_settings
     from reclens.monitor.learn import learn as learn_settings
     from reclens.monitor.outbox import Delivery
+    from reclens.monitor.partitions import sum_day
     from reclens.monitor.project import Project
     from reclens.monitor.records import (
         Annotation,
@@ -85,6 +86,7 @@ __all__ = [
     "replay",
     "run",
     "run_day",
+    "sum_day",
     "write_week",
 ]
 
@@ -129,6 +131,7 @@ __getattr__, __dir__ = lazy(
         "replay": "reclens.job.monitor",
         "run": "reclens.job.monitor:run_monitor",
         "run_day": "day",
+        "sum_day": "partitions",
         "write_week": "reclens.job.monitor_week",
     },
 )

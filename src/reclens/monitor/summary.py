@@ -25,6 +25,7 @@ KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "duplicates": LIST_DIMENSIONS,
     "items": ("item_id", "dimension", "slice"),
     "users": ("user_id",),
+    "activity": ("impressions",),
     "bins": ("column", *LIST_DIMENSIONS, "bin"),
     "pipeline": ("what", "name"),
     "latency": ("what", "name", "bin"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from reclens import concentration
@@ -85,11 +86,31 @@ def top_user_share(summary: Summary) -> pl.DataFrame | None:
 
     Formula: impressions of the ⌈U / 100⌉ busiest of U users ÷ all impressions.
     """
-    users = summary.table("users")
-    if users is None:
-        return None
-    table = users.select(dimension=pl.lit("overall"), slice=pl.lit("all"), shown="impressions")
-    return _top_of(table, -(-table.height // round(1 / _TOP)))
+    users, activity = summary.table("users"), summary.table("activity")
+    if users is not None:
+        activity = users.group_by("impressions").agg(users=pl.len().cast(pl.Int64))
+    elif len(summary.days) > 1:  # a user of two days would count twice
+        activity = None
+    return None if activity is None else _busiest(activity)
+
+
+def _busiest(activity: pl.DataFrame) -> pl.DataFrame:
+    """Share of the impressions that the busiest users have, of how many users had how many impressions."""
+    ordered = activity.sort("impressions", descending=True)
+    shown, users = (ordered[name].cast(pl.Float64).to_numpy() for name in ("impressions", "users"))
+    top = -(-int(users.sum()) // round(1 / _TOP))
+    among = np.clip(top - (np.cumsum(users) - users), 0, users)
+    most, whole = float((shown * among).sum()), float((shown * users).sum())
+    return pl.DataFrame(
+        {
+            "dimension": ["overall"],
+            "slice": ["all"],
+            "value": [most / whole],
+            "numerator": [most],
+            "denominator": [whole],
+            "n": [int(whole)],
+        }
+    )
 
 
 @indicator(caption="Novelty", unit="bits", scale="identity", direction="both", family="exposure")
