@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from reclens.data.dataset import Dataset, UserItemMatrix
+from reclens.data.dataset import Dataset, UserItemMatrix, group_runs
 
 
 def dense(matrix: UserItemMatrix) -> np.ndarray:
@@ -52,3 +52,17 @@ def test_a_column_of_python_objects_is_told_from_all_its_values() -> None:
     data = Dataset(pl.DataFrame({"user_id": [1, 2, 3], "item_id": [1, 1, 1]}), users=users)
     assert data.users is not None and data.users["gender"].to_list() == [None, "F", "M"]
     assert data.with_segments(gender="gender").segments is not None
+
+
+@pytest.mark.parametrize("n", [0, 1, 60, 5000])  # 5,000 rows of 5 owners: sorted with gaps
+@pytest.mark.parametrize("n_items", [7, 10**6])
+def test_runs_of_owners_are_grouped_sorted_and_rid_of_repeats(n: int, n_items: int) -> None:
+    rng = np.random.default_rng(n)
+    lengths = rng.integers(1, 30, n)
+    owners, items = rng.integers(0, 5, n).astype(np.int32), rng.integers(0, n_items, lengths.sum()).astype(np.int32)
+    owners[owners == 3] = 4  # one owner has nothing
+    indptr, own = group_runs(owners, lengths, items, 5)
+    of_rows = np.repeat(owners, lengths)
+    for owner in range(5):
+        assert own[indptr[owner] : indptr[owner + 1]].tolist() == np.unique(items[of_rows == owner]).tolist()
+    assert (indptr[0], indptr[-1]) == (0, len(own))

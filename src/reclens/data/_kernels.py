@@ -1,4 +1,4 @@
-"""The compiled loops that turn interactions into sparse matrices: counting sorts, which need no comparison."""
+"""The compiled loops that turn interactions into sparse matrices: counting sorts, and one of the few items of a row."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from reclens.kernels import kernel
 
-__all__ = ["bucket", "transpose"]
+__all__ = ["bucket", "group_runs", "transpose"]
 
 
 @kernel("void(int32[::1], int32[::1], int64[::1], int32[::1])")
@@ -34,3 +34,30 @@ def transpose(indptr: Any, indices: Any, values: Any, order: Any, cursor: Any, r
             rows[at] = place
             if whole:
                 cells[at] = values[p]
+
+
+@kernel("void(int32[::1], int64[::1], int32[::1], int64[::1], int64[::1], int32[::1])")
+def group_runs(owners: Any, lengths: Any, items: Any, cursor: Any, indptr: Any, out: Any) -> None:
+    """Put the items of the runs of each owner side by side, and sort those of each owner: Shell's sort.
+
+    ``cursor`` holds where the items of each owner begin, and in the end where they end; ``indptr`` holds both.
+    """
+    at = 0
+    for run in range(len(owners)):
+        to = out[cursor[owners[run]] : cursor[owners[run]] + lengths[run]]
+        for place in range(len(to)):
+            to[place] = items[at + place]
+        cursor[owners[run]] += lengths[run]
+        at += lengths[run]
+    for owner in range(len(indptr) - 1):
+        row, gap = out[indptr[owner] : indptr[owner + 1]], 1
+        while 64 * gap < len(row):
+            gap = 3 * gap + 1
+        while gap:
+            for place in range(gap, len(row)):
+                item, free = row[place], place
+                while free >= gap and row[free - gap] > item:
+                    row[free] = row[free - gap]
+                    free -= gap
+                row[free] = item
+            gap //= 3

@@ -19,7 +19,7 @@ from reclens.data.read.ids import IdForm, ids_as
 from reclens.errors import ArgumentTypeError, ArgumentValueError, UnknownNameError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT, Vocabulary, fingerprint
 
-__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "transpose"]
+__all__ = ["Dataset", "Segmenter", "UserItemMatrix", "as_dataset", "group_runs", "transpose"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -309,6 +309,29 @@ def _ends(codes: np.ndarray, n: int) -> np.ndarray:
     ends = np.zeros(n + 1, np.int64)
     np.cumsum(np.bincount(codes, minlength=n), out=ends[1:])
     return ends
+
+
+def group_runs(
+    owners: np.ndarray, lengths: np.ndarray, items: np.ndarray, n_owners: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The items of each owner, ascending and each once: where they begin and end, and the items.
+
+    Args:
+        owners: Owner of each run of rows, shape (runs,); an owner may have several.
+        lengths: Rows of each run.
+        items: Item of each row, shape (Σ lengths,).
+        n_owners: Number of owners.
+    """
+    sizes = np.bincount(owners, lengths, n_owners).astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum(sizes)])
+    own = np.empty(len(items), np.int32)
+    rows, found = (np.require(each, np.int32, "CW") for each in (owners, items))
+    _kernels.group_runs(rows, np.require(lengths, np.int64, "CW"), found, indptr[:-1].copy(), indptr, own)
+    first = np.append(True, own[1:] != own[:-1])[: len(own)]
+    first[indptr[:-1][sizes > 0]] = True
+    if first.all():
+        return indptr, own
+    return np.concatenate([[0], np.cumsum(first)])[indptr], own[first]
 
 
 _NOTHING = np.zeros(0, np.float32)
