@@ -325,8 +325,8 @@ def group_runs(
     sizes = np.bincount(owners, lengths, n_owners).astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
     own = np.empty(len(items), np.int32)
-    rows, found = (np.require(each, np.int32, "CW") for each in (owners, items))
-    _kernels.group_runs(rows, np.require(lengths, np.int64, "CW"), found, indptr[:-1].copy(), indptr, own)
+    rows, found = (np.require(each, np.int32, ["C", "W"]) for each in (owners, items))
+    _kernels.group_runs(rows, np.require(lengths, np.int64, ["C", "W"]), found, indptr[:-1].copy(), indptr, own)
     first = np.append(True, own[1:] != own[:-1])[: len(own)]
     first[indptr[:-1][sizes > 0]] = True
     if first.all():
