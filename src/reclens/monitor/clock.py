@@ -11,6 +11,8 @@ __all__ = ["HOURS", "NOISE", "shift_signal"]
 HOURS: Final = 24
 _HALF: Final = 0.5
 _LEAST: Final = 1e-9
+_SHIFTED: Final = (np.arange(HOURS) - np.arange(1, HOURS)[:, None]) % HOURS
+"""Hour of the usual profile that stands at each hour, by the shift."""
 NOISE: Final = 0.67
 """Standard deviation of the signal of a day without a shift, whatever its number of lists: simulated, for the profile
 of an evening service and for one that is nearly even. Its mean is 1.0 to 1.2."""
@@ -38,7 +40,7 @@ def shift_signal(now: np.ndarray, before: np.ndarray) -> float:
         return 0.0
     usual = (before + _HALF) / (m + HOURS * _HALF)
     away = now / n - usual
-    steps = np.stack([np.roll(usual, shift) for shift in range(1, HOURS)]) - usual
+    steps = usual[_SHIFTED] - usual
     information = (steps**2 / usual).sum(axis=1)
     known = information > _LEAST
     fitted = (steps * away / usual).sum(axis=1)[known]

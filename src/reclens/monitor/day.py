@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -18,8 +20,8 @@ from reclens.monitor.gate import check_day, checks_of_gate, state_of, unreadable
 from reclens.monitor.gate_profile import judged_by
 from reclens.monitor.indicators.registry import compute, describe
 from reclens.monitor.landing import Marts, clear_day
-from reclens.monitor.log import open_log
-from reclens.monitor.marts import in_order, make_marts, read_staging, reference_days
+from reclens.monitor.log import LogDay, open_log
+from reclens.monitor.marts import BegunMarts, begin_marts, in_order, make_marts, read_staging, reference_days
 from reclens.monitor.places import day_bounds
 from reclens.monitor.project import Project
 from reclens.monitor.queries import with_marts
@@ -27,6 +29,9 @@ from reclens.monitor.records import SERIES, DataCheck, GateResult
 from reclens.monitor.summary import TABLES, Past, Summary
 from reclens.protocols import Gate
 from reclens.schema import versions
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["DayRun", "read_summary", "read_week_series", "run_day", "run_days"]
 
@@ -89,30 +94,31 @@ def run_day(
         UsageError: If the settings are wrong.
     """
     clock = _Clock()
-    return _finished(project, _measured(project, day, clock, gate, engine, threads=threads), clock)
+    return _ended(project, _begun(project, day, clock, gate, engine, threads=threads), clock)
 
 
 def run_days(
     project: Project,
     days: Sequence[date],
     *,
-    marts: Marts,
+    marts: Marts | None = None,
     gate: Gate | None = None,
     engine: Gate | None = None,
     progress: Progress = quiet,
 ) -> list[DayRun]:
-    """Run days whose marts another engine makes in one build, and write their state.
+    """Run days as if one by one, and write their state.
 
-    Each day is read, checked and landed; then the marts of all days are made; then the series are computed. A run that
-    is killed leaves the days unchanged.
+    A day is read and checked while the marts and the series of the day before are made: all that a day needs of
+    earlier ones is known before. Where another engine makes the marts, it makes those of all days in one build, and a
+    run that is killed leaves all of them unchanged.
 
     Args:
         project: The monitor; the caller must hold its :meth:`~reclens.monitor.project.Project.lock`.
         days: The days, consecutive and in order.
-        marts: The engine that makes the marts.
+        marts: The engine that makes the marts; None for DuckDB.
         gate: As for :func:`run_day`.
         engine: As for :func:`run_day`.
-        progress: Called after each day.
+        progress: Called before each day.
 
     Returns:
         One result per day, as of :func:`run_day`.
@@ -121,16 +127,48 @@ def run_days(
         WorkspaceError: If the marts cannot be made, or the state cannot be written.
         UsageError: If the settings are wrong.
     """
+    if marts is not None:
+        return _run_built(project, days, marts, gate, engine, progress)
+    runs: list[DayRun] = []
+    under_way: Future[DayRun] | None = None
+    with project.holding(), ThreadPoolExecutor(1) as pool:
+        for at, day in enumerate(days):
+            progress(f"backfill · {day}", at, len(days))
+            clock = _Clock()
+            one = _begun(project, day, clock, gate, engine)
+            # The next day reads its card and the clicks of its items.
+            project.hold(day)
+            kept = {} if one.marts is None else {"items": one.marts.outline["items"]}
+            project.write_day(day, kept, one.gate, one.card)
+            if under_way is not None:
+                runs.append(under_way.result())
+            under_way = pool.submit(_ended, project, one, clock)
+        if under_way is not None:
+            runs.append(under_way.result())
+    return runs
+
+
+def _run_built(
+    project: Project,
+    days: Sequence[date],
+    marts: Marts,
+    gate: Gate | None,
+    engine: Gate | None,
+    progress: Progress,
+) -> list[DayRun]:
+    """Run days whose marts another engine makes: each is read, checked and landed, and then all are made."""
     clocks = {day: _Clock() for day in days}
     found: dict[date, _Measured] = {}
     with project.holding():
         for at, day in enumerate(days):
             progress(f"read · {day}", at, len(days))
             clocks[day].begin()
-            found[day] = _measured(project, day, clocks[day], gate, engine, elsewhere=True)
+            found[day] = _measured(project, _begun(project, day, clocks[day], gate, engine), elsewhere=True)
+            if not found[day].tables:
+                clear_day(project, day)
             # Later days read its card and the clicks of its items.
             project.hold(day)
-            _write(project, found[day], found[day].tables)
+            project.write_day(day, found[day].tables, found[day].gate, found[day].card)
             clocks[day].end("land")
         progress("dbt", 0, 0)
         building = _Clock()
@@ -144,9 +182,21 @@ def run_days(
             one = found.pop(day)
             if one.tables:
                 one = replace(one, tables=in_order(with_marts(one.tables, marts.read(day))))
-            project.release(day)
             runs.append(_finished(project, one, clocks[day]))
     return runs
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Begun:
+    """A day that was read and checked; ``marts`` is None where there is nothing to make any from."""
+
+    day: date
+    connection: duckdb.DuckDBPyConnection
+    log: LogDay | None
+    marts: BegunMarts | None
+    distinct: bool
+    gate: GateResult
+    card: DayCard
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -159,7 +209,7 @@ class _Measured:
     card: DayCard
 
 
-def _measured(
+def _begun(
     project: Project,
     day: date,
     clock: _Clock,
@@ -167,11 +217,11 @@ def _measured(
     engine: Gate | None,
     *,
     threads: int | None = None,
-    elsewhere: bool = False,
-) -> _Measured:
-    """Read a day, check it, and make its tables; those of marts made elsewhere are empty."""
+) -> _Begun:
+    """Read a day, check it, and settle all that depends on the days before it."""
     bounds = day_bounds(day, project.settings.log.zone)
-    tables: dict[str, pl.DataFrame] = {}
+    log: LogDay | None = None
+    marts: BegunMarts | None = None
     columns: dict[str, str] = {}
     rows = 0
     connection = opened(threads)
@@ -186,16 +236,13 @@ def _measured(
             checks += checks_of_gate(gate, frame(connection, "SELECT * FROM impressions"))
         clock.end("gate")
         if rows:
-            keep = state_of(checks) == "passed"
-            distinct = any(check.code == "unique" and check.failed_rows == 0 for check in checks)
-            tables = make_marts(connection, project, log, keep=keep, distinct=distinct, elsewhere=elsewhere)
-        clock.end("marts")
+            marts = begin_marts(connection, project, log, keep=state_of(checks) == "passed")
+        clock.end("lists")
     except DataError as error:
-        checks, tables = _judged(unreadable(project.settings.gate, str(error)), day, engine), {}
-    finally:
+        checks, marts = _judged(unreadable(project.settings.gate, str(error)), day, engine), None
+    except BaseException:
         connection.close()
-    if elsewhere and not tables:
-        clear_day(project, day)
+        raise
     result = GateResult(day=day, checks=tuple(checks), state=state_of(checks))
     card: DayCard = {
         "day": day.isoformat(),
@@ -205,20 +252,43 @@ def _measured(
         "columns": columns,
         "versions": versions(),
     }
-    return _Measured(day=day, tables=tables, gate=result, card=card)
+    return _Begun(
+        day=day,
+        connection=connection,
+        log=log,
+        marts=marts,
+        distinct=any(check.code == "unique" and check.failed_rows == 0 for check in checks),
+        gate=result,
+        card=card,
+    )
+
+
+def _measured(project: Project, one: _Begun, *, elsewhere: bool = False) -> _Measured:
+    """Make the tables of a day; those of marts made elsewhere are in outline."""
+    tables: dict[str, pl.DataFrame] = {}
+    try:
+        if one.marts is not None and one.log is not None:
+            tables = make_marts(one.connection, project, one.log, one.marts, distinct=one.distinct, elsewhere=elsewhere)
+    finally:
+        one.connection.close()
+    return _Measured(day=one.day, tables=tables, gate=one.gate, card=one.card)
+
+
+def _ended(project: Project, one: _Begun, clock: _Clock) -> DayRun:
+    """Make the marts and the series of a day, and write its state."""
+    clock.begin()
+    found = _measured(project, one)
+    clock.end("marts")
+    return _finished(project, found, clock)
 
 
 def _finished(project: Project, one: _Measured, clock: _Clock) -> DayRun:
     """Compute the series of a day and write its state."""
     series = compute(_summary(project, one.day, one.tables)) if one.tables else pl.DataFrame(schema=SERIES)
     clock.end("indicators")
-    _write(project, one, {**one.tables, "series": series})
+    project.finish_day(one.day, {**one.tables, "series": series}, one.gate, one.card)
     clock.end("write")
     return DayRun(day=one.day, series=series, gate=one.gate, seconds=clock.seconds)
-
-
-def _write(project: Project, one: _Measured, tables: Mapping[str, pl.DataFrame]) -> None:
-    project.write_day(one.day, tables, one.gate, one.card)
 
 
 def _judged(checks: list[DataCheck], day: date, engine: Gate | None) -> list[DataCheck]:

@@ -106,9 +106,7 @@ def clear_day(project: Project, day: date) -> None:
 def outline(connection: duckdb.DuckDBPyConnection) -> dict[str, pl.DataFrame]:
     """Facts that later days need of a day whose marts are pending: ids, versions, and clicks of items."""
     return {
-        "users": frame(
-            connection, "SELECT DISTINCT user_id::VARCHAR AS user_id FROM impressions WHERE user_id IS NOT NULL"
-        ),
+        "users": frame(connection, "SELECT DISTINCT user_id::VARCHAR AS user_id FROM user_facts"),
         "items": frame(
             connection,
             "SELECT item_id::VARCHAR AS item_id, 'overall' AS dimension, 'all' AS slice, count(*) AS shown, "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -27,7 +28,7 @@ from reclens.schema import ITEM, POSITION, RECEIVED, REQUEST, SCORE, TIMESTAMP, 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["in_order", "make_marts", "read_staging", "reference_days"]
+__all__ = ["BegunMarts", "begin_marts", "in_order", "make_marts", "read_staging", "reference_days"]
 
 _KNOWN: Final = {"users": ("users", USER), "items": ("items", ITEM), "versions": ("cells", VERSION)}
 """What is remembered with the first day it was seen -> the table and column of its ids."""
@@ -62,31 +63,38 @@ def read_staging(connection: duckdb.DuckDBPyConnection, project: Project, log: L
     create(connection, "impressions", query, late_after=project.settings.log.late_after)
 
 
-def make_marts(
-    connection: duckdb.DuckDBPyConnection,
-    project: Project,
-    log: LogDay,
-    *,
-    keep: bool = True,
-    distinct: bool = False,
-    elsewhere: bool = False,
-) -> dict[str, pl.DataFrame]:
-    """Make the tables of a day from the table ``impressions``, and update known users, items and versions.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BegunMarts:
+    """A day whose past is settled: what is left is made from its own tables alone.
+
+    Attributes:
+        columns: Columns that have bins, each with its type.
+        bins: Their bins.
+        outline: What later days need of this one: ``users``, ``items`` and ``cells``, in outline.
+        tables: Tables of the day that are made: those of the pipeline, ``measures``, and ``facts``.
+    """
+
+    columns: Mapping[str, str]
+    bins: Mapping[str, Any]
+    outline: Mapping[str, pl.DataFrame]
+    tables: Mapping[str, pl.DataFrame]
+
+
+def begin_marts(
+    connection: duckdb.DuckDBPyConnection, project: Project, log: LogDay, *, keep: bool = True
+) -> BegunMarts:
+    """Make lists and bins of a day from the table ``impressions``, and update known users, items and versions.
+
+    The next day may begin behind this: :func:`make_marts` changes nothing that later days read.
 
     Args:
         connection: Connection that has the table.
         project: The monitor.
         log: The opened log.
         keep: Whether bins and ids of this day are kept for later days; False if its gate failed.
-        distinct: Whether no row repeats an item of the same list, so that there are no duplicates to look for.
-        elsewhere: Whether another engine runs the queries of ``monitor/sql``; then the day is landed for it.
-
-    Returns:
-        Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them; in outline where made elsewhere.
 
     Raises:
         DataError: If another table cannot be read.
-        WorkspaceError: If the day cannot be landed.
     """
     settings, day = project.settings, log.bounds.day
     create(connection, "lists", sql("lists"), cutoff=settings.log.cutoff)
@@ -102,23 +110,57 @@ def make_marts(
         project.write_state("bins", kept)
     about = f"SELECT DATE '{day}' AS day, {int(length)} AS list_length, {str(keep).lower()} AS passed"
     create(connection, "days", about)
-    tables = {"bins": binned(connection, columns, bins, zone=settings.log.time_zone)}
+    found = outline(connection)
+    if keep:
+        _remember(project, day, found)
+    tables = pipeline_tables(connection, project, log)
+    measures = read_measures(project, day)
+    if measures is not None:
+        tables["measures"] = measures
+    tables["facts"] = _facts(connection, project, log)
+    return BegunMarts(columns=columns, bins=bins, outline=found, tables=tables)
+
+
+def make_marts(
+    connection: duckdb.DuckDBPyConnection,
+    project: Project,
+    log: LogDay,
+    begun: BegunMarts,
+    *,
+    distinct: bool = False,
+    elsewhere: bool = False,
+) -> dict[str, pl.DataFrame]:
+    """Make the tables of a day, without a look at any other day.
+
+    Args:
+        connection: Connection that has its impressions and lists.
+        project: The monitor.
+        log: The opened log.
+        begun: What :func:`begin_marts` returned.
+        distinct: Whether no row repeats an item of the same list, so that there are no duplicates to look for.
+        elsewhere: Whether another engine runs the queries of ``monitor/sql``; then the day is landed for it.
+
+    Returns:
+        Name -> table, as :class:`~reclens.monitor.summary.Summary` holds them; in outline where made elsewhere.
+
+    Raises:
+        WorkspaceError: If the day cannot be landed.
+    """
+    settings = project.settings
+    tables = {"bins": binned(connection, begun.columns, begun.bins, zone=settings.log.time_zone)}
     if elsewhere:
-        tables |= outline(connection)
+        tables |= begun.outline
     else:
         values = variables(settings.log)
         tables = with_marts(
             tables, {name: of_day(connection, name, values, empty=distinct and name == "duplicates") for name in MARTS}
         )
-    if keep:
-        _remember(project, day, tables)
-    tables |= pipeline_tables(connection, project, log)
     if elsewhere:
-        land_day(connection, project, day)
-    further = {"staleness": staleness_table(connection, log), "measures": read_measures(project, day)}
-    tables |= {name: table for name, table in further.items() if table is not None}
-    tables["facts"] = _facts(connection, project, log)
-    return in_order(tables)
+        land_day(connection, project, log.bounds.day)
+    staleness = staleness_table(connection, log)
+    if staleness is not None:
+        tables["staleness"] = staleness
+    return in_order({**tables, **begun.tables})
 
 
 def in_order(tables: Mapping[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:

@@ -159,11 +159,17 @@ class Project:
             rmtree(self.state / "held", ignore_errors=True)
 
     def hold(self, day: date) -> None:
-        """Write the files of a day to a separate folder until :meth:`release`."""
+        """Read and write the files of a day in a separate folder until :meth:`finish_day`."""
         self._held.add(day)
 
-    def release(self, day: date) -> None:
-        """Stop holding a day: later writes are visible to all readers."""
+    def finish_day(self, day: date, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: DayCard) -> None:
+        """Write the state of a day that may be held, visible to all readers, and stop holding it.
+
+        Raises:
+            WorkspaceError: As of :meth:`write_day`.
+        """
+        # While it is written, threads that hold it go on to read the held files.
+        self._write_day(self.state / "days" / day.isoformat(), tables, gate, card)
         self._held.discard(day)
 
     def days(self) -> list[date]:
@@ -176,7 +182,10 @@ class Project:
         Raises:
             WorkspaceError: If it cannot be written, for example on a full disk; the day then counts as not run.
         """
-        folder = made_folder(self.day_folder(day))
+        self._write_day(self.day_folder(day), tables, gate, card)
+
+    def _write_day(self, folder: Path, tables: Mapping[str, pl.DataFrame], gate: GateResult, card: DayCard) -> None:
+        made_folder(folder)
         try:
             (folder / _CARD).unlink(missing_ok=True)
             for each in folder.glob("*.parquet"):
@@ -265,7 +274,7 @@ class Project:
     def _folders(self) -> list[Path]:
         days = self.state / "days"
         found = {each.name: each for each in days.iterdir() if _is_day(each.name)} if days.is_dir() else {}
-        found |= {day.isoformat(): self.day_folder(day) for day in self._held}
+        found |= {day.isoformat(): self.day_folder(day) for day in tuple(self._held)}
         return [found[name] for name in sorted(found)]
 
     @staticmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,8 +39,14 @@ _ASKED: Final = re.compile(r"\$(\w+)")
 
 def names() -> list[str]:
     """The names of the queries, in alphabetical order."""
+    return list(_texts())
+
+
+@cache
+def _texts() -> dict[str, str]:
     folder = resources.files("reclens.monitor") / "sql"
-    return sorted(each.name.removesuffix(".sql") for each in folder.iterdir() if each.name.endswith(".sql"))
+    found = sorted((each for each in folder.iterdir() if each.name.endswith(".sql")), key=lambda each: each.name)
+    return {each.name.removesuffix(".sql"): each.read_text(encoding="utf-8") for each in found}
 
 
 def sql(name: str) -> str:
@@ -52,9 +59,9 @@ def sql(name: str) -> str:
         >>> sql("user_cohort").splitlines()[0]
         '-- What each user did in a day.'
     """
-    if name not in names():
+    if name not in _texts():
         raise UnknownNameError("query", name, names())
-    return (resources.files("reclens.monitor") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    return _texts()[name]
 
 
 def asked(name: str) -> list[str]:

@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from polars.dataframe.group_by import GroupBy
 
 from reclens.monitor.bins import HOUR, NULL_BIN
 from reclens.monitor.clock import HOURS, NOISE, shift_signal
@@ -76,19 +75,16 @@ def clock_shift(summary: Summary) -> pl.DataFrame | None:
     rolled, old = summary.rolled("bins"), _usual(summary)
     if rolled is None or old is None:
         return None
-    now = {key[0:2]: _by_hour(part, "n") for key, part in _hours_of(rolled)}
-    before = {key[0:2]: _by_hour(part, "old") for key, part in _hours_of(old)}
+    now, before = _by_hour(rolled, "n"), _by_hour(old, "old")
     rows = [(*key, shift_signal(now[key], before[key]), NOISE, int(now[key].sum())) for key in now if key in before]
     return pl.DataFrame(rows, schema=["dimension", "slice", "value", "error", "n"], orient="row") if rows else None
 
 
-def _hours_of(table: pl.DataFrame) -> GroupBy:
-    return table.filter(pl.col(_COLUMN) == HOUR).group_by("dimension", "slice", maintain_order=True)
-
-
-def _by_hour(table: pl.DataFrame, count: str) -> np.ndarray:
-    """Counts by the hour of one slice."""
-    return np.bincount(table["bin"].to_numpy(), table[count].to_numpy(), minlength=HOURS)[:HOURS]
+def _by_hour(table: pl.DataFrame, count: str) -> dict[tuple[str, str], np.ndarray]:
+    """Counts by the hour of each slice."""
+    found = table.filter(pl.col(_COLUMN) == HOUR).group_by("dimension", "slice", maintain_order=True)
+    listed = found.agg("bin", count).iter_rows()
+    return {(name, slice_): np.bincount(at, n, minlength=HOURS)[:HOURS] for name, slice_, at, n in listed}
 
 
 @indicator(caption="Mean score", unit="", scale="identity", direction="both", family="model")

@@ -149,11 +149,10 @@ def compute(summary: Summary, *, only: tuple[str, ...] | None = None) -> pl.Data
         rows = known[name][1](summary)
         if rows is None or rows.is_empty():
             continue
-        given: Any = [
-            (pl.col(column) if column in rows.columns else pl.lit(None)).cast(kind).alias(column)
-            for column, kind in _ROWS.items()
-        ]
-        # What cannot be computed is null: never NaN, which breaks comparisons.
-        found = rows.select(given).with_columns(pl.selectors.float().fill_nan(None))
-        parts.append(found.with_columns(day=pl.lit(day), indicator=pl.lit(name)).select(list(SERIES)))
+        own: Any = {"day": pl.lit(day), "indicator": pl.lit(name)}
+        for column, kind in _ROWS.items():
+            given = (pl.col(column) if column in rows.columns else pl.lit(None)).cast(kind)
+            # What cannot be computed is null: never NaN, which breaks comparisons.
+            own[column] = given.fill_nan(None) if kind == pl.Float64 else given
+        parts.append(rows.select(own[column].alias(column) for column in SERIES))
     return pl.concat(parts) if parts else pl.DataFrame(schema=SERIES)
