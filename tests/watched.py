@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 
-from reclens.monitor.health import Health
+from reclens.job.monitor_inputs import notes_of, store_of
+from reclens.monitor.health import Health, health_name
+from reclens.monitor.project import Project
 from reclens.monitor.records import (
     DETECTIONS,
     Annotation,
@@ -17,6 +20,7 @@ from reclens.monitor.records import (
     IncidentEvent,
     SeriesKey,
 )
+from reclens.workspace import Workspace
 
 FIRST, LAST, DAYS = date(2026, 1, 5), date(2026, 3, 8), 63
 """Monday to Sunday."""
@@ -144,6 +148,19 @@ def days(*, status: str = "open", project: str = "") -> list[Health]:
     """The days, the oldest first."""
     rng = np.random.default_rng(7)
     return [_day(FIRST + timedelta(days=at), at, rng, status, project) for at in range(DAYS)]
+
+
+def keep(folder: Path) -> Project:
+    """Keep the last nine days in a workspace, with their monitor, whose store knows the incident of the gate alone."""
+    place, project = Workspace(folder), folder / "monitor"
+    project.mkdir(parents=True)
+    (project / "monitor.toml").write_text('system = "shop"\n[log]\npath = "log"\n')
+    kept, found = days(project="monitor")[-9:], Project(project)
+    for each in kept:
+        place.save(each, health_name(each.system, each.day))
+        store_of(found).update(each.day, each.detections, series=None, gate=each.gate)
+    notes_of(found).add("deploy", DROP, "ranker 2.4 <b>", by="ann", dimension="surface", slice="home")
+    return found
 
 
 def _day(day: date, at: int, rng: np.random.Generator, status: str, project: str) -> Health:

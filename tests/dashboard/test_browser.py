@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import polars as pl
 import pytest
@@ -16,6 +18,14 @@ pytestmark = pytest.mark.browser
 
 RUNS = ["small-ease", "small-item_knn", "small-popular"]
 VIEWS = ["Leaderboard", "Segments", "Trade-off", "Long tail", "Per k", "Users"]
+
+
+@pytest.fixture(scope="module")
+def workspace(workspace: Workspace, watched: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A copy of the small workspace, in which a shop is watched too."""
+    folder = shutil.copytree(workspace.folder, tmp_path_factory.mktemp("browser") / "workspace")
+    watched.keep(folder)
+    return Workspace(folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +68,10 @@ CARDS = """lists => lists.filter(list => list.offsetParent).map(list => {
 })"""
 
 
+SAID = {"health": "2 of 7 series are beyond their bands"}
+"""Page -> what it has to say, where it could be drawn with nothing to show."""
+
+
 # Each width and each scheme once: what a width breaks no scheme mends.
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 800, "light"), (390, 844, "dark")])
 def test_every_page(
@@ -82,6 +96,7 @@ def test_every_page(
             opened(browser_page, f"{address}/{query}")
         assert browser_page.locator("[data-testid=stException]").count() == 0, page.path
         main = browser_page.locator("[data-testid=stMain]")
+        assert SAID.get(page.path, "") in main.inner_text(), page.path
         assert main.evaluate("each => each.scrollWidth <= each.clientWidth"), f"{page.path} is wider than {width}"
         # A grid cuts its columns off on a phone: there each row is a card with all of its cells.
         grids = browser_page.locator("[data-testid=stDataFrame]:visible").count()

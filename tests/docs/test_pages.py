@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,9 +170,11 @@ def whole(indicator: str) -> pl.Expr:
 
 DEMO = {"days": 60, "users": 1_500}
 """Fewer users than the 6,000 of ``reclens monitor demo``."""
+LATER = date(2026, 2, 9)
+"""First day of the example log of the page about production: a Monday, three weeks before the last."""
 SHORTER = {
     "monitor.md": {"2026-01-05": "2026-02-23"},
-    "monitor-production.md": {"2026-01-12": "2026-01-26"},
+    "monitor-production.md": {"2026-01-12": LATER.isoformat()},
 }
 """First days of the backfills of pages: of a log that is not there, and of one that a week of warm-up is enough for."""
 CHECKED = {"monitor.md": check_demo, "shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}
@@ -187,6 +190,8 @@ def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     if page.name == "monitor-production.md":
         short = monitor_init._TEMPLATE.replace("warm_up = 3", "warm_up = 1")
         monkeypatch.setattr(monitor_init, "_TEMPLATE", short)
+        monkeypatch.setattr(monitor_init, "_DAYS", 21)
+        monkeypatch.setattr(monitor_init, "simulated_log", partial(monitor_init.simulated_log, start=LATER))
     monkeypatch.setattr(monitor_init, "_USERS", 1_500)
     monkeypatch.setattr(charts, "history_chart", last_week_alone(charts.history_chart))
     for known in (registry, indicator_registry):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from reclens.edges import file
 from reclens.errors import WorkspaceError
+from reclens.job import monitor
 from reclens.job.monitor_inputs import store_of
 from reclens.job.monitor_week import weekly_reports
+from reclens.monitor import incidents, outbox
 from reclens.monitor.project import Project
 from reclens.workspace import Workspace
 from shop_runs import run, told, written
@@ -63,38 +68,70 @@ def test_a_half_written_file_is_a_gate_that_did_not_pass(shop: Path, today: date
     assert day.gate.state == "errored" and day.detections.is_empty()
 
 
-STEPS = ("measured", "judged", "incidents", "kept", "published", "week", "queued", "accepted", "sent")
-"""Where ``kill_steps.py`` kills a run."""
+STEPS: dict[str, tuple[Any, str]] = {
+    "measured": (monitor, "run_day"),
+    "judged": (monitor, "detect"),
+    "incidents": (incidents.IncidentStore, "update"),
+    "kept": (Workspace, "save"),
+    "published": (monitor, "_publish"),
+    "week": (monitor, "write_week"),
+    "queued": (outbox.Outbox, "add"),
+    "accepted": (file.FileNotifier, "send"),
+    "sent": (outbox.Outbox, "send"),
+}
+"""Step -> what has just returned when the run ends."""
 
 
 def test_a_run_that_is_killed_anywhere_and_run_again_is_the_same(
     shop: Path, today: date, impressions: Impressions, tmp_path: Path, repository: Path
 ) -> None:
+    """What a kill between two writes leaves is what is on the disk then; one is killed in the middle of a file."""
     written(shop, today, impressions(today, rate=0.02))
-    folders = {step: tmp_path / step for step in (*STEPS, "whole")}
-    for folder in folders.values():
-        shutil.copytree(shop.parent, folder / "workspace")
-    script = repository / "tests" / "job" / "kill_steps.py"
-    command = [sys.executable, str(script), str(tmp_path), today.isoformat(), *STEPS]
+    whole = shop.parent
+    folders = {step: tmp_path / step / "workspace" for step in (*STEPS, "half a file")}
+    shutil.copytree(whole, folders["half a file"])
+    with pytest.MonkeyPatch.context() as patch:
+        for step, (home, name) in STEPS.items():
+            patch.setattr(home, name, leaving(getattr(home, name), whole, folders[step]))
+        run(shop, today)
+    script = repository / "tests" / "job" / "killed_run.py"
+    command = [sys.executable, str(script), str(folders["half a file"]), today.isoformat(), "detections.parquet"]
     killed = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert killed.stdout.split() == list(STEPS), killed.stderr
-    found = {}
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert [*folders["half a file"].rglob(".writing-*")]
+    expected = found_in(whole, whole)
     for step, folder in folders.items():
-        place = folder / "workspace" / "monitor"
-        run(place, today)
-        lines = [{name: line[name] for name in ("title", "text", "message_id")} for line in told(place)]
-        incidents = [(each.id, each.status, each.days, each.effect) for each in store_of(Project(place)).list()]
-        kept = Workspace(folder / "workspace").load("health", f"shop-{today}")
-        text = json.dumps(lines).replace(str(folder), "")
-        found[step] = (
-            text,
-            incidents,
-            kept.detections.to_dicts(),
-            [page.name for page in weekly_reports(Project(place))],
-        )
-        assert not [*folder.rglob(".writing-*")] and len({line["message_id"] for line in lines}) == len(lines) == 2
-    for step in STEPS:
-        assert found[step] == found["whole"], step
+        assert folder.exists(), step
+        run(folder / "monitor", today)
+        assert found_in(folder, whole) == expected, step
+        assert not [*folder.rglob(".writing-*")], step
+
+
+def leaving(function: Callable[..., Any], folder: Path, copy: Path) -> Callable[..., Any]:
+    """The function, after whose first call the folder is copied."""
+
+    def called(*arguments: Any, **more: Any) -> Any:
+        found = function(*arguments, **more)
+        if not copy.exists():
+            shutil.copytree(folder, copy)
+        return found
+
+    return called
+
+
+def found_in(folder: Path, whole: Path) -> tuple[Any, ...]:
+    """What a run found and told, without the names of folders."""
+    place, project = folder / "monitor", Project(folder / "monitor")
+    lines = [{name: line[name] for name in ("title", "text", "message_id")} for line in told(place)]
+    assert len({line["message_id"] for line in lines}) == len(lines) == 2
+    text = json.dumps(lines).replace(str(folder), "").replace(str(whole), "")
+    (day,) = Workspace(folder).list("health")
+    return (
+        text,
+        [(each.id, each.status, each.days, each.effect) for each in store_of(project).list()],
+        Workspace(folder).load("health", day.name).detections.to_dicts(),
+        [page.name for page in weekly_reports(project)],
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no limit of the size of files")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,7 +15,6 @@ import pytest
 from reclens.dashboard.health_views import dimensions, overall_keys
 from reclens.job.monitor_inputs import notes_of, store_of
 from reclens.job.monitor_week import write_week
-from reclens.monitor.health import health_name
 from reclens.monitor.project import Project
 from reclens.monitor.records import Incident
 from reclens.workspace import Workspace
@@ -26,19 +24,9 @@ PARTS = ("Today", "Incidents", "Slices", "Data", "Annotations", "Weekly reports"
 
 @pytest.fixture(scope="module")
 def kept(watched: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nine weeks of a shop, with its monitor; its only incident by the store is the day whose data failed."""
+    """Nine days of a shop, with its monitor; its only incident by the store is the day whose data failed."""
     folder = tmp_path_factory.mktemp("health") / "workspace"
-    place, project = Workspace(folder), folder / "monitor"
-    project.mkdir(parents=True)
-    (project / "monitor.toml").write_text('system = "shop"\n[log]\npath = "log"\n')
-    days = watched.days(project="monitor")
-    for day in days[-9:]:
-        place.save(day, health_name(day.system, day.day))
-    found = Project(project)
-    for day in days[-9:]:
-        store_of(found).update(day.day, day.detections, series=None, gate=day.gate)
-    notes_of(found).add("deploy", watched.DROP, "ranker 2.4 <b>", by="ann", dimension="surface", slice="home")
-    write_week(found, watched.LAST, workspace=place)
+    write_week(watched.keep(folder), watched.LAST, workspace=Workspace(folder))
     return folder
 
 
@@ -136,17 +124,3 @@ def test_where_the_monitor_is_elsewhere_it_is_only_read(open_page: Any, health_w
     app = open_page("health", folder=health_workspace, part="Incidents", incident="ctr-home-0305")
     assert "not on this machine" in words(app) and not [each for each in app.button if each.label == "Acknowledge"]
     assert "First suspects: a deploy" in words(app)
-
-
-@pytest.mark.browser
-def test_the_page_in_a_browser(
-    health_workspace: Path, serve: Callable[..., Any], browser_page: Any, tmp_path: Path
-) -> None:
-    with serve(health_workspace, tmp_path / "log.txt") as plan:
-        for width in (390, 1280):
-            browser_page.set_viewport_size({"width": width, "height": 900})
-            browser_page.goto(f"{plan.url}/health")
-            browser_page.get_by_text("series are beyond their bands").wait_for(timeout=60_000)
-            browser_page.locator("[data-testid=stVegaLiteChart] :is(svg, canvas)").first.wait_for()
-            assert browser_page.evaluate("document.documentElement.scrollWidth") <= width
-            assert not browser_page.get_by_text("encountered an error").count()
