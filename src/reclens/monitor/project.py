@@ -6,7 +6,7 @@
     state/annotations.json           what happened, as people wrote it down
     state/bins.json                  bins of distributions, as the first day set them
     state/known_*.parquet            users, items and versions, each with the first day it was seen
-    state/held/                      days of which another engine is making the marts
+    state/held/                      days whose marts are being made, as the next days need them
     state/landed/                    what it makes them from
     state/days/2026-01-05/           cells, items, …, series (Parquet); gate.json; card.json, written last
     published/series.parquet, …      all days in one file, for the dashboard and other readers
