@@ -20,6 +20,8 @@ def test_unresolved_incidents_are_findings(watched: ModuleType) -> None:
     assert first["incident"] == drop.id and first["effect"] == drop.effect and found.suspects == drop.suspects
     assert found.evidence[1:] == drop.contributions and len(found.examples) == len(drop.symptoms)
     assert finding_sentence(last.incidents, found).startswith(incident_sentence(drop))
+    alone = replace(drop, suspects=())
+    assert finding_sentence([alone], health_findings("shop", [alone])[0]) == incident_sentence(drop)
 
 
 def test_resolved_and_withdrawn_ones_are_none_and_the_gravest_comes_first(watched: ModuleType) -> None:

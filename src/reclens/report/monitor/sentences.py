@@ -159,8 +159,9 @@ def finding_sentence(incidents: Sequence[Incident], found: Finding) -> str:
     """A finding of a watched system: the sentence of its incident, and what may have caused it."""
     wanted = found.evidence[0]["incident"]
     incident = next(each for each in incidents if each.id == wanted)
-    suspects = listed([suspect_name(each) for each in found.suspects[:3]])
-    return f"{incident_sentence(incident)}{f' First suspects: {suspects}.' if suspects else ''}"
+    said = incident_sentence(incident)
+    suspects = [suspect_name(each) for each in found.suspects[:3]]
+    return f"{said} First suspects: {listed(suspects)}." if suspects else said
 
 
 def _lower_name(incident: Incident) -> str:
