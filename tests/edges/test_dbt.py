@@ -233,6 +233,7 @@ def test_days_in_a_row_are_what_they_are_one_by_one(
         with pytest.raises(WorkspaceError, match="full"):
             run_days(project, DAYS)
     assert project.days() == DAYS[:1] and not (project.state / "held").exists()
+    assert {project.day_folder(day).parent.name for day in DAYS} == {"days"}
     assert [each.day for each in run_days(project, DAYS)] == DAYS
     assert_same_state(project, embedded)
     for name in ("users", "items", "versions"):

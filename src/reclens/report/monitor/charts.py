@@ -38,6 +38,7 @@ _HALF: Final = 0.26
 _WIDEST: Final = 1.7
 """Half-widths of the band at which a line is cut off."""
 _DAYS: Final = 28
+_FEWEST: Final = 7
 _ROOM: Final = 1.0
 """Spans of the values that a band may reach beyond them in the chart of one series."""
 _LABEL: Final = 32
@@ -75,7 +76,10 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
 
     if not keys:
         return None
-    today, first = found.last, found.last.day - timedelta(days=days - 1)
+    today = found.last
+    # Of a history that has just begun there is less to draw, but a week at least.
+    begun = min(found.days[0].day, today.day - timedelta(days=_FEWEST - 1))
+    first = max(begun, today.day - timedelta(days=days - 1))
     lines: list[dict[str, Any]] = []
     points: list[dict[str, Any]] = []
     labels = []
