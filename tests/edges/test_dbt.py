@@ -11,7 +11,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -216,31 +215,6 @@ def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_d
     for day in DAYS:
         mine = brought.filter(pl.col("day") == day).select("name", "n", "total")
         assert_frame_equal(mine, state(embedded, day)["pipeline"].select("name", "n", "total"))
-
-
-def test_days_in_a_row_are_what_they_are_one_by_one(
-    embedded: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project, finish = make_monitor(tmp_path / "monitor"), Project.finish_day
-
-    def full(self: Project, day: date, *state: Any) -> None:
-        if day == DAYS[1]:
-            raise WorkspaceError("the disk is full")
-        finish(self, day, *state)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Project, "finish_day", full)
-        with pytest.raises(WorkspaceError, match="full"):
-            run_days(project, DAYS)
-    assert project.days() == DAYS[:1] and not (project.state / "held").exists()
-    assert {project.day_folder(day).parent.name for day in DAYS} == {"days"}
-    assert [each.day for each in run_days(project, DAYS)] == DAYS
-    assert_same_state(project, embedded)
-    for name in ("users", "items", "versions"):
-        known, expected = project.read_known(name), embedded.read_known(name)
-        assert known is not None and expected is not None
-        assert_frame_equal(known, expected)
-    assert not (project.state / "held").exists()
 
 
 BY_HAND = """
