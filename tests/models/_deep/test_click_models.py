@@ -82,6 +82,41 @@ def test_reasons_add_up_to_the_score(fitted) -> None:
     assert {"town", "tags"} & {name for name, _ in why.reasons[:3]}
 
 
+def test_logits_are_the_formulas_of_the_papers() -> None:
+    """Written out: all pairs of fields one by one, the weights, and the hidden layers by matrix products."""
+    import torch
+
+    from reclens.models._deep.deep_fm import DeepFM
+    from reclens.models._deep.fm import FM, Fields, rows_of
+    from reclens.models._deep.wide_deep import WideDeep
+
+    # A user has an id and a number; an item an id and two tags of one field, each with half of a value.
+    fields = Fields(
+        users=(np.array([[0, 2], [1, 2]]), np.array([[1, 0.5], [1, -2.0]], np.float32)),
+        items=(np.array([[3, 5, 6], [4, 6, 7]]), np.array([[1, 0.5, 0.5], [1, 0.5, 0.5]], np.float32)),
+        field_of=np.array([0, 1, 2, 3, 3]),
+        n=8,
+    )
+    rows = rows_of(fields, np.array([0, 1, 1]), np.array([0, 0, 1]), np.zeros(3))
+    torch.manual_seed(0)
+    networks = [FM(fields, factors=3), *(each(fields, factors=3, hidden=(5,), dropout=0.5) for each in (WideDeep, DeepFM))]
+    for network in networks:
+        for each in network.parameters():
+            torch.nn.init.normal_(each)
+        own = {name: each.detach().numpy().astype(float) for name, each in network.named_parameters()}
+        found = network.eval()(rows).detach().numpy()
+        for row, (codes, values) in enumerate(zip(rows.codes.numpy(), rows.values.numpy(), strict=True)):
+            columns = own["embedded.vectors.weight"][codes] * values[:, None]
+            vectors = np.stack([columns[fields.field_of == field].sum(axis=0) for field in range(4)])
+            linear = own["embedded.bias"] + own["embedded.weights.weight"][codes, 0] @ values
+            pairs = sum(vectors[one] @ vectors[other] for one in range(4) for other in range(one))
+            wanted = linear + (0.0 if isinstance(network, WideDeep) else pairs)
+            if not isinstance(network, FM):
+                inner = np.maximum(own["deep.0.weight"] @ vectors.ravel() + own["deep.0.bias"], 0)
+                wanted += (own["deep.3.weight"] @ inner + own["deep.3.bias"])[0]
+            assert found[row] == pytest.approx(wanted, rel=1e-4)
+
+
 def test_quality_has_intervals_over_users(crossed: Dataset) -> None:
     rng = np.random.default_rng(0)
     noisy = crossed.interactions.with_columns(
