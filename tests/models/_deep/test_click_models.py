@@ -99,7 +99,8 @@ def test_logits_are_the_formulas_of_the_papers() -> None:
     )
     rows = rows_of(fields, np.array([0, 1, 1]), np.array([0, 0, 1]), np.zeros(3))
     torch.manual_seed(0)
-    networks = [FM(fields, factors=3), *(each(fields, factors=3, hidden=(5,), dropout=0.5) for each in (WideDeep, DeepFM))]
+    layers = {"factors": 3, "hidden": (5,), "dropout": 0.5}
+    networks = [FM(fields, factors=3), WideDeep(fields, **layers), DeepFM(fields, **layers)]
     for network in networks:
         for each in network.parameters():
             torch.nn.init.normal_(each)

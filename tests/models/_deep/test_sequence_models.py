@@ -15,6 +15,7 @@ import reclens as rl
 from reclens import models
 from reclens.errors import DataError, NotEnoughMemoryError, UnknownNameError, UsageError
 from reclens.models._core.sequence_model import SequenceModel, histories_of
+from reclens.report.evaluation.training import attention_rows
 from reclens.schema import Vocabulary
 
 SMALL = {"factors": 16, "max_length": 12, "device": "cpu", "batch_size": 32}
@@ -292,6 +293,11 @@ def test_attention_adds_up_to_one_in_every_block(cycle) -> None:
     last = found.filter((pl.col("place") == 1) & (pl.col("block") == 1))["item_id"].item()
     own = cycle.interactions.filter(pl.col("user_id") == 3).sort("timestamp")
     assert last == own["item_id"][-1]
+    rows = attention_rows(found, str)
+    assert [row["item"] for row in rows] == [str(item) for item in own["item_id"].reverse()[:12]]
+    for block in (1, 2):
+        weights = found.filter(pl.col("block") == block).sort("place")["weight"]
+        assert [row[f"block {block}"] for row in rows] == weights.to_list() and weights.n_unique() > 1
     with pytest.raises(UnknownNameError):
         model.attention("nobody")
 
