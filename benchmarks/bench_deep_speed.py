@@ -1,0 +1,199 @@
+"""SASRec on MovieLens 1M beside RecTools and RecBole, and an epoch of ours by loss: CPU seconds.
+
+    .venv-torch/bin/python benchmarks/bench_deep_speed.py
+
+All learn from all events of some users but the last one, by full cross-entropy, at equal settings, each in a process of
+its own; each makes lists, whose HR@10 and NDCG@10 are measured by us. RecBole learns every event of a user from a
+sequence of its own, of all events before it, so that fewer users are taken where it is there. Needs ``ml-1m.zip`` (see
+bench_deep.py) and PyTorch beside RecLens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import harness
+import numpy as np
+import polars as pl
+from bench_deep import data_of
+
+import reclens as rl
+from reclens.schema import Recommendations
+
+SETTINGS = {
+    "factors": 64,
+    "blocks": 2,
+    "heads": 1,
+    "dropout": 0.2,
+    "max_length": 200,
+    "batch_size": 128,
+    "learning_rate": 0.003,
+}
+SIZES = {"many": 32, "few": 4}
+"""Users of a batch where only some are learned from: a batch of ``few`` has about as many events to learn as …"""
+PREFIXES = 512
+"""… a batch of RecBole, which has so many sequences."""
+LOSSES = {
+    "cross_entropy": "full cross-entropy, 3,706 items",
+    "batch": "sampled softmax, 256 negatives shared by a batch",
+    "sequence": "sampled softmax, 256 negatives shared by a sequence",
+    "position": "sampled softmax, 256 negatives of each position",
+}
+GOALS = {"cross_entropy": 35, "batch": 12, "sequence": 12}
+REFERENCE = 97
+"""GFLOP a second of matrix products, to which seconds are scaled."""
+METRICS = ("hit_rate@10", "ndcg@10")
+SAID = (
+    "Full cross-entropy. CPU seconds are those of all threads, with the lists, of which HR@10 and NDCG@10 are: of the "
+    "held-out last event of each user, over all items."
+)
+NOTES = (
+    "All run PyTorch 2.13.0. RecTools 0.19.0 pads every sequence to 200 events, and drops weights of attention too.",
+    f"RecBole 1.2.1 learns every event from a sequence of the events before it; a batch has {PREFIXES} of these.",
+    "It drops no weights of attention here, and its data set is made before the time is taken.",
+    "Seconds at 97 GFLOP/s: CPU seconds times the products of matrices of 1,024 rows that a CPU second did just before",
+    "and after, divided by 97: the wall time of threads that never wait for each other.",
+)
+
+
+def keep(folder: Path, name: str, events: pl.DataFrame, users: int | None) -> None:
+    """Write the events of some users, without the last one of each, and these."""
+    known = events["user_id"].unique(maintain_order=True)
+    if users is not None:
+        known = known.sample(users, seed=0)
+    own = events.filter(pl.col("user_id").is_in(known.implode()))
+    # Peers sort by time alone: places in the order of the events, one second each.
+    own = own.select("user_id", "item_id", at=pl.int_range(pl.len()) + 1)
+    last = pl.col("at") == pl.col("at").max().over("user_id")
+    for file, rows in ((name, own.filter(~last)), (f"{name}_test", own.filter(last))):
+        np.savez(folder / f"{file}.npz", users=rows["user_id"], items=rows["item_id"], times=rows["at"])
+
+
+def quality(folder: Path, name: str, system: str) -> dict[str, float]:
+    """HR@10 and NDCG@10 of the lists that a system left."""
+
+    def table(file: str) -> pl.DataFrame:
+        with np.load(folder / f"{file}.npz") as found:
+            return pl.DataFrame({"user_id": found["users"], "item_id": found["items"]})
+
+    lists, test, known = (table(file) for file in (f"{name}_{system}", f"{name}_test", name))
+    lists = lists.with_columns(rank=pl.int_range(1, pl.len() + 1).over("user_id"))
+    found = rl.evaluate(Recommendations(lists, name=system), test, train=rl.read(known), metrics=METRICS)
+    return {metric: found[metric].overall.value for metric in METRICS}
+
+
+def race(folder: Path, name: str, systems: list[str], epochs: int, runs: int) -> dict[str, dict[str, Any]]:
+    """Everybody takes turns; seconds of an epoch, and the quality of the last turn."""
+    environments = {"rectools": "rectools_torch", "recbole": "recbole"}
+    options = json.dumps(SETTINGS | {"batch_size": SIZES[name], "epochs": epochs})
+    workers, rows = [], {}
+    for system in systems:
+        python = harness.environment(environments[system]) if system in environments else sys.executable
+        script = harness.FOLDER / "peers" / f"{system}_sasrec.py"
+        more = [str(PREFIXES)] if system == "recbole" else []
+        workers.append(harness.Worker(system, python, script, str(folder), options, *more, threads=1))
+    for worker in workers:
+        worker.turn("warm")
+    for _ in range(runs):
+        for worker in workers:
+            worker.turns.append(worker.turn(name))
+            print(f"  {name} {worker.name}: {worker.turns[-1]['cpu']:.1f} CPU s", file=sys.stderr)
+    for worker in workers:
+        worker.close()
+        for turn in worker.turns:
+            turn["seconds"], turn["cpu"] = turn["seconds"] / epochs, turn["cpu"] / epochs
+            turn["answer"] = quality(folder, name, worker.name)
+        rows[worker.name] = harness.medians(worker.turns)
+    return rows
+
+
+def learned(folder: Path, name: str) -> int:
+    """Events that an epoch predicts: up to 200 of each user, the first one of all left out."""
+    with np.load(folder / f"{name}.npz") as file:
+        counts = np.unique(file["users"], return_counts=True)[1]
+    return int(np.minimum(counts - 1, SETTINGS["max_length"]).sum())
+
+
+def losses(folder: Path, names: list[str]) -> dict[str, dict[str, float]]:
+    """An epoch of ours by loss, between two measurements of how fast matrices are multiplied."""
+    share = learned(folder, "part") / learned(folder, "all")
+    script = harness.FOLDER / "peers" / "reclens_sasrec.py"
+    worker = harness.Worker("reclens", sys.executable, script, str(folder), json.dumps(SETTINGS), threads=1)
+    worker.turn("warm")
+    rows = {}
+    for name in names:
+        before = worker.turn("rate")["answer"]
+        turn = worker.turn(name)
+        rate = (before + worker.turn("rate")["answer"]) / 2
+        print(f"  {name}: {turn['cpu']:.1f} CPU s at {rate:.0f} GFLOP a CPU s", file=sys.stderr)
+        rows[name] = {
+            "measured_cpu_s": turn["cpu"],
+            "cpu_s": turn["cpu"] / share,
+            "gflop_per_cpu_s": rate,
+            "scaled_s": turn["cpu"] / share * rate / REFERENCE,
+            "peak_gib": turn["peak_gib"],
+        }
+    worker.close()
+    return rows
+
+
+def section(title: str, rows: dict[str, dict[str, Any]]) -> list[str]:
+    """A table of systems."""
+    ours = rows["reclens"]["cpu_s"]
+    heads = ("", "CPU s an epoch", "× ours", "peak GiB", "HR@10", "NDCG@10")
+    lines = [f"## {title}", "", f"| {' | '.join(heads)} |", "|---" + "|--:" * 5 + "|"]
+    for name, row in rows.items():
+        hits, ndcg = (row["answer"][metric] for metric in METRICS)
+        times = row["cpu_s"] / ours
+        lines.append(f"| {name} | {row['cpu_s']:.3g} | {times:.1f} | {row['peak_gib']:.2f} | {hits:.3f} | {ndcg:.3f} |")
+    return [*lines, ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--many", type=int, default=200, help="users beside RecTools")
+    parser.add_argument("--few", type=int, default=10, help="users beside RecBole too")
+    parser.add_argument("--epochs", type=int, nargs=2, default=(4, 1), help="of these two")
+    parser.add_argument("--part", type=int, default=755, help="users of an epoch of ours by loss")
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--losses", nargs="*", choices=list(LOSSES), default=list(LOSSES))
+    given = parser.parse_args()
+    about, events = harness.machine(), data_of("B")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for key, users in (("warm", 20), ("few", given.few), ("many", given.many), ("part", given.part), ("all", None)):
+            keep(folder, key, events, users)
+        many = race(folder, "many", ["reclens", "rectools"], given.epochs[0], given.runs)
+        few = race(folder, "few", ["reclens", "rectools", "recbole"], given.epochs[1], given.runs)
+        epoch = losses(folder, given.losses)
+    settings = ", ".join(f"{key} {value}" for key, value in SETTINGS.items())
+    lines = [
+        "# SASRec: CPU seconds of an epoch",
+        "",
+        f"Measured on {harness.describe(about)}, one thread each, beside others. MovieLens 1M, {settings}. {SAID}",
+        "",
+        *section(f"{given.many:,} users, batches of {SIZES['many']}, epochs: {given.epochs[0]}", many),
+        *section(f"{given.few:,} users, batches of {SIZES['few']}, epochs: {given.epochs[1]}", few),
+        f"## An epoch of all 6,040 users, by loss; measured on {given.part:,} of them",
+        "",
+        "| loss | CPU s | GFLOP a CPU s | s at 97 GFLOP/s | goal | peak GiB |",
+        "|---|--:|--:|--:|--:|--:|",
+        *(
+            f"| {LOSSES[key]} | {row['cpu_s']:.3g} | {row['gflop_per_cpu_s']:.0f} | {row['scaled_s']:.3g} | "
+            f"{GOALS.get(key, '–')} | {row['peak_gib']:.2f} |"
+            for key, row in epoch.items()
+        ),
+        "",
+        " ".join(NOTES),
+    ]
+    content = {"machine": about, "settings": SETTINGS, "many": many, "few": few, "epoch": epoch}
+    harness.write("deep_speed", lines, content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""SASRec of RecLens: see bench_deep_speed.py."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import polars as pl
+import torch
+from harness import serve
+
+import reclens as rl
+
+folder, settings = Path(sys.argv[1]), json.loads(sys.argv[2])
+
+
+def data(name):
+    with np.load(folder / f"{name}.npz") as file:
+        table = pl.DataFrame({"user_id": file["users"], "item_id": file["items"], "timestamp": file["times"]})
+    return rl.read(table.with_columns(pl.from_epoch("timestamp")))
+
+
+def fit(name, **options):
+    train, options = data(name), {**settings, **options}
+    return rl.models.SASRec(patience=0, device="cpu", **options).fit(train, threads=1)
+
+
+def learn(name):
+    table = fit(name).recommend(k=10, threads=1).table
+    np.savez(folder / f"{name}_reclens.npz", users=table["user_id"], items=table["item_id"])
+
+
+def rate():
+    """Products of matrices of 1,024 rows and columns for each second of CPU time, in GFLOP."""
+    torch.set_num_threads(1)
+    one = torch.randn(1024, 1024)
+    for _ in range(3):
+        one @ one
+    busy = time.process_time()
+    for _ in range(40):
+        one @ one
+    return 40 * 2 * 1024**3 / (time.process_time() - busy) / 1e9
+
+
+SAMPLED = {"loss": "sampled_softmax", "negatives": 256}
+serve(
+    {
+        **{name: lambda name=name: learn(name) for name in ("warm", "few", "many")},
+        "rate": rate,
+        "cross_entropy": lambda: fit("part", epochs=1).curves_["loss"][-1],
+        "batch": lambda: fit("part", epochs=1, **SAMPLED, shared_by="batch").curves_["loss"][-1],
+        "sequence": lambda: fit("part", epochs=1, **SAMPLED, shared_by="sequence").curves_["loss"][-1],
+        "position": lambda: fit("part", epochs=1, **SAMPLED, shared_by="position").curves_["loss"][-1],
+    }
+)
