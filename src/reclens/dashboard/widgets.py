@@ -358,7 +358,7 @@ def _file(label: str, data: Callable[[], str], name: str, mime: str, text: str) 
 def _say_unknown(label: str, options: list[str], key: str) -> None:
     for value in st.query_params.get_all(key):
         if value and value not in options:
-            st.warning(f"{label}: there is no '{plain(value)}' here.{plain(suggest(value, options))}")
+            st.warning(f"{label}: there is no '{plain(value)}' here. {plain(suggest(value, options))}")
 
 
 def _explained(head: str, shown: Table) -> str | None:

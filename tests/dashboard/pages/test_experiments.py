@@ -76,7 +76,7 @@ def test_power_and_margins_are_asked_too(open_page) -> None:
         ({"mean": "1.5"}, "“In control” is 1.5, expected a share between 0 and 1"),
         ({"effect": "0"}, "“Relative effect” is 0, expected more than 0"),
         ({"effect": "9"}, "a share that stays between 0 and 1"),
-        ({"kind": "gini"}, "there is no 'gini' here"),
+        ({"kind": "gini"}, "there is no 'gini' here. Known: "),
     ],
 )
 def test_what_cannot_be_asked_is_said(open_page, query, says) -> None:

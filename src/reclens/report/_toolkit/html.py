@@ -193,6 +193,7 @@ def _config() -> dict[str, Any]:
         "labelFont": FONT,
         "titleFont": FONT,
         "labelOverlap": "greedy",
+        "labelSeparation": 6,
     }
     return {
         "axis": axis,
