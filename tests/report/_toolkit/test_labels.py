@@ -67,7 +67,7 @@ def hold_apart(
         min_size=1,
         max_size=9,
     ),
-    st.sampled_from([250, 333, 420, 700, 1100, 1900]),
+    st.sampled_from([215, 250, 333, 420, 700, 1100, 1900]),
     st.integers(0, 9),
     st.integers(0, 20),
 )
@@ -98,7 +98,7 @@ def test_no_label_touches_another_label_another_dot_or_the_front(
 
 @pytest.mark.parametrize("spread", [1.0, 0.3, 0.1])
 def test_a_crowd_is_labelled_without_overlaps_at_every_width(spread: float) -> None:
-    """Twelve systems of which one draws all others close together, from a phone to a wall."""
+    """Twelve systems of which one draws all others close together, from half a printed page to a wall."""
     names = [f"system_number_{at}" for at in range(12)]
     labelled = far = 0
     for seed in range(12):
@@ -106,11 +106,11 @@ def test_a_crowd_is_labelled_without_overlaps_at_every_width(spread: float) -> N
         places = np.vstack([[0.0, 1.0], np.column_stack([1 - spread * rng.random(11), spread * rng.random(11)])])
         places = (places - places.min(axis=0)) / np.ptp(places, axis=0)
         sides = label_sides([(name, float(x), float(y)) for name, (x, y) in zip(names, places, strict=True)])
-        for width in np.geomspace(250, 2000, 40):
+        for width in np.geomspace(215, 2000, 40):
             hold_apart(names, [(width * x, 252 * y) for x, y in places.tolist()], sides)
         labelled += sum(side is not None for side in sides)
         far += sum("px" in (side or "") for side in sides)
-    assert far > 5 and labelled > 12 * 12 * {1.0: 0.9, 0.3: 0.4, 0.1: 0.2}[spread]
+    assert far > 5 and labelled > 12 * 12 * {1.0: 0.75, 0.3: 0.3, 0.1: 0.15}[spread]
 
 
 def test_dots_that_stand_apart_are_all_labelled() -> None:

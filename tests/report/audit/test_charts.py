@@ -74,7 +74,7 @@ def test_an_axis_of_ratios_holds_every_interval_and_parity() -> None:
 
 def box_of(row: dict[str, Any], most: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """From where to where the name of a group reaches, across and up."""
-    x, y, wide = 250 * row["merit"] / most, 252 * row["value"] / most, 7 * len(row["group"])
+    x, y, wide = 215 * row["merit"] / most, 252 * row["value"] / most, 7 * len(row["group"])
     left = x - wide if "left" in row["named"] else x if "right" in row["named"] else x - wide / 2
     off = (
         float(row["named"].split(" px ")[0]) if " px " in row["named"] else 12
@@ -91,7 +91,7 @@ def test_no_name_lies_on_another(audit: Audit) -> None:
     named = [row for row in rows if row["named"]]
     assert len(named) >= 3
     for one, other in combinations(named, 2):
-        # On a phone, where the axes are 250 by 252 pixels and a letter is 7 pixels wide.
+        # On half a printed page, where the axes are 215 by 252 pixels and a letter is 7 pixels wide.
         (a, b), (c, d) = (box_of(row, most) for row in (one, other))
         assert a[1] <= c[0] or c[1] <= a[0] or b[1] <= d[0] or d[1] <= b[0], f"{one['group']} on {other['group']}"
     farthest = max(rows, key=lambda row: abs(row["value"] - row["merit"]))

@@ -34,14 +34,15 @@ _FAR: Final[Mapping[str, Mapping[str, Any]]] = {
 SIDES: Final[Mapping[str, Mapping[str, Any]]] = {**_BESIDE, **_FAR}
 """Every place of a label: its alignment, and how far it is off its dot, in pixels."""
 
-_PHONE: Final = (250.0, 252.0)
-"""Pixels that the axes of a chart span on a phone, without their edges: wider charts only draw dots apart."""
+_NARROW: Final = (215.0, 252.0)
+"""Pixels that the axes of a chart span, without their edges, beside another one on paper: phones and screens only draw
+the dots further apart."""
 
-_WIDTHS: Final = (250.0, 320.0, 400.0, 520.0, 700.0, 1000.0, 1500.0, 2000.0)
+_WIDTHS: Final = (215.0, 250.0, 320.0, 400.0, 520.0, 700.0, 1000.0, 1500.0, 2000.0)
 """Pixels across at which a label is held against a line: it gets flatter where the chart is wider."""
 
-_WIDEST: Final = _WIDTHS[-1] / _PHONE[0]
-"""How much wider than on a phone a chart may be."""
+_WIDEST: Final = _WIDTHS[-1] / _NARROW[0]
+"""How much wider a chart may be."""
 
 _ROOM: Final = 8
 """Pixels around the middle of a dot, and of a label up and down, that nothing else may touch."""
@@ -95,7 +96,8 @@ def label_sides(
         Names among :data:`SIDES`.
     """
     to_x, to_y = (
-        _scale([*(float(dot[axis + 1]) for dot in dots), *intervals[axis]], _PHONE[axis]) for axis in range(len(_PHONE))
+        _scale([*(float(dot[axis + 1]) for dot in dots), *intervals[axis]], _NARROW[axis])
+        for axis in range(len(_NARROW))
     )
     places = [(to_x(x), to_y(y)) for _, x, y in dots]
     drawn = [((to_x(x1), to_y(y1)), (to_x(x2), to_y(y2))) for (x1, y1), (x2, y2) in bars]
@@ -170,11 +172,11 @@ def _stands(label: str, side: str, place: Point, others: Sequence[_Box], front: 
     box = boxes[0]
     if (
         box.x + box.left < -EDGE
-        or box.x + box.right > _PHONE[0] + EDGE
+        or box.x + box.right > _NARROW[0] + EDGE
         or any(each.touches(other) for each in boxes for other in others)
     ):
         return False
-    if box.low < -EDGE or box.high > _PHONE[1] + EDGE:
+    if box.low < -EDGE or box.high > _NARROW[1] + EDGE:
         return False
     return not _crossed(label, side, place, front)
 
@@ -183,7 +185,7 @@ def _crossed(label: str, side: str, place: Point, lines: Sequence[Line]) -> bool
     """Whether one of some lines touches a label at any width of the chart."""
     box = _boxes(label, side, place)[0]
     for width in _WIDTHS:
-        wider = width / _PHONE[0]
+        wider = width / _NARROW[0]
         ends = (wider * box.x + box.left, wider * box.x + box.right, box.low, box.high)
         if any(_crosses((wider * x1, y1), (wider * x2, y2), ends) for (x1, y1), (x2, y2) in lines):
             return True
