@@ -105,7 +105,7 @@ UNLOCKED := torch triton cuda-bindings cuda-pathfinder cuda-toolkit $(addprefix 
 	nvshmem-cu13 nvtx)
 
 # The extras of the tests' environment: all but those that bring torch, which `make test-torch` has.
-EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack spark tableau wandb weaviate
+EXTRAS := dashboard dbt explore fairlearn gx lance pgvector pinecone rank slack spark sql tableau wandb weaviate
 
 # Keeps the versions that are locked unless a bound asks for another; UPGRADE=1 takes the newest of all.
 lock: $(VENV)/.uv  ## write the locks in requirements/ anew, from pyproject.toml and *.in (UPGRADE=1: newest versions)

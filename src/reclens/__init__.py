@@ -25,7 +25,7 @@ Audit                     ``audit`` (who and what is treated worse, by how much,
 Watch                     ``monitor`` (every day: is the recommender well, and if not, where and why)
 Explore                   ``explore`` (vectors of items and users: what a recommender reaches, and what it never finds)
 Learn                     ``learn`` (exercises on data of one's own that the machine checks)
-On an engine              ``Spark``, ``SparkTables`` (evaluate where large tables lie)
+On an engine              ``Spark``, ``SparkTables`` (evaluate where large tables lie), ``Warehouse`` (SQL there)
 Show and keep             ``report``, ``Workspace``, ``run_job`` (a whole job from TOML)
 Extend it                 ``metric``, ``testing`` (the checks that what you add has to pass)
 When something is wrong   ``errors``
@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from reclens.data.read.tables import read, read_recommendations, read_table
     from reclens.data.read.trec import read_qrels, read_run
     from reclens.data.synthetic import synthetic_movielens
+    from reclens.data.warehouse import Warehouse
     from reclens.edges.spark import Spark, SparkTables
     from reclens.evaluation import (
         Comparison,
@@ -100,6 +101,7 @@ __all__ = [
     "Recommendations",
     "Spark",
     "SparkTables",
+    "Warehouse",
     "Workspace",
     "audit",
     "compare",
@@ -169,6 +171,7 @@ _HOMES: Final = {
     "Recommendations": "reclens.schema:Recommendations",
     "Spark": "reclens.edges.spark:Spark",
     "SparkTables": "reclens.edges.spark:SparkTables",
+    "Warehouse": "reclens.data.warehouse:Warehouse",
     "Workspace": "reclens.workspace:Workspace",
     "compare": "reclens.evaluation:compare",
     "errors": "reclens.errors:",

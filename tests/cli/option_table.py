@@ -262,7 +262,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
     "data fetch": ({"name": "ml-100k"}, {"name": NAME, "--folder": Wrong(("events.csv",))}),
     "data sql": (
         {"name": "item_popularity", **_DATA},
-        {"--param": Wrong(("nosuch=1", "at_least"))},
+        {"--param": Wrong(("nosuch=1", "at_least")), "--dialect": Wrong(("nosuch",), {"--data": ...})},
     ),
     "data convert": (
         {"path": "events.csv", "target": "copy.csv"},
@@ -589,6 +589,10 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--strength": NAME,
             "--results": Wrong(("events.csv",)),
         },
+    ),
+    "monitor sql": (
+        {"mart": "latency", "log": "shown"},
+        {"mart": NAME, "log": Wrong(("postgres:",)), "--dialect": NAME, "--day": DAY},
     ),
     "monitor demo": ({}, NEW),
     "learn list": ({}, NEW),

@@ -95,6 +95,7 @@ COMMANDS = (
     "monitor incidents snooze",
     "monitor chaos",
     "monitor demo",
+    "monitor sql",
     "learn list",
     "learn next",
     "learn start",

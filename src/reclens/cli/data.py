@@ -14,6 +14,8 @@ from reclens.cli.unused_options import refuse_unused
 from reclens.data.read.request import Reading
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from reclens.data.dataset import Dataset
     from reclens.data.split import Split
 
@@ -198,10 +200,16 @@ def sql(
     ctx: typer.Context,
     name: Annotated[str | None, typer.Argument(help="Name of the query; if omitted, all queries are listed.")] = None,
     path: Annotated[
-        str | None, typer.Option("--data", "-d", help="Run the query on this data; if omitted, it is printed.")
+        str | None,
+        typer.Option(
+            "--data", "-d", help="Run the query on this data, or on postgres:TABLE; if omitted, it is printed."
+        ),
     ] = None,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="Parameter of the query, as at_least=5.")
+    ] = None,
+    dialect: Annotated[
+        str | None, typer.Option("--dialect", help="Dialect to print: postgres, snowflake, bigquery, databricks …")
     ] = None,
     reading: Reading = NOTHING,
     format: FormatOption = Format.table,
@@ -217,27 +225,53 @@ def sql(
       reclens data sql item_popularity --data ml-100k.zip --format csv
 
       reclens data sql interactions --data baskets.csv
+
+      reclens data sql item_popularity --dialect snowflake
+
+      reclens data sql item_popularity --data postgres:shop.events
     """
     from reclens.cli.shared import emit, pairs, put, table_of, working
+    from reclens.cli.warehouse_tables import in_warehouse
     from reclens.data import queries
     from reclens.data.origin import says_synthetic
     from reclens.data.read.open import load_data
 
     if name is None:
-        refuse_unused(ctx, "without the name of a query", "path", "param")
+        refuse_unused(ctx, "without the name of a query", "path", "param", "dialect")
         rows = [{"query": query, "what it gives": about} for query, about in queries.names().items()]
         emit(table_of("Queries", rows), format=format, out=out)
         return
     if path is None and not reading.said:
         refuse_unused(ctx, "without --data: the query is printed", "param", "format")
-        put(queries.text(name), out)
+        put(queries.text(name, dialect), out)
         return
+    refuse_unused(ctx, "where the query is run", "dialect")
     values: dict[str, Any] = {key: _json(value) for key, value in pairs(param, option="--param").items()}
+    if path is not None and in_warehouse(path):
+        found = _there(name, path, reading, values)
+        emit(table_of(name, found.to_dicts(), columns=found.columns), format=format, out=out)
+        return
     with working(f"read the data and run {name}"):
         data = load_data(path, reading)
         found = queries.run(name, data, **values)
     shown = table_of(name, found.to_dicts(), columns=found.columns)
     emit(shown, format=format, out=out, synthetic=says_synthetic(data.card))
+
+
+def _there(name: str, path: str, reading: Reading, values: dict[str, Any]) -> pl.DataFrame:
+    """Run a query in the warehouse of a table, and of the table of items."""
+    from reclens.cli.shared import working
+    from reclens.cli.warehouse_tables import in_warehouse, warehouse_table
+    from reclens.data import queries
+    from reclens.errors import UsageError
+
+    items = reading.paths.get("items")
+    if reading.said or (items is not None and not in_warehouse(items)):
+        raise UsageError(f"--data is {path}: options of reading do not apply there, and --items is postgres:TABLE too.")
+    with working(f"run {name} in PostgreSQL"):
+        warehouse, table = warehouse_table(path)
+        named = None if items is None else warehouse_table(items)[1]
+        return queries.run(name, warehouse, table=table, items=named, **values)
 
 
 @command("data convert")

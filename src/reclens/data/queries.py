@@ -17,9 +17,11 @@ from typing import Any, Final
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.data.dialects import translated
 from reclens.data.quoting import constant, quoted
 from reclens.data.read.arrow import ArrowStream
-from reclens.errors import DataError, UnknownNameError, UsageError
+from reclens.data.warehouse import Warehouse
+from reclens.errors import ArgumentValueError, DataError, UnknownNameError, UsageError
 from reclens.schema import ITEM, RATING, TIMESTAMP, USER, WEIGHT
 
 __all__ = ["names", "parameters", "run", "text", "written_for"]
@@ -34,6 +36,8 @@ _OPTIONAL: Final = (
     (WEIGHT, "DOUBLE", "CAST(weight AS DOUBLE)"),
 )
 """What a query may read beside the ids: its type, and how it is read from a table of any kind."""
+_THERE: Final = ((TIMESTAMP, "TIMESTAMP"), (RATING, "DOUBLE"), (WEIGHT, "DOUBLE"))
+"""Likewise in a warehouse, whose session is in UTC."""
 
 
 def names() -> dict[str, str]:
@@ -48,11 +52,16 @@ def names() -> dict[str, str]:
     return {name: text(name).splitlines()[0].removeprefix("-- ") for name in _stored()}
 
 
-def text(name: str) -> str:
+def text(name: str, dialect: str | None = None) -> str:
     """The SQL of a query, comments and all.
 
+    Args:
+        name: One of :func:`names`.
+        dialect: One of :data:`~reclens.data.dialects.DIALECTS`: the query in this dialect, with the defaults of its
+            parameters written out. None is the query as it is shipped, for DuckDB.
+
     Raises:
-        UnknownNameError: If there is no such query.
+        UnknownNameError: If there is no such query, or no such dialect.
 
     Example:
         >>> text("user_activity").splitlines()[0]
@@ -60,7 +69,11 @@ def text(name: str) -> str:
     """
     if name not in _stored():
         raise UnknownNameError("query", name, _stored())
-    return (resources.files("reclens.data") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    shipped = (resources.files("reclens.data") / "sql" / f"{name}.sql").read_text(encoding="utf-8")
+    if dialect is None:
+        return shipped
+    comment, body = _parts(shipped)
+    return "\n".join([*comment, "", translated(body, dialect, parameters(name), pretty=True)]) + "\n"
 
 
 def parameters(name: str) -> dict[str, Any]:
@@ -76,16 +89,26 @@ def parameters(name: str) -> dict[str, Any]:
     return {found[2]: json.loads(found[3]) for found in _PARAMETER.finditer(text(name))}
 
 
-def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: Any) -> pl.DataFrame:
-    """Run a query on a data set or on a table of events.
+def run(
+    name: str,
+    data: Dataset | pl.DataFrame | Warehouse,
+    *,
+    table: str | None = None,
+    items: str | None = None,
+    threads: int = 1,
+    **values: Any,
+) -> pl.DataFrame:
+    """Run a query on a data set, on a table of events, or in a warehouse.
 
     Args:
         name: One of :func:`names`.
         data: A data set, whose events are taken with all repeats of a pair, or a frame ``user_id, item_id, timestamp?,
-            rating?, weight?``; columns that are absent are null in the query.
+            rating?, weight?``; columns that are absent are null in the query. Or a warehouse, where the query runs.
+        table: The table of events in the warehouse, with these columns.
+        items: The table of items in the warehouse, for queries that read one.
         threads: How many threads DuckDB may use. More are faster; sums of fractions then depend on them in the last
             bits.
-        **values: Parameters of the query; see :func:`parameters`. They are bound, never pasted into the text.
+        **values: Parameters of the query; see :func:`parameters`. They are data, never a part of the text.
 
     Returns:
         The rows, in the order that the query asks for; times are UTC.
@@ -105,6 +128,11 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
 
     asked = {**parameters(name), **_checked(name, values)}
     query = text(name)
+    if isinstance(data, Warehouse):
+        return _in_utc(_there(name, data, table, items, asked))
+    for argument, given in (("table", table), ("items", items)):
+        if given is not None:
+            raise ArgumentValueError(argument, f"is '{given}', and names a table of a warehouse; expected None")
     # A query reads the tables it is given; neither files nor the network, nor variables of the caller.
     connection = duckdb.connect(
         ":memory:", config={"threads": threads, "enable_external_access": False, "python_enable_replacements": False}
@@ -113,10 +141,63 @@ def run(name: str, data: Dataset | pl.DataFrame, *, threads: int = 1, **values: 
         connection.register("events", ArrowStream(_events(data)))
         if _COLUMN in asked:
             connection.register("item_values", ArrowStream(_item_values(name, data, str(asked.pop(_COLUMN)))))
-        table = pl.DataFrame(ArrowStream(connection.sql(query, params=asked)))
+        found = pl.DataFrame(ArrowStream(connection.sql(query, params=asked)))
     finally:
         connection.close()
-    return table.with_columns(pl.selectors.datetime().cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+    return _in_utc(found)
+
+
+def _in_utc(found: pl.DataFrame) -> pl.DataFrame:
+    return found.with_columns(pl.selectors.datetime().cast(pl.Datetime("us")).dt.replace_time_zone("UTC"))
+
+
+def _there(name: str, house: Warehouse, table: str | None, items: str | None, values: dict[str, Any]) -> pl.DataFrame:
+    """Run a query in a warehouse."""
+    if table is None:
+        raise ArgumentValueError("table", "is None, expected the table of events in the warehouse")
+    log = house.table(table)
+    known = house.columns(log)
+    _require(known, f"{house.speaks}, table {table}")
+    read = [
+        f"{f'CAST({column} AS {kind})' if column in known else f'CAST(NULL AS {kind})'} AS {column}"
+        for column, kind in _THERE
+    ]
+    parts = [f"events AS (SELECT user_id, item_id, {', '.join(read)} FROM {log})"]
+    if _COLUMN in values:
+        column, source = str(values.pop(_COLUMN)), None if items is None else house.table(items)
+        attributes = [each for each in house.columns(source) if each != ITEM] if source is not None else []
+        if source is None or column not in attributes:
+            raise UnknownNameError(f"item attribute for the query {name}", column, attributes)
+        of = quoted(column)
+        some = house.rows(f"SELECT {of} FROM {source} WHERE {of} IS NOT NULL LIMIT 1")
+        lists = bool(some) and isinstance(some[0][0], list)
+        listed = of if lists else f"[CAST({of} AS VARCHAR)]"
+        parts.append(f"item_values AS (SELECT item_id, {listed} AS attribute FROM {source})")
+    return house.frame(_with(parts, _parts(text(name))[1]), values)
+
+
+def _parts(shipped: str) -> tuple[list[str], str]:
+    """The comment of a query, and its SQL."""
+    lines = shipped.splitlines()
+    begin = next(at for at, line in enumerate(lines) if line and not line.startswith("--"))
+    return [line for line in lines[:begin] if line], "\n".join(lines[begin:])
+
+
+def _with(parts: list[str], body: str) -> str:
+    """A query that reads tables which stand before it."""
+    if body.startswith("WITH "):
+        return "WITH " + ",\n\n".join([*parts, body.removeprefix("WITH ")])
+    return "\n\n".join(["WITH " + ",\n\n".join(parts), body])
+
+
+def _require(columns: Collection[str], source: str) -> None:
+    for column in (USER, ITEM):
+        if column not in columns:
+            raise DataError(
+                f"there is no column '{column}'",
+                source=source,
+                fix=f"The columns are {', '.join(columns)}; rename the one that holds the ids.",
+            )
 
 
 def written_for(
@@ -145,9 +226,8 @@ def written_for(
         >>> [line for line in written_for("user_activity", "log", columns=[]).splitlines() if "FROM" in line]
         ['    FROM "log"', 'FROM events']
     """
-    lines, known = text(name).splitlines(), item_columns or {}
-    begin = next(at for at, line in enumerate(lines) if line and not line.startswith("--"))
-    body = "\n".join(lines[begin:])
+    known = item_columns or {}
+    comment, body = _parts(text(name))
     read = [
         f"{as_read if column in columns else 'CAST(NULL AS ' + kind + ')'} AS {column}"
         for column, kind, as_read in _OPTIONAL
@@ -162,11 +242,8 @@ def written_for(
             raise UnknownNameError(f"item attribute for the query {name}", value, known)
         values = quoted(value) if known[value].startswith("List") else f"[CAST({quoted(value)} AS VARCHAR)]"
         parts.append(f"item_values AS (\n    SELECT item_id, {values} AS attribute FROM {quoted(items)}\n)")
-    comment = [line for line in lines[:begin] if line and not line.startswith(("--   ", "-- Parameters"))]
-    if body.startswith("WITH "):
-        parts.append(body.removeprefix("WITH "))
-    rest = [] if body.startswith("WITH ") else [body]
-    return "\n\n".join(["\n".join(comment), "WITH " + ",\n\n".join(parts), *rest]) + "\n"
+    comment = [line for line in comment if not line.startswith(("--   ", "-- Parameters"))]
+    return "\n\n".join(["\n".join(comment), _with(parts, body)]) + "\n"
 
 
 def _literal(value: Any) -> str:
@@ -198,13 +275,7 @@ def _checked(name: str, values: Mapping[str, Any]) -> dict[str, Any]:
 def _events(data: Dataset | pl.DataFrame) -> pl.DataFrame:
     """The log with all columns that a query may read; times without a zone, so that DuckDB's own zone plays no part."""
     frame, source = (data.events, data.name) if isinstance(data, Dataset) else (data, "events")
-    for column in (USER, ITEM):
-        if column not in frame.columns:
-            raise DataError(
-                f"there is no column '{column}'",
-                source=source,
-                fix=f"The columns are {', '.join(frame.columns)}; rename the one that holds the ids.",
-            )
+    _require(frame.columns, source)
     optional = {TIMESTAMP: pl.Datetime("us"), RATING: pl.Float64(), WEIGHT: pl.Float64()}
     if TIMESTAMP in frame.columns:
         times = frame[TIMESTAMP]

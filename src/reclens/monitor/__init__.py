@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from reclens.monitor.settings import MonitorSettings
     from reclens.monitor.settings import load_monitor_settings as load_settings
     from reclens.monitor.summary import Summary
+    from reclens.monitor.warehouse_marts import mart, mart_sql
     from reclens.monitor.week import Week
 
 __all__ = [
@@ -80,6 +81,8 @@ __all__ = [
     "init",
     "learn_settings",
     "load_settings",
+    "mart",
+    "mart_sql",
     "names",
     "read_incidents",
     "read_week",
@@ -125,6 +128,8 @@ __getattr__, __dir__ = lazy(
         "init": "reclens.job.monitor_init:init_project",
         "learn_settings": "learn:learn",
         "load_settings": "settings:load_monitor_settings",
+        "mart": "warehouse_marts",
+        "mart_sql": "warehouse_marts",
         "names": "indicators.registry",
         "read_incidents": "reclens.job.monitor_people:incidents_of",
         "read_week": "reclens.job.monitor_week",

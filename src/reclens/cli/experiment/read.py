@@ -31,7 +31,7 @@ __all__ = ["read"]
 def read(
     ctx: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV or a DuckDB file.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV, a DuckDB file, or postgres:TABLE.")],
     arm: Annotated[str, typer.Option("--arm", help="Column with the arm.")] = "variant",
     no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no id column: each row is a unit.")] = False,
     aggregated: Annotated[
@@ -115,7 +115,7 @@ def read(
     _refuse(ctx, aggregated=aggregated, events=events, written=output.out is not None, exposed=exposed)
     with working(f"read {data}", quiet=output.quiet):
         items = None if catalogue is None else _items_of(catalogue, reading)
-        rows = rows_or_path(data, reading, table="rows")
+        rows, table = _rows_of(data, table, reading, aggregated=aggregated)
         shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
         shared: dict[str, Any] = {
             "arm": arm,
@@ -153,6 +153,19 @@ def read(
     copy(track, found, name=keep or found.plan.name, quiet=output.quiet)
     if any(decision.code in ("blocked", "do_not_ship", "stop_for_futility") for decision in found.decisions):
         raise typer.Exit(1)
+
+
+def _rows_of(data: str, table: str | None, reading: Reading, *, aggregated: bool) -> tuple[Any, str | None]:
+    """Return the rows and the name of their table: of a file, or in a warehouse."""
+    from reclens.cli.reading import rows_or_path
+    from reclens.cli.warehouse_tables import in_warehouse, warehouse_table
+    from reclens.errors import UsageError
+
+    if not in_warehouse(data):
+        return rows_or_path(data, reading, table="rows"), table
+    if aggregated or table is not None or reading.said:
+        raise UsageError(f"DATA is {data}: --aggregated, --table and options of reading do not apply there.")
+    return warehouse_table(data)
 
 
 def _of_origin(found: Readout, *files: str | None) -> Readout:

@@ -7,16 +7,25 @@
 -- The rating is that of the latest event that has one; of several at one moment it is the highest, because the order of
 -- a log says nothing about what came last.
 
+WITH ordered AS (
+    SELECT
+        *,
+        -- An event without a time precedes all others; one without a rating has none to give.
+        row_number() OVER (
+            PARTITION BY user_id, item_id
+            ORDER BY CASE WHEN rating IS NULL THEN 1 ELSE 0 END, timestamp DESC NULLS LAST, rating DESC
+        ) AS place
+    FROM events
+)
+
 SELECT
     user_id,
     item_id,
     CAST(count(*) AS BIGINT) AS events,
     sum(coalesce(weight, 1.0)) AS weight,
-    -- Compared as (time, rating): an event without a time precedes all others.
-    arg_max(rating, (coalesce(epoch_us(timestamp), -9223372036854775808), rating))
-        FILTER (WHERE rating IS NOT NULL) AS rating,
+    max(CASE WHEN place = 1 THEN rating END) AS rating,
     min(timestamp) AS first_at,
     max(timestamp) AS last_at
-FROM events
+FROM ordered
 GROUP BY user_id, item_id
 ORDER BY user_id, item_id

@@ -11,19 +11,20 @@
 -- compared to nine decimals, so that the rounding of thirds decides nothing. Users whose items have no value are left
 -- out.
 
-WITH cleaned AS (
-    SELECT item_id, list_distinct(list_filter(attribute, lambda value: value IS NOT NULL)) AS attribute
+WITH values_of_items AS (
+    SELECT DISTINCT item_values.item_id, value
     FROM item_values
+    CROSS JOIN unnest(item_values.attribute) AS listed (value)
+    WHERE value IS NOT NULL
 ),
 
 weights AS (
-    SELECT item_id, unnest(attribute) AS value, 1.0 / len(attribute) AS weight
-    FROM cleaned
-    WHERE len(attribute) > 0
+    SELECT item_id, value, CAST(1 AS DOUBLE) / count(*) OVER (PARTITION BY item_id) AS weight
+    FROM values_of_items
 ),
 
 profile AS (
-    SELECT events.user_id, weights.value, sum(weights.weight::DOUBLE) AS weight
+    SELECT events.user_id, weights.value, sum(weights.weight) AS weight
     FROM events
     INNER JOIN weights ON events.item_id = weights.item_id
     GROUP BY events.user_id, weights.value

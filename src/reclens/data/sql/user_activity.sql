@@ -12,7 +12,7 @@ SELECT
     user_id,
     CAST(count(*) AS BIGINT) AS events,
     CAST(count(DISTINCT item_id) AS BIGINT) AS items,
-    CAST(count(DISTINCT floor(epoch_us(timestamp) / 86400000000.0)) AS BIGINT) AS active_days,
+    CAST(count(DISTINCT CAST(timestamp AS DATE)) AS BIGINT) AS active_days,
     min(timestamp) AS first_at,
     max(timestamp) AS last_at,
     avg(rating) AS mean_rating

@@ -12,6 +12,7 @@ from datetime import date, datetime
 from typing import Any, Final, Literal
 
 from reclens.data.quoting import quoted
+from reclens.data.warehouse import Warehouse
 from reclens.errors import Advice, ArgumentValueError, Setting, UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.arm_column import NAME_UNITS, NO_IDS, arm_column, numbered, unit_column
@@ -25,7 +26,7 @@ from reclens.experiment.aggregate.missing_values import (
     markers_of,
 )
 from reclens.experiment.aggregate.query import Window, per_unit
-from reclens.experiment.aggregate.source import Table, opened, present, run
+from reclens.experiment.aggregate.source import Table, kept, let_go, opened, present, run
 from reclens.experiment.aggregate.summing import Summing, summed
 from reclens.experiment.aggregate.tally import Tally, added
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
@@ -63,15 +64,16 @@ def gather(
     """Aggregate a table with one row per unit.
 
     Args:
-        source: A path, a frame, a DuckDB connection, or None with a ``query`` that names its own files.
+        source: A path, a frame, a DuckDB connection, a :class:`~reclens.data.warehouse.Warehouse`, or None with a
+            ``query`` that names its own files.
         plan: The plan: arms, unit, metrics.
         arm: Column of the arm.
         day: Column of the day (or time) of first exposure; None leaves days out.
         segments: Columns of segments; None takes those of the plan.
         counts: Further columns that must not be negative; denominators of ratios and integer numerators are always
             checked.
-        table: Table of a DuckDB file or connection.
-        query: A SELECT to read instead.
+        table: Table of a DuckDB file or connection, or of a warehouse.
+        query: A SELECT to read instead, of DuckDB's SQL.
         unknown_arms: What happens to rows whose arm the plan does not have: ``"error"``, or ``"drop"`` and count them.
         two_arms: Treatment of units in two arms: ``"error"``, or ``"drop"`` to leave out their rows and count them.
         check_units: Whether to check for repeated units, which takes about as long as the aggregation.
@@ -98,6 +100,7 @@ def gather(
             advice=NAME_UNITS,
         )
     with opened(source, table=table, query=query, threads=threads) as found_rows:
+        _in_warehouse(found_rows, plan, tails=tails, ids=ids)
         arm_column(found_rows, plan, arm)
         rows = found_rows if ids else numbered(found_rows, plan.unit)
         unit_column(rows, plan.unit)
@@ -177,6 +180,7 @@ def gather_events(
     if duplicates not in ("keep", "drop"):
         raise ArgumentValueError("duplicates", f"is '{duplicates}', expected 'keep' or 'drop'.")
     with opened(source, table=table, query=query, threads=threads) as rows:
+        _in_warehouse(rows, plan, tails=tails)
         window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]
         arm_column(rows, plan, arm)
@@ -213,7 +217,7 @@ def gather_events(
                 ),
             )
         finally:
-            run(rows, "DROP TABLE reclens_units")
+            let_go(rows, "reclens_units")
         return replace(
             found, tallies=made.tallies, coarser=coarser_ids(rows, plan, keys[0], arm, window), ran=_ran(rows, window)
         )
@@ -269,12 +273,24 @@ def _grouped(
         made=more,
         before=before,
     )
-    run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_units AS {sql}", window.params)
+    made = kept(rows, "reclens_units", sql, window.params)
     columns = ("arm_low", "arm_high", *counted, *listed, *before, *more, *segments, keys[0])
-    units = replace(rows, sql="reclens_units", columns=(*columns, *(["day_"] if window.time else [])))
+    units = replace(rows, sql=made, columns=(*columns, *(["day_"] if window.time else [])))
     copies = duplicate_tally(rows, units, keys, window, event_id=event_id, dropped=duplicates == "drop")
     tallies = (*tallies, *gap_tallies(units, gaps), copies)
     return _Grouped(units, markers_of(gaps), known(tallies, plan.arms))
+
+
+def _in_warehouse(rows: Table, plan: Plan, *, tails: bool, ids: bool = True) -> None:
+    """Refuse what is not summed up in a warehouse.
+
+    Raises:
+        UsageError: If it is asked for.
+    """
+    asked = {"triggered units": bool(plan.triggered), "the largest values": tails, "a table without ids": not ids}
+    if isinstance(rows.connection, Warehouse) and any(asked.values()):
+        first = next(what for what, wanted in asked.items() if wanted)
+        raise UsageError(f"{first} cannot be read in a warehouse. Read the table itself, or leave that out.")
 
 
 def _ran(rows: Table, window: Window) -> tuple[str, str] | None:

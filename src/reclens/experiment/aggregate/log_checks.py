@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date, datetime
 
 from reclens.data.quoting import quoted
 from reclens.errors import Advice, Setting, UsageError
 from reclens.experiment.aggregate.missing_values import tally_of
 from reclens.experiment.aggregate.query import Window
-from reclens.experiment.aggregate.source import Table, present, run
+from reclens.experiment.aggregate.source import Table, hashed, kept, let_go, present, run
 from reclens.experiment.aggregate.tally import Coarser, Tally
 from reclens.experiment.planning.plan import Plan
 from reclens.schema import ITEM
@@ -45,14 +46,14 @@ def duplicate_tally(
     """
     if event_id is not None:
         present(rows, [event_id])
-    elif window.time is None or _type(rows, window.time) == "DATE":
+    elif window.time is None or _is_day(rows, window.time):
         if dropped:
             raise UsageError(
                 "repeated rows are to be left out, and no time of a row tells which they are",
                 advice=Advice("name_events", (Setting("event_id"),), "Name the column of their ids by {event_id}."),
             )
         return Tally(code="duplicate_rows", column="whole rows", handled="not_checked", arms={})
-    same = f"hash({', '.join(quoted(name) for name in rows.columns)})" if event_id is None else quoted(event_id)
+    same = hashed(rows) if event_id is None else quoted(event_id)
     at = quoted(keys[0])
     listed = ", ".join(quoted(name) for name in dict.fromkeys(keys))
     known = f" AND {same} IS NOT NULL" if event_id is not None else ""
@@ -60,18 +61,18 @@ def duplicate_tally(
         f"SELECT unit_, sum(n_ - 1) AS more_ FROM (SELECT {at} AS unit_, count(*) AS n_ FROM {rows.sql} "
         f"WHERE {window.sql}{known} GROUP BY {listed}, {same} HAVING count(*) > 1) GROUP BY unit_"
     )
-    run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_more AS {more}", window.params)
+    repeats = kept(rows, "reclens_more", more, window.params)
     empty = Tally(
         code="duplicate_rows", column=event_id or "whole rows", handled="dropped" if dropped else "kept", arms={}
     )
     try:
-        if not run(rows, "SELECT count(*) FROM reclens_more")[0][0]:
+        if not run(rows, f"SELECT count(*) FROM {repeats}")[0][0]:
             return empty
-        joined = f"({units.sql} u LEFT JOIN reclens_more m ON u.{at} = m.unit_)"
+        joined = f"({units.sql} u LEFT JOIN {repeats} m ON u.{at} = m.unit_)"
         of = "events" if dropped else "(events - coalesce(more_, 0))"
         return tally_of(replace(units, sql=joined), empty, "coalesce(more_, 0)", of)
     finally:
-        run(rows, "DROP TABLE reclens_more")
+        let_go(rows, "reclens_more")
 
 
 def coarser_ids(rows: Table, plan: Plan, key: str, arm: str, window: Window) -> tuple[Coarser, ...]:
@@ -127,6 +128,6 @@ def _coarser(rows: Table, plan: Plan, key: str, arm: str, window: Window, name: 
     )
 
 
-def _type(rows: Table, column: str) -> str:
-    found = run(rows, f"SELECT typeof({quoted(column)}) FROM {rows.sql} LIMIT 1")
-    return str(found[0][0]) if found else ""
+def _is_day(rows: Table, column: str) -> bool:
+    found = run(rows, f"SELECT {quoted(column)} FROM {rows.sql} WHERE {quoted(column)} IS NOT NULL LIMIT 1")
+    return bool(found) and isinstance(found[0][0], date) and not isinstance(found[0][0], datetime)

@@ -102,7 +102,7 @@ def _possible(metrics: Sequence[Metric]) -> tuple[Gap, ...]:
         )
         whole = " AND ".join(f"{quoted(name)} IS NOT NULL" for name in columns)
         if all(metric.kind == "quantile" for metric in read):
-            whole = f"coalesce(isfinite(CAST({quoted(columns[0])} AS DOUBLE)), FALSE)"
+            whole = f"coalesce(abs(CAST({quoted(columns[0])} AS DOUBLE)) <= 1.7976931348623157e308, FALSE)"
         found.append(Gap(tuple(read), columns, f"({whole})", handled))
     return tuple(found)
 
@@ -161,8 +161,8 @@ def tally_of(units: Table, empty: Tally, faulty: str, of: str, *, arm: str = "ar
     crossed = " WHERE arm_low = arm_high" if "arm_high" in units.columns else ""
     answer = run(
         units,
-        "SELECT arm_, count(*), count(*) FILTER (x > 0), sum(x), sum(n), sum(least(x / n, 1)), "
-        f"sum(least(x / n, 1) ** 2) FROM ({inner}{crossed}) GROUP BY arm_ ORDER BY arm_",
+        "SELECT arm_, count(*), count(*) FILTER (x > 0), sum(x), sum(n), sum(least(x / nullif(n, 0), 1)), "
+        f"sum(least(x / nullif(n, 0), 1) ** 2) FROM ({inner}{crossed}) GROUP BY arm_ ORDER BY arm_",
     )
     arms = {
         str(name): Counted(int(n), int(some), float(x), float(rows), float(share), float(square))
@@ -196,9 +196,9 @@ def with_gaps_filled(rows: Table, plan: Plan, arm: str) -> tuple[Table, tuple[st
     made = {name: _of_row(sql) for name, sql in made_of(asked).items()}
     sql = rows.sql
     if filled:
-        swapped = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in filled.items())
-        more = "".join(f", {expression} AS {quoted(name)}" for name, expression in made.items())
-        sql = f"(SELECT * REPLACE ({swapped}){more} FROM {rows.sql})"
+        same = {name: quoted(name) for name in rows.columns}
+        listed = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in (same | filled | made).items())
+        sql = f"(SELECT {listed} FROM {rows.sql})"
     return replace(rows, sql=sql, columns=(*rows.columns, *made)), markers_of(asked), known(tallies, plan.arms)
 
 

@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reclens.data.dialects import translated
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
 from reclens.data.read.database import connect, is_connection, is_database
 from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.options import leave_out
+from reclens.data.warehouse import Warehouse
 from reclens.errors import Advice, ArgumentTypeError, DataError, Setting, UnknownNameError, UsageError, first_line
 
-__all__ = ["Table", "opened", "present", "run"]
+__all__ = ["Table", "hashed", "kept", "let_go", "opened", "present", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +46,12 @@ def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[
     """The answer of a query.
 
     Raises:
-        DataError: If DuckDB refuses it.
+        DataError: If DuckDB or the warehouse refuses it.
     """
     import duckdb
 
+    if isinstance(rows.connection, Warehouse):
+        return rows.connection.rows(sql, params)
     try:
         return rows.connection.execute(sql, dict(params) if params else None).fetchall()
     except duckdb.Error as error:
@@ -56,6 +60,29 @@ def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[
             source=rows.where,
             fix="Metrics and covariates need columns of numbers, days one of dates.",
         ) from None
+
+
+def kept(rows: Table, name: str, sql: str, params: Mapping[str, Any] | None = None) -> str:
+    """The rows of a query for several passes, as what stands after FROM.
+
+    A temporary table of DuckDB; the query itself in a warehouse, where nothing is written.
+    """
+    if isinstance(rows.connection, Warehouse):
+        return f"({translated(sql, 'duckdb', params)})"
+    run(rows, f"CREATE OR REPLACE TEMP TABLE {name} AS {sql}", params)
+    return name
+
+
+def let_go(rows: Table, name: str) -> None:
+    """Drop what :func:`kept` made."""
+    if not isinstance(rows.connection, Warehouse):
+        run(rows, f"DROP TABLE {name}")
+
+
+def hashed(rows: Table) -> str:
+    """What tells whole rows apart, to group by: in DuckDB their hash, which is faster; in a warehouse all columns."""
+    listed = ", ".join(quoted(name) for name in rows.columns)
+    return listed if isinstance(rows.connection, Warehouse) else f"hash({listed})"
 
 
 @contextmanager
@@ -70,6 +97,9 @@ def opened(
     """
     import duckdb
 
+    if isinstance(source, Warehouse):
+        yield _in_warehouse(source, table, query)
+        return
     file = str(source) if isinstance(source, str | Path) else None
     database = file if file and is_database(Path(file)) else None
     where = file or (f"the {type(source).__name__}" if source is not None else "the query")
@@ -96,10 +126,7 @@ def opened(
             sql = ".".join(quoted(part) for part in table.split("."))
             where = f"{where}, table {table}"
         else:
-            raise UsageError(
-                "it is not said which rows of the database are meant",
-                advice=Advice("say_rows", (Setting("table"), Setting("query")), "Say it by {table} or {query}."),
-            )
+            raise _unsaid()
         kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
         whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
         yield Table(connection=connection, sql=sql, columns=tuple(kinds), where=where, whole=whole)
@@ -108,6 +135,24 @@ def opened(
     finally:
         if connection is not None:
             connection.close()
+
+
+def _in_warehouse(source: Warehouse, table: str | None, query: str | None) -> Table:
+    """A table of a warehouse, or a query of DuckDB's that is translated."""
+    if (table is None) == (query is None):
+        raise _unsaid()
+    sql = source.table(table) if table is not None else f"({query})"
+    columns = source.columns(sql)
+    whole = frozenset(name for name, is_whole in columns.items() if is_whole)
+    where = source.speaks if table is None else f"{source.speaks}, table {table}"
+    return Table(connection=source, sql=sql, columns=tuple(columns), where=where, whole=whole)
+
+
+def _unsaid() -> UsageError:
+    return UsageError(
+        "it is not said which rows of the database are meant",
+        advice=Advice("say_rows", (Setting("table"), Setting("query")), "Say it by {table} or {query}."),
+    )
 
 
 def _view(connection: Any, source: Any, file: str | None) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
+from reclens.data.warehouse import Warehouse
 from reclens.errors import Advice, DataError, Setting
 from reclens.experiment.aggregate.aggregates import Rule
 from reclens.experiment.aggregate.metric_columns import metric_columns_of
@@ -139,8 +140,9 @@ def strangers_left_out(strangers: Mapping[str, int], plan: Plan, where: str, unk
 
 
 def _distinct(rows: Table, at: str) -> tuple[int, int]:
-    """Rows with a unit, and distinct units: by Polars where the ids fit into memory, which is faster."""
-    if run(rows, f"SELECT count(*) FROM {rows.sql}")[0][0] > _MANY:
+    """Rows with a unit, and distinct units: by Polars where DuckDB's ids fit into memory, which is faster."""
+    elsewhere = isinstance(rows.connection, Warehouse)
+    if elsewhere or run(rows, f"SELECT count(*) FROM {rows.sql}")[0][0] > _MANY:
         total, units = run(rows, f"SELECT count({at}), count(DISTINCT {at}) FROM {rows.sql}")[0]
         return int(total), int(units)
     ids = pl.DataFrame(ArrowStream(rows.connection.sql(f"SELECT {at} AS unit FROM {rows.sql}")))["unit"].drop_nulls()

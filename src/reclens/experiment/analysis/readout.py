@@ -8,6 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from reclens.data.warehouse import Warehouse
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
 from reclens.experiment.aggregate.arm_column import NAME_UNITS
@@ -198,7 +199,8 @@ def read_experiment(
 
     Args:
         plan: The plan, or its TOML file.
-        source: A file, a frame or a DuckDB connection.
+        source: A file, a frame, a DuckDB connection, or a :class:`~reclens.data.warehouse.Warehouse`. In a warehouse
+            the check for outliers and the effects by age of exposure are left out.
         arm: Column of the arm.
         ids: Whether the table has the plan's unit as a column; with False, each row is a unit.
         events: Whether the rows are events; otherwise there is one row per unit.
@@ -208,7 +210,7 @@ def read_experiment(
         exposures: Rows of what was shown to whom (unit, arm, ``item_id``; with events and a start the time too), for
             coverage and Gini.
         catalogue: Items that could have been shown; None takes those that were shown in any arm.
-        table: Table of a DuckDB file or connection.
+        table: Table of a DuckDB file or connection, or of a warehouse.
         two_arms: Whether units in two arms are an error, or dropped and counted.
         unknown_arms: Likewise, rows of arms that the plan does not have.
         counts: Columns that may not be negative; see :func:`~reclens.experiment.aggregate.gather.gather`.
@@ -224,12 +226,16 @@ def read_experiment(
     plan = load_plan(plan)
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
+    elsewhere = isinstance(source, Warehouse)
+    of_rows = [each.name for each in plan.metrics if each.kind == "quantile"]
+    if elsewhere and of_rows:
+        raise UsageError(f"'{of_rows[0]}' is a quantile, which needs the rows: read them from the warehouse before.")
     ages: Mapping[int, Aggregates] = {}
     faults: dict[str, Any] = {
         "two_arms": two_arms,
         "unknown_arms": unknown_arms,
         "table": table,
-        "tails": True,
+        "tails": not elsewhere,
         "counts": counts,
     }
     if not ids and (events or plan.cluster):
@@ -242,7 +248,12 @@ def read_experiment(
         sums = gather_events(
             source, plan, arm=arm, time=at, start=start, event_id=event_id, duplicates=duplicates, **faults
         )
-        if events and not plan.cluster and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary):
+        if (
+            events
+            and not plan.cluster
+            and not elsewhere
+            and any(m.kind in ("mean", "proportion", "ratio") for m in plan.primary)
+        ):
             ages = gather_ages(source, plan, arm=arm, time=time, start=start, table=table)
     else:
         sums = gather(source, plan, arm=arm, day=day, ids=ids, **faults)

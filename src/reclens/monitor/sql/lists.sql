@@ -30,12 +30,12 @@ gathered AS (
         any_value(segment) AS segment,
         min(timestamp) AS timestamp,
         any_value(latency_ms) AS latency_ms,
-        any_value(new_user) AS new_user,
+        bool_or(new_user) AS new_user,
         count(item_id) AS items,
         count(*) FILTER (WHERE clicked) AS clicks,
         min(position) FILTER (WHERE clicked) AS first_click,
         coalesce(
-            sum(ln(CAST(2 AS DOUBLE PRECISION)) / ln(CAST(position + 1 AS DOUBLE PRECISION)))
+            sum(ln(CAST(2 AS DOUBLE PRECISION)) / nullif(ln(CAST(position + 1 AS DOUBLE PRECISION)), 0))
                 FILTER (WHERE clicked AND position BETWEEN 1 AND $cutoff),
             0
         ) AS dcg
@@ -55,7 +55,7 @@ SELECT
     gathered.*,
     gathered.first_click >= 1 AS has_click,
     gathered.dcg / best.dcg AS ndcg,
-    CAST(1 AS DOUBLE PRECISION) / gathered.first_click AS reciprocal_rank,
+    CAST(1 AS DOUBLE PRECISION) / nullif(gathered.first_click, 0) AS reciprocal_rank,
     CASE
         WHEN pairs.items > 1
             THEN 1 - CAST(pairs.alike AS DOUBLE PRECISION) / CAST(pairs.items * (pairs.items - 1) AS DOUBLE PRECISION)
