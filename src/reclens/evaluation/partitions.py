@@ -14,12 +14,13 @@ from typing import Any, Final, Literal
 import numpy as np
 import polars as pl
 
+from reclens.data.read.lists import run_starts
 from reclens.engine import LocalEngine, quiet
 from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuringPlan, sum_lists
-from reclens.evaluation.partition_context import ItemFacts, context_of
+from reclens.evaluation.partition_context import SEGMENT, ItemFacts, context_of
 from reclens.evaluation.partition_sums import PartitionSums
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.relevant import relevant_rows
@@ -144,13 +145,11 @@ def open_partition(
         DataError: If ids are missing, or the lists are none.
         NotEnoughMemoryError: If the partition does not fit in memory.
     """
-    rows = _gathered(tables)
-    if rows is None:
+    parts = _gathered(tables)
+    if parts is None:
         return None
-    _check_ids(rows)
-    parts = {name: rows.filter(pl.col(PART) == place) for place, name in enumerate(PARTS)}
+    _check_ids(parts)
     counts = {f"{name}_rows": table.height for name, table in parts.items()}
-    counts["integer_users"] = int(rows[USER].dtype.is_integer())
     held_out = parts["truth"].select(USER, ITEM, pl.col(NUMBER).alias(plan.relevance or NUMBER))
     pairs, left_out = relevant_rows(held_out, plan.relevance)
     source = open_lists(_in_order(plan, parts["lists"]), name="lists")
@@ -172,8 +171,9 @@ def open_partition(
         by=plan.by,
     )
     every: dict[str, Any] = {**counts, **left_out, **found, "integer_users": int(users.is_integer and len(users) > 0)}
+    own = context.keys if len(users) else stable_hash(pl.concat(table[USER] for table in parts.values()).unique())
     return OpenPartition(
-        key=int(stable_hash(rows[USER].unique()).min()),
+        key=int(own.min()),
         source=source,
         context=context,
         counts=every,
@@ -268,22 +268,46 @@ def _exposure(plan: PartitionPlan, context: EvaluationContext, lists: Lists, use
     return pl.concat(found)
 
 
-def _gathered(tables: Iterable[pl.DataFrame]) -> pl.DataFrame | None:
-    """The rows of a partition, with integer ids of 64 bits; refused before they fill the memory."""
-    held: list[pl.DataFrame] = []
+def _gathered(tables: Iterable[pl.DataFrame]) -> dict[str, pl.DataFrame] | None:
+    """The rows of a partition by table, with integer ids of 64 bits; refused before they fill the memory.
+
+    Each table keeps the columns that it has values in. Most pieces that a shuffle hands over are of one table, and are
+    taken as they are.
+    """
+    held: dict[str, list[pl.DataFrame]] = {name: [] for name in PARTS}
+    columns: dict[str, list[str]] = {}
     size = rows = checked = 0
     for table in tables:
-        if table.height:
-            held.append(table)
-            size, rows = size + int(table.estimated_size()), rows + table.height
+        columns = columns or {name: _own(name, table.columns) for name in PARTS}
+        if not rows:
+            for name, pieces in held.items():
+                pieces[:] = [table.clear()[columns[name]]]
+        places = table[PART]
+        low, high = places.min(), places.max()
+        if low is None or high is None:
+            continue
+        for place in range(int(low), int(high) + 1):  # pyright: ignore[reportArgumentType]
+            mine = table if low == high else table.filter(places == place)
+            held[PARTS[place]].append(mine[columns[PARTS[place]]])
+        size, rows = size + int(table.estimated_size()), rows + table.height
         if rows - checked >= _ROWS_A_CHECK:
             checked = rows
             _require(size, rows)
-    if not held:
+    if not rows:
         return None
     _require(size, rows)
-    whole = pl.concat(held)
-    return whole.with_columns(whole[name].cast(pl.Int64) for name in (USER, ITEM) if whole[name].dtype.is_integer())
+    return {name: _with_wide_ids(pl.concat(pieces)) for name, pieces in held.items()}
+
+
+def _own(name: str, columns: Sequence[str]) -> list[str]:
+    """The columns of one of :data:`PARTS`."""
+    segments = [each for each in columns if each.startswith(SEGMENT)]
+    return [USER, *segments] if name == "users" else [each for each in columns if each not in (PART, *segments)]
+
+
+def _with_wide_ids(rows: pl.DataFrame) -> pl.DataFrame:
+    ids = [name for name in (USER, ITEM) if name in rows.columns and rows.schema[name].is_integer()]
+    return rows.cast(dict.fromkeys(ids, pl.Int64())) if ids else rows
 
 
 def _require(size: int, rows: int) -> None:
@@ -291,31 +315,42 @@ def _require(size: int, rows: int) -> None:
     require_memory(2 * size, f"a partition of {rows:,} rows or more", advice="Cut the users into more partitions.")
 
 
-def _check_ids(rows: pl.DataFrame) -> None:
-    """Refuse missing ids; the rows of a table of users have no items."""
-    for column, own in ((USER, rows), (ITEM, rows.filter(pl.col(PART) != PARTS.index("users")))):
-        if bad := own[column].null_count():
-            part = PARTS[own.filter(pl.col(column).is_null())[PART][0]]
-            raise DataError(
-                f"{bad:,} ids or more are missing",
-                source="the lists" if part == "lists" else f"the table of {part}",
-                column=column,
-                fix="Drop those rows.",
-            )
+def _check_ids(parts: Mapping[str, pl.DataFrame]) -> None:
+    """Refuse missing ids."""
+    for column in (USER, ITEM):
+        for part, rows in parts.items():
+            if column in rows.columns and (bad := rows[column].null_count()):
+                raise DataError(
+                    f"{bad:,} ids or more are missing",
+                    source="the lists" if part == "lists" else f"the table of {part}",
+                    column=column,
+                    fix="Drop those rows.",
+                )
 
 
 def _in_order(plan: PartitionPlan, rows: pl.DataFrame) -> pl.DataFrame:
-    """The lists by user: an engine brings the rows of a user in any order.
+    """The lists by user: an engine brings the rows of a user in any order, and in few runs for the most part.
 
     Equal ranks and scores are ordered by item, so that a task that is run again gives the same sums.
     """
     name, sign = (SCORE, -1.0) if plan.ordered_by == "score" else (RANK, 1.0)
     beside = [SCORE] if SCORE in rows.columns and name != SCORE else []
     rows = rows.select(USER, ITEM, pl.col(NUMBER).alias(name), *beside)
+    starts = run_starts(rows[USER])
+    distinct, users = number_ids(rows[USER].gather(starts))
+    lengths = np.diff(starts, append=rows.height)
     numbers = sign * rows[name].to_numpy()
-    users = number_ids(rows[USER])[1]
-    order = np.lexsort((numbers, users))
-    held, owner = numbers[order], users[order]
-    if ((held[1:] == held[:-1]) & (owner[1:] == owner[:-1])).any():
-        order = np.lexsort((rows[ITEM].rank("dense").to_numpy(), numbers, users))
+    if len(distinct) < len(starts):
+        in_turn = np.lexsort((numbers[starts], users))
+        starts, lengths, users = starts[in_turn], lengths[in_turn], users[in_turn]
+        order = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(rows.height)
+        rows, numbers = rows[order], numbers[order]
+    owner = np.repeat(users, lengths)
+    same = owner[1:] == owner[:-1]
+    if not (same & ~(numbers[1:] > numbers[:-1])).any():
+        return rows
+    order = np.lexsort((numbers, owner))
+    held, owner = numbers[order], owner[order]
+    if (same & (held[1:] == held[:-1])).any():
+        order = np.lexsort((rows[ITEM].rank("dense").to_numpy(), numbers, owner))
     return rows[order]
