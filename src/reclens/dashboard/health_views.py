@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, get_args
@@ -67,6 +67,11 @@ class Watched:
         """The unresolved incidents of the day."""
         day = self.history.last.day
         return [each for each in self.incidents if each.status != "resolved" and each.first_day <= day]
+
+    @property
+    def today(self) -> Health:
+        """The day, with its incidents as they stand now: some may have been resolved since it was run."""
+        return replace(self.history.last, incidents=tuple(self.still))
 
 
 def watched(workspace: Workspace, system: str, day: str) -> Watched:

@@ -61,7 +61,7 @@ def monitored(workspace: Workspace, found: Sequence[Artefact]) -> None:
     grave = _grave(health_findings(system, known.still))
     said = [monitor_sentences.finding_sentence(known.still, each) for each in grave]
     link = "See the incidents", "health", {"system": system, "day": day, "part": "Incidents"}
-    _draw("Watched", monitor_sentences.day_sentence(known.history.last), said, link)
+    _draw("Watched", monitor_sentences.day_sentence(known.today), said, link)
 
 
 def _newest(found: Sequence[Artefact], kind: str) -> list[str]:

@@ -97,9 +97,12 @@ def test_an_incident_is_acknowledged_from_the_page(open_page: Any, health_worksp
     app.text_input(key=f"by-{incident.id}").set_value("bob")
     press(app, "Snooze for 7 days")
     assert root_of(health_workspace).snoozed_until == date.today() + timedelta(days=7)
+    assert "Acknowledged by ann; no notices until" in words(app)
     app.text_input(key=f"by-{incident.id}").set_value("bob")
     press(app, "Resolve")
     assert root_of(health_workspace).status == "resolved"
+    # What is resolved is so in the headline too, while the numbers are as they were.
+    assert "Look" in words(app) and "beyond their bands or drifting; no incident." in words(app)
 
 
 def press(app: Any, label: str) -> None:

@@ -62,11 +62,11 @@ def show(workspace: Workspace) -> None:
 
 def _headline(watched: Watched) -> None:
     """Draw the state of the day as a badge and a sentence."""
-    day, still = watched.history.last, watched.still
+    day, still = watched.today, watched.still
     bad = any(each.severity == "critical" for each in still)
     failed = day.gate.state != "passed"
     well = ("Well", "green") if day.detections["state"].is_in(JUDGED).any() else ("Not judged", "gray")
-    word, colour = ("Act", "red") if bad else ("Look", "orange") if still or failed else well
+    word, colour = ("Act", "red") if bad else ("Look", "orange") if still or failed or len(day.alerts) else well
     said = day_sentence(day)
     seen.text("headline", [said])
     st.markdown(f":{colour}-badge[{word}] **{plain(said)}**")

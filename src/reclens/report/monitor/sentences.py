@@ -213,7 +213,7 @@ def next_sentence(incident: Incident) -> str:
 def status_sentence(incident: Incident) -> str:
     """Where an incident stands, and who said so last."""
     told = INCIDENT_STATES[incident.status]
-    people = [each for each in incident.trail if each.by != "monitor"]
+    people = [each for each in incident.trail if each.code == "acknowledged"]
     by = f" by {people[-1].by}" if people and incident.status == "acknowledged" else ""
     snoozed = "" if incident.snoozed_until is None else f"; no notices until {day_text(incident.snoozed_until)}"
     return f"{sentence(told)}{by}{snoozed}."
