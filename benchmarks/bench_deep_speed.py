@@ -42,8 +42,8 @@ LOSSES = {
     "cross_entropy": "full cross-entropy, 3,706 items",
     "batch": "sampled softmax, 256 negatives shared by a batch",
     "sequence": "sampled softmax, 256 negatives shared by a sequence",
-    "position": "sampled softmax, 256 negatives of each position",
 }
+PARTS = ("many", "few", "losses")
 GOALS = {"cross_entropy": 35, "batch": 12, "sequence": 12}
 REFERENCE = 97
 """GFLOP a second of matrix products, to which seconds are scaled."""
@@ -119,14 +119,14 @@ def learned(folder: Path, name: str) -> int:
     return int(np.minimum(counts - 1, SETTINGS["max_length"]).sum())
 
 
-def losses(folder: Path, names: list[str]) -> dict[str, dict[str, float]]:
+def losses(folder: Path) -> dict[str, dict[str, float]]:
     """An epoch of ours by loss, between two measurements of how fast matrices are multiplied."""
     share = learned(folder, "part") / learned(folder, "all")
     script = harness.FOLDER / "peers" / "reclens_sasrec.py"
     worker = harness.Worker("reclens", sys.executable, script, str(folder), json.dumps(SETTINGS), threads=1)
     worker.turn("warm")
     rows = {}
-    for name in names:
+    for name in LOSSES:
         before = worker.turn("rate")["answer"]
         turn = worker.turn(name)
         rate = (before + worker.turn("rate")["answer"]) / 2
@@ -157,42 +157,56 @@ def section(title: str, rows: dict[str, dict[str, Any]]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--many", type=int, default=200, help="users beside RecTools")
-    parser.add_argument("--few", type=int, default=10, help="users beside RecBole too")
+    parser.add_argument("--few", type=int, default=6, help="users beside RecBole too")
     parser.add_argument("--epochs", type=int, nargs=2, default=(4, 1), help="of these two")
     parser.add_argument("--part", type=int, default=755, help="users of an epoch of ours by loss")
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--losses", nargs="*", choices=list(LOSSES), default=list(LOSSES))
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="the others stay as they are")
     given = parser.parse_args()
-    about, events = harness.machine(), data_of("B")
+    file = harness.RESULTS / "deep_speed.json"
+    found = json.loads(file.read_text()) if file.exists() else {}
+    events = data_of("B")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for key, users in (("warm", 20), ("few", given.few), ("many", given.many), ("part", given.part), ("all", None)):
+        for key, users in (("warm", 3), ("few", given.few), ("many", given.many), ("part", given.part), ("all", None)):
             keep(folder, key, events, users)
-        many = race(folder, "many", ["reclens", "rectools"], given.epochs[0], given.runs)
-        few = race(folder, "few", ["reclens", "rectools", "recbole"], given.epochs[1], given.runs)
-        epoch = losses(folder, given.losses)
-    settings = ", ".join(f"{key} {value}" for key, value in SETTINGS.items())
+        for part in given.only:
+            print(part, file=sys.stderr)
+            if part == "losses":
+                found[part] = {"users": given.part, "rows": losses(folder)}
+                continue
+            users, epochs = (given.many, given.epochs[0]) if part == "many" else (given.few, given.epochs[1])
+            systems = ["reclens", "rectools"] if part == "many" else ["reclens", "rectools", "recbole"]
+            rows = race(folder, part, systems, epochs, given.runs)
+            found[part] = {"users": users, "epochs": epochs, "batch_size": SIZES[part], "rows": rows}
+    found = {"machine": harness.machine(), "settings": SETTINGS} | found
+    harness.write("deep_speed", page(found), found)
+
+
+def page(found: dict[str, Any]) -> list[str]:
+    """The lines of the page."""
+    settings = ", ".join(f"{key} {value}" for key, value in SETTINGS.items() if key != "batch_size")
+    about = harness.describe(found["machine"])
     lines = [
         "# SASRec: CPU seconds of an epoch",
         "",
-        f"Measured on {harness.describe(about)}, one thread each, beside others. MovieLens 1M, {settings}. {SAID}",
+        f"Measured on {about}, one thread, beside other work. MovieLens 1M, {settings}. {SAID}",
         "",
-        *section(f"{given.many:,} users, batches of {SIZES['many']}, epochs: {given.epochs[0]}", many),
-        *section(f"{given.few:,} users, batches of {SIZES['few']}, epochs: {given.epochs[1]}", few),
-        f"## An epoch of all 6,040 users, by loss; measured on {given.part:,} of them",
-        "",
-        "| loss | CPU s | GFLOP a CPU s | s at 97 GFLOP/s | goal | peak GiB |",
-        "|---|--:|--:|--:|--:|--:|",
-        *(
-            f"| {LOSSES[key]} | {row['cpu_s']:.3g} | {row['gflop_per_cpu_s']:.0f} | {row['scaled_s']:.3g} | "
-            f"{GOALS.get(key, '–')} | {row['peak_gib']:.2f} |"
-            for key, row in epoch.items()
-        ),
-        "",
-        " ".join(NOTES),
     ]
-    content = {"machine": about, "settings": SETTINGS, "many": many, "few": few, "epoch": epoch}
-    harness.write("deep_speed", lines, content)
+    for part in ("many", "few"):
+        if part in found:
+            run = found[part]
+            title = f"{run['users']:,} users, batches of {run['batch_size']}, epochs: {run['epochs']}"
+            lines += section(title, run["rows"])
+    if "losses" in found:
+        measured = found["losses"]
+        lines += [f"## An epoch of all 6,040 users, batches of 128; measured on {measured['users']:,} of them", ""]
+        lines += ["| loss | CPU s | GFLOP a CPU s | s at 97 GFLOP/s | goal | peak GiB |", "|---" + "|--:" * 5 + "|"]
+        for key, row in measured["rows"].items():
+            cells = (f"{row['cpu_s']:.3g}", f"{row['gflop_per_cpu_s']:.0f}", f"{row['scaled_s']:.3g}", GOALS[key])
+            lines.append(f"| {' | '.join(map(str, (LOSSES[key], *cells)))} | {row['peak_gib']:.2f} |")
+        lines.append("")
+    return [*lines, " ".join(NOTES)]
 
 
 if __name__ == "__main__":

@@ -53,6 +53,5 @@ serve(
         "cross_entropy": lambda: fit("part", epochs=1).curves_["loss"][-1],
         "batch": lambda: fit("part", epochs=1, **SAMPLED, shared_by="batch").curves_["loss"][-1],
         "sequence": lambda: fit("part", epochs=1, **SAMPLED, shared_by="sequence").curves_["loss"][-1],
-        "position": lambda: fit("part", epochs=1, **SAMPLED, shared_by="position").curves_["loss"][-1],
     }
 )
