@@ -160,6 +160,10 @@ class TableEngine(Protocol):
         """As :func:`reclens.monitor.partitions.sum_day`, of a log of the engine; ``how`` has its other arguments."""
         ...
 
+    def gather(self, source: Any, plan: Any, **how: Any) -> Any:
+        """As :func:`reclens.experiment.gather`, of a table of the engine with one row a unit."""
+        ...
+
 
 def engine_address(text: str) -> str:
     """The address of an engine for :func:`reclens.protocols.adapter`: ``sc://host:port`` is one of Spark.

@@ -442,6 +442,7 @@ COMMANDS: Final[dict[str, tuple[Call, dict[str, Wrong]]]] = {
             "--exposures": Wrong(ABSENT.values, {"plan": "exposed.toml"}),
             "--catalogue": Wrong(ABSENT.values, {"plan": "exposed.toml", "--exposures": "log.csv"}),
             "--table": NAME,
+            "--engine": NAME,
             "--counts": NAME,
             "--event-id": Wrong(("nosuch",), {"--events": None}),
             "--drop-duplicates": FREE,

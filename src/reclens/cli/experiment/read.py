@@ -31,7 +31,9 @@ __all__ = ["read"]
 def read(
     ctx: typer.Context,
     plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan, as TOML.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="Parquet, CSV, a DuckDB file, or postgres:TABLE.")],
+    data: Annotated[
+        str, typer.Argument(metavar="DATA", help="Parquet, CSV, a DuckDB file, postgres:TABLE or spark:NAME.")
+    ],
     arm: Annotated[str, typer.Option("--arm", help="Column with the arm.")] = "variant",
     no_ids: Annotated[bool, typer.Option("--no-ids", help="DATA has no id column: each row is a unit.")] = False,
     aggregated: Annotated[
@@ -52,6 +54,10 @@ def read(
         typer.Option("--catalogue", help="Table of all items (item_id), for coverage, Gini, effective items."),
     ] = None,
     table: Annotated[str | None, typer.Option("--table", help="Table of a DuckDB file.")] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option("--engine", help="Spark that sums up DATA, which is spark:NAME: sc://HOST:PORT or spark:MASTER."),
+    ] = None,
     reading: Reading = NOTHING,
     counts: Annotated[
         list[str] | None, typer.Option("--counts", help="Column that must not be negative; can be repeated.")
@@ -102,6 +108,8 @@ def read(
       reclens experiment read plan.toml events.parquet --events --start 2026-01-05 --keep week-1
 
       reclens experiment read plan.toml counts.csv --aggregated --arm version -c n=users
+
+      reclens experiment read plan.toml spark:users --engine sc://127.0.0.1:50051 --day first_day
     """
     from reclens.cli.reading import rows_or_path
     from reclens.cli.shared import working
@@ -115,7 +123,7 @@ def read(
     _refuse(ctx, aggregated=aggregated, events=events, written=output.out is not None, exposed=exposed)
     with working(f"read {data}", quiet=output.quiet):
         items = None if catalogue is None else _items_of(catalogue, reading)
-        rows, table = _rows_of(data, table, reading, aggregated=aggregated)
+        rows, table = _rows_of(data, table, engine, reading, aggregated=aggregated)
         shown = None if exposures is None else rows_or_path(exposures, reading, table="exposures")
         shared: dict[str, Any] = {
             "arm": arm,
@@ -155,12 +163,20 @@ def read(
         raise typer.Exit(1)
 
 
-def _rows_of(data: str, table: str | None, reading: Reading, *, aggregated: bool) -> tuple[Any, str | None]:
-    """Return the rows and the name of their table: of a file, or in a warehouse."""
+def _rows_of(
+    data: str, table: str | None, engine: str | None, reading: Reading, *, aggregated: bool
+) -> tuple[Any, str | None]:
+    """Return the rows and the name of their table: of a file, of an engine, or in a warehouse."""
+    from reclens.cli.engine_tables import EngineTables
     from reclens.cli.reading import rows_or_path
     from reclens.cli.warehouse_tables import in_warehouse, warehouse_table
     from reclens.errors import UsageError
 
+    far = EngineTables.of(engine, None, None, (data,))
+    if far is not None:
+        if not far.holds(data) or table is not None:
+            raise UsageError(f"--engine sums up tables, such as spark:users, and DATA is {data}.")
+        return far.frame(data, reading, table="rows"), None
     if not in_warehouse(data):
         return rows_or_path(data, reading, table="rows"), table
     if aggregated or table is not None or reading.said:
@@ -193,7 +209,7 @@ def _keep(found: Readout, place: Workspace, name: str | None, output: Documented
 def _refuse(ctx: typer.Context, *, aggregated: bool, events: bool, written: bool, exposed: bool) -> None:
     """Raise an error for options that this table or plan would not use."""
     if aggregated:
-        whole = ("no_ids", "events", "exposures", "catalogue", "counts", "triggered", "drop_two_arms")
+        whole = ("no_ids", "events", "exposures", "catalogue", "counts", "triggered", "drop_two_arms", "engine")
         refuse_unused(ctx, "with --aggregated", *whole)
     if not events:
         refuse_unused(ctx, "without --events", "time", "start", "event_id", "drop_duplicates")

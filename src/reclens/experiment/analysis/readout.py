@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from reclens.data.warehouse import Warehouse
+from reclens.engine import table_engine
 from reclens.errors import UsageError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
 from reclens.experiment.aggregate.arm_column import NAME_UNITS
@@ -39,6 +40,7 @@ from reclens.experiment.analysis.segments import (
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
+from reclens.experiment.planning.metric import OF_ARM
 from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.stats.bayes import Posterior, normal_posterior
 from reclens.tabular import Tabular
@@ -200,7 +202,8 @@ def read_experiment(
     Args:
         plan: The plan, or its TOML file.
         source: A file, a frame, a DuckDB connection, or a :class:`~reclens.data.warehouse.Warehouse`. In a warehouse
-            the check for outliers and the effects by age of exposure are left out.
+            the check for outliers and the effects by age of exposure are left out. Of Spark a frame with one row a
+            unit, which is summed up there.
         arm: Column of the arm.
         ids: Whether the table has the plan's unit as a column; with False, each row is a unit.
         events: Whether the rows are events; otherwise there is one row per unit.
@@ -226,6 +229,18 @@ def read_experiment(
     plan = load_plan(plan)
     if triggered is not None:
         plan = plan.model_copy(update={"triggered": triggered})
+    asked: dict[str, Any] = {"planned_units": planned_units, "days": days, "looks_taken": looks_taken}
+    asked |= {"stratify": stratify, "intervals": intervals}
+    far = table_engine(source)
+    if far is not None:
+        beyond = [each.name for each in plan.metrics if each.kind in ("quantile", *OF_ARM)]
+        if events or not ids or beyond:
+            what = f"'{beyond[0]}'" if beyond else "a log of events" if events else "a table without ids"
+            raise UsageError(
+                f"{what} takes the rows of one machine. Of Spark, sum up one row a unit, or name a table of a Warehouse."
+            )
+        how = {"arm": arm, "day": day, "counts": counts, "unknown_arms": unknown_arms, "two_arms": two_arms}
+        return read_sums(plan, far.gather(source, plan, **how), **asked)
     elsewhere = isinstance(source, Warehouse)
     of_rows = [each.name for each in plan.metrics if each.kind == "quantile"]
     if elsewhere and of_rows:
@@ -265,12 +280,8 @@ def read_experiment(
         plan,
         sums,
         others=others,
-        planned_units=planned_units,
-        days=days,
-        looks_taken=looks_taken,
         ages=ages,
-        stratify=stratify,
-        intervals=intervals,
+        **asked,
     )
 
 
