@@ -236,9 +236,7 @@ def read_experiment(
         beyond = [each.name for each in plan.metrics if each.kind in ("quantile", *OF_ARM)]
         if events or not ids or beyond:
             what = f"'{beyond[0]}'" if beyond else "a log of events" if events else "a table without ids"
-            raise UsageError(
-                f"{what} takes the rows of one machine. Of Spark, sum up one row a unit, or name a table of a Warehouse."
-            )
+            raise UsageError(f"{what} takes the rows of one machine. In Spark, sum the table up by unit before.")
         how = {"arm": arm, "day": day, "counts": counts, "unknown_arms": unknown_arms, "two_arms": two_arms}
         return read_sums(plan, far.gather(source, plan, **how), **asked)
     elsewhere = isinstance(source, Warehouse)
