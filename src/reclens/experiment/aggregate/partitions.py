@@ -21,11 +21,12 @@ from reclens.experiment.aggregate.summing import Summing, flags_of, summed
 from reclens.experiment.aggregate.tally import Counted, Tally
 from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
 from reclens.experiment.aggregate.unknown import Unknown
+from reclens.experiment.planning.metric import OF_ARM
 from reclens.experiment.planning.plan import Plan
 from reclens.records import revived
 from reclens.schema import stable_hash
 
-__all__ = ["ExperimentPlan", "ExperimentSums", "refuse_absent"]
+__all__ = ["ExperimentPlan", "ExperimentSums", "refuse_absent", "refuse_rows"]
 
 _UNKNOWN: Final = (Unknown("shared_ids"), Unknown("extreme_units"), Unknown("outliers"))
 """What sums alone do not tell."""
@@ -168,6 +169,18 @@ def refuse_absent(asked: ExperimentPlan, columns: Sequence[str]) -> None:
     for name in (*wanted, *([plan.triggered] if plan.triggered else [])):
         if name not in columns:
             raise UnknownNameError("column of the table", name, columns)
+
+
+def refuse_rows(plan: Plan, *, events: bool, ids: bool) -> None:
+    """Refuse what sums of one row a unit do not give.
+
+    Raises:
+        UsageError: If the table is a log, or has no ids, or a metric is a quantile or one of exposure.
+    """
+    beyond = [each.name for each in plan.metrics if each.kind in ("quantile", *OF_ARM)]
+    if events or not ids or beyond:
+        what = f"'{beyond[0]}'" if beyond else "a log of events" if events else "a table without ids"
+        raise UsageError(f"{what} takes the rows of one machine. In Spark, sum the table up by unit before.")
 
 
 def _tally(known: Mapping[str, Any]) -> Tally:

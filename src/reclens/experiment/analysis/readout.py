@@ -17,6 +17,7 @@ from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
 from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import metric_columns_of
+from reclens.experiment.aggregate.partitions import refuse_rows
 from reclens.experiment.aggregate.units import OnFault
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision, decide
@@ -40,7 +41,6 @@ from reclens.experiment.analysis.segments import (
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
-from reclens.experiment.planning.metric import OF_ARM
 from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.stats.bayes import Posterior, normal_posterior
 from reclens.tabular import Tabular
@@ -233,16 +233,12 @@ def read_experiment(
     asked |= {"stratify": stratify, "intervals": intervals}
     far = table_engine(source)
     if far is not None:
-        beyond = [each.name for each in plan.metrics if each.kind in ("quantile", *OF_ARM)]
-        if events or not ids or beyond:
-            what = f"'{beyond[0]}'" if beyond else "a log of events" if events else "a table without ids"
-            raise UsageError(f"{what} takes the rows of one machine. In Spark, sum the table up by unit before.")
+        refuse_rows(plan, events=events, ids=ids)
         how = {"arm": arm, "day": day, "counts": counts, "unknown_arms": unknown_arms, "two_arms": two_arms}
         return read_sums(plan, far.gather(source, plan, **how), **asked)
     elsewhere = isinstance(source, Warehouse)
-    of_rows = [each.name for each in plan.metrics if each.kind == "quantile"]
-    if elsewhere and of_rows:
-        raise UsageError(f"'{of_rows[0]}' is a quantile, which needs the rows: read them from the warehouse before.")
+    if elsewhere:
+        _refuse_quantiles(plan)
     ages: Mapping[int, Aggregates] = {}
     faults: dict[str, Any] = {
         "two_arms": two_arms,
@@ -281,6 +277,12 @@ def read_experiment(
         ages=ages,
         **asked,
     )
+
+
+def _refuse_quantiles(plan: Plan) -> None:
+    of_rows = [each.name for each in plan.metrics if each.kind == "quantile"]
+    if of_rows:
+        raise UsageError(f"'{of_rows[0]}' is a quantile, which needs the rows: read them from the warehouse before.")
 
 
 def read_sums(
