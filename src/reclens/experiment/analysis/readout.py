@@ -231,8 +231,7 @@ def read_experiment(
         plan = plan.model_copy(update={"triggered": triggered})
     asked: dict[str, Any] = {"planned_units": planned_units, "days": days, "looks_taken": looks_taken}
     asked |= {"stratify": stratify, "intervals": intervals}
-    far = table_engine(source)
-    if far is not None:
+    if (far := table_engine(source)) is not None:
         refuse_rows(plan, events=events, ids=ids)
         how = {"arm": arm, "day": day, "counts": counts, "unknown_arms": unknown_arms, "two_arms": two_arms}
         return read_sums(plan, far.gather(source, plan, **how), **asked)
