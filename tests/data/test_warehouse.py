@@ -85,6 +85,7 @@ def spark(tables: dict[str, pl.DataFrame]) -> Iterator[Warehouse]:
     for name, table in tables.items():
         to_spark(session, table).createOrReplaceTempView(name)
     yield Warehouse(session)
+    session.stop()  # first: at its end Python would try to reach a server that is gone
     server.stop()
 
 
