@@ -28,13 +28,14 @@ def address() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def session(address: str) -> Any:
+def session(address: str) -> Iterator[Any]:
     """Its session, with two partitions after a shuffle."""
     from reclens.edges._spark_session import spark_session
 
     found = spark_session(address)
     found.conf.set("spark.sql.shuffle.partitions", "2")
-    return found
+    yield found
+    found.stop()  # before its server: at its end Python would try to reach one that is gone
 
 
 @pytest.fixture(scope="session")
