@@ -14,7 +14,7 @@ Bring data                ``load``, ``read``, ``read_complete_journey``, ``read_
                           ``read_open_bandit``, ``read_qrels``, ``read_recbole``, ``read_recbole_lists``,
                           ``read_recommendations``, ``read_run``, ``read_table``, ``synthetic_movielens``,
                           ``Dataset``, ``Recommendations``
-Prepare it                ``profile``, ``filters``, ``split``, ``segments``
+Prepare it                ``profile``, ``filters``, ``split``, ``segments``, ``queries``
 Recommend                 ``models``, ``pipeline``, ``Pipeline``, ``load_model``
 Measure                   ``metrics``, ``metric``, ``evaluate``, ``evaluate_predictions``, ``evaluate_requests``,
                           ``compare``, ``tune``, ``tune_weights``, ``Evaluation``, ``Comparison``, ``Estimate``
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         tuning,
         world,
     )
-    from reclens.data import filters, segments, split
+    from reclens.data import filters, queries, segments, split
     from reclens.data.dataset import Dataset
     from reclens.data.profile import profile
     from reclens.data.read.bandit import read_open_bandit
@@ -124,6 +124,7 @@ __all__ = [
     "monitor",
     "pipeline",
     "profile",
+    "queries",
     "read",
     "read_complete_journey",
     "read_mind",
@@ -188,6 +189,7 @@ _HOMES: Final = {
     "models": "reclens.models:",
     "monitor": "reclens.monitor:",
     "profile": "reclens.data.profile:profile",
+    "queries": "reclens.data.queries:",
     "read": "reclens.data.read.tables:read",
     "read_complete_journey": "reclens.data.read.complete_journey:read_complete_journey",
     "read_mind": "reclens.data.read.mind:read_mind",

@@ -10,6 +10,7 @@ ALLOWED = {
     "reclens.protocols": "adapter: reclens.edges.<scheme>",
     "reclens.tabular": "a library that a frame is made for",
     "reclens.cli.registry": "the module of a command",
+    "reclens.dashboard.serve": "libraries that are loaded before the first visit",
 }
 """Modules that import by a name that is not of their own room, and what for."""
 

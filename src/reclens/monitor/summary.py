@@ -160,9 +160,8 @@ def rolled_up(
     """
     sums = [name for name in table.columns if name not in DIMENSIONS and name not in kept]
     adding = [pl.col(name).sum() for name in sums]
-    # One query for all of them: each of its own would cost more than what it adds up.
-    rows = table.lazy()
-    total = rows.group_by(kept, maintain_order=True).agg(adding) if kept else rows.select(adding)
+    # Not as one lazy query: its threads would add in another order each time, and days would differ in the last bit.
+    total = table.group_by(kept, maintain_order=True).agg(adding) if kept else table.select(adding)
     order = ["dimension", "slice", *kept, *sums]
     parts = [total.with_columns(dimension=pl.lit(OVERALL), slice=pl.lit("all")).select(order)]
     for name in dimensions:
@@ -171,13 +170,13 @@ def rolled_up(
         own = pl.col(name).fill_null(MISSING)
         own = pl.when(own.is_in(names[name])).then(own).otherwise(pl.lit(OTHER)).alias("slice")
         parts.append(
-            rows.group_by([own, *kept], maintain_order=True)
+            table.group_by([own, *kept], maintain_order=True)
             .agg(adding)
             .with_columns(dimension=pl.lit(name))
             .select(order)
             .sort("slice", *kept)
         )
-    return pl.concat(parts).collect()
+    return pl.concat(parts)
 
 
 def _added(table: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
