@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo dashboard test test-torch test-stores test-airflow test-spark test-all airflow browser lint format types layers docs reference env lock bench mutants clean
+.PHONY: help demo dashboard test test-slow test-torch test-stores test-airflow test-spark test-all airflow browser lint format types layers docs reference env lock bench mutants clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,11 @@ dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on t
 	@$(PIP) --no-build-isolation --editable '.[dashboard]'
 	$(RUN)/reclens dashboard $(ARGS)
 
-test: $(VENV)/.test browser  ## install, then run every test in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
-	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+test: $(VENV)/.test browser  ## install, then run the tests in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
+	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/.test browser  ## the tests that take more than about ten seconds each, such as whole days of a monitor that is killed
+	$(RUN)/python -m pytest -n $(WORKERS) -m slow tests $(ARGS)
 
 test-torch:  ## tests of what needs PyTorch: the encoder of texts, with MiniLM; the deep models
 	@$(MAKE) --no-print-directory env ENV=torch

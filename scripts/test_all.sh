@@ -8,7 +8,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=()
 
-for target in lint types layers docs test test-torch test-stores test-airflow test-spark; do
+for target in lint types layers docs test test-slow test-torch test-stores test-airflow test-spark; do
     printf '\n=== %s\n' "$target"
     "${MAKE:-make}" --no-print-directory "$target" 2>&1 | tee -a "$log" || failed+=("$target")
 done

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 def test_movielens_from_zip_to_verdict(shared_data: Path, repository: Path, tmp_path: Path) -> None:
     """The smallest archive: readers of the others have tests of their own, and models of ML-1M those of quality."""
     archive = shared_data / "movielens" / "ml-100k.zip"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 MODELS = ["random", "popular", "recent_popular", "user_knn", "item_knn", "ease"]
 
 
@@ -44,6 +46,7 @@ def test_the_demo_keeps_everything(demo, run) -> None:
     }
 
 
+@pytest.mark.slow
 def test_the_demo_gives_the_same_numbers_again(demo, run, new_process, tmp_path: Path) -> None:
     _, first = demo
     again = new_process("demo", "--quiet", cwd=tmp_path)

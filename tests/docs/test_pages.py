@@ -180,7 +180,11 @@ SHORTER = {
 CHECKED = {"monitor.md": check_demo, "shop-in-a-day.md": check_shop, "monitor-production.md": check_alert}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+SLOW = ("monitor.md", "monitor-production.md")
+RUN = [pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else []) for page in PAGES]
+
+
+@pytest.mark.parametrize("page", RUN, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_process) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("reclens.cli.dashboard._serve", lambda command: 0)  # it would serve until it is stopped

@@ -190,6 +190,7 @@ cli()
 """
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_is_run_again_and_gives_what_the_monitor_makes_day_by_day(
     embedded: Project, with_dbt: Project, tmp_path: Path
 ) -> None:
@@ -241,6 +242,7 @@ class ByHand(DbtMarts):
         assert done.returncode == 0, done.stdout[-3_000:] + done.stderr[-3_000:]
 
 
+@pytest.mark.slow
 def test_the_lines_of_the_page_make_every_mart_and_their_documentation(tmp_path: Path) -> None:
     pytest.importorskip("dbt.version", reason="dbt is not installed: pip install 'reclens[dbt]'")
     alone, project = (make_monitor(tmp_path / name, EVERYTHING) for name in ("alone", "by_hand"))

@@ -82,6 +82,7 @@ STEPS: dict[str, tuple[Any, str]] = {
 """Step -> what has just returned when the run ends."""
 
 
+@pytest.mark.slow
 def test_a_run_that_is_killed_anywhere_and_run_again_is_the_same(
     shop: Path, today: date, impressions: Impressions, tmp_path: Path, repository: Path
 ) -> None:

@@ -128,6 +128,7 @@ def experiments(trials: int, n: int) -> Iterator[tuple[Moments, Moments]]:
         yield control, treatment
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_on_heavy_tails() -> None:
     # E y = 0.3 exp(σ²/2) with σ² = 1.2² + 0.9²; treatment is 1.1 times that. The ratio's denominators have the mean
     # exp((0.5² + 0.5²)/2) in both arms.

@@ -43,6 +43,7 @@ def whole_lines(folder: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a system with SIGKILL")
 def test_a_killed_search_goes_on_and_ends_the_same(dial_world: ModuleType, split: Split, tmp_path: Path) -> None:
     folder = tmp_path / "search"

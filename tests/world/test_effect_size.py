@@ -116,6 +116,7 @@ def test_a_world_has_the_lift_of_a_past_test_or_not(tiny) -> None:
             past_test_check(tiny, *arms, lift, replicates=replicates)
 
 
+@pytest.mark.slow
 def test_tastes_of_another_strength_fail_on_movielens_100k(shared_data) -> None:
     from reclens.data.read.movielens import read_movielens
 

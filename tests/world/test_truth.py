@@ -104,6 +104,7 @@ def explorers():
     return world, explores, Arm(name="c", strategy=Popular(), policy=Policy(**rules))
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_as_often_as_it_says_where_strategies_learn(rate_error) -> None:
     # Luck is common to all users, and few lives find what is good: an interval over the users of one pair of lives is
     # far too narrow for that, and Student's over few pairs too short. Runs draw pairs from those that were lived, whose

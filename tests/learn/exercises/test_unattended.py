@@ -64,6 +64,7 @@ def answer(name: str | None = None, *, folder: Path) -> dict[str, str]:
     return {file: (folder / file).read_text() for file in EXERCISE.files}
 
 
+@pytest.mark.slow
 def test_a_replay_runs_the_commands_through_a_late_log_and_a_kill(tmp_path: Path) -> None:
     """Three days: the log of the first one is late, the run of the second one is killed at its fourth file."""
     schedule = read_crontab("schedule.cron", answer(folder=tmp_path)["schedule.cron"])

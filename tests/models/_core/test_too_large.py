@@ -118,7 +118,7 @@ def test_lists_of_the_whole_catalogue(data: Dataset, available) -> None:
 
 
 def test_popular_pairs(available) -> None:
-    """Two users who have all of 900 items: all items are in the head: 900² counts of 4 bytes, and 1,024 bits an item."""
+    """Two users who have all of 900 items: all are in the head: 900² counts of 4 bytes, and 1,024 bits an item."""
     available(1_000_000)
     with pytest.raises(NotEnoughMemoryError, match=r"the pairs of the 900 most popular rows takes 3\.4 MB"):
         gram_of(everybody_has_everything(), engine=LocalEngine(1), progress=quiet, what="fit slim")
