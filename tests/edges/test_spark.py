@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -327,3 +328,21 @@ def test_progress_is_told_and_an_interrupt_cancels(session: Any, monkeypatch: py
 
     assert steps[0] == "evaluate on Spark" and "count items and segments" in steps
     assert len(cancelled) == 1 and cancelled[0].startswith("reclens-")
+
+
+def test_every_address_has_a_session_of_its_own(session: Any, address: str) -> None:
+    other = importlib.import_module("pysail.spark").SparkConnectServer("127.0.0.1", 0)
+    other.start()
+    there = f"sc://127.0.0.1:{other.listening_address[1]}"
+    try:
+        first = _spark_session.spark_session(there)
+        assert first is not session
+        assert _spark_session.spark_session(there) is first
+        assert _spark_session.spark_session(address) is session
+        first.stop()
+        again = _spark_session.spark_session(there)
+        assert again is not first and again.range(3).count() == 3
+        again.stop()
+    finally:
+        other.stop()
+        type(session)._set_default_and_active_session(session)

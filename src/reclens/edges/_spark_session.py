@@ -22,6 +22,9 @@ _SHIP: Final = (
     "spark.sql.execution.pyspark.python=environment/bin/python)."
 )
 
+_REMOTE: Final[dict[str, Any]] = {}
+"""Address -> the session that was opened there."""
+
 
 def spark_session(address: str = "") -> Any:
     """The session of an address: ``sc://host:port``, a master such as ``local[2]``, or the active one for "".
@@ -41,7 +44,10 @@ def spark_session(address: str = "") -> Any:
     builder = sql.SparkSession.builder.appName("reclens")
     with translated():
         if address.startswith("sc://"):
-            return builder.remote(address).getOrCreate()
+            # Not getOrCreate(), which gives the active session, whatever its address.
+            if address not in _REMOTE or _REMOTE[address].is_stopped:
+                _REMOTE[address] = builder.remote(address).create()
+            return _REMOTE[address]
         # Workers start the python3 of PATH unless they are told, and drivers listen on all addresses.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         settings = {
