@@ -178,8 +178,12 @@ def draw(rows: list[dict[str, Any]], file: Path) -> None:
         .mark_line(point=True)
         .encode(
             alt.X("size:Q", title=None, **axes),
-            alt.Y("seconds:Q", title="CPU seconds", **axes),
-            colour.title(None).legend(orient="bottom", columns=3),
+            alt.Y(
+                "seconds:Q",
+                title="CPU seconds",
+                **(axes | {"axis": alt.Axis(format="~g", tickCount=4, labelOverlap=True)}),
+            ),
+            colour.title(None).legend(orient="bottom", columns=3, columnPadding=30),
         )
         .properties(width=190, height=170)
         .facet(
