@@ -11,6 +11,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import cache
 from types import ModuleType
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -160,8 +161,8 @@ class TableEngine(Protocol):
         """As :func:`reclens.monitor.partitions.sum_day`, of a log of the engine; ``how`` has its other arguments."""
         ...
 
-    def gather(self, source: Any, plan: Any, **how: Any) -> Any:
-        """As :func:`reclens.experiment.gather`, of a table of the engine with one row a unit."""
+    def as_table(self, source: Any) -> AbstractContextManager[tuple[Any, str]]:
+        """A frame as a table for SQL: a :class:`~reclens.data.warehouse.Warehouse`, and its name there."""
         ...
 
 

@@ -19,7 +19,6 @@ from reclens.data import queries
 from reclens.data.dataset import Dataset
 from reclens.data.warehouse import Warehouse
 from reclens.errors import ArgumentTypeError, DataError, StoreError, UsageError
-from reclens.experiment.aggregate.aggregates import Aggregates
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.analysis.readout import read_experiment
 from reclens.experiment.planning.metric import Metric
@@ -29,7 +28,7 @@ from reclens.monitor.queries import MARTS
 from reclens.monitor.settings import LogSettings
 from reclens.monitor.warehouse_marts import mart
 from reclens.protocols import adapter
-from warehouse_tables import DAY, impressions, kind_in_postgres, ratings, units, visits
+from warehouse_tables import DAY, assert_same_sums, hard_units, impressions, kind_in_postgres, ratings, units, visits
 
 pytest.importorskip("sqlglot", reason="SQLGlot is not installed: pip install 'reclens[sql]'")
 
@@ -46,6 +45,7 @@ def tables(small_data: Dataset) -> dict[str, pl.DataFrame]:
     facts = facts.with_columns(pl.lit(None, kind).alias(name) for name, kind in empty.items())
     facts = pl.concat([facts.with_columns(day=pl.lit(DAY)), facts.with_columns(day=pl.lit(DAY + timedelta(days=1)))])
     found = {"ratings": ratings(small_data), "films": films, "units": made, "visits": visits(made)}
+    found |= {f"hard_{seed}": hard_units(seed) for seed in range(3)}
     return found | {"shown": impressions(), "item_facts": facts}
 
 
@@ -144,26 +144,6 @@ LOGGED = Plan(
 )
 
 
-def assert_same_sums(found: Aggregates, known: Aggregates) -> None:
-    assert (found.arms, found.columns, found.rules, found.indicators) == (
-        known.arms,
-        known.columns,
-        known.rules,
-        known.indicators,
-    )
-    assert set(found.cells) == set(known.cells) and found.ran == known.ran
-    for key, ours in known.cells.items():
-        theirs = found.cells[key]
-        assert theirs.n == ours.n, key
-        for column in known.columns:
-            assert theirs.value(column) == pytest.approx(ours.value(column), rel=1e-12, nan_ok=True)
-            assert theirs.variance(column) == pytest.approx(ours.variance(column), rel=1e-9, abs=1e-12, nan_ok=True)
-    for ours, theirs in zip(known.tallies, found.tallies, strict=True):
-        assert (ours.code, ours.column, ours.handled) == (theirs.code, theirs.column, theirs.handled)
-        for arm, count in ours.arms.items():
-            assert theirs.arms[arm].units == count.units and theirs.arms[arm].faulty == count.faulty
-
-
 def test_the_sums_of_an_experiment(there: Warehouse, tables: dict[str, pl.DataFrame]) -> None:
     known = gather(tables["units"], PLAN, day="first_day")
 
@@ -184,8 +164,48 @@ def test_an_experiment_is_read_and_what_is_left_out_is_said(
         assert theirs.found.se == pytest.approx(ours.found.se, rel=1e-9)
     skipped = {check.code for check in far.trust_checks if check.status == "skipped"}
     assert skipped - {check.code for check in near.trust_checks if check.status == "skipped"} == {"outliers"}
-    with pytest.raises(UsageError, match="triggered units cannot be read in a warehouse"):
-        gather(postgres, PLAN.model_copy(update={"triggered": "bought"}), table="units")
+
+
+def test_triggered_units(postgres: Warehouse, tables: dict[str, pl.DataFrame]) -> None:
+    plan = PLAN.model_copy(update={"triggered": "bought", "metrics": PLAN.metrics[2:]})
+
+    known = gather(tables["units"], plan, day="first_day")
+
+    assert known.untriggered is not None
+    assert_same_sums(gather(postgres, plan, day="first_day", table="units"), known)
+    listed = plan.model_copy(update={"triggered": "SELECT user_id FROM units WHERE bought = 1"})
+    assert_same_sums(gather(postgres, listed, day="first_day", table="units"), known)
+    logged = LOGGED.model_copy(update={"triggered": "bought"})
+    found = gather_events(postgres, logged, table="visits")
+    assert_same_sums(found, gather_events(tables["visits"], logged))
+    wide = plan.model_copy(update={"triggered": "SELECT user_id, clicks FROM units"})
+    with pytest.raises(UsageError, match="has 2 columns; expected one, of user_id"):
+        gather(postgres, wide, table="units")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_effects_of_hard_values_are_those_of_one_machine(
+    there: Warehouse, tables: dict[str, pl.DataFrame], seed: int
+) -> None:
+    """So are rates of false positives and coverage of intervals, whose simulations are of one machine."""
+    rows = tables[f"hard_{seed}"]
+    names = ("tied", "zeros", "heavy", "far")
+    metrics = [Metric(name=name, value=name, covariates=("before",), role="secondary") for name in names]
+    metrics[0] = metrics[0].model_copy(update={"role": "primary"})
+    metrics.append(Metric(name="ratio", kind="ratio", value="zeros", per="heavy", role="secondary"))
+    plan = Plan(name="hard", arms={"control": 0.9, "new": 0.1}, metrics=tuple(metrics), segments=("few",))
+
+    near = read_experiment(plan, rows)
+    far = read_experiment(plan, there, table=f"hard_{seed}")
+
+    assert_same_sums(gather(there, plan, table=f"hard_{seed}"), gather(rows, plan))
+    for theirs, ours in zip(far.effects, near.effects, strict=True):
+        for name in ("control", "treatment", "se", "relative_se", "statistic", "df", "p_value"):
+            found, known = getattr(theirs.found, name), getattr(ours.found, name)
+            assert found == pytest.approx(known, rel=1e-9, abs=1e-12), (ours.metric.name, name)
+        for end in ("low", "high"):
+            limits = [getattr(each.found.absolute, end) for each in (theirs, ours)]
+            assert limits[0] == pytest.approx(limits[1], rel=1e-9, abs=1e-12), (ours.metric.name, end)
 
 
 def test_the_daily_marts(there: Warehouse, here: Warehouse) -> None:

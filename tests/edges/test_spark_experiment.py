@@ -14,14 +14,15 @@ import pytest
 
 import reclens as rl
 from reclens.cli.app import app
-from reclens.edges.spark import Spark
 from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.experiment import Plan, gather
 from reclens.experiment import read as read_experiment
-from reclens.experiment.aggregate.aggregates import Aggregates
+from reclens.experiment.aggregate.gather import gather_events
 from spark_tables import to_spark
+from warehouse_tables import assert_same_sums, units, visits
 
 pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
+pytest.importorskip("sqlglot", reason="SQLGlot is not installed: pip install 'reclens[sql]'")
 
 PLAN = """
 name = "t"
@@ -71,72 +72,92 @@ def table(kind: str) -> pl.DataFrame:
             "shown": shown,
             "returned": rng.integers(0, 2, n),
             "clicks_before": [float(v) if v else None for v in rng.poisson(3, n)],
+            "met": rng.integers(0, 2, n),
         }
     )
     ids = pl.format("u{}", "user_id") if kind == "string" else pl.col("user_id").cast(pl.Int32)
     return made.with_columns(user_id=ids)
 
 
-def assert_equal(ours: Aggregates, theirs: Aggregates) -> None:
-    """Counts are equal, and sums to 1e-12."""
-    assert ours.cells.keys() == theirs.cells.keys() and ours.columns == theirs.columns
-    assert ours.indicators == theirs.indicators and set(map(str, ours.rules)) == set(map(str, theirs.rules))
-    for cell, known in ours.cells.items():
-        found = theirs.cells[cell]
-        assert found.n == known.n
-        np.testing.assert_allclose(found.mean, known.mean, rtol=1e-12, atol=1e-12)
-        for name in ("cross", "third"):
-            expected, value = getattr(known, name), getattr(found, name)
-            assert (expected is None) == (value is None)
-            if expected is not None:
-                scale = np.nanmax(np.abs(expected), initial=1.0)
-                np.testing.assert_allclose(value, expected, rtol=1e-12, atol=1e-12 * scale, equal_nan=True)
+def assert_same_rows(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> None:
+    """Effects with the numbers of one machine."""
+    for row, known in zip(theirs, ours, strict=True):
+        for name, value in known.items():
+            exact = value is None or isinstance(value, str | bool)
+            assert row[name] == (value if exact else pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True)), name
 
 
 @pytest.mark.parametrize(("kind", "n"), [("string", 1), ("int32", 7), ("string", 300)])
 def test_partitions_give_the_sums_of_one_machine(session: Any, kind: str, n: int) -> None:
     rows = table(kind).head(400 if n < 300 else 30)
 
-    found = Spark(partitions=n).gather(to_spark(session, rows), plan(), day="first_day")
+    found = gather(to_spark(session, rows).repartition(n), plan(), day="first_day")
 
-    assert_equal(gather(rows, plan(), day="first_day"), found)
-    assert {each.code for each in found.unknown} == {"shared_ids", "extreme_units", "outliers"}
+    assert_same_sums(found, gather(rows, plan(), day="first_day"))
 
 
-def test_covariates_that_none_are_missing_of_have_no_indicator(session: Any) -> None:
-    rows = table("int32").with_columns(pl.col("clicks_before").fill_null(0))
+def test_triggered_units_of_a_column_and_of_a_query(session: Any) -> None:
+    rows = table("string")
+    frame = to_spark(session, rows)
+    frame.createOrReplaceTempView("met_units")
+    chosen = plan().model_copy(update={"triggered": "met"})
+    listed = plan().model_copy(update={"triggered": "SELECT user_id FROM met_units WHERE met = 1"})
 
-    assert_equal(gather(rows, plan()), Spark(partitions=3).gather(to_spark(session, rows), plan()))
+    known = gather(rows, chosen, day="first_day")
+    assert known.untriggered is not None and known.arm("old").n == rows.filter(variant="old")["met"].sum()
+    assert_same_sums(gather(frame, chosen, day="first_day"), known)
+    assert_same_sums(gather(frame, listed, day="first_day"), known)
+    one, far = (read_experiment(chosen, each, day="first_day") for each in (rows, frame))
+    diluted = [[row for each in found.diluted for row in each.to_dicts()] for found in (far, one)]
+    assert diluted[1]
+    assert_same_rows(*diluted)
+
+
+def test_a_log_of_events(session: Any) -> None:
+    log = visits(units())
+    metrics = {"clicks": {"covariates": ("clicks_before",)}, "bought": {"kind": "proportion", "role": "secondary"}}
+    made = tuple({"name": name, "value": name, **more} for name, more in metrics.items())
+    arms = {"control": 0.5, "new": 0.5}
+    logged = Plan(name="logged", arms=arms, metrics=made, segments=("country",), start="2026-01-05")  # pyright: ignore[reportArgumentType]
+
+    found = gather_events(to_spark(session, log).repartition(7), logged)
+
+    assert_same_sums(found, gather_events(log, logged))
 
 
 def test_a_readout_has_the_effects_of_one_machine(session: Any) -> None:
     rows = table("string")
+    zone = "spark.sql.session.timeZone"
+    session.conf.set(zone, "America/New_York")
 
     one, far = (read_experiment(plan(), each, day="first_day") for each in (rows, to_spark(session, rows)))
 
     assert far.units == one.units
     for ours, theirs in zip(one.effects, far.effects, strict=True):
-        for row, known in zip(theirs.to_dicts(), ours.to_dicts(), strict=True):
-            for name, value in known.items():
-                exact = value is None or isinstance(value, str | bool)
-                assert row[name] == (value if exact else pytest.approx(value, rel=1e-9, abs=1e-12, nan_ok=True)), name
+        assert_same_rows(theirs.to_dicts(), ours.to_dicts())
+    skipped = [{each.code for each in found.trust_checks if each.status == "skipped"} for found in (far, one)]
+    assert skipped[0] - skipped[1] == {"outliers"}
     assert rl.report.build_readout(far)
+    # The session is as it was.
+    assert session.conf.get(zone) == "America/New_York"
+    assert not [each.name for each in session.catalog.listTables() if each.name.startswith("reclens_")]
 
 
 def test_the_command_line_reads_a_table_of_spark(session: Any, address: str, tmp_path: Path, capsys: Any) -> None:
     rows = table("string").rename({"user_id": "customer"})
     to_spark(session, rows).write.parquet(f"{tmp_path}/units")
+    rows.write_parquet(tmp_path / "one.parquet")
     (tmp_path / "plan.toml").write_text(PLAN, encoding="utf-8")
-    argv = ["experiment", "read", f"{tmp_path}/plan.toml", f"spark:{tmp_path}/units", "--engine", address]
-    argv += ["-c", "user_id=customer", "--day", "first_day", "--format", "json", "--workspace", f"{tmp_path}/w"]
+    more = ["-c", "user_id=customer", "--day", "first_day", "--format", "json", "--workspace", f"{tmp_path}/w"]
+    printed = []
+    for where in ([f"spark:{tmp_path}/units", "--engine", address], [f"{tmp_path}/one.parquet"]):
+        with pytest.raises(SystemExit) as ended:
+            app(["experiment", "read", f"{tmp_path}/plan.toml", *where, *more], standalone_mode=True)
+        assert not ended.value.code
+        printed.append(json.loads(capsys.readouterr().out)["rows"])
 
-    with pytest.raises(SystemExit) as ended:
-        app([*argv], standalone_mode=True)
-
-    printed = json.loads(capsys.readouterr().out)
-    found = {(row["metric"], row["arm"]): row for row in printed["rows"] if row["arm"] == "new"}
-    known = {each.metric.name: each for each in read_experiment(plan(), table("string")).effects if each.arm == "new"}
-    assert ended.value.code in (0, 1, None) and found.keys() == {(name, "new") for name in known}
+    assert len(printed[0]) == 6
+    assert_same_rows(*printed)
 
 
 def test_units_in_two_arms_and_unknown_arms(session: Any) -> None:
@@ -146,18 +167,27 @@ def test_units_in_two_arms_and_unknown_arms(session: Any) -> None:
     rows = pl.concat([rows.filter(pl.col("user_id") != "u7"), twice, odd])
     how: dict[str, Any] = {"two_arms": "drop", "unknown_arms": "drop"}
 
-    assert_equal(gather(rows, plan(), **how), Spark(partitions=5).gather(to_spark(session, rows), plan(), **how))
+    assert_same_sums(gather(to_spark(session, rows), plan(), **how), gather(rows, plan(), **how))
     with pytest.raises(DataError, match="1 units stand in two arms, such as 'u7'"):
-        Spark(partitions=5).gather(to_spark(session, rows), plan(), unknown_arms="drop")
+        gather(to_spark(session, rows), plan(), unknown_arms="drop")
     with pytest.raises(DataError, match="arms that the plan does not have: 'other'"):
-        Spark(partitions=5).gather(to_spark(session, rows), plan(), two_arms="drop")
+        gather(to_spark(session, rows), plan(), two_arms="drop")
 
 
 def test_tables_that_cannot_be_summed_up(session: Any) -> None:
     frame = to_spark(session, table("string"))
-    with pytest.raises(UnknownNameError, match="unknown column of the table 'clicks'"):
-        Spark().gather(frame.drop("clicks"), plan())
+    with pytest.raises(UnknownNameError, match="unknown column of the DataFrame 'clicks'"):
+        gather(frame.drop("clicks"), plan())
     with pytest.raises(DataError, match="no units in the arm new, both"):
-        Spark().gather(frame.filter("variant = 'old'"), plan())
-    with pytest.raises(UsageError, match="a log of events takes the rows of one machine"):
-        read_experiment(plan(), frame, events=True)
+        gather(frame.filter("variant = 'old'"), plan())
+    with pytest.raises(DataError, match="1 rows name no unit"):
+        gather(to_spark(session, table("string").with_columns(user_id=pl.col("user_id").replace("u7", None))), plan())
+    with pytest.raises(UsageError, match="a table without ids cannot be read in a warehouse"):
+        gather(frame.drop("user_id"), plan(), ids=False)
+    with pytest.raises(UsageError, match="a frame of an engine is given, and rows of it are named too"):
+        gather(frame, plan(), table="units")
+    of_rows = plan().model_copy(
+        update={"metrics": (rl.experiment.Metric(name="m", kind="quantile", value="clicks", q=0.9),)}
+    )
+    with pytest.raises(UsageError, match="'m' is a quantile, which needs the rows"):
+        read_experiment(of_rows, frame)

@@ -1,15 +1,18 @@
-"""Tables of a warehouse: a log of ratings, an experiment by unit and as a log, and impressions."""
+"""Tables of a warehouse: a log of ratings, experiments by unit and as a log, impressions; and what has to be equal."""
 
 from __future__ import annotations
 
+import functools
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from reclens.data.dataset import Dataset
+from reclens.experiment.aggregate.aggregates import Aggregates
 
-__all__ = ["DAY", "impressions", "kind_in_postgres", "ratings", "units", "visits"]
+__all__ = ["DAY", "assert_same_sums", "hard_units", "impressions", "kind_in_postgres", "ratings", "units", "visits"]
 
 DAY = date(2026, 1, 5)
 
@@ -43,6 +46,53 @@ def units() -> pl.DataFrame:
             "first_day": [DAY + timedelta(days=int(v)) for v in rng.integers(0, 7, n)],
         }
     )
+
+
+def hard_units(seed: int) -> pl.DataFrame:
+    """Unequal arms; ties, zeros, heavy tails, means far from zero, and a segment of few units."""
+    rng = np.random.default_rng([3, seed])
+    n = 300 + 250 * seed
+    heavy = rng.pareto(1.1, n) + 1
+    return pl.DataFrame(
+        {
+            "user_id": rng.permutation(n),
+            "variant": rng.choice(["control", "new"], n, p=[0.9, 0.1]),
+            "tied": rng.choice([0.1, 0.2, 0.3], n),
+            "zeros": np.where(rng.random(n) < 0.95, 0.0, rng.lognormal(2, 1.5, n)),
+            "heavy": heavy,
+            "far": 1e4 + rng.normal(0, 1, n),
+            "before": heavy + rng.normal(0, 1, n),
+            "few": np.where(np.arange(n) < 8, "rare", "usual"),
+        }
+    )
+
+
+def assert_same_sums(found: Aggregates, known: Aggregates) -> None:
+    """Counts are equal, and sums to 1e-12 of the largest of their kind."""
+    assert (found.arms, found.columns, found.indicators) == (known.arms, known.columns, known.indicators)
+    assert [replace(each, table=None) for each in found.rules] == [replace(each, table=None) for each in known.rules]
+    assert set(found.cells) == set(known.cells) and found.ran == known.ran and found.coarser == known.coarser
+    for key, ours in known.cells.items():
+        theirs = found.cells[key]
+        assert theirs.n == ours.n, key
+        # Columns whose mean is more than 4 standard deviations from 0 are summed up about it.
+        arm = known.arm(key[0])
+        spread = np.sqrt(17 * np.diagonal(arm.cross) / max(arm.n - 1, 1) + 1e-20)
+        np.testing.assert_allclose(theirs.mean / spread, ours.mean / spread, rtol=1e-12, atol=1e-12, err_msg=str(key))
+        for name in ("cross", "third"):
+            value, expected = getattr(theirs, name), getattr(ours, name)
+            assert (value is None) == (expected is None)
+            if expected is not None:
+                np.testing.assert_array_equal(np.isnan(value), np.isnan(expected))
+                scale = ours.n * functools.reduce(np.multiply.outer, [spread] * expected.ndim)
+                np.testing.assert_allclose(value / scale, expected / scale, rtol=0, atol=1e-12, err_msg=f"{key} {name}")
+    for ours, theirs in zip(known.tallies, found.tallies, strict=True):
+        assert (ours.code, ours.column, ours.handled) == (theirs.code, theirs.column, theirs.handled)
+        for arm, count in ours.arms.items():
+            assert theirs.arms[arm].units == count.units and theirs.arms[arm].faulty == count.faulty
+    assert (found.untriggered is None) == (known.untriggered is None)
+    if found.untriggered is not None and known.untriggered is not None:
+        assert_same_sums(found.untriggered, known.untriggered)
 
 
 def visits(table: pl.DataFrame) -> pl.DataFrame:

@@ -7,32 +7,32 @@ and no broadcast variable is asked for: Spark Connect has none of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reclens.audit.measure import AuditMeasures
 from reclens.audit.settings import AuditSettings
+from reclens.data.warehouse import Warehouse
 from reclens.edges._spark_audit import audit_on
 from reclens.edges._spark_day import day_on
-from reclens.edges._spark_experiment import sums_on
-from reclens.edges._spark_frames import SparkTables, is_spark_frame
+from reclens.edges._spark_frames import SparkTables, frame_of, is_spark_frame
 from reclens.edges._spark_recommend import recommend_on
 from reclens.edges._spark_session import check_version, spark_session, translated, watched
 from reclens.edges._spark_work import Question, Work
 from reclens.engine import Progress, quiet
 from reclens.evaluation.results import Evaluation
-from reclens.experiment.aggregate.aggregates import Aggregates
-from reclens.experiment.aggregate.summing import Summing
-from reclens.experiment.aggregate.units import OnFault
-from reclens.experiment.planning.plan import Plan
 from reclens.models._core.requests import ColdUsers
 from reclens.monitor.settings import MonitorSettings
 from reclens.monitor.summary import Summary
 
 __all__ = ["Spark", "SparkTables", "connect"]
+
+_ZONE: Final = "spark.sql.session.timeZone"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -113,48 +113,20 @@ class Spark:
         with watched(session, "audit on Spark", progress):
             return audit_on(work, recommendations, truth, settings, users=users, items=items)
 
-    def gather(
-        self,
-        source: Any,
-        plan: Plan,
-        *,
-        arm: str = "variant",
-        day: str | None = None,
-        segments: Sequence[str] | None = None,
-        counts: Sequence[str] = (),
-        unknown_arms: OnFault = "error",
-        two_arms: OnFault = "error",
-    ) -> Aggregates:
-        """The sums of an experiment, as :func:`reclens.experiment.gather`, of a table with one row a unit.
-
-        Args:
-            source: A frame.
-            plan: The plan.
-            arm: Column of the arm.
-            day: Column of the day of first exposure; None leaves days out.
-            segments: Columns of segments; None takes those of the plan.
-            counts: Further columns that must not be negative.
-            unknown_arms: What happens to rows whose arm the plan does not have.
-            two_arms: What happens to units in two arms.
-
-        Returns:
-            The sums, for :func:`reclens.experiment.read_sums`; without the largest values, and the check of shared ids.
-        """
+    @contextmanager
+    def as_table(self, source: Any) -> Generator[tuple[Warehouse, str]]:
+        """A frame as a table of a warehouse, for the queries of a block; an error in the block cancels their jobs."""
         check_version()
         session = self.session or _session_of(source)
-        summing = Summing(
-            arm=arm,
-            day=day,
-            segments=plan.segments if segments is None else segments,
-            counts=counts,
-            unknown_arms=unknown_arms,
-            two_arms=two_arms,
-            check_units=True,
-            indicators=True,
-            every_arm=False,
-        )
+        name, zone = f"reclens_{uuid.uuid4().hex}", session.conf.get(_ZONE)
         with watched(session, "sum up an experiment on Spark", quiet):
-            return sums_on(replace(self, session=session), source, plan, summing)
+            frame_of(replace(self, session=session), source, "the experiment").createOrReplaceTempView(name)
+            try:
+                yield Warehouse(session), name
+            finally:
+                with suppress(Exception):  # of a session that is gone nothing is left
+                    session.catalog.dropTempView(name)
+                    session.conf.set(_ZONE, zone)
 
     def sum_day(
         self,

@@ -66,8 +66,7 @@ def gather_ages(
         columns = [name for name in daily.columns if name != "events"]
         present(rows, [plan.unit, arm, time, *columns])
         if daily.triggered:
-            list_triggered(rows, daily, Window(time, begun))
-            rows = of_triggered(rows, daily)
+            rows = of_triggered(rows, daily, list_triggered(rows, daily, Window(time, begun)))
             daily = daily.model_copy(update={"triggered": None})
         _daily_tables(rows, plan, arm, time, begun, columns)
         last = run(

@@ -222,8 +222,7 @@ def _inside(
     """Unit, arm and a column of the rows since the start of the experiment, of units in exactly one arm."""
     unit = plan.cluster or plan.unit
     if plan.triggered:
-        list_triggered(rows, plan, Window(time, start))
-        rows = of_triggered(rows, plan)
+        rows = of_triggered(rows, plan, list_triggered(rows, plan, Window(time, start)))
     timed = time is not None and start is not None
     if timed:
         present(rows, [time or ""])

@@ -29,7 +29,7 @@ from reclens.experiment.aggregate.query import Window, per_unit
 from reclens.experiment.aggregate.source import Table, kept, let_go, opened, present, run
 from reclens.experiment.aggregate.summing import Summing, summed
 from reclens.experiment.aggregate.tally import Tally, added
-from reclens.experiment.aggregate.triggered import list_triggered, of_triggered
+from reclens.experiment.aggregate.triggered import TRIGGERED, list_triggered, of_triggered
 from reclens.experiment.aggregate.units import OnFault, named, sound
 from reclens.experiment.planning.plan import Plan
 
@@ -64,8 +64,8 @@ def gather(
     """Aggregate a table with one row per unit.
 
     Args:
-        source: A path, a frame, a DuckDB connection, a :class:`~reclens.data.warehouse.Warehouse`, or None with a
-            ``query`` that names its own files.
+        source: A path, a frame, a DuckDB connection, a :class:`~reclens.data.warehouse.Warehouse`, a frame of Spark, or
+            None with a ``query`` that names its own files.
         plan: The plan: arms, unit, metrics.
         arm: Column of the arm.
         day: Column of the day (or time) of first exposure; None leaves days out.
@@ -100,13 +100,12 @@ def gather(
             advice=NAME_UNITS,
         )
     with opened(source, table=table, query=query, threads=threads) as found_rows:
-        _in_warehouse(found_rows, plan, tails=tails, ids=ids)
+        _in_warehouse(found_rows, tails=tails, ids=ids)
         arm_column(found_rows, plan, arm)
         rows = found_rows if ids else numbered(found_rows, plan.unit)
         unit_column(rows, plan.unit)
         check_units = check_units and ids
-        if plan.triggered:
-            list_triggered(rows, plan, Window())
+        listed = list_triggered(rows, plan, Window()) if plan.triggered else None
         found = _split(
             rows,
             plan,
@@ -121,6 +120,7 @@ def gather(
                 indicators=indicators,
                 tails=tails,
             ),
+            listed,
         )
         finer = coarser_ids(rows, plan, plan.unit, arm, Window()) if check_units else ()
         return replace(found, coarser=finer, unknown=() if ids else NO_IDS)
@@ -180,7 +180,7 @@ def gather_events(
     if duplicates not in ("keep", "drop"):
         raise ArgumentValueError("duplicates", f"is '{duplicates}', expected 'keep' or 'drop'.")
     with opened(source, table=table, query=query, threads=threads) as rows:
-        _in_warehouse(rows, plan, tails=tails)
+        _in_warehouse(rows, tails=tails)
         window = Window(time if start or plan.start or time in rows.columns else None, start or plan.start)
         keys = [name for name in (plan.cluster, plan.unit) if name]
         arm_column(rows, plan, arm)
@@ -197,8 +197,7 @@ def gather_events(
             duplicates=duplicates,
         )
         try:
-            if plan.triggered:
-                list_triggered(rows, plan, window)
+            listed = list_triggered(rows, plan, window) if plan.triggered else None
             found = _split(
                 made.units,
                 plan,
@@ -215,6 +214,7 @@ def gather_events(
                     rows_name="units" if plan.cluster else None,
                     markers=made.markers,
                 ),
+                listed,
             )
         finally:
             let_go(rows, "reclens_units")
@@ -281,13 +281,13 @@ def _grouped(
     return _Grouped(units, markers_of(gaps), known(tallies, plan.arms))
 
 
-def _in_warehouse(rows: Table, plan: Plan, *, tails: bool, ids: bool = True) -> None:
+def _in_warehouse(rows: Table, *, tails: bool, ids: bool = True) -> None:
     """Refuse what is not summed up in a warehouse.
 
     Raises:
         UsageError: If it is asked for.
     """
-    asked = {"triggered units": bool(plan.triggered), "the largest values": tails, "a table without ids": not ids}
+    asked = {"the largest values": tails, "a table without ids": not ids}
     if isinstance(rows.connection, Warehouse) and any(asked.values()):
         first = next(what for what, wanted in asked.items() if wanted)
         raise UsageError(f"{first} cannot be read in a warehouse. Read the table itself, or leave that out.")
@@ -306,16 +306,16 @@ def _ran(rows: Table, window: Window) -> tuple[str, str] | None:
     return None if first is None else (f"{window.start:%Y-%m-%d}" if window.start else first, last)
 
 
-def _split(rows: Table, plan: Plan, of: Summing) -> Aggregates:
+def _split(rows: Table, plan: Plan, of: Summing, listed: str | None) -> Aggregates:
     """The sums; of a plan with triggered units those of these, with the sums of the others beside them."""
-    if plan.triggered is None:
+    if listed is None:
         return summed(rows, plan, of)
     try:
-        found = summed(of_triggered(rows, plan), plan, of)
-        others = of_triggered(rows, plan, triggered=False)
+        found = summed(of_triggered(rows, plan, listed), plan, of)
+        others = of_triggered(rows, plan, listed, triggered=False)
         if not run(others, f"SELECT count(*) FROM {others.sql}")[0][0]:
             return found
         rest = summed(others, plan, of.of_others)
         return replace(found, untriggered=rest, tallies=added(found.tallies, rest.tallies))
     finally:
-        run(rows, "DROP TABLE reclens_triggered")
+        let_go(rows, TRIGGERED)

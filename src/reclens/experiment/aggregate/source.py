@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from reclens.data.read.database import connect, is_connection, is_database
 from reclens.data.read.frames import from_frame, is_frame
 from reclens.data.read.options import leave_out
 from reclens.data.warehouse import Warehouse
+from reclens.engine import table_engine
 from reclens.errors import Advice, ArgumentTypeError, DataError, Setting, UnknownNameError, UsageError, first_line
 
-__all__ = ["Table", "hashed", "kept", "let_go", "opened", "present", "run"]
+__all__ = ["Table", "columns_of", "hashed", "kept", "let_go", "opened", "present", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,14 @@ def run(rows: Table, sql: str, params: Mapping[str, Any] | None = None) -> list[
         ) from None
 
 
+def columns_of(rows: Table, sql: str) -> dict[str, bool]:
+    """The columns of what stands after FROM, beside the rows -> whether they are integers."""
+    if isinstance(rows.connection, Warehouse):
+        return rows.connection.columns(sql)
+    listed = rows.connection.execute(f"SELECT * FROM {sql} LIMIT 0").description
+    return {name: str(kind).endswith(("INT", "INTEGER")) for name, kind, *_ in listed}
+
+
 def kept(rows: Table, name: str, sql: str, params: Mapping[str, Any] | None = None) -> str:
     """The rows of a query for several passes, as what stands after FROM.
 
@@ -100,6 +109,15 @@ def opened(
     if isinstance(source, Warehouse):
         yield _in_warehouse(source, table, query)
         return
+    if (engine := table_engine(source)) is not None:
+        if table is not None or query is not None:
+            raise UsageError(
+                "a frame of an engine is given, and rows of it are named too",
+                advice=leave_out(Setting("query" if table is None else "table")),
+            )
+        with engine.as_table(source) as (warehouse, name):
+            yield replace(_in_warehouse(warehouse, name, None), where=f"the {type(source).__name__}")
+        return
     file = str(source) if isinstance(source, str | Path) else None
     database = file if file and is_database(Path(file)) else None
     where = file or (f"the {type(source).__name__}" if source is not None else "the query")
@@ -127,9 +145,7 @@ def opened(
             where = f"{where}, table {table}"
         else:
             raise _unsaid()
-        kinds = {column[0]: str(column[1]) for column in connection.execute(f"SELECT * FROM {sql} LIMIT 0").description}
-        whole = frozenset(name for name, kind in kinds.items() if kind.endswith(("INT", "INTEGER")))
-        yield Table(connection=connection, sql=sql, columns=tuple(kinds), where=where, whole=whole)
+        yield _described(Table(connection=connection, sql=sql, columns=(), where=where))
     except duckdb.Error as error:
         raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:
@@ -142,10 +158,13 @@ def _in_warehouse(source: Warehouse, table: str | None, query: str | None) -> Ta
     if (table is None) == (query is None):
         raise _unsaid()
     sql = source.table(table) if table is not None else f"({query})"
-    columns = source.columns(sql)
-    whole = frozenset(name for name, is_whole in columns.items() if is_whole)
     where = source.speaks if table is None else f"{source.speaks}, table {table}"
-    return Table(connection=source, sql=sql, columns=tuple(columns), where=where, whole=whole)
+    return _described(Table(connection=source, sql=sql, columns=(), where=where))
+
+
+def _described(rows: Table) -> Table:
+    found = columns_of(rows, rows.sql)
+    return replace(rows, columns=tuple(found), whole=frozenset(name for name, is_whole in found.items() if is_whole))
 
 
 def _unsaid() -> UsageError:

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from reclens.data.quoting import quoted
 from reclens.errors import DataError, UsageError
 from reclens.experiment.aggregate.query import Window
-from reclens.experiment.aggregate.source import Table, present, run
+from reclens.experiment.aggregate.source import Table, columns_of, kept, present, run
 from reclens.experiment.planning.plan import Plan
 
-__all__ = ["list_triggered", "of_triggered"]
+__all__ = ["TRIGGERED", "list_triggered", "of_triggered"]
+
+TRIGGERED: Final = "reclens_triggered"
+"""The table of the triggered units, in DuckDB."""
 
 
-def list_triggered(rows: Table, plan: Plan, window: Window) -> None:
-    """Write the ids of the triggered units into the table ``reclens_triggered``: of what was randomised.
+def list_triggered(rows: Table, plan: Plan, window: Window) -> str:
+    """The ids of the triggered units, of what was randomised, as what stands after FROM: the column ``id_``.
 
     Raises:
         UsageError: If the query has more than one column.
         DataError: If the column is missing in some rows, or neither 0 nor 1 there.
     """
-    key, asked = quoted(plan.cluster or plan.unit), plan.triggered or ""
+    unit, asked = plan.cluster or plan.unit, plan.triggered or ""
     if plan.triggered_by_query:
-        width = len(rows.connection.sql(f"SELECT * FROM ({asked}) LIMIT 0").columns)
-        if width != 1:
-            raise UsageError(
-                f"the query of triggered units has {width} columns; expected one, of {plan.cluster or plan.unit}."
-            )
-        ids, params = f"SELECT DISTINCT * FROM ({asked})", None
+        columns = list(columns_of(rows, f"({asked})"))
+        if len(columns) != 1:
+            raise UsageError(f"the query of triggered units has {len(columns)} columns; expected one, of {unit}.")
+        ids, params = f"SELECT DISTINCT {quoted(columns[0])} AS id_ FROM ({asked})", None
     else:
         present(rows, [asked])
         flag = f"CAST({quoted(asked)} AS DOUBLE)"
@@ -43,12 +45,13 @@ def list_triggered(rows: Table, plan: Plan, window: Window) -> None:
                 column=asked,
                 fix="Mend the log, or name the units by a query.",
             )
-        ids, params = f"SELECT DISTINCT {key} FROM {rows.sql} WHERE {window.sql} AND {flag} = 1", window.params
-    run(rows, f"CREATE OR REPLACE TEMP TABLE reclens_triggered AS SELECT * FROM ({ids}) AS t(id_)", params)
+        ids = f"SELECT DISTINCT {quoted(unit)} AS id_ FROM {rows.sql} WHERE {window.sql} AND {flag} = 1"
+        params = window.params
+    return kept(rows, TRIGGERED, ids, params)
 
 
-def of_triggered(rows: Table, plan: Plan, *, triggered: bool = True) -> Table:
-    """The rows of the triggered units, or those of the others."""
+def of_triggered(rows: Table, plan: Plan, listed: str, *, triggered: bool = True) -> Table:
+    """The rows of the triggered units, which :func:`list_triggered` listed, or those of the others."""
     key, negated = quoted(plan.cluster or plan.unit), "" if triggered else "NOT "
-    listed = "SELECT id_ FROM reclens_triggered WHERE id_ IS NOT NULL"
-    return replace(rows, sql=f"(SELECT * FROM {rows.sql} WHERE {negated}{key} IN ({listed}))")
+    chosen = f"SELECT id_ FROM {listed} WHERE id_ IS NOT NULL"
+    return replace(rows, sql=f"(SELECT * FROM {rows.sql} WHERE {negated}{key} IN ({chosen}))")

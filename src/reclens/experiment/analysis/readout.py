@@ -17,7 +17,6 @@ from reclens.experiment.aggregate.by_age import gather_ages, metric_by_age
 from reclens.experiment.aggregate.distribution import arm_differences, quantile_differences
 from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import metric_columns_of
-from reclens.experiment.aggregate.partitions import refuse_rows
 from reclens.experiment.aggregate.units import OnFault
 from reclens.experiment.aggregate.unknown import Unknown
 from reclens.experiment.analysis.decision import Decision, decide
@@ -41,6 +40,7 @@ from reclens.experiment.analysis.segments import (
 from reclens.experiment.analysis.triggered_effects import Diluted, dilute
 from reclens.experiment.analysis.trust_checks import run_checks
 from reclens.experiment.check_result import TrustCheck
+from reclens.experiment.planning.metric import OF_ARM
 from reclens.experiment.planning.plan import Plan, load_plan
 from reclens.stats.bayes import Posterior, normal_posterior
 from reclens.tabular import Tabular
@@ -201,9 +201,9 @@ def read_experiment(
 
     Args:
         plan: The plan, or its TOML file.
-        source: A file, a frame, a DuckDB connection, or a :class:`~reclens.data.warehouse.Warehouse`. In a warehouse
-            the check for outliers and the effects by age of exposure are left out. Of Spark a frame with one row a
-            unit, which is summed up there.
+        source: A file, a frame, a DuckDB connection, a :class:`~reclens.data.warehouse.Warehouse`, or a frame of Spark,
+            which is summed up there. In a warehouse and in Spark the check for outliers and the effects by age of
+            exposure are left out.
         arm: Column of the arm.
         ids: Whether the table has the plan's unit as a column; with False, each row is a unit.
         events: Whether the rows are events; otherwise there is one row per unit.
@@ -231,13 +231,9 @@ def read_experiment(
         plan = plan.model_copy(update={"triggered": triggered})
     asked: dict[str, Any] = {"planned_units": planned_units, "days": days, "looks_taken": looks_taken}
     asked |= {"stratify": stratify, "intervals": intervals}
-    if (far := table_engine(source)) is not None:
-        refuse_rows(plan, events=events, ids=ids)
-        how = {"arm": arm, "day": day, "counts": counts, "unknown_arms": unknown_arms, "two_arms": two_arms}
-        return read_sums(plan, far.gather(source, plan, **how), **asked)
-    elsewhere = isinstance(source, Warehouse)
-    if elsewhere:
-        _refuse_quantiles(plan)
+    _refuse_rows(plan, source, ("quantile",))
+    _refuse_rows(plan, exposures, OF_ARM)
+    elsewhere = _is_elsewhere(source)
     ages: Mapping[int, Aggregates] = {}
     faults: dict[str, Any] = {
         "two_arms": two_arms,
@@ -278,10 +274,17 @@ def read_experiment(
     )
 
 
-def _refuse_quantiles(plan: Plan) -> None:
-    of_rows = [each.name for each in plan.metrics if each.kind == "quantile"]
-    if of_rows:
-        raise UsageError(f"'{of_rows[0]}' is a quantile, which needs the rows: read them from the warehouse before.")
+def _is_elsewhere(source: Any) -> bool:
+    """Whether the rows are those of a warehouse or of an engine, which gives sums."""
+    return isinstance(source, Warehouse) or table_engine(source) is not None
+
+
+def _refuse_rows(plan: Plan, source: Any, kinds: Sequence[str]) -> None:
+    """Refuse metrics that need rows which lie elsewhere."""
+    of_rows = [each for each in plan.metrics if each.kind in kinds]
+    if of_rows and _is_elsewhere(source):
+        first = of_rows[0]
+        raise UsageError(f"'{first.name}' is a {first.kind}, which needs the rows: load them into memory before.")
 
 
 def read_sums(
