@@ -14,7 +14,7 @@ from reclens.monitor import incidents as module
 from reclens.monitor.groups import find_groups
 from reclens.monitor.incident_lifecycle import severity_of
 from reclens.monitor.incidents import IncidentStore
-from reclens.monitor.records import DETECTIONS, OVERALL, DataCheck, GateResult, SeriesKey
+from reclens.monitor.records import DETECTIONS, OVERALL, Annotation, DataCheck, GateResult, SeriesKey
 from reclens.monitor.rules import Rule
 
 BEGIN = date(2026, 3, 2)
@@ -285,3 +285,18 @@ def test_killed_at_every_write_and_run_again_it_is_the_same(tmp_path, monkeypatc
         if not died:
             break
     assert killed_at > 6
+
+
+def test_a_deploy_before_an_incident_stays_a_suspect_and_one_behind_its_beginning_is_none(tmp_path):
+    kept = {"suppress": False, "dimension": None, "slice": None, "by": "ann", "at": AT}
+    before, behind = (
+        Annotation(id=text, kind="deploy", start=day(at), end=day(at), text=text, **kept)
+        for at, text in ((0, "ranker 2"), (3, "roll back"))
+    )
+    box = store(tmp_path)
+    run(box, [{}, *[DOWN] * 5], annotations=[before, behind])
+    (found,) = box.list()
+    assert found.days == 5 and found.suspects == ("deploy",) and found.facts["noted"] == {"deploy": ["ranker 2"]}
+    other = store(tmp_path / "behind")
+    run(other, [{}, *[DOWN] * 5], annotations=[behind])
+    assert other.list()[0].suspects == () and "noted" not in other.list()[0].facts

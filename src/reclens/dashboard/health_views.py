@@ -201,7 +201,11 @@ def _reader() -> str:
 def tables_of_gate(watched: Watched) -> None:
     """Draw the checks of the day, then a table with one row per day."""
     table(gate_table(watched.history.last.gate), key="gate")
-    table(gate_days_table([each.gate for each in watched.history.days[::-1]]), key="gate-days")
+    days = watched.history.days
+    ran = {each.day for each in days}
+    between = (days[0].day + timedelta(days=at) for at in range((days[-1].day - days[0].day).days))
+    missing = [each for each in between if each not in ran]
+    table(gate_days_table([each.gate for each in days], missing=missing, newest_first=True), key="gate-days")
 
 
 def note(watched: Watched) -> None:

@@ -11,7 +11,7 @@ import polars as pl
 
 from reclens.monitor.records import OVERALL, Annotation, GateResult, SeriesKey
 
-__all__ = ["contributions", "root_slice", "suspects"]
+__all__ = ["changes_near", "contributions", "root_slice", "suspects"]
 
 _MOST: Final = 25.0
 """A slice counts for at most this in the misfit of a root: one odd slice must not decide."""
@@ -134,6 +134,16 @@ def _is_sum(expected: np.ndarray, dimension: list[str], whole: int | None) -> bo
     return dimension.count(other) > 1 and abs(total / expected[whole] - 1) < 0.1
 
 
+def changes_near(
+    root: SeriesKey, day: date, annotations: Sequence[Annotation], *, days_before: int = 2
+) -> list[Annotation]:
+    """Deploys and experiments that concern a root and began at most ``days_before`` days before, the newest first."""
+    near = [each for each in annotations if each.kind in ("deploy", "experiment")]
+    near = [each for each in near if 0 <= (day - each.start).days <= days_before]
+    near = [each for each in near if each.dimension in (None, root.dimension) and each.slice in (None, root.slice)]
+    return sorted(near, key=lambda each: day - each.start)
+
+
 def suspects(
     root: SeriesKey,
     families: Sequence[str],
@@ -141,7 +151,6 @@ def suspects(
     *,
     gate: GateResult | None = None,
     annotations: Sequence[Annotation] = (),
-    days_before: int = 2,
 ) -> tuple[str, ...]:
     """Codes of likely causes, the likeliest first.
 
@@ -150,15 +159,9 @@ def suspects(
         families: Families of the indicators that moved, the root's first.
         day: Its first day.
         gate: The data gate of that day: failed checks that do not block count too.
-        annotations: Deploys and experiments that began at most ``days_before`` days before.
-        days_before: Number of days; see ``annotations``.
+        annotations: Annotated events; see :func:`changes_near`.
     """
-    found: list[str] = []
-    near = [each for each in annotations if 0 <= (day - each.start).days <= days_before]
-    near = [each for each in near if each.dimension in (None, root.dimension) and each.slice in (None, root.slice)]
-    found += [
-        each.kind for each in sorted(near, key=lambda each: day - each.start) if each.kind in ("deploy", "experiment")
-    ]
+    found: list[str] = [each.kind for each in changes_near(root, day, annotations)]
     if gate is not None and any(check.state in ("failed", "errored") for check in gate.checks):
         late = any(check.state == "failed" and check.code.startswith("late") for check in gate.checks)
         found.append("late_data" if late else "data_gate")

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from reclens.monitor.explain import contributions, root_slice, suspects
+from reclens.monitor.explain import changes_near, contributions, root_slice, suspects
 from reclens.monitor.health import ALERTING, JUDGED
 from reclens.monitor.records import OVERALL, Annotation, GateResult, SeriesKey
 from reclens.monitor.rules import Rule
@@ -207,8 +207,19 @@ def _group(
         symptoms=symptoms,
         contributions=() if series is None else _contributions(series, root, day),
         suspects=suspects(root, list(dict.fromkeys(families)), day, gate=gate, annotations=annotations),
-        facts={name: value for name, value in facts.items() if value is None or abs(value) < float("inf")},
+        facts={
+            **{name: value for name, value in facts.items() if value is None or abs(value) < float("inf")},
+            **_noted(root, day, annotations),
+        },
     )
+
+
+def _noted(root: SeriesKey, day: date, annotations: Sequence[Annotation]) -> dict[str, dict[str, list[str]]]:
+    """What people wrote of the deploys and experiments that are suspects, by kind."""
+    found: dict[str, list[str]] = {}
+    for each in changes_near(root, day, annotations):
+        found.setdefault(each.kind, []).append(each.text)
+    return {"noted": found} if found else {}
 
 
 def _contributions(series: pl.DataFrame, root: SeriesKey, day: date) -> tuple[dict[str, Any], ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, cast
 
@@ -190,7 +190,7 @@ class Life:
             each.last, each.days = day, days
             return
         if group.root == each.group.root or (group.size >= each.group.size and each.group.root in group.keys):
-            each.group = group
+            each.group = group if closed else _goes_on(each.group, group)
         each.keys |= group.keys
         each.last, each.days, each.calm = day, days, 0
         if closed:
@@ -275,6 +275,16 @@ class Life:
             facts=facts,
             trail=tuple(each.trail),
         )
+
+
+def _goes_on(first: Group, later: Group) -> Group:
+    """A group of a later day: what was changed before the incident began stays a suspect, and what is since is none."""
+    changes = ("deploy", "experiment")
+    found = (*first.suspects, *(each for each in later.suspects if each not in changes))
+    facts = {name: value for name, value in later.facts.items() if name != "noted"}
+    if "noted" in first.facts:
+        facts["noted"] = first.facts["noted"]
+    return replace(later, suspects=tuple(dict.fromkeys(found)), facts=facts)
 
 
 def _event(code: str, day: date, at: datetime, **facts: Any) -> IncidentEvent:

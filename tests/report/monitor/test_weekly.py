@@ -30,7 +30,7 @@ from reclens.report.monitor.sentences import (
     status_sentence,
     why_sentences,
 )
-from reclens.report.monitor.tables import trail_table
+from reclens.report.monitor.tables import gate_days_table, trail_table
 from reclens.report.monitor.weekly import changed, next_steps, week_card
 
 NOTHING_ALIKE = "Nothing is compared: no weekday has data that passed in both weeks."
@@ -153,7 +153,8 @@ def test_the_day_in_a_sentence(watched: ModuleType) -> None:
     assert day_sentence(days[watched.FIRST]) == "Nothing is judged yet: 7 series of shop are warming up."
     assert day_sentence(days[date(2026, 2, 20)]) == "shop is well: all 7 series that are judged are in their bands."
     assert day_sentence(days[watched.FAILED]) == (
-        "The data of the day failed: number of rows: 4,000, expected 12,000. 7 series are therefore not judged."
+        "The data of the day failed: number of rows: 4,000, expected at least 12,000. "
+        "7 series are therefore not judged."
     )
     assert day_sentence(days[watched.LAST]) == (
         "2 of 7 series are beyond their bands or drifting; 1 incident not resolved: 1 critical."
@@ -176,7 +177,7 @@ def test_the_four_states_of_a_check_are_told_apart(watched: ModuleType) -> None:
     make = {"code": "not_null", "blocking": True, "column": "item_id", "rows": 200}
     said = {
         "passed": "Values that are missing in item_id: passed",
-        "failed": "Values that are missing in item_id: 0.0500, expected 0.0100, 10 rows of 200",
+        "failed": "Values that are missing in item_id: 5%, expected at most 1%, 10 rows of 200",
         "errored": "Values that are missing in item_id: could not run",
         "not_evaluated": "Values that are missing in item_id: nothing to check",
     }
@@ -205,12 +206,19 @@ def test_incidents_in_words(watched: ModuleType) -> None:
     assert status_sentence(snoozed) == "Open; no notices until 12 Mar 2026."
     assert why_sentences(drop) == [
         (
-            "97% of the change over all came from home (surface): -1.31% by its own value, "
-            "+0.04% by its share of the traffic."
+            "97% of the change over all came from home (surface): -1.31 pp by its own value, "
+            "+0.04 pp by its share of the traffic."
         ),
         "With it moved Click-through rate and NDCG of clicked lists.",
         "First suspects: a deploy on those days and another version of the model.",
     ]
+    noted = replace(drop, facts={**drop.facts, "noted": {"deploy": ["ranker 2.4"]}})
+    assert why_sentences(noted)[-1] == (
+        "First suspects: a deploy on those days (ranker 2.4) and another version of the model."
+    )
+    nothing = replace(gate, facts={"state": "not_evaluated", "checks": ["rows"]}, suspects=("data_gate",))
+    assert incident_title(nothing) == "No data of 3 Mar 2026"
+    assert why_sentences(nothing) == ["Not passed: number of rows."]
     assert annotation_sentence(watched.DEPLOY) == "Deploy, 5 Mar 2026, home (surface): ranker 2.4 <b>on home</b>."
     assert trail_table(watched.drop("acknowledged")).rows[-1][1:] == ("acknowledged", "–", "ann", "rolled back")
 
@@ -233,7 +241,7 @@ def test_incidents_in_words(watched: ModuleType) -> None:
             f"shop: resolved: {DROP}",
             "It was seen on 4 days.",
         ),
-        ("gate_failed", "shop: data of 3 Mar 2026 failed", "number of rows: 4,000, expected 12,000"),
+        ("gate_failed", "shop: data of 3 Mar 2026 failed", "number of rows: 4,000, expected at least 12,000"),
         ("gate_passed", "shop: data of 3 Mar 2026 are whole again", ""),
         ("not_run", "shop: the monitor has not run for 3 Mar 2026", "The last day that was run is 1 Mar 2026."),
         ("failed", "shop: step run of 3 Mar 2026 failed", "The day has no numbers yet: see to the log of the step"),
@@ -289,6 +297,26 @@ def test_the_overview_puts_every_series_into_its_band(watched: ModuleType) -> No
     share = (row["value"] - row["expected"]) / (row["high"] - row["expected"])
     assert line[-10]["y"] == pytest.approx(-0.26 * share, abs=1e-3)
     assert "4 units" not in dots["data"]["values"][0]["tip"] and "beyond its band" in points[0]["tip"]
+
+
+def test_the_overview_of_a_series_without_a_band_is_drawn_by_its_spread(watched: ModuleType) -> None:
+    days = [each for each in watched.days() if each.day < watched.FIRST + timedelta(days=7)]
+    found = History.of(days)
+    drawn = charts.overview_chart(found, keys=[("ctr", "overall", "all")]).to_dict(validate=False)
+    line, dots = (each["data"]["values"] for each in drawn["layer"])  # there is no band
+    values = charts.series_of(found, SeriesKey("ctr"))["value"].to_list()
+    middle = sorted(values)[3]
+    spread = max(abs(each - middle) for each in values)
+    assert [row["y"] for row in line] == pytest.approx([-0.26 * (each - middle) / spread for each in values], abs=1e-3)
+    assert [(each["status"], each["y"]) for each in dots] == [("not judged", line[-1]["y"])]
+
+
+def test_a_day_that_was_not_run_has_a_row_among_the_others(watched: ModuleType) -> None:
+    gates = [watched.gate_of(watched.FAILED), watched.gate_of(watched.LAST)]
+    between = watched.FAILED + timedelta(days=1)
+    rows = gate_days_table(gates, missing=[between], newest_first=True).rows
+    assert [row[1] for row in rows] == ["passed", "not run", "failed"]
+    assert rows[1] == ("4 Mar 2026", "not run", "–", "–")
 
 
 def test_the_value_of_a_series_with_a_long_name_is_not_cut() -> None:

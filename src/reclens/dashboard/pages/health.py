@@ -78,6 +78,9 @@ def _today(watched: Watched) -> None:
     if still:
         bullets([f"{incident_sentence(each)} {status_sentence(each)}" for each in still[:5]])
     keys = [tuple(key) for key in health_views.overall_keys(day)]
+    if not keys:
+        empty("No numbers of this day", "Nothing was measured: the part Data says why.", ":material/hide_source:")
+        return
     drawn = draw(charts.overview_chart, watched.history, keys=keys)
     chart(drawn, "Every indicator in its band (grey), over four weeks; the dot is the day", key="overview")
     folded("All numbers of the day", lambda: table(day_table(day), key="day"), key="day")

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from statistics import median
 from typing import Any, Final
 
 import polars as pl
@@ -37,6 +38,7 @@ _HALF: Final = 0.26
 """Half of the band of a row, in rows."""
 _WIDEST: Final = 1.7
 """Half-widths of the band at which a line is cut off."""
+_BAND: Final = ("expected", "low", "high")
 _DAYS: Final = 28
 _FEWEST: Final = 7
 _ROOM: Final = 1.0
@@ -86,11 +88,11 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     for at, names in enumerate(keys):
         key = SeriesKey(*names)
         rows = series_of(found, key).filter(pl.col("day") >= first).to_dicts()
-        drawn = [{**_place(row, at), "row": at} for row in rows if row["expected"] is not None]
+        drawn = [{**_place(row, at), "row": at} for row in _with_bands(rows)]
         lines += drawn
         now = rows[-1] if rows and rows[-1]["day"] == today.day else None
         labels.append(_row_label(key, now))
-        points.append(_today(today, key, now, at))
+        points.append(_today(today, key, now, at, drawn[-1]["y"] if now is not None else None))
     height = ROW_HEIGHT * len(keys) + 8
     order = list(range(len(keys)))
     axis = alt.Axis(
@@ -117,10 +119,25 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     return alt.layer(*layers)
 
 
+def _with_bands(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Days with the band that they are drawn by: the first one before it, the spread of the values without any."""
+    usual = next(({name: row[name] for name in _BAND} for row in rows if _banded(row)), None)
+    values = [row["value"] for row in rows if row["value"] is not None]
+    if usual is None and values:
+        middle = median(values)
+        spread = max(abs(each - middle) for each in values)
+        usual = {"expected": middle, "low": middle - spread, "high": middle + spread}
+    return [{**row, **({} if _banded(row) else usual or {}), "banded": _banded(row)} for row in rows]
+
+
+def _banded(row: Mapping[str, Any]) -> bool:
+    return all(row[name] is not None for name in _BAND)
+
+
 def _place(row: Mapping[str, Any], at: int) -> dict[str, Any]:
     """Where a day of a row is drawn."""
     day = row["day"].isoformat()
-    edges = {"top": at - _HALF, "bottom": at + _HALF, "banded": row["low"] is not None}
+    edges = {"top": at - _HALF, "bottom": at + _HALF, "banded": row["banded"]}
     where = _distance(row)
     return {"day": day, **edges, "y": None if where is None else round(at - _HALF * where, 3)}
 
@@ -143,14 +160,13 @@ def _row_label(key: SeriesKey, now: Mapping[str, Any] | None) -> str:
     return f"{name if len(name) <= room else f'{name[: room - 1].rstrip()}…'}{value}"
 
 
-def _today(day: Health, key: SeriesKey, now: Mapping[str, Any] | None, at: int) -> dict[str, Any]:
+def _today(day: Health, key: SeriesKey, now: Mapping[str, Any] | None, at: int, y: float | None) -> dict[str, Any]:
     """The dot of today."""
     state = "no_value" if now is None else now["state"]
-    where = None if now is None else _distance(now)
     status = day.status(key, state) or "not judged"
     return {
         "day": day.day.isoformat(),
-        "y": round(at - _HALF * (where or 0.0), 3),
+        "y": at if y is None else y,
         "status": status,
         "tip": _tip(key, now, state),
     }
@@ -315,7 +331,7 @@ def contribution_chart(incident: Incident) -> Any | None:
         {
             "slice": slice_text(SeriesKey(name, row["dimension"], row["slice"])),
             "part": parts[part],
-            "value": _short(row[part]),
+            "value": _short(row[part] * (100 if is_share(name) else 1)),
             "tip": f"{slice_text(SeriesKey(name, row['dimension'], row['slice']))}, by {parts[part]}: "
             f"{value_text(name, row[part], signed=True)}; {percent(row['share'], 0)} of the change",
         }
@@ -324,10 +340,11 @@ def contribution_chart(incident: Incident) -> Any | None:
     ]
     order = [row["slice"] for row in rows]
     colour = alt.Color("part:N", scale=alt.Scale(domain=list(parts.values()), range=["var(--s0)", "var(--s1)"]))
-    form: dict[str, Any] = {"format": "+.2%"} if is_share(name) else {}
+    unit = "pp" if is_share(name) else unit_of(name)
+    title = f"change of {indicator_name(name)}{f' ({unit})' if unit else ''}"
     base = base_of(rows, height=ROW_HEIGHT * len(set(order)) + 10)
     return base.mark_bar(height=12).encode(
-        x=alt.X("value:Q", title=f"change of {indicator_name(name)}", axis=alt.Axis(**form, tickCount=4)),
+        x=alt.X("value:Q", title=title, axis=alt.Axis(format="+~g", tickCount=4)),
         y=rows_of("slice", order, widest=160),
         color=legend_above(colour, symbol="square"),
         tooltip="tip:N",

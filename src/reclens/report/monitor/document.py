@@ -117,7 +117,10 @@ def _data(week: Week) -> DocumentPart:
     lead = "Every day passed its checks." if not wrong and not week.missing else ""
     missing = [f"{day_text(each)}: not run." for each in week.missing]
     return DocumentPart(
-        title="Data quality", lead=lead, points=(*wrong, *missing), tables=(gate_days_table(week.gates),)
+        title="Data quality",
+        lead=lead,
+        points=(*wrong, *missing),
+        tables=(gate_days_table(week.gates, missing=week.missing),),
     )
 
 

@@ -7,16 +7,18 @@ from datetime import date
 from typing import Any, Final, NamedTuple
 
 from reclens.monitor.records import GateResult, Incident, Notice, NoticeCode
-from reclens.report._toolkit.format import count_of, listed, sentence
+from reclens.report._toolkit.format import count_of, sentence
 from reclens.report.monitor.sentences import (
     gate_sentence,
+    gate_title,
     incident_sentence,
     incident_title,
     next_sentence,
+    suspects_text,
     why_sentences,
 )
 from reclens.report.monitor.values import day_text, days_text, interval_text, series_text, value_text
-from reclens.report.monitor.words import INCIDENT_STATES, SEVERITIES, suspect_name
+from reclens.report.monitor.words import INCIDENT_STATES, SEVERITIES
 
 __all__ = ["NoticeWords", "notice_words"]
 
@@ -59,7 +61,7 @@ def _facts(notice: Notice, incident: Incident) -> dict[str, str]:
     if low is not None and high is not None:
         found["Usual"] = interval_text(name, low, high)
     if incident.suspects and not ended:
-        found["First suspects"] = listed([suspect_name(each) for each in incident.suspects[:3]])
+        found["First suspects"] = suspects_text(incident)
     if incident.owner:
         found["Owner"] = incident.owner
     if incident.runbook:
@@ -96,7 +98,8 @@ def _gate_failed(notice: Notice, incident: Incident | None, gate: GateResult | N
     quiet = (
         "Numbers of that day are not judged: they say nothing of the recommender. Run the day again when it is whole."
     )
-    return f"data of {day_text(notice.day)} failed", [*said, quiet, "" if incident is None else next_sentence(incident)]
+    title = gate_title("failed" if gate is None else gate.state, notice.day, notice.day)
+    return f"{title[0].lower()}{title[1:]}", [*said, quiet, "" if incident is None else next_sentence(incident)]
 
 
 def _gate_passed(notice: Notice, incident: Incident | None, gate: GateResult | None) -> _Made:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import date
 
 from reclens.findings import Finding, Severity
 from reclens.monitor.health import JUDGED, Health
-from reclens.monitor.records import Annotation, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
+from reclens.monitor.records import Annotation, CheckState, DataCheck, GateResult, Incident, IncidentEvent, SeriesKey
 from reclens.report._toolkit.format import NOTHING, count_of, format_number, listed, percent, sentence, whole
 from reclens.report.monitor.values import (
     change_text,
@@ -22,26 +23,32 @@ from reclens.report.monitor.words import (
     CHECK_STATES,
     DIRECTIONS,
     EVENTS,
+    GATE_TITLES,
     GATES,
     INCIDENT_STATES,
+    LEAST_CHECKS,
     SEVERITIES,
+    SHARE_CHECKS,
     check_name,
     suspect_name,
 )
 
 __all__ = [
     "annotation_sentence",
+    "bound_text",
     "check_sentence",
     "day_sentence",
     "event_sentence",
     "finding_sentence",
     "gate_sentence",
+    "gate_title",
     "gravest_first",
     "incident_sentence",
     "incident_title",
     "measured_text",
     "next_sentence",
     "status_sentence",
+    "suspects_text",
     "why_sentences",
 ]
 
@@ -116,23 +123,53 @@ def check_sentence(check: DataCheck) -> str:
     of = f" in {check.column}" if check.column else ""
     if check.state not in ("failed", "passed"):
         return f"{check_name(check.code)}{of}: {CHECK_STATES[check.state]}"
-    seen = "" if check.seen is None else f" {measured_text(check.seen)}"
-    bound = "" if check.bound is None else f", expected {measured_text(check.bound)}"
+    seen = "" if check.seen is None else f" {measured_text(check.code, check.seen)}"
+    bound = "" if check.bound is None else f", expected {bound_text(check.code, check.bound)}"
     failed = f", {count_of(check.failed_rows, 'row')} of {whole(check.rows)}" if check.failed_rows else ""
     return f"{check_name(check.code)}{of}:{seen or f' {CHECK_STATES[check.state]}'}{bound}{failed}"
 
 
-def measured_text(value: float | None) -> str:
-    """What a check saw, or its bound."""
+def measured_text(code: str, value: float | None) -> str:
+    """What a check saw.
+
+    Example:
+        >>> measured_text("volume_low", 0.175), measured_text("rows", 3294.0), measured_text("rows", None)
+        ('17.5%', '3,294', '–')
+    """
     if value is None:
         return NOTHING
+    if code in SHARE_CHECKS:
+        hundred = round(100 * value, 2)
+        return percent(value, 0 if hundred.is_integer() else 1 if (10 * hundred).is_integer() else 2)
     return whole(value) if value.is_integer() else format_number(value)
+
+
+def bound_text(code: str, value: float | None) -> str:
+    """What a check asks for.
+
+    Example:
+        >>> bound_text("volume_low", 0.5), bound_text("late", 0.05), bound_text("rows", None)
+        ('at least 50%', 'at most 5%', '–')
+    """
+    if value is None:
+        return NOTHING
+    return f"at {'least' if code in LEAST_CHECKS else 'most'} {measured_text(code, value)}"
+
+
+def gate_title(state: CheckState, first: date, last: date) -> str:
+    """An incident of the data gate: no data are something else than data that failed.
+
+    Example:
+        >>> gate_title("not_evaluated", date(2026, 3, 9), date(2026, 3, 10))
+        'No data of 9 to 10 Mar 2026'
+    """
+    return f"{GATE_TITLES[state][0]} {days_text(first, last)}{GATE_TITLES[state][1]}"
 
 
 def incident_title(incident: Incident) -> str:
     """An incident in a few words."""
     if incident.kind == "gate":
-        return f"Data of {days_text(incident.first_day, incident.last_day)} failed"
+        return gate_title(incident.facts.get("state", "failed"), incident.first_day, incident.last_day)
     name = series_text(incident.root)
     if incident.kind == "slo":
         return f"{name} misses its objective"
@@ -160,8 +197,7 @@ def finding_sentence(incidents: Sequence[Incident], found: Finding) -> str:
     wanted = found.evidence[0]["incident"]
     incident = next(each for each in incidents if each.id == wanted)
     said = incident_sentence(incident)
-    suspects = [suspect_name(each) for each in found.suspects[:3]]
-    return f"{said} First suspects: {listed(suspects)}." if suspects else said
+    return f"{said} First suspects: {suspects_text(incident)}." if found.suspects else said
 
 
 def _lower_name(incident: Incident) -> str:
@@ -198,9 +234,23 @@ def why_sentences(incident: Incident) -> list[str]:
         )
     if incident.symptoms:
         found.append(f"With it moved {listed([series_text(each) for each in incident.symptoms], 5)}.")
-    if incident.suspects:
-        found.append(f"First suspects: {listed([suspect_name(each) for each in incident.suspects[:3]])}.")
+    if incident.kind == "gate" and incident.facts.get("checks"):
+        checks = [_lower(check_name(each)) for each in dict.fromkeys(incident.facts["checks"])]
+        found.append(f"Not passed: {listed(checks, 5)}.")
+    if incident.suspects and (incident.kind, *incident.suspects) != ("gate", "data_gate"):
+        found.append(f"First suspects: {suspects_text(incident)}.")
     return found
+
+
+def suspects_text(incident: Incident) -> str:
+    """The likeliest causes, with what people wrote of a deploy or an experiment."""
+    noted = incident.facts.get("noted", {})
+    return listed(
+        [
+            f"{suspect_name(each)} ({listed(noted[each], 3)})" if each in noted else suspect_name(each)
+            for each in incident.suspects[:3]
+        ]
+    )
 
 
 def next_sentence(incident: Incident) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -13,7 +14,7 @@ from reclens.monitor.records import OVERALL, Annotation, GateResult, Incident, S
 from reclens.monitor.week import Week
 from reclens.report._toolkit.format import NOTHING, decimal, percent, whole
 from reclens.report._toolkit.tables import Table
-from reclens.report.monitor.sentences import check_sentence, gravest_first, incident_title, measured_text
+from reclens.report.monitor.sentences import bound_text, check_sentence, gravest_first, incident_title, measured_text
 from reclens.report.monitor.values import (
     change_text,
     day_text,
@@ -30,6 +31,7 @@ from reclens.report.monitor.words import (
     CHECK_STATES,
     EVENTS,
     INCIDENT_STATES,
+    NOT_RUN,
     SEVERITIES,
     STATES,
     check_name,
@@ -102,8 +104,8 @@ def gate_table(gate: GateResult) -> Table:
                 check_name(each.code),
                 each.column or NOTHING,
                 CHECK_STATES[each.state],
-                measured_text(each.seen),
-                measured_text(each.bound),
+                measured_text(each.code, each.seen),
+                bound_text(each.code, each.bound),
                 whole(each.rows),
                 NOTHING if each.failed_rows is None else whole(each.failed_rows),
                 "yes" if each.blocking else "no",
@@ -115,22 +117,31 @@ def gate_table(gate: GateResult) -> Table:
     )
 
 
-def gate_days_table(gates: Sequence[GateResult]) -> Table:
-    """A row a day: what the gate came to, and what failed."""
+def gate_days_table(gates: Sequence[GateResult], *, missing: Sequence[date] = (), newest_first: bool = False) -> Table:
+    """A row a day: what the gate came to, and what failed.
+
+    Args:
+        gates: The gates.
+        missing: Days between them that were not run.
+        newest_first: Order of the days.
+    """
     wrong = {each.day: [check for check in each.checks if check.state in ("failed", "errored")] for each in gates}
+    rows = {
+        each.day: (
+            CHECK_STATES[each.state],
+            f"{whole(sum(check.state == 'passed' for check in each.checks))} of {whole(len(each.checks))}",
+            "; ".join(check_sentence(check) for check in wrong[each.day][:3]) or NOTHING,
+        )
+        for each in gates
+    }
+    rows |= dict.fromkeys(missing, (NOT_RUN, NOTHING, NOTHING))
+    known = {each.day: (each.state, len(each.checks)) for each in gates} | dict.fromkeys(missing, (None, 0))
+    days = sorted(rows, reverse=newest_first)
     return Table(
         title="Data of each day",
         columns=("day", "gate", "checks passed", "what failed"),
-        rows=tuple(
-            (
-                day_text(each.day),
-                CHECK_STATES[each.state],
-                f"{whole(sum(check.state == 'passed' for check in each.checks))} of {whole(len(each.checks))}",
-                "; ".join(check_sentence(check) for check in wrong[each.day][:3]) or NOTHING,
-            )
-            for each in gates
-        ),
-        records=tuple({"day": each.day, "state": each.state, "checks": len(each.checks)} for each in gates),
+        rows=tuple((day_text(each), *rows[each]) for each in days),
+        records=tuple({"day": each, "state": known[each][0], "checks": known[each][1]} for each in days),
     )
 
 

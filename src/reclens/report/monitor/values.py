@@ -123,11 +123,14 @@ def value_text(indicator: str, value: float | None, *, signed: bool = False) -> 
     Example:
         >>> value_text("moons", 3.14159), value_text("moons", None), value_text("list_length", 7.9999)
         ('3.142', '–', '8')
+        >>> value_text("ctr", 0.031), value_text("ctr", -0.004, signed=True)
+        ('3.10%', '-0.40 pp')
     """
     if value is None or value != value:
         return NOTHING
     if is_share(indicator):
-        return percent(value, 2, signed=signed)
+        # A difference of shares in percent would read as a relative one.
+        return f"{decimal(100 * value, 2, signed=True)} pp" if signed else percent(value, 2)
     if is_count(indicator):
         shown = round(value, 0 if abs(value) >= _WHOLE else 1)
         return decimal(shown, 0 if shown.is_integer() else 1, signed=signed)
@@ -139,7 +142,8 @@ def interval_text(indicator: str, low: float | None, high: float | None, *, sign
     """An interval or a band; a dash where there is none."""
     if low is None or high is None:
         return NOTHING
-    return f"{value_text(indicator, low, signed=signed)} to {value_text(indicator, high, signed=signed)}"
+    first = value_text(indicator, low, signed=signed)
+    return f"{first.removesuffix(' pp')} to {value_text(indicator, high, signed=signed)}"
 
 
 def change_text(value: float | None, before: float | None) -> str:

@@ -22,8 +22,12 @@ __all__ = [
     "DIRECTIONS",
     "EVENTS",
     "GATES",
+    "GATE_TITLES",
     "INCIDENT_STATES",
+    "LEAST_CHECKS",
+    "NOT_RUN",
     "SEVERITIES",
+    "SHARE_CHECKS",
     "STATES",
     "STATE_MEANINGS",
     "STATUS_TONES",
@@ -71,12 +75,22 @@ CHECK_STATES: Final[Mapping[CheckState, str]] = {
     "not_evaluated": "nothing to check",
 }
 
+NOT_RUN: Final = "not run"
+
 GATES: Final[Mapping[CheckState, str]] = {
     "passed": "The data of the day passed their checks",
     "failed": "The data of the day failed",
     "errored": "The data of the day could not be checked",
     "not_evaluated": "There are no data of the day",
 }
+
+GATE_TITLES: Final[Mapping[CheckState, tuple[str, str]]] = {
+    "passed": ("Data of", " passed"),
+    "failed": ("Data of", " failed"),
+    "errored": ("Data of", " could not be checked"),
+    "not_evaluated": ("No data of", ""),
+}
+"""State of a gate -> what stands before and behind its days."""
 
 INCIDENT_STATES: Final[Mapping[IncidentStatus, str]] = {
     "open": "open",
@@ -136,10 +150,19 @@ _CHECKS: Final[Mapping[str, str]] = {
     "in_range": "values out of range",
     "volume_low": "fewer rows than usual",
     "volume_high": "more rows than usual",
-    "duplicates": "rows that are there twice",
+    "unique": "rows that are there twice",
+    "hours": "hours with rows",
     "late": "rows that arrived late",
-    "outside": "rows of another day",
+    "inside_day": "rows of another day",
+    "gate": "the further gate",
 }
+
+SHARE_CHECKS: Final = frozenset(
+    {"volume_low", "volume_high", "types", "not_null", "in_range", "unique", "late", "inside_day"}
+)
+"""Checks of a share, which is written in percent."""
+LEAST_CHECKS: Final = frozenset({"rows", "volume_low", "hours"})
+"""Checks whose bound is the least that passes; that of the others is the most."""
 
 _DIMENSIONS: Final[Mapping[str, str]] = {"model_version": "version", "overall": "overall"}
 
