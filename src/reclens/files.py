@@ -8,11 +8,23 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from reclens.drafts import draft_file
 from reclens.errors import WorkspaceError
 
-__all__ = ["locked", "made_folder", "write_bytes", "write_text"]
+__all__ = ["is_device", "locked", "made_folder", "write_bytes", "write_text"]
+
+_DEVICES: Final = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
+
+
+def is_device(name: str) -> bool:
+    """Whether Windows keeps a name of a file or folder for a device, with whatever ending.
+
+    >>> [is_device(name) for name in ("con", "Aux.v2", "console")]
+    [True, True, False]
+    """
+    return name.split(".", 1)[0].upper() in _DEVICES
 
 
 def made_folder(path: str | Path) -> Path:

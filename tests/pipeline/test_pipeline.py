@@ -150,6 +150,9 @@ def test_a_trace_names_the_re_ranker_that_moved_an_item(tiny) -> None:
         ({"retrieve": {"eese": {"k": 5}}}, UnknownNameError, "Did you mean 'ease'"),
         ({"retrieve": {"ease": {"k": 5, "l2x": 1}}}, UnknownNameError, "Did you mean 'l2'"),
         ({"retrieve": {"../ease": {"k": 5}}}, UsageError, "use letters, digits"),
+        # A label names a folder of the saved pipeline.
+        ({"retrieve": {"con": {"model": "ease", "k": 5}}}, UsageError, "retriever 'con'.*no name of a device"),
+        ({"retrieve": {"ease": {"k": 5}, "EASE": {"model": "ease", "k": 5}}}, UsageError, "there is 'ease', which"),
         ({"retrieve": {"ease": {"k": 5}}, "rank": {"l2": 3.0}}, UsageError, "the ranker has no model"),
         ({"retrieve": {"ease": {"k": 5}}, "rank": "item_knn"}, UsageError, r"Write rank=\{'model': 'item_knn'\}"),
         ({"retrieve": {"ease": {"k": 5}}, "rank": Popular()}, UsageError, r"Write rank=\{'model': 'popular'\}"),

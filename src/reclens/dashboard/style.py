@@ -28,7 +28,7 @@ section.decision dt { font-size: .8rem; opacity: .8; } section.decision dd { mar
 .finding b { display: block; font-size: .8rem; } .finding span { font-size: .8rem; opacity: .8;
   overflow-wrap: anywhere; display: block; }
 .finding p { margin: .3rem 0; overflow-wrap: anywhere; }
-ul.stamps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 14rem), 1fr)); gap: .6rem;
+ul.stamps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 11rem), 1fr)); gap: .6rem;
   list-style: none; margin: 0 !important; padding: 0 !important; }
 ul.stamps li { margin: 0 !important; }
 ul.stamps a { display: block; height: 100%; padding: .5rem .8rem; border-radius: 8px; color: inherit !important;

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from reclens.errors import ArgumentTypeError, UnknownNameError, UsageError, expect_type
 from reclens.models import build
+from reclens.models._core.parameters import is_label
 from reclens.pipeline import rerank as rerankers
 from reclens.pipeline.boosted import BoostedRanker
 from reclens.pipeline.candidates import FUSION
@@ -61,8 +62,16 @@ def check_spec(
     models: dict[str, dict[str, Any]] = {}
     ks: dict[str, int] = {}
     for label, about in retrieve.items():
-        if not label.replace("_", "").replace("-", "").isalnum():
-            raise UsageError(f"retriever '{label}': use letters, digits, '_' and '-' in its label.")
+        if not is_label(label):
+            raise UsageError(
+                f"retriever '{label}': use letters, digits, '_' and '-' in its label, and no name of a device such as "
+                "'con'."
+            )
+        if alike := [other for other in models if other.casefold() == label.casefold()]:
+            raise UsageError(
+                f"retriever '{label}': there is '{alike[0]}', which is the same name where file systems do not tell "
+                "capitals from small letters. Choose another label."
+            )
         models[label] = dict(about)
         if "k" not in models[label]:
             raise UsageError(f"retriever '{label}' has no k: say how many items it brings, such as k = 200.")

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from reclens.errors import UsageError
+from reclens.files import is_device
 from reclens.workspace.artefact import Artefact, entries
 
 __all__ = ["check_name", "file_inside", "tables_of"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_DEVICES = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(10))}
 
 
 def tables_of(folder: Path, artefacts: Iterable[Artefact]) -> dict[str, tuple[tuple[str, str, str], Path]]:
@@ -56,5 +56,5 @@ def check_name(name: str) -> None:
         raise UsageError(f"'{name}' is no name for an artefact: use letters, digits, '.', '_' and '-'.")
     if name.endswith("."):
         raise UsageError(f"'{name}' is no name for an artefact: Windows drops the dot at its end. Leave it out.")
-    if name.split(".", 1)[0].upper() in _DEVICES:
+    if is_device(name):
         raise UsageError(f"'{name}' is no name for an artefact: Windows keeps it for a device. Choose another name.")

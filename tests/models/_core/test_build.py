@@ -29,6 +29,7 @@ def test_the_label_is_the_model_unless_the_parameters_name_it() -> None:
         ("item_knn", {"similarity": 5}, "expected a text, such as 'cosine'"),
         ("ease", 500, "the parameters of 'ease' are 500, expected a mapping"),
         ("../ease", {"model": "ease"}, "no plain name"),
+        ("con", {"model": "ease"}, "no name of a device"),
         ("", {"model": "ease"}, "no plain name"),
     ],
 )

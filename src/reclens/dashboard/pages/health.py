@@ -82,7 +82,7 @@ def _today(watched: Watched) -> None:
         empty("No numbers of this day", "Nothing was measured: the part Data says why.", ":material/hide_source:")
         return
     drawn = draw(charts.overview_chart, watched.history, keys=keys)
-    chart(drawn, "Every indicator in its band (grey), over four weeks; the dot is the day", key="overview")
+    chart(drawn, "Every indicator in its band (grey), over up to four weeks; the dot is the day", key="overview")
     folded("All numbers of the day", lambda: table(day_table(day), key="day"), key="day")
 
 

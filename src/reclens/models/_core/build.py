@@ -50,7 +50,10 @@ def build_all(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Recommender]
     models = _as_mapping(models, "the models")
     for label in models:
         if not is_label(str(label)):
-            raise UsageError(f"the label {label!r} of a model is no plain name: use letters, digits, '-' and '_'.")
+            raise UsageError(
+                f"the label {label!r} of a model is no plain name: use letters, digits, '-' and '_', and no name of a "
+                "device such as 'con'."
+            )
     return {label: build(label, parameters) for label, parameters in models.items()}
 
 

@@ -8,6 +8,7 @@ from dataclasses import MISSING, Field, fields
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from reclens.errors import UnknownNameError, UsageError
+from reclens.files import is_device
 
 __all__ = ["Described", "defaults_of", "is_label", "is_number", "is_whole", "make"]
 
@@ -44,8 +45,8 @@ def make(model: type[Model], parameters: Mapping[str, Any]) -> Model:
 
 
 def is_label(text: str) -> bool:
-    """Whether a text is a plain name that is valid for a folder too."""
-    return _LABEL.fullmatch(text) is not None
+    """Whether a text is a plain name that is valid for a folder too, on every system."""
+    return _LABEL.fullmatch(text) is not None and not is_device(text)
 
 
 def defaults_of(model: type[Described]) -> dict[str, Any]:

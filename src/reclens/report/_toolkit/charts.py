@@ -176,14 +176,16 @@ def told_colour(names: Sequence[str], *, title: str | None = None, symbol: str =
     return legend_above(colour_of(names), title=title, symbol=symbol)
 
 
-def legend_above(colour: alt.Color, *, title: str | None = None, symbol: str = "stroke") -> Any:
-    """A colour with its legend above the chart."""
+def legend_above(
+    colour: alt.Color, *, title: str | None = None, symbol: str = "stroke", columns: int | None = None
+) -> Any:
+    """A colour with its legend above the chart, by default in as many columns as a phone has room for."""
     return colour.legend(
         title=title,
         titleOrient="left",
         titleColor="var(--muted)",
         orient="top",
-        columns=3 if title else 2,
+        columns=columns or (3 if title else 2),
         labelColor="var(--ink)",
         labelFontSize=12,
         symbolType=symbol,

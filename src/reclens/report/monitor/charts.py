@@ -96,7 +96,7 @@ def overview_chart(found: History, *, keys: Sequence[tuple[str, str, str]], days
     height = ROW_HEIGHT * len(keys) + 8
     order = list(range(len(keys)))
     axis = alt.Axis(
-        values=order, labelExpr=f"{json.dumps(labels)}[datum.value]", labelLimit=200, grid=False, tickCount=len(keys)
+        values=order, labelExpr=f"{json.dumps(labels)}[datum.value]", labelLimit=220, grid=False, tickCount=len(keys)
     )
     scale = alt.Scale(domain=[len(keys) - 0.5, -0.5], nice=False, zero=False)
     y = alt.Y("y:Q", title=None, axis=axis, scale=scale)
@@ -313,7 +313,7 @@ def incidents_chart(incidents: Sequence[Incident], *, first: date, last: date) -
         x=x,
         x2="to:T",
         y=rows_of("name", [row["name"] for row in rows], widest=190),
-        color=legend_above(colour, symbol="square"),
+        color=legend_above(colour, symbol="square", columns=len(names)),
         opacity=alt.condition("datum.open", alt.value(1), alt.value(0.55)),
         tooltip="tip:N",
     )

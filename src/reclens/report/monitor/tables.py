@@ -150,10 +150,9 @@ def incident_table(incidents: Sequence[Incident], *, title: str = "Incidents") -
     shown = gravest_first(incidents)
     return Table(
         title=title,
-        columns=("id", "incident", "severity", "status", "days", "effect", "traffic", "owner"),
+        columns=("incident", "severity", "status", "days", "effect", "traffic", "owner", "id"),
         rows=tuple(
             (
-                each.id,
                 incident_title(each),
                 SEVERITIES[each.severity],
                 INCIDENT_STATES[each.status],
@@ -161,6 +160,7 @@ def incident_table(incidents: Sequence[Incident], *, title: str = "Incidents") -
                 _effect(each),
                 percent(each.traffic, 0),
                 each.owner or NOTHING,
+                each.id,
             )
             for each in shown
         ),
