@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS, FLOORS_END = "<!-- floors: written by `make reference` -->", "<!-- /floors -->"
 GROWTH, GROWTH_END = "<!-- growth: written by `make reference` -->", "<!-- /growth -->"
+FIRST, FIRST_END = "<!-- first use: written by `make reference` -->", "<!-- /first use -->"
 BEGIN, END = "<!-- benchmarks: written by `make reference` -->", "<!-- /benchmarks -->"
 
 PEERS = {
@@ -169,6 +170,19 @@ def growth() -> str:
     return "\n".join([GROWTH, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), GROWTH_END])
 
 
+def first_use() -> str:
+    """What a first use costs, between the marks."""
+    content = json.loads((ROOT / "benchmarks" / "results" / "first_use.json").read_text(encoding="utf-8"))
+    lines = ["| | CPU | wall time |", "|---|--:|--:|"]
+    lines += [f"| {row['name']} | {seconds(row['cpu'])} | {seconds(row['seconds'])} |" for row in content["first_use"]]
+    machine = "{processor}, {cores} cores, {memory_gib} GiB, Python {python}, {date}".format(**content["machine"])
+    note = (
+        f"Measured by `python benchmarks/bench_first_use.py` on {machine}: each in a process of its own, without the "
+        "time that Python takes to start."
+    )
+    return "\n".join([FIRST, *lines, "", textwrap.fill(note, 120, break_on_hyphens=False), FIRST_END])
+
+
 def between(text: str, begin: str, end: str, made: str) -> str:
     """A page with what stands between two marks written anew."""
     return re.sub(rf"{re.escape(begin)}.*?{re.escape(end)}", lambda _: made, text, flags=re.S)
@@ -187,6 +201,7 @@ def main() -> int:
         if FLOORS in wanted:
             wanted = between(wanted, FLOORS, FLOORS_END, floors())
             wanted = between(wanted, GROWTH, GROWTH_END, growth())
+            wanted = between(wanted, FIRST, FIRST_END, first_use())
         if "--check" not in sys.argv[1:]:
             page.write_text(wanted, encoding="utf-8")
             print(f"wrote the benchmarks of {name}")
