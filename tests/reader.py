@@ -16,7 +16,7 @@ CODE = {
     "a hash": re.compile(r"\b(?=[0-9a-f]*[0-9])(?=[0-9a-f]*[a-f])[0-9a-f]{12,}\b"),
     "Python": re.compile(
         r"\b(?:True|False|nan|NaN|inf)\b|\bNone\b(?! of)|<class |\bdatetime\.|[\[({]'|\w+ object at 0x|\bdtype"
-        r"|\b[A-Z]\w*\((?:\w+=|\))"
+        r"|\b[A-Z]\w*\((?:\w+=|\))|\b[a-z]\w*\(\w+="
     ),
     "a code": re.compile(
         r"\b(?:new_items|with_repeats|last_n|by_time|by_user|not_tested|no_users|seen_items|truth_in_training|"

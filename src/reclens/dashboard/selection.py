@@ -7,6 +7,9 @@ from typing import Any, Final
 
 __all__ = ["ready", "selected"]
 
+_ROWS: Final = "rows"
+"""What the data of a chart are called in its spec."""
+
 _PICK: Final = "pick"
 _BRUSH: Final = "brush"
 """What a selection of dots, and one of a range, are called in a spec."""
@@ -26,7 +29,10 @@ def ready(spec: Mapping[str, Any], pick: Sequence[str] = (), brush: Sequence[str
     made: dict[str, Any] = {**spec, "padding": {"left": 0, "top": 8, "right": 5, "bottom": 2}}
     if "layer" in made and "data" in made:
         rows = made.pop("data")
-        made["layer"] = [{"data": rows, **layer} for layer in made["layer"]]
+        # The first layer has the rows, the others name them: copies would be sent, read and compared.
+        source = {"name": _ROWS}
+        made["layer"] = [{"data": source, **layer} for layer in made["layer"]]
+        next(layer for layer in made["layer"] if layer["data"] is source)["data"] = {**rows, **source}
     asked: list[dict[str, Any]] = []
     if pick:
         asked.append({"name": _PICK, "select": {"type": "point", "fields": list(pick), "toggle": False}})

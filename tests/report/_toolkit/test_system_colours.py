@@ -79,6 +79,18 @@ def test_a_report_on_some_has_the_colours_of_all(small_data) -> None:
     )
 
 
+def test_the_legend_of_a_report_counts_those_that_are_grey(small_data) -> None:
+    split = rl.split.last_n(small_data, n=2)
+    lists = rl.models.Popular().fit(split.train).recommend(split.test_users, k=5)
+    result = rl.evaluate(lists, split, metrics=["hit_rate@5"], replicates=10)
+    names = [f"system-{at}" for at in range(COLOURS + 3)]
+    page = build_report(dict.fromkeys(names, result)).html
+    legend = re.search(r'<ul class="legend".*?</ul>', page, flags=re.DOTALL)
+    assert legend is not None
+    found = re.findall(r"var\(--(\w+)\)\"></i>([\w -]+)<", legend[0])
+    assert len({colour for colour, _ in found}) == len(found) == COLOURS + 1 and found[-1] == ("muted", "3 others")
+
+
 def lab(colour: str) -> np.ndarray:
     """A colour in CIELAB (CIE 1976), under D65."""
     rgb = np.array([int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)])

@@ -110,20 +110,22 @@ def trade_off_of(values: dict[str, tuple[float, float]]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_up_to_twelve_systems_are_all_named(seed: int) -> None:
-    """Beside the dot, at the end of a line, or in the legend from left to right: also those in a crowd."""
+    """Beside the dot, at the end of a line, or by the number on it, which the legend tells: also those in a crowd."""
     rng = np.random.default_rng(seed)
     names = [f"system_number_{at}" for at in range(12)]
     spread = 1.0 if seed % 2 else 0.08
     values = {"random": (0.0, 1.0)} | {name: (1 + spread * rng.random(), spread * rng.random()) for name in names[1:]}
     found = trade_off_of(values)
-    layers = [layer for layer in found["layer"] if layer["mark"]["type"] == "text"]
     rows = next(layer["data"]["values"] for layer in found["layer"] if layer["mark"]["type"] == "circle")
     shown = [row["system"] for row in rows if row["side"] is not None]
     legends = [layer["encoding"]["color"].get("legend") for layer in found["layer"] if "color" in layer["encoding"]]
     told = next((legend["values"] for legend in legends if legend), [])
     assert sorted([*shown, *told]) == sorted(values)
     assert [values[name][0] for name in told] == sorted(values[name][0] for name in told)
-    assert len(layers) == len({row["side"] for row in rows} - {None})
+    numbers = {row["number"]: row["system"] for row in rows if row["number"]}
+    assert [numbers[str(at)] for at, _ in enumerate(told, 1)] == told and len(numbers) == len(told)
+    legend = next((each for each in legends if each), {})
+    assert all(f'"{at}  {name}"' in legend["labelExpr"] for at, name in enumerate(told, 1))
 
 
 def test_names_are_data_and_never_markup(document: Document) -> None:

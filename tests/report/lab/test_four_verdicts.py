@@ -49,6 +49,17 @@ def test_the_scale_is_that_of_the_estimates_with_a_verdict() -> None:
     assert all(layer["mark"]["clip"] for layer in layers)
 
 
+def test_no_two_rows_of_a_chart_have_one_label_where_labels_are_cut() -> None:
+    rows = [row("off-policy", name, 0.0, 0.1, "none") for name in ("ips", "rips", "sn_rips", "independent_snips", "pi")]
+    spec = verdict_chart(rows, measure="clicks a list").to_dict()
+    y = next(
+        layer["encoding"]["y"] for deep in spec["layer"] for layer in deep.get("layer", ()) if "y" in layer["encoding"]
+    )
+    fits = y["axis"]["labelLimit"] // 6
+    assert "reward-interaction IPS" in y["sort"] and "off-policy: IPS" in y["sort"]
+    assert len({name[:fits] for name in y["sort"]}) == len(rows) and max(map(len, y["sort"])) <= fits
+
+
 def test_a_note_of_several_estimates_stands_once_below_the_table() -> None:
     table = verdict_table(ROWS)
     assert table.footnotes == ("1: runs high.", "2: too few lists.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -149,7 +150,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
     """Two metrics of every system against each other, with their intervals, and the Pareto front.
 
     A label stands only where it touches no other dot, no other label and not the front, at any width. Systems without
-    a label stand in a legend, by their colours and from left to right; hover tells those beyond the first few.
+    a label have a number, which a legend tells; hover tells those beyond the first few.
     """
     import altair as alt
 
@@ -167,7 +168,7 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         intervals=(intervals[0], intervals[1]),
         bars=[*across, *upward],
     )
-    rows = [{**row, "side": side} for row, side in zip(rows, sides, strict=True)]
+    rows = _numbered([{**row, "side": side} for row, side in zip(rows, sides, strict=True)])
     base = base_of(rows, height=_TRADE_HEIGHT)
     colour = _named_below(system_colour(list(results)), rows)
     axes = {"x": _trade_axis(alt.X, "x", x), "y": _trade_axis(alt.Y, "y", y)}
@@ -181,17 +182,29 @@ def trade_off_chart(results: Mapping[str, Evaluation], *, x: str, y: str) -> Any
         if any(row[f"{side}_low"] is not None for row in rows):  # metrics of all lists together have no interval
             layers.append(base.mark_rule(strokeWidth=1.5, opacity=0.6).encode(**ends, color=colour))
     layers.append(base.mark_circle(size=90, opacity=1).encode(**axes, color=colour, tooltip="tip:N"))
+    if any(row["number"] for row in rows):
+        number = base.mark_text(fontSize=9, fontWeight="bold", color="var(--paper)").encode(**axes, text="number:N")
+        layers.append(number)
     return alt.layer(*layers, *label_layers(base, rows, text="system", side="side", axes=axes))
+
+
+def _numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, with a number on the dots whose labels have no room: among greys no colour tells which is which."""
+    unnamed = sorted((row for row in rows if row["side"] is None and row["x"] == row["x"]), key=lambda row: row["x"])
+    numbers = {row["system"]: str(at) for at, row in enumerate(unnamed[:_MOST_UNNAMED], 1)}
+    return [{**row, "number": numbers.get(row["system"], "")} for row in rows]
 
 
 def _named_below(colour: Any, rows: Sequence[Mapping[str, Any]]) -> Any:
     """The colours, with a legend of the systems whose labels have no room."""
-    unnamed = sorted((row for row in rows if row["side"] is None and row["x"] == row["x"]), key=lambda row: row["x"])
+    unnamed = {row["system"]: row["number"] for row in rows if row["number"]}
     if not unnamed:
         return colour
+    told = {name: f"{number}  {name}" for name, number in unnamed.items()}
     return colour.legend(
-        values=[row["system"] for row in unnamed][:_MOST_UNNAMED],
-        title="without room for a label, from left to right",
+        values=sorted(unnamed, key=lambda name: int(unnamed[name])),
+        labelExpr=f"{json.dumps(told)}[datum.label]",
+        title="without room for a label, by number",
         titleFontWeight="normal",
         titleColor="var(--muted)",
         titleLimit=300,

@@ -28,7 +28,7 @@ from reclens.report.evaluation.decision_words import decision_in_words
 from reclens.report.evaluation.findings import finding_text
 from reclens.report.evaluation.gate import gate_in_words, gate_table
 from reclens.report.evaluation.problem_words import NO_TEXTS, id_problems, task_problems
-from reclens.report.evaluation.words import comparison_text
+from reclens.report.evaluation.words import comparison_text, model_text
 from reclens.schema import USER, versions
 from reclens.stats.gate import GateResult
 
@@ -80,6 +80,7 @@ def build_report(
         "verdict": [],
         "subject": f"{len(results)} systems" if len(results) > 1 else "1 system",
         "systems": places,
+        "grey": sum(place is None for place in places.values()),
         "opening": opening,
         "sections": sections,
         "reading": reading_of(table for each in sections for table in (*each.tables, *each.folded)),
@@ -171,7 +172,7 @@ def _who_loses(results: Mapping[str, Evaluation], comparison: Comparison | None,
         return None
     drawn = [
         (gain_difference_chart(comparison, system=system, metric=metric, by=by), f"{metric}, difference by {by}")
-        for by in dict.fromkeys(str(row["by"]) for row in table.records)
+        for by in tables.smallest_first(str(row["by"]) for row in table.records)
     ]
     figures = tuple(figure_of(chart, caption) for chart, caption in drawn if chart is not None)
     title = f"Who gains and who loses with {system}"
@@ -194,7 +195,9 @@ def _unknown_users(result: Evaluation) -> str:
 def _by_segment(
     results: Mapping[str, Evaluation], first: Evaluation, primary: list[str], comparison: Comparison | None
 ) -> Section | None:
-    segmentations = list(first[primary[0]].by) if primary else []
+    segmentations = (
+        tables.smallest_first(by for by, segments in first[primary[0]].by.items() for _ in segments) if primary else []
+    )
     if not segmentations:
         return None
     figures = tuple(
@@ -345,10 +348,9 @@ def _list_rows(results: Mapping[str, Evaluation]) -> list[dict[str, Any]]:
     for system, result in results.items():
         card = result.card
         lists = card["lists"]
-        parameters = ", ".join(f"{name}={value}" for name, value in (lists.get("parameters") or {}).items())
         counted = [finding_text(each) for each in problem_findings(card) if each.code in OF_LISTS]
         counted += [finding_text(each) for each in ranker_findings({system: result})]
-        model = f"{lists['model']}({parameters})" if "model" in lists else "lists from elsewhere"
+        model = model_text(lists)
         rows.append({"system": system, "model": model, "counts": counted or ["nothing odd"]})
     return rows
 

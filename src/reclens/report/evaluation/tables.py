@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from reclens.evaluation import Comparison, Evaluation, PairedDifference
@@ -20,7 +21,15 @@ from reclens.report._toolkit.format import (
 from reclens.report._toolkit.tables import Table
 from reclens.report.evaluation.words import how_tested
 
-__all__ = ["best_first", "comparison_table", "gap_table", "leaderboard", "segment_table", "verdict_table"]
+__all__ = [
+    "best_first",
+    "comparison_table",
+    "gap_table",
+    "leaderboard",
+    "segment_table",
+    "smallest_first",
+    "verdict_table",
+]
 
 
 def leaderboard(
@@ -296,3 +305,14 @@ def _marks(comparison: Comparison | None) -> dict[tuple[str, str], str]:
 
 def _level(results: Mapping[str, Evaluation]) -> str:
     return percent(next(iter(results.values())).level, 0)
+
+
+def smallest_first(segmentations: Iterable[str]) -> list[str]:
+    """Each name once, those with the fewest segments first: charts beside each other are then about as tall.
+
+    Example:
+        >>> smallest_first(["genre", "genre", "age", "genre", "age", "city", "city"])
+        ['age', 'city', 'genre']
+    """
+    counts = Counter(segmentations)
+    return sorted(counts, key=lambda name: counts[name])

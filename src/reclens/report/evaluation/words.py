@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from reclens.evaluation import Comparison, PairedDifference
 from reclens.metrics.registry import direction
-from reclens.report._toolkit.format import decimal, format_estimate, p_in_words, percent, whole
+from reclens.report._toolkit.format import decimal, format_estimate, in_words, p_in_words, percent, significant, whole
 from reclens.report._toolkit.notes import note_text
 
-__all__ = ["comparison_text", "how_tested", "why_not_significant"]
+__all__ = ["comparison_text", "how_tested", "model_text", "why_not_significant"]
 
 
 def comparison_text(comparison: Comparison, metric: str | None = None) -> tuple[str, ...]:
@@ -163,3 +164,24 @@ def _overall(row: PairedDifference, correction: str) -> str:
 
 def _opposed(row: PairedDifference, overall: PairedDifference) -> bool:
     return row.difference * overall.difference < 0
+
+
+def model_text(lists: Mapping[str, Any]) -> str:
+    """What made the lists of a card: the model and its hyper-parameters.
+
+    Example:
+        >>> model_text({"model": "user_knn", "parameters": {"min_support": 1, "weight": 777.987582, "normal": True}})
+        'user_knn: min support 1, weight 777.988, normal yes'
+        >>> model_text({"name": "theirs"})
+        'lists from elsewhere'
+    """
+    if "model" not in lists:
+        return "lists from elsewhere"
+    set_to = ", ".join(f"{in_words(name)} {_setting(value)}" for name, value in (lists.get("parameters") or {}).items())
+    return f"{lists['model']}: {set_to}" if set_to else str(lists["model"])
+
+
+def _setting(value: object) -> str:
+    if value is None or isinstance(value, bool):
+        return {None: "by rule", True: "yes", False: "no"}[value]
+    return significant(value) if isinstance(value, float) else str(value)

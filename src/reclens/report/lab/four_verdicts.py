@@ -74,6 +74,10 @@ _TERMS: Final = ("A/B_test", "control", "credit", "interleaving", "interval", "o
 """What is defined at the back."""
 
 
+_LONGEST: Final = 18
+"""Letters of a method that have room behind its way in a label of 190 pixels."""
+
+
 def _answer(found: MethodComparison) -> DecisionWords:
     """The true winner, the methods that find it, and how certain they are."""
     treatment, control = found.names
@@ -104,7 +108,7 @@ def verdict_chart(rows: Sequence[Mapping[str, Any]], *, measure: str) -> Any:
     shown = [
         {
             **row,
-            "name": "truth" if row["verdict"] == "truth" else f"{row['verdict']}: {_method(row)}",
+            "name": "truth" if row["verdict"] == "truth" else _row_name(row),
             "system": row["verdict"],
             "value": row["effect"],
             "small": row["says"] == "none",
@@ -159,6 +163,12 @@ def verdict_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     )
     told = tuple(f"{at}: {note.removesuffix('.')}." for at, note in enumerate(notes, 1))
     return Table(title="Verdicts", columns=heads, rows=cells, records=tuple(rows), footnotes=told)
+
+
+def _row_name(row: Mapping[str, Any]) -> str:
+    """The way and the method, or the method alone where both have no room beside a chart on a phone."""
+    method = _method(row)
+    return f"{row['verdict']}: {method}" if len(method) <= _LONGEST else method
 
 
 def _method(row: Mapping[str, Any]) -> str:
