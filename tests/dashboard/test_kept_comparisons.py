@@ -92,15 +92,33 @@ def test_what_home_opens_with_is_made_before_the_first_reader_comes(
     serve.warm_up(str(place.folder / "nothing here"))
 
 
+def test_what_makes_a_comparison_is_loaded_first_where_none_is_kept(tmp_path: Path, monkeypatch) -> None:
+    loaded: list[str] = []
+    load = serve.importlib.import_module
+    monkeypatch.setattr(serve.importlib, "import_module", lambda name: loaded.append(name) or load(name))
+
+    def heavy() -> set[str]:
+        loaded.clear()
+        serve.prepare(str(tmp_path))
+        assert "pandas" in loaded
+        return {"numba", "scipy.optimize"} & set(loaded)
+
+    assert not heavy(), "an empty workspace has nothing to compare"
+    (tmp_path / "evaluation").mkdir()
+    assert heavy() == {"numba", "scipy.optimize"}
+    (tmp_path / ".cache" / "comparison" / "one").mkdir(parents=True)
+    assert not heavy()
+
+
 def test_the_server_answers_when_the_pages_are_loaded(monkeypatch) -> None:
     order: list[str] = []
-    monkeypatch.setattr(serve, "prepare", lambda: order.append("pages"))
+    monkeypatch.setattr(serve, "prepare", lambda folder: order.append(f"pages of {folder}"))
     monkeypatch.setattr(serve, "warm_up", lambda folder: order.append(f"scene of {folder}"))
     monkeypatch.setattr(serve, "add_headers", lambda: order.append("headers"))
     monkeypatch.setattr("streamlit.web.cli.main", lambda **_: order.append("listen"))
     monkeypatch.setattr("sys.argv", ["serve", "run", "app.py", "--", "--workspace", "here"])
     serve.main()
-    assert order.index("pages") < order.index("listen") and order.index("headers") < order.index("listen")
+    assert order.index("pages of here") < order.index("listen") and order.index("headers") < order.index("listen")
     for _ in range(100):
         if "scene of here" in order:
             break

@@ -20,7 +20,7 @@ from reclens.errors import RecLensError
 from reclens.evaluation import Comparison
 from reclens.schema import versions
 
-__all__ = ["kept_comparison"]
+__all__ = ["keeps_any", "kept_comparison"]
 
 _MOST: Final = 64
 """Comparisons that are kept: those that were made last."""
@@ -39,7 +39,7 @@ def kept_comparison(folder: str | Path, key: Any, make: Callable[[], Comparison]
         key: Everything that the comparison depends on: names, times of writing and choices. JSON.
         make: Computes the comparison.
     """
-    place = Path(folder) / ".cache" / "comparison"
+    place = _place(folder)
     known = json.dumps([key, _code()], sort_keys=True)
     kept = place / hashlib.sha256(known.encode()).hexdigest()[:32]
     with suppress(RecLensError, TypeError, KeyError):
@@ -52,6 +52,17 @@ def kept_comparison(folder: str | Path, key: Any, make: Callable[[], Comparison]
             draft.rename(kept)
         _drop(place)
     return made
+
+
+def keeps_any(folder: str | Path) -> bool:
+    """Return whether a workspace keeps a comparison."""
+    with suppress(OSError):
+        return any(not each.name.startswith(".") for each in _place(folder).iterdir())
+    return False
+
+
+def _place(folder: str | Path) -> Path:
+    return Path(folder) / ".cache" / "comparison"
 
 
 def _drop(place: Path) -> None:

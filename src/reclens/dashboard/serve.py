@@ -10,6 +10,7 @@ import importlib
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 from reclens.dashboard.headers import add_headers
@@ -21,6 +22,9 @@ _PATIENCE: Final = 10.0
 
 _NEEDED: Final = ("pandas", "scipy.special", "PIL.Image")
 """What the first page would import otherwise: for tables, for the intervals of shares, and for Streamlit itself."""
+
+_FOR_COMPARISONS: Final = ("numba", "scipy.optimize")
+"""What the first page would import besides if its comparison is not kept: half a second of its time."""
 
 _QUIET: Final = 2.0
 """Seconds without a page drawn, after which what fewer pages need is loaded."""
@@ -34,17 +38,23 @@ def main() -> None:
     # On a request from another origin, Streamlit would query an external server for the public address of this network.
     net_util.get_external_ip = lambda: None
     add_headers()
-    prepare()
     folder = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("--workspace")
+    prepare(folder)
     threading.Thread(target=warm_up, args=(folder,), daemon=True).start()
     cli.main(prog_name="streamlit")
 
 
-def prepare() -> None:
-    """Import the pages and the libraries that each of them needs."""
+def prepare(folder: str | None = None) -> None:
+    """Import the pages and the libraries that each of them needs.
+
+    Args:
+        folder: The workspace. If it has runs and keeps no comparison, the libraries that make one are imported too.
+    """
+    from reclens.dashboard.kept_comparisons import keeps_any
     from reclens.dashboard.navigation import pages
 
-    for name in _NEEDED:
+    compares = folder is not None and Path(folder, "evaluation").is_dir() and not keeps_any(folder)
+    for name in (*_NEEDED, *(_FOR_COMPARISONS if compares else ())):
         importlib.import_module(name)
     pages()
 
