@@ -22,7 +22,7 @@ def test_a_right_project_passes_and_no_wrong_one_does(project: Project, judged, 
         "verdict against the interval": "verdict_of_project",
         "claim that nothing carries": "claim_not_carried_here",
         "number that nothing gives": "number_not_in_evidence",
-        "of another seed": "table_differs" if project.artefact else "incidents_of_project",
+        "of another seed": "kept_table_differs" if project.artefact else "incidents_of_project",
     }
     found = {name: {each.code for each in judged(project, draw, write)} for name, write in project.wrong.items()}
     assert found.keys() == expected.keys()
@@ -76,9 +76,19 @@ def test_a_table_that_is_none_is_named(tmp_path: Path) -> None:
     draw = Draw(7 << 64, project.code)
     project.solve(draw, tmp_path)
     answer = {file: (tmp_path / file).read_text() for file in project.files}
-    tables = {"": "table_columns", "a,b\n1,2\n": "table_columns", answer["market.csv"][:-40]: "table_differs"}
+    tables = {"": "table_columns", "a,b\n1,2\n": "table_columns", answer["market.csv"][:-40]: "kept_table_differs"}
     for text, code in tables.items():
         assert [each.code for each in project.judge({**answer, "market.csv": text}, draw)] == [code]
     for text in ("seed = -1", "seed = 'x'", "nosuch = 1", "seed = 1\nfinding = 3"):
         assert [each.code for each in project.judge({**answer, "project.toml": text}, draw)] == ["no_project"]
     assert [each.code for each in project.judge({**answer, "project.toml": "seed = 5"}, draw)] == ["seed_of_project"]
+
+
+def test_notes_of_some_systems_alone_do_not_end_the_diagnostics(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a small segment the users of one system can all have one value: its interval has a note, no other one has."""
+    from reclens.learn.projects import diagnostics
+
+    monkeypatch.setattr(diagnostics, "_SIZE", {"n_users": 100, "n_items": 60, "n_ratings": 2500})
+    table = diagnostics.Diagnostics().measure(0).tables["evaluation"]
+    assert table.filter(pl.col("note").is_not_null())["system"].unique().to_list() == ["popular"]
+    assert table["system"].n_unique() == 4

@@ -167,7 +167,7 @@ class Project(Exercise):
             if not self._same(found.get(key := tuple(str(each[name] or "") for name in self.keys)), each)
         ]
         if wrong:
-            yield Remark("table_differs", {"file": self.artefact, "rows": len(wrong), "first": wrong[0]})
+            yield Remark("kept_table_differs", {"file": self.artefact, "rows": len(wrong), "first": wrong[0]})
 
     def _same(self, row: Mapping[str, str] | None, expected: Mapping[str, object]) -> bool:
         return row is not None and all(_alike(row[name], expected[name]) for name in self.columns)

@@ -29,6 +29,7 @@ CODES = {
     "no alternative text": "no_alternative_text",
     "loads a library": "page_loads",
     "claims without a finding": "claim_without_finding",
+    "says better of what is worse": "claim_reversed",
     "hides a finding": "finding_hidden",
     "invents a number": "number_not_in_audit",
 }

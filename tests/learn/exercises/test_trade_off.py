@@ -72,6 +72,13 @@ def test_what_is_no_answer_is_named(answer: dict[str, str], file: str, old: str,
     assert code in [each.code for each in EXERCISE.judge(changed, DRAW)]
 
 
+def test_lists_that_end_early_are_named_by_their_model(answer: dict[str, str]) -> None:
+    changed = {**answer, "lists.csv": "\n".join(answer["lists.csv"].splitlines()[:500])}
+    found = [each for each in EXERCISE.judge(changed, DRAW) if each.code == "lists_of_another"]
+    assert found
+    assert {str(each.facts["model"]) for each in found} < {*tomllib.loads(answer["answer.toml"])["models"]}
+
+
 def test_metrics_are_those_of_the_evaluation(answer: dict[str, str]) -> None:
     from reclens.evaluation import evaluate
 

@@ -14,6 +14,9 @@ from reclens.report.learn.glossary import terms_in
 from reclens.report.learn.path import PATH
 from reclens.report.learn.portfolio_words import REFUSED
 from reclens.report.learn.remarks import REMARKS, remark_sentence
+from reclens.report.learn.remarks_audit import OF_AUDITS
+from reclens.report.learn.remarks_portfolio import OF_PORTFOLIOS
+from reclens.report.learn.remarks_production import OF_PRODUCTION
 from reclens.report.learn.tasks import hint_text, milestone_of, task_text, title_of
 from reclens.report.learn.words import plain_links, task_with_words
 
@@ -59,6 +62,8 @@ def test_every_remark_that_a_check_can_make_has_a_sentence_with_its_facts() -> N
                     keys = re.findall(r"'(\w+)':", ast.unparse(node)) if len(node.args) > 1 else []
                     made.setdefault(code, set()).update(keys)
     assert set(made) == {*REMARKS, *REFUSED}
+    of_others = [*OF_AUDITS, *OF_PORTFOLIOS, *OF_PRODUCTION]
+    assert len(of_others) == len(set(of_others)), "one code has two sentences"
     assert len(made) > 25
 
 

@@ -193,6 +193,10 @@ def _claims(page: Page, findings: Sequence[Row]) -> Iterator[Remark]:
         yield Remark("finding_hidden", {"measure": measure, "segment": segment})
     for each in page.claims:
         row = rows.get((each.measure, each.segment))
+        other = "" if row is None else {"worse": "better", "better": "worse"}.get(row.verdict, "")
+        if row is not None and other and re.search(rf"\b{other}\b", each.text, re.IGNORECASE):
+            about: dict[str, Fact] = {"measure": row.measure, "segment": row.segment, "word": other}
+            yield Remark("claim_reversed", {**about, "verdict": row.verdict})
         numbers = [value for _, value, _ in _numbers(each.text)]
         ends = () if row is None else (row.estimate, row.low, row.high)
         if any(all(abs(abs(number) - abs(end)) > _SHOWN for number in numbers) for end in ends):
@@ -348,6 +352,7 @@ BiasReport.wrong = {
     "claims without a finding": _otherbias_page(
         lambda page, draw: page.replace("</h1>", "</h1>\n<p>The system is significantly biased.</p>")
     ),
+    "says better of what is worse": _otherbias_page(lambda page, draw: page.replace(" worse off", " better off")),
     "hides a finding": _otherbias_page(lambda page, draw: re.sub(r'<p class="claim".*?</p>', "", page, count=1)),
     "invents a number": _otherbias_page(
         lambda page, draw: page.replace("</h1>", "</h1>\n<p>This costs 48,211 users a list that fits.</p>")

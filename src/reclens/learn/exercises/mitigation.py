@@ -222,7 +222,7 @@ def _ndcg(part: _Part, lists: np.ndarray) -> float:
 
 def _judged(outcome: _Outcome, where: str) -> Iterator[Remark]:
     if outcome.closed < _CLOSED:
-        share = f"{100 * outcome.closed:.0f}"
+        share = f"{100 * outcome.closed:.1f}"
         yield Remark("gap_stays_open", {"where": where, "seen": share, "expected": round(100 * _CLOSED)})
     if outcome.lost > _BUDGET:
         yield Remark(

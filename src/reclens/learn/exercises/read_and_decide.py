@@ -100,7 +100,7 @@ def _entry(name: str, given: Mapping[str, Any], test: FinishedTest) -> Iterator[
     if not isinstance(reasons, list) or any(each not in _REASONS for each in reasons):
         yield Remark("unknown_reason", {"test": name, "seen": str(reasons), "expected": list(_REASONS)})
     elif reasons != [why]:
-        yield Remark("wrong_reason", {"test": name, "seen": str(reasons)})
+        yield Remark("wrong_reason", {"test": name, "seen": str(reasons), "expected": list(_REASONS)})
     room = 100 * _ROOM * (test.lift.high - test.lift.low)
     for key, expected in (("effect", test.lift.value), ("low", test.lift.low), ("high", test.lift.high)):
         value = given.get(key)
@@ -119,7 +119,7 @@ def _text(text: str, tests: Mapping[str, FinishedTest], draw: Draw) -> Iterator[
             yield Remark("no_interval_in_section", {"test": name})
     for block in re.split(r"\n\s*\n", text):
         if "significan" in block.lower() and not any(_states(block, test.lift) for test in tests.values()):
-            yield Remark("significant_without_interval", {"text": block.strip()[:80]})
+            yield Remark("significant_without_interval", {"text": " ".join(block.split())[:80]})
     unknown = [each for each in _numbers(text) if not _is_small(each) and not _known(each, _own_numbers(draw))]
     invented = [each for each in unknown if not _known(each, _numbers_of_readouts(draw))]
     if invented:

@@ -151,12 +151,12 @@ def _unfit(given: Mapping[str, Any]) -> Iterator[Remark]:
         return
     if len(retrieve) < 2:
         yield Remark("too_few_retrievers", {"seen": len(retrieve)})
-    if not rank:
+    if "model" not in rank:
         yield Remark("no_ranker")
     if all(str(about.get("kind")) in _FILTERS for about in rerank):
         yield Remark("no_reranker")
     names = [str(about.get("model", label)) for label, about in retrieve.items()]
-    for name in [*names, str(rank.get("model"))] if rank else names:
+    for name in [*names, str(rank["model"])] if "model" in rank else names:
         if name not in _MODELS:
             yield Remark("model_not_allowed", {"seen": name, "expected": sorted(_MODELS)})
     brought = sum(about["k"] for about in retrieve.values() if isinstance(about.get("k"), int))

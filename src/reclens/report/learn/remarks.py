@@ -44,8 +44,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "ended_itself": "{file} ended its own process (status {status}): it may have taken too much memory.",
     "does_not_run": "{file} does not run: {error}",
     "no_function": "{file} does not define {missing}.",
-    "wrong_value": "{function} gives {seen} for {case}: recommended {recommended}, relevant {relevant}, k = {k}. Do it "
-    "by hand with the rules.",
+    "wrong_value": "metrics.py: {function} gives {seen} for {case}: recommended {recommended}, relevant {relevant}, "
+    "k = {k}. Do it by hand with the rules.",
     "wrong_size_of_test": "{function} gives {seen}{hidden}, which is not within the tolerance of the "
     "size by the formula.",
     "impressions_as_units": "{function} takes impressions for independent units, and those of one user are alike: "
@@ -90,7 +90,7 @@ REMARKS: Final[Mapping[str, str]] = {
     "wrong_decision": "readout.md: {seen} does not follow from the log of {test}. Are its arms as planned, and what is "
     "left of its lift after a user's first week?",
     "unknown_reason": "readout.md: the reasons of {test} are {seen}, expected a list of {expected}.",
-    "wrong_reason": "readout.md: {seen} is not the reason that decides on {test}.",
+    "wrong_reason": "readout.md: {seen} is not the reason that decides on {test}, expected one of {expected}.",
     "wrong_effect": "readout.md: {key} of {test} is {seen}, which is not what its log gives over all days, in %.",
     "no_section": "readout.md has no heading with the name {test}.",
     "no_interval_in_section": "readout.md: the text on {test} does not state both ends of the interval of its lift.",
@@ -98,8 +98,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "number_without_source": "readout.md: these numbers stand in no readout of the tests: {numbers}.",
     "no_stages": "pipeline.toml: retrieve and rank are tables, and rerank is a list of tables.",
     "too_few_retrievers": "pipeline.toml has {seen} retriever, expected at least two.",
-    "no_ranker": "pipeline.toml has no ranker.",
-    "no_reranker": "pipeline.toml has no re-ranker beside filters.",
+    "no_ranker": "pipeline.toml has no ranker: [rank] is a table with a model.",
+    "no_reranker": "pipeline.toml has no re-ranker beside filters. A table [[rerank]] with a kind is one.",
     "model_not_allowed": "pipeline.toml uses the model {seen}, expected one of {expected}.",
     "over_budget": "The retrievers bring {seen} items for a request; at most {most} are allowed.",
     "no_pipeline": "pipeline.toml is refused: {error}",
@@ -175,7 +175,7 @@ _CODES: Final[Mapping[str, str]] = {
     "retriever_down": "a user",
 }
 _WORDED: Final = frozenset({"model", "when", "rule", "case", "kind", "where"})
-"""Facts whose values are codes; others stand as they are."""
+"""Facts whose values are codes, or names that stand as they are, as all others do."""
 
 
 def remark_sentence(code: str, facts: Mapping[str, Fact]) -> str:
@@ -189,8 +189,7 @@ def remark_sentence(code: str, facts: Mapping[str, Fact]) -> str:
         >>> remark_sentence("other_first", {"model": "user_knn", "seen": "i2", "expected": "i5"})
         'user-kNN puts i2 first, expected i5.'
     """
-    said = REMARKS[code].format_map({name: _worded(name, value) for name, value in facts.items()})
-    return said[:1].upper() + said[1:] if code == "wrong_value" else said
+    return REMARKS[code].format_map({name: _worded(name, value) for name, value in facts.items()})
 
 
 def _worded(name: str, value: Fact) -> Any:
@@ -201,7 +200,7 @@ def _worded(name: str, value: Fact) -> Any:
     if isinstance(value, list):
         return listed([str(each) for each in value], 12) if value else "nothing"
     if name in _WORDED:
-        return _CODES[str(value)]
+        return _CODES.get(str(value), value)
     if name == "repeats" and isinstance(value, int):
         return count_of(value, "row")
     return whole(value) if isinstance(value, int) and not isinstance(value, bool) and name != "line" else value

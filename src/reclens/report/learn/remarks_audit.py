@@ -45,6 +45,7 @@ OF_AUDITS: Final[Mapping[str, str]] = {
     "table_differs": "report.html: the row of {segment} in the table of {measure} is not that of audit.json.",
     "claim_not_carried": "report.html claims something about {segment} in {measure} that no finding carries.",
     "finding_hidden": "report.html does not claim what audit.json shows about {segment} in {measure}.",
+    "claim_reversed": "report.html: the claim about {segment} in {measure} says {word}, and its verdict is {verdict}.",
     "claim_without_interval": "report.html: the claim about {segment} in {measure} lacks the estimate or an end of the "
     "interval.",
     "claim_without_finding": "report.html says {words} outside of a claim that names its finding.",

@@ -11,8 +11,8 @@ OF_PORTFOLIOS: Final[Mapping[str, str]] = {
     "no_project": "project.toml is refused: {error}",
     "seed_of_project": "project.toml: seed is {seen}, expected {expected}: the data of the project are yours.",
     "table_columns": "{file} lacks the columns {missing}. It is what the last command of README.md writes.",
-    "table_differs": "{file}: {rows} are not what the seed gives, the first of them {first}. Run the commands of "
-    "README.md again.",
+    "kept_table_differs": "{file}: rows that differ from what the seed gives: {rows}, the first of them {first}. Run "
+    "the commands of README.md again.",
     "verdict_of_project": "project.toml: verdict is {seen!r}, which the interval of '{number}' does not support.",
     "incidents_of_project": "project.toml: {found} of {of} incidents are named with kind and first day; {false} "
     "that are "
