@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import streamlit as st
 from streamlit.proto.WidgetStates_pb2 import WidgetState
+from streamlit.testing.v1 import AppTest
 
 from reclens.dashboard.navigation import pages
 from reclens.dashboard.scene import scene_of
@@ -45,6 +46,32 @@ def test_the_decision_stands_on_top_and_is_the_same_everywhere(open_page, headli
     assert html.escape(headline) in cards(open_page(page))
 
 
+FOLDS = """
+from reclens.dashboard.cards import finding_cards, more
+from reclens.findings import Finding
+row = {"count": 1, "of": 9}
+severities = ("note", "note", "note", "critical", "warning")
+found = [
+    Finding(severity=each, kind="problem", code="users_without_list", about=(f"run-{at}",), evidence=(row,))
+    for at, each in enumerate(severities)
+]
+finding_cards(found, runs=["ease"], key="x")
+more(["One.", "Two."], label="In words", key="said")
+"""
+
+
+def test_findings_beyond_three_and_sentences_fold_away_the_gravest_first() -> None:
+    app = AppTest.from_string(FOLDS, default_timeout=60).run()
+    assert not app.exception
+    assert re.findall(r"<b>(.*?)</b><span>(.*?)</span>", cards(app)) == [
+        ("Numbers may be wrong", "run-3"),
+        ("To act on", "run-4"),
+        ("Good to know", "run-0"),
+    ]
+    assert [each.label for each in app.expander] == ["2 more findings", "In words"]
+    assert "One" not in "".join(each.value for each in app.markdown)
+
+
 def test_compare_decides_on_its_pair(open_page, workspace: Workspace) -> None:
     results = {name: workspace.load("evaluation", name) for name in ("small-ease", "small-popular")}
     found = decide(results, compare(results, baseline="small-popular"))
@@ -61,8 +88,20 @@ def test_every_way_on_leads_to_a_page_and_choices_that_exist(open_page, workspac
     for link in dict.fromkeys(found):
         parts = urlsplit(link)
         assert parts.path in paths
+        assert parts.path not in ("diagnostics", "compare") or set(parse_qs(parts.query)["runs"]) <= set(RUNS), link
         app = open_page(parts.path, **parse_qs(parts.query))
         assert not [each.value for each in app.warning if "there is no" in each.value], link
+
+
+@pytest.mark.parametrize("page", ["compare", "architectures"])
+def test_runs_that_diagnostics_showed_are_those_of_the_next_page(open_page, workspace: Workspace, page: str) -> None:
+    chosen = ["small-popular", "small-item_knn"]
+    before = open_page("diagnostics", runs=chosen)
+    code = f"from reclens.dashboard.testing import draw\ndraw({page!r}, {str(workspace.folder)!r})\n"
+    app = AppTest.from_string(code, default_timeout=60)
+    app.session_state["_kept_runs"] = before.session_state["_kept_runs"]
+    app.run()
+    assert set(app.multiselect(key="runs").value) == set(chosen)
 
 
 def test_the_run_table_pins_the_baseline_and_marks_the_best(open_page, workspace: Workspace) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reclens.data.dataset import Dataset
 from reclens.evaluation import evaluate
 from reclens.evaluation.history import history_of, systems_in_time
-from reclens.evaluation.hits import users_without_hit, without_hit_by_segment
+from reclens.evaluation.hits import share_without_hit, users_without_hit, without_hit_by_segment
 from reclens.evaluation.inspect import item_exposure
 from reclens.evaluation.starting_points import (
     hits_of_users,
@@ -146,3 +146,17 @@ def test_a_history_is_in_time_and_held_to_a_bound() -> None:
     found = history_of(table, "ease", "ndcg@10", bound=Bound(at_least=0.25))
     assert [(row["run"], row["outcome"]) for row in found] == [("a", "cannot_tell"), ("b", "pass"), ("c", "fail")]
     assert {row["outcome"] for row in history_of(table, "ease", "ndcg@10")} == {None}
+
+
+def test_a_small_value_is_a_hit_and_those_who_miss_most_come_first() -> None:
+    """Of 100 held-out items one is found: a recall of 0.01 is not nothing."""
+    wanted = {"many": 100, "few": 2, "most": 3, "hit": 100}
+    truth = pl.DataFrame(
+        [{"user_id": user, "item_id": f"{user}-{at}"} for user, count in wanted.items() for at in range(count)]
+    )
+    lists = pl.DataFrame({"user_id": list(wanted), "item_id": ["x", "x", "x", "hit-7"], "rank": [1] * 4})
+    result = evaluate(lists, truth, metrics=["recall@2"])
+    share = share_without_hit(result, "recall@2")
+    assert share is not None and (share.value, share.n) == (3 / 4, 4)
+    assert users_without_hit(result, "recall@2").to_list() == ["many", "most", "few"]
+    assert share_without_hit(result, None) is None

@@ -85,6 +85,13 @@ CLIPPED = """width => [...document.querySelectorAll("main *")].filter(each => {
         || (svg && (box.right > svg.right + 1 || box.left < svg.left - 1));
 }).map(each => `${each.tagName} ${each.textContent.trim().slice(0, 60)}`)"""
 
+# Heads of tables that go on beyond the width: they do not scroll into sight as cells do.
+CUT_HEADS = """width => [...document.querySelectorAll("caption")].filter(each => {
+    const text = document.createRange();
+    text.selectNodeContents(each);
+    return text.getBoundingClientRect().right > width + 1;
+}).map(each => each.textContent.trim())"""
+
 # Sentences, names and words in cells that are not read from the left; the heads of numbers stand over the numbers.
 PROSE = "h1, h2, h3, p, li, dt, dd, summary, caption, figcaption, tbody th, tbody td"
 NOT_LEFT = f"""[...document.querySelectorAll("{PROSE}")]
@@ -168,6 +175,9 @@ def check_phone(page, file: Path, pictures: Path) -> None:
     page.wait_for_function(DRAWN)
     page.screenshot(path=pictures / f"{file.stem}-390.png", full_page=True)
     assert page.evaluate(CLIPPED, 390) == []
+    assert page.evaluate(CUT_HEADS, 390) == []
+    panels = page.evaluate("[...document.querySelectorAll('details.reading')].map(each => each.open)")
+    assert panels in ([], [False]), "how to read a document stands in one panel, closed"
     assert page.evaluate(NOT_LEFT) == []
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import altair as alt
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reclens.report._toolkit.labels import label_sides
+from reclens.report._toolkit.charts import base_of
+from reclens.report._toolkit.html import figure_of
+from reclens.report._toolkit.labels import label_layers, label_sides
+from reclens.report._toolkit.static_theme import to_svg
 
 PLACES = {  # where a label begins and ends beside its dot, in widths of the label, and how far it is off, in pixels
     "above": (-0.5, 0.5, 0, 13),
@@ -124,3 +129,34 @@ def test_a_label_stands_beside_an_interval_where_there_is_room() -> None:
     assert set(label_sides(dots, bars=upward)) <= {"above right", "above left", "right", "left", "below right"}
     everywhere = [((0.0, at / 10), (1.0, at / 10)) for at in range(60)]
     assert label_sides(dots, bars=everywhere) == label_sides(dots), "a label on an interval is better than none"
+
+
+def test_each_label_is_drawn_at_its_place_and_lines_lead_to_those_afar() -> None:
+    """Read back from the picture that another library draws."""
+    sides = ["above right", "left", "40 px below right", "52 px above"]
+    rows = [{"x": at, "y": at, "text": f"label-{at}", "side": side} for at, side in enumerate([*sides, None])]
+    base = base_of(rows, height=300)
+    axes = {"x": alt.X("x:Q"), "y": alt.Y("y:Q")}
+    layers = label_layers(base, rows, text="text", side="side", axes=axes)
+    drawn = to_svg(figure_of(alt.layer(base.mark_circle().encode(**axes), *layers), ""))
+    dots = [
+        tuple(map(float, found))
+        for found in re.findall(r'<path[^>]*transform="translate\(([\d.-]+),([\d.-]+)\)" d="M[^"]*A', drawn)
+    ]
+    found = re.findall(r'text-anchor="(\w+)" transform="translate\(([\d.-]+),([\d.-]+)\)"[^>]*>(label-\d)<', drawn)
+    assert len(dots) == 5 and sorted(name for *_, name in found) == [f"label-{at}" for at in range(4)]
+    offs = {name: (anchor, float(x), float(y)) for anchor, x, y, name in found}
+    level = next(y for name, (_, _, y) in offs.items() if name == "label-1") - dots[1][1]  # of a label beside its dot
+    for at, side in enumerate(sides):
+        left, right, across, up = PLACES[side]
+        anchor, x, y = offs[f"label-{at}"]
+        assert anchor == {(0, 1): "start", (-1, 0): "end", (-0.5, 0.5): "middle"}[left, right]
+        assert x - dots[at][0] == pytest.approx(across) and y - dots[at][1] - level == pytest.approx(-up)
+    lines = re.findall(
+        r'<line[^>]*transform="translate\(([\d.-]+),([\d.-]+)\)"[^>]*x2="0" y2="([\d.-]+)"[^>]*stroke-width="1"', drawn
+    )
+    leaders = {
+        (float(x), float(y), float(y) + float(down)) for x, y, down in lines if float(x) in (dots[2][0], dots[3][0])
+    }
+    assert (dots[2][0], dots[2][1] + 8, dots[2][1] + 32) in leaders
+    assert (dots[3][0], dots[3][1] - 8, dots[3][1] - 44) in leaders

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -92,6 +93,16 @@ def test_segments_stand_below_all_units() -> None:
     rows = rows_of(segment_lift_chart(readout(), by="group", metric="clicks", arm="down"))
     assert [row["row"] for row in rows] == ["all", "few", "many"] and {row["system"] for row in rows} == {"bad"}
     assert segment_lift_chart(readout(), by="nothing", metric="clicks", arm="down") is None
+
+
+def test_less_in_a_segment_is_good_where_less_is_better() -> None:
+    found = readout()
+    metrics = [
+        each.model_copy(update={"better": "lower"}) if each.name == "clicks" else each for each in found.plan.metrics
+    ]
+    turned = replace(found, plan=found.plan.model_copy(update={"metrics": metrics}))
+    rows = rows_of(segment_lift_chart(turned, by="group", metric="clicks", arm="down"))
+    assert {row["system"] for row in rows if row["row"] != "all"} == {"good"}
 
 
 def test_the_curve_of_a_posterior_is_normal() -> None:
