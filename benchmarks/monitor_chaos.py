@@ -81,8 +81,9 @@ def report(lines: list[dict[str, Any]]) -> str:
     text += [
         "",
         (
-            "Evidently's drift preset is on one seed a kind and strength: days of the first three on which it sees more "
-            "columns drift than on the same clean day (`monitor_chaos_peer.md`). A slow drift has hardly begun by then."
+            "Evidently's drift preset is on one seed a kind and strength: days of the first three on which it sees "
+            "more columns drift than on the same clean day (`monitor_chaos_peer.md`). A slow drift has hardly begun "
+            "by then."
         ),
         "",
         "| kind | strength | recall, % | delay, days | right slice, % | z-score: recall, % | Evidently: days of 3 |",

@@ -81,6 +81,7 @@ def test_a_half_written_file_is_an_error_of_the_gate_and_not_of_the_run(hand_pro
     place.write_bytes(whole[: len(whole) // 2])
     gate = run_day(hand_project, FIRST).gate
     assert gate.state == "errored" and check(gate, "readable").state == "errored"
+    assert "write it again as Parquet" in check(gate, "readable").facts["problem"]
     assert {each.state for each in gate.checks[1:]} == {"not_evaluated"}
     assert hand_project.series().is_empty()
     place.write_bytes(whole)  # the file is whole now, and the day is run again
@@ -106,7 +107,21 @@ def test_columns_that_come_go_or_change_their_type(two_days: Callable[..., GateR
     unread = [each for each in gate.checks if each.code == "types" and not each.facts and each.column == "position"]
     assert unread[0].failed_rows == 9 and unread[0].blocking
     gate = two_days(pl.lit(None).alias("timestamp"))
-    assert gate.state == "not_evaluated"
+    assert gate.state == "failed" and check(gate, "inside_day").failed_rows == 9
+
+
+def test_a_feature_that_holds_no_value_is_said_and_left_out(two_days: Callable[..., GateResult]) -> None:
+    gate = two_days(
+        pl.struct("position").alias("feature.record"),
+        pl.concat_list("position").alias("feature.list"),
+        pl.lit(b"a").alias("feature.bytes"),
+    )
+    assert gate.state == "passed"
+    said = {each.column: each for each in gate.checks if each.code == "types" and each.state == "failed"}
+    assert set(said) == {"feature.record", "feature.list", "feature.bytes"} and not any(
+        each.blocking for each in said.values()
+    )
+    assert said["feature.list"].facts["is"] == "BIGINT[]"
 
 
 def test_values_that_are_missing_or_cannot_be(two_days: Callable[..., GateResult]) -> None:
@@ -135,6 +150,9 @@ def test_rows_of_another_day_in_the_file_of_a_day(two_days: Callable[..., GateRe
     gate = two_days(frame=shifted)
     assert (check(gate, "inside_day").failed_rows, check(gate, "inside_day").rows) == (3, 9)
     assert check(gate, "inside_day").state == "failed"
+    elsewhere = two_days(frame=hand_log(SECOND).with_columns(pl.col("timestamp").dt.offset_by("5y")))
+    assert elsewhere.state == "failed" and check(elsewhere, "rows").seen == 0
+    assert check(elsewhere, "inside_day").blocking and check(elsewhere, "inside_day").failed_rows == 9
 
 
 def test_a_day_that_failed_is_no_past_of_others(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -84,7 +85,9 @@ def check_day(connection: duckdb.DuckDBPyConnection, project: Project, log: LogD
         )
     )
     if not count:
-        return [*found, *(_idle(code, settings) for code in CHECKS[2:])]
+        idle = [_idle(code, settings) for code in CHECKS[2:-1]]
+        # A file of the day whose rows are all of other days, or without a time, is something else than no data.
+        return [*found, *idle, *(replace(each, blocking=True) for each in _inside_day(log, settings))]
     found += _volume(project, day, count)
     cards = _cards(project, day)
     found += _columns(log, cards[0] if cards else None, settings)
@@ -103,11 +106,15 @@ def check_day(connection: duckdb.DuckDBPyConnection, project: Project, log: LogD
 
 
 def state_of(checks: Sequence[DataCheck]) -> CheckState:
-    """The state of a gate: that of its most severe blocking check; ``not_evaluated`` on a day without rows."""
+    """The state of a gate: that of its most severe blocking check; ``not_evaluated`` on a day without rows.
+
+    A day is not without rows if its file holds some, which are of other days.
+    """
     blocking = [each for each in checks if each.blocking]
     if any(each.state == "errored" for each in blocking):
         return "errored"
-    if any(each.code == "rows" and each.rows == 0 for each in checks):
+    elsewhere = any(each.code == "inside_day" and each.state == "failed" for each in blocking)
+    if not elsewhere and any(each.code == "rows" and each.rows == 0 for each in checks):
         return "not_evaluated"
     return "failed" if any(each.state == "failed" for each in blocking) else "passed"
 
@@ -187,6 +194,9 @@ def _types(connection: duckdb.DuckDBPyConnection, log: LogDay, settings: GateSet
         for name, kind in COLUMNS.items()
         if name in log.columns and name not in (USER, ITEM, REQUEST, TIMESTAMP, RECEIVED) and kind != "VARCHAR"
     }
+    for name in log.unread:
+        facts = {"is": log.columns[name]}
+        yield DataCheck(code="types", state="failed", blocking=False, column=name, facts=facts)
     parts = {
         name: f"{quoted(name)} IS NOT NULL AND TRY_CAST({quoted(name)} AS {kind}) IS NULL"
         for name, kind in checked.items()

@@ -66,6 +66,9 @@ REQUIRED: Final = (TIMESTAMP, USER, ITEM, POSITION, CLICKED)
 _LISTS: Final = {"items": ITEM, "clicks": "clicked_items", "scores": SCORE, "positions": POSITION}
 """Names that lists of a request may have besides that of their column."""
 _PLACE: Final = "_place"
+_VALUES: Final = frozenset(
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "DATE"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +80,10 @@ class LogDay:
         files: The files that were read; empty for a table.
         columns: Columns of the log, by their names here, each with its type in the log.
         missing: Known columns that are missing from the log.
-        features: Columns of features, each with its type.
-        outside: Rows of the file of the day that belong to another day, and all its rows; None if files are not
-            named after days.
+        features: Columns of features that hold numbers, texts, truth values or times, each with its type.
+        outside: Rows of the file of the day that belong to another day or have no time, and all its rows; None if
+            files are not named after days.
+        unread: Columns of features that hold something else, which no indicator reads.
         apart: Whether clicks are in a separate log.
     """
 
@@ -89,6 +93,7 @@ class LogDay:
     missing: tuple[str, ...]
     features: Mapping[str, str]
     outside: tuple[int, int] | None = None
+    unread: tuple[str, ...] = ()
     apart: bool = False
 
 
@@ -127,7 +132,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
             rows = _joined(connection, rows, clicks, bounds, log.time_zone, timedelta(hours=log.click_hours))
         there = columns_of(connection, rows)
         missing = tuple(name for name in COLUMNS if name not in there)
-        features = {name: kind for name, kind in there.items() if name.startswith(FEATURE)}
+        features = {name: kind for name, kind in there.items() if name.startswith(FEATURE) and _is_value(kind)}
         listed = [quoted(name) for name in (*COLUMNS, *features) if name in there]
         listed += [_without(name, there) for name in missing]
         run(connection, f"CREATE OR REPLACE TEMP VIEW log AS SELECT {', '.join(listed)} FROM ({rows})")
@@ -137,6 +142,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
             columns=dict(table.types),
             missing=missing,
             features=features,
+            unread=tuple(name for name in there if name.startswith(FEATURE) and name not in features),
             outside=_outside(connection, table, bounds, log.time_zone),
             apart=log.clicks is not None,
         )
@@ -232,7 +238,7 @@ def _outside(
     if not table.files.own or zone != "UTC":
         return None
     within = inside(table.column(TIMESTAMP), table.types[TIMESTAMP], bounds.start, bounds.end, zone)
-    query = f"SELECT count(*) FILTER (WHERE NOT ({within})), count(*) FROM {_parquet(table.files.own)}"
+    query = f"SELECT count(*) FILTER (WHERE ({within}) IS NOT TRUE), count(*) FROM {_parquet(table.files.own)}"
     [(outside, total)] = rows_of(connection, query)
     return int(outside), int(total)
 
@@ -348,5 +354,15 @@ def _failures() -> tuple[type[Exception], ...]:
     return (duckdb.Error,)
 
 
+def _is_value(kind: str) -> bool:
+    """Whether a type holds a number, a text, a truth value or a time."""
+    if kind.endswith("]"):
+        return False
+    return kind.startswith(("DECIMAL", "TIMESTAMP", "ENUM")) or kind.removeprefix("U") in _VALUES
+
+
 def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    if "magic bytes" in said or "too small to be a Parquet" in said:
+        return f"{said}. It is half-written, or of another format: write it again as Parquet, and run the day again"
+    return said

@@ -121,8 +121,14 @@ def _lower(text: str) -> str:
 def check_sentence(check: DataCheck) -> str:
     """What a check saw, and what it asked for, without a full stop."""
     of = f" in {check.column}" if check.column else ""
+    if check.code == "columns" and check.state == "failed" and check.column:
+        return f"Missing column: {check.column}"
     if check.state not in ("failed", "passed"):
-        return f"{check_name(check.code)}{of}: {CHECK_STATES[check.state]}"
+        problem = f", {check.facts['problem']}" if "problem" in check.facts else ""
+        return f"{check_name(check.code)}{of}: {CHECK_STATES[check.state]}{problem}"
+    if "is" in check.facts:
+        was = f", {check.facts['was']} the day before" if "was" in check.facts else ""
+        return f"{check_name(check.code)}{of}: {check.facts['is']}{was}"
     seen = "" if check.seen is None else f" {measured_text(check.code, check.seen)}"
     bound = "" if check.bound is None else f", expected {bound_text(check.code, check.bound)}"
     failed = f", {count_of(check.failed_rows, 'row')} of {whole(check.rows)}" if check.failed_rows else ""

@@ -153,7 +153,7 @@ _CHECKS: Final[Mapping[str, str]] = {
     "unique": "rows that are there twice",
     "hours": "hours with rows",
     "late": "rows that arrived late",
-    "inside_day": "rows of another day",
+    "inside_day": "rows of another day or without a time",
     "gate": "the further gate",
 }
 
