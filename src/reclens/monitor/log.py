@@ -67,7 +67,7 @@ _LISTS: Final = {"items": ITEM, "clicks": "clicked_items", "scores": SCORE, "pos
 """Names that lists of a request may have besides that of their column."""
 _PLACE: Final = "_place"
 _VALUES: Final = frozenset(
-    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "DATE"}
+    {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "UUID"}
 )
 
 
