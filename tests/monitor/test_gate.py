@@ -81,7 +81,7 @@ def test_a_half_written_file_is_an_error_of_the_gate_and_not_of_the_run(hand_pro
     place.write_bytes(whole[: len(whole) // 2])
     gate = run_day(hand_project, FIRST).gate
     assert gate.state == "errored" and check(gate, "readable").state == "errored"
-    assert "write it again as Parquet" in check(gate, "readable").facts["problem"]
+    assert "Write the file again as Parquet" in check(gate, "readable").facts["problem"]
     assert {each.state for each in gate.checks[1:]} == {"not_evaluated"}
     assert hand_project.series().is_empty()
     place.write_bytes(whole)  # the file is whole now, and the day is run again

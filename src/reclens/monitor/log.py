@@ -65,6 +65,8 @@ COLUMNS: Final[Mapping[str, str]] = {
 REQUIRED: Final = (TIMESTAMP, USER, ITEM, POSITION, CLICKED)
 _LISTS: Final = {"items": ITEM, "clicks": "clicked_items", "scores": SCORE, "positions": POSITION}
 """Names that lists of a request may have besides that of their column."""
+_BROKEN: Final = ("magic bytes", "too small")
+"""What DuckDB says of a file that is half-written, or of another format."""
 _PLACE: Final = "_place"
 _VALUES: Final = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "UUID"}
@@ -147,7 +149,12 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
             apart=log.clicks is not None,
         )
     except _failures() as error:
-        raise DataError(f"the log cannot be read: {_reason(error)}", source=str(project.place(log.path))) from error
+        broken = any(each in str(error) for each in _BROKEN)
+        raise DataError(
+            f"the log cannot be read: {_reason(error)}",
+            source=str(project.place(log.path)),
+            fix="Write the file again as Parquet, and run the day again." if broken else None,
+        ) from error
 
 
 def open_table(
@@ -362,7 +369,4 @@ def _is_value(kind: str) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    if "magic bytes" in said or "too small to be a Parquet" in said:
-        return f"{said}. It is half-written, or of another format: write it again as Parquet, and run the day again"
-    return said
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
