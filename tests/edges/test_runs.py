@@ -28,20 +28,20 @@ def test_a_run_is_a_file_and_is_replaced_by_its_name(tmp_path: Path) -> None:
         tracker.attach(report)
         tracker.finish("done")
     assert read(folder) == {
-        "shop-2026-03-02": {
+        "shop 2026-03-02": {
             "name": "shop 2026-03-02",
             "settings": {"day": "2026-03-02"},
             "numbers": {"ctr": 0.2},
             "steps": [{"step": 0, "loss": 1.5}],
             "status": "done",
-            "files": ["shop-2026-03-02/week.html"],
+            "files": ["shop 2026-03-02/week.html"],
         }
     }
-    assert (folder / "shop-2026-03-02" / "week.html").read_text() == "<p>whole</p>"
+    assert (folder / "shop 2026-03-02" / "week.html").read_text() == "<p>whole</p>"
     killed = FolderTracker(folder)
     killed.start("shop 2026-03-02", {"day": "2026-03-02"})
     killed.log({"ctr": 0.9})
-    assert read(folder)["shop-2026-03-02"]["numbers"] == {"ctr": 0.2}
+    assert read(folder)["shop 2026-03-02"]["numbers"] == {"ctr": 0.2}
 
 
 def test_orders_and_places_that_are_wrong_are_refused(tmp_path: Path) -> None:
@@ -63,3 +63,19 @@ def test_orders_and_places_that_are_wrong_are_refused(tmp_path: Path) -> None:
     tracker.start("day", {})
     with pytest.raises(WorkspaceError):
         tracker.finish("done")
+
+
+def test_names_that_differ_in_odd_characters_are_files_of_their_own(tmp_path: Path) -> None:
+    names = ["a b", "a-b", "a/b", "a?b", "a%2Fb", "..", ".", "", "run", "%", "été", "ete"]
+    tracker = FolderTracker(tmp_path / "runs")
+    for name in names:
+        tracker.start(name, {})
+        tracker.attach(Path(__file__))
+        tracker.finish("done")
+
+    found = read(tmp_path / "runs")
+
+    assert sorted(each["name"] for each in found.values()) == sorted(names)
+    assert len({each["files"][0] for each in found.values()}) == len(names)
+    assert {path.name for path in tmp_path.iterdir()} == {"runs"}
+    assert {"a b", "a-b", "a%2Fb", "a%252Fb", "%2E.", "%2E", "%", "%25"} <= found.keys()

@@ -305,6 +305,7 @@ def _card(measures: AuditMeasures, settings: AuditSettings) -> AuditCard:
     return {**measures.card, "settings": about, "system": measures.system, "candidates": "unseen_items"}
 
 
+_ANNEX: Final = ("joint_exposure", "bias_disparity", "differential_fairness")
 _OF_SINGLE_USERS: Final = ("intersections", "adjusted_gaps")
 """What is made from the values of single users."""
 
@@ -319,7 +320,10 @@ def _missing(measures: AuditMeasures, position: PositionBias | None, loop: Feedb
     if position is None and measures.groups:
         found.append(NotMeasured(section="exposure", measure="amortised_exposure", lacking="log"))
     if not measures.settings.two_sided:
-        found.append(NotMeasured(section="two_sided", measure="joint_exposure", lacking="two_sided"))
+        found += [NotMeasured(section="two_sided", measure=each, lacking="two_sided") for each in _ANNEX]
+    elif not measures.has_truth or not measures.whole:
+        lacking = "memory" if measures.has_truth else "truth"
+        found.append(NotMeasured(section="two_sided", measure="joint_exposure", lacking=lacking))
     if not measures.has_truth:
         found += [NotMeasured(section="users", measure="accuracy", lacking="truth")]
         found += [NotMeasured(section="exposure", measure="merit", lacking="truth")]

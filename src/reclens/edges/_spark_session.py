@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import threading
@@ -13,7 +14,7 @@ from typing import Any, Final
 from reclens.engine import Progress, need
 from reclens.errors import DataError, MissingExtraError, RecLensError, StoreError, UsageError
 
-__all__ = ["check_version", "spark_session", "translated", "watched"]
+__all__ = ["check_version", "is_lost", "no_table", "spark_session", "translated", "watched"]
 
 _OLDEST: Final = (4, 0)
 _SHIP: Final = (
@@ -21,6 +22,9 @@ _SHIP: Final = (
     "spark.archives and venv-pack (Spark Connect: session.addArtifacts('env.tar.gz#environment', archive=True) and "
     "spark.sql.execution.pyspark.python=environment/bin/python)."
 )
+
+_ABSENT: Final = ("TABLE_OR_VIEW_NOT_FOUND", "Table not found", "PATH_NOT_FOUND", "No files found", "No such file")
+"""What says that there is no table, or no folder, of a name."""
 
 _REMOTE: Final[dict[str, Any]] = {}
 """Address -> the session that was opened there."""
@@ -41,12 +45,11 @@ def spark_session(address: str = "") -> Any:
         if active is None:
             raise UsageError("no session of Spark is open. Name one, as spark:local[2] or sc://host:port.")
         return active
-    builder = sql.SparkSession.builder.appName("reclens")
     with translated():
         if address.startswith("sc://"):
             # Not getOrCreate(), which gives the active session, whatever its address.
             if address not in _REMOTE or _REMOTE[address].is_stopped:
-                _REMOTE[address] = builder.remote(address).create()
+                _REMOTE[address] = _connected(sql.SparkSession.builder.remote(address).create())
             return _REMOTE[address]
         # Workers start the python3 of PATH unless they are told, and drivers listen on all addresses.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -55,10 +58,23 @@ def spark_session(address: str = "") -> Any:
             "spark.driver.host": "127.0.0.1",
             "spark.ui.enabled": "false",
         }
-        builder = builder.master(address)
+        builder = sql.SparkSession.builder.appName("reclens").master(address)
         for name, value in settings.items() if address.startswith("local") else ():
             builder = builder.config(name, value)
         return builder.getOrCreate()
+
+
+def _connected(session: Any) -> Any:
+    """A session of Spark Connect whose server answers; one that is gone is given up within a minute, not after ten."""
+    policy = importlib.import_module("pyspark.sql.connect.client.retries").DefaultPolicy
+    session.client.set_retry_policies([policy(max_retries=4)])
+    try:
+        session.version  # noqa: B018 - the first question to the server
+    except Exception:
+        session.client.set_retry_policies([])  # at its end Python asks again
+        raise
+    session.client.set_retry_policies([policy(max_retries=10, max_backoff=5_000)])
+    return session
 
 
 def check_version() -> None:
@@ -105,13 +121,9 @@ def _known(error: Exception, said: str, table: str | None) -> RecLensError | Non
         )
     if "No module named 'reclens'" in said or "No module named 'polars'" in said:
         return MissingExtraError(f"an executor could not import reclens: {first}. {_SHIP}")
-    if "TABLE_OR_VIEW_NOT_FOUND" in said or "Table not found" in said:
-        return DataError(
-            "there is no such table",
-            source=table or "Spark",
-            fix="Name a table of the catalogue, or the path of a Parquet folder.",
-        )
-    if type(error).__module__.startswith("grpc") or any(code in said for code in ("UNAVAILABLE", "Connection refused")):
+    if any(code in said for code in _ABSENT):
+        return no_table(table or "Spark")
+    if is_lost(error):
         return StoreError(
             f"the connection to Spark was lost or refused, and nothing was kept: {first}. Is the server up?",
             code="down",
@@ -119,6 +131,20 @@ def _known(error: Exception, said: str, table: str | None) -> RecLensError | Non
     if ("not installed" in said and "pyspark" in said) or isinstance(error, ImportError):
         return MissingExtraError(f"pyspark lacks what this address needs: {first}. Run: pip install pyspark")
     return None
+
+
+def no_table(name: str) -> DataError:
+    """The error of a table that is not there."""
+    fix = "Name a table of the catalogue, or the path of a Parquet folder."
+    return DataError("there is no such table", source=name, fix=fix)
+
+
+def is_lost(error: BaseException) -> bool:
+    """Whether an error is that of a connection."""
+    said = str(error)
+    kind = type(error)
+    known = isinstance(error, StoreError) or kind.__module__.startswith("grpc") or kind.__name__ == "Py4JNetworkError"
+    return known or any(code in said for code in ("UNAVAILABLE", "Connection refused"))
 
 
 @contextmanager
@@ -129,9 +155,10 @@ def watched(session: Any, what: str, progress: Progress) -> Generator[None]:
     with translated(), watch(session, tag, what, progress) as cancel:
         try:
             yield
-        except BaseException:
-            with suppress(Exception):
-                cancel()
+        except BaseException as error:
+            if not is_lost(error):  # a server that is gone would be asked again and again
+                with suppress(Exception):
+                    cancel()
             raise
 
 

@@ -81,5 +81,5 @@ class FolderTracker:
 
 
 def _file_name(name: str) -> str:
-    """The name of a run as that of a file."""
-    return re.sub(r"[^\w.-]+", "-", name).strip(".") or "run"
+    """The name of a run as that of a file: two runs share none. Odd characters are written as in addresses."""
+    return re.sub(r"[^\w .-]|^\.", lambda odd: "".join(f"%{byte:02X}" for byte in odd[0].encode()), name) or "%"

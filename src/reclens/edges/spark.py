@@ -22,9 +22,10 @@ from reclens.edges._spark_audit import audit_on
 from reclens.edges._spark_day import day_on
 from reclens.edges._spark_frames import SparkTables, frame_of, is_spark_frame
 from reclens.edges._spark_recommend import recommend_on
-from reclens.edges._spark_session import check_version, spark_session, translated, watched
+from reclens.edges._spark_session import check_version, no_table, spark_session, translated, watched
 from reclens.edges._spark_work import Question, Work
 from reclens.engine import Progress, quiet
+from reclens.errors import StoreError
 from reclens.evaluation.results import Evaluation
 from reclens.models._core.requests import ColdUsers
 from reclens.monitor.settings import MonitorSettings
@@ -59,7 +60,9 @@ class Spark:
         session = self.session or spark_session()
         with translated(name):
             frame = session.read.parquet(name) if "/" in name else session.table(name)
-            frame.schema  # noqa: B018 - Spark Connect looks a table up when its columns are asked for
+            # Spark Connect looks a table up when its columns are asked for. Where there is no folder, Sail finds none.
+            if not frame.columns:
+                raise no_table(name)
             return frame
 
     def evaluate(self, recommendations: Any, truth: Any = None, *, progress: Progress, **how: Any) -> Evaluation:
@@ -123,10 +126,13 @@ class Spark:
             frame_of(replace(self, session=session), source, "the experiment").createOrReplaceTempView(name)
             try:
                 yield Warehouse(session), name
-            finally:
-                with suppress(Exception):  # of a session that is gone nothing is left
-                    session.catalog.dropTempView(name)
-                    session.conf.set(_ZONE, zone)
+            except StoreError:  # of a session that is gone nothing is left
+                raise
+            except BaseException:
+                with suppress(Exception):
+                    _put_back(session, name, zone)
+                raise
+            _put_back(session, name, zone)
 
     def sum_day(
         self,
@@ -176,6 +182,11 @@ class Spark:
         engine = replace(self, session=self.session or _session_of(users))
         how = {"k": k, "exclude_seen": exclude_seen, "exclude": exclude, "candidates": candidates}
         return recommend_on(engine, model, users, **how, cold_users=cold_users)
+
+
+def _put_back(session: Any, view: str, zone: str) -> None:
+    session.catalog.dropTempView(view)
+    session.conf.set(_ZONE, zone)
 
 
 def connect(rest: str) -> Spark:

@@ -182,7 +182,7 @@ MEASURES: Final[Mapping[str, str]] = {
     "intersections": "search of the products of groups of users",
     "adjusted_gaps": "gaps adjusted for activity and taste",
     "drift": "drift over the rounds",
-    "joint_exposure": "joint exposure of users and items (JME), bias disparity, differential fairness",
+    "joint_exposure": "joint exposure of users and items (JME)",
     "bias_disparity": "preference for a group in lists beside histories (bias disparity)",
     "differential_fairness": "differential fairness ε of being shown a group",
     "rating_value": "predicted ratings: value unfairness",
