@@ -30,7 +30,7 @@ from reclens.report.monitor.sentences import (
     status_sentence,
     why_sentences,
 )
-from reclens.report.monitor.tables import gate_days_table, trail_table
+from reclens.report.monitor.tables import gate_days_table, incident_table, trail_table
 from reclens.report.monitor.weekly import changed, next_steps, week_card
 
 NOTHING_ALIKE = "Nothing is compared: no weekday has data that passed in both weeks."
@@ -190,6 +190,15 @@ def test_the_four_states_of_a_check_are_told_apart(watched: ModuleType) -> None:
     idle = DataCheck(**make, state="not_evaluated")
     passed = gate_sentence(GateResult(day=watched.LAST, checks=(idle,), state="passed"))
     assert passed == "The data of the day passed their checks; 1 check had nothing to check."
+
+
+def test_an_incident_is_called_by_what_happened_and_its_id_comes_last(watched: ModuleType) -> None:
+    """On a phone, the first cell is the title of a card."""
+    table = incident_table([watched.resolved(), watched.drop()])
+    told = dict(zip(table.columns, table.rows[0], strict=True))
+    assert (table.columns[0], table.columns[-1]) == ("incident", "id")
+    assert told["incident"] == "Click-through rate of home (surface) is below its band"
+    assert (told["id"], told["severity"], told["owner"]) == ("ctr-home-0305", "critical", "ranking team")
 
 
 def test_incidents_in_words(watched: ModuleType) -> None:
