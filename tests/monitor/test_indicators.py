@@ -82,6 +82,21 @@ def test_every_indicator_of_a_day_as_counted_by_hand(hand_project: Project) -> N
     assert rates.select((pl.col("numerator") / pl.col("denominator") - pl.col("value")).abs().max()).item() < 1e-12
 
 
+def test_what_is_not_known_is_in_no_denominator(
+    hand_project: Project, hand_log: Callable[..., pl.DataFrame], write_log: Callable[..., None], tmp_path: Path
+) -> None:
+    # Whether the last list was clicked, and whether the click on item a converted, is not known.
+    request, item = pl.col("request_id"), pl.col("item_id")
+    unknown = hand_log().with_columns(
+        clicked=pl.when(request != 4).then("clicked"),
+        converted=pl.when((request == 2) & (item == "a")).then(None).otherwise("converted"),
+    )
+    write_log(tmp_path, FIRST, unknown)
+    series = run_day(hand_project, FIRST).series
+    assert value(series, "ctr") == 3 / 6 and value(series, "conversion") == 1 / 2
+    assert value(series, "traffic") == 8
+
+
 def test_errors_are_those_of_a_share_and_of_a_mean(hand_project: Project) -> None:
     series = run_day(hand_project, FIRST).series
     ctr = series.filter(indicator="ctr", dimension="overall")
