@@ -139,6 +139,7 @@ def _runs(runs: dict[str, dict[str, Any]]) -> list[str]:
         options = about["options"]
         if "epochs" in about:
             how = f"length {options['max_length']}, d {options['factors']}, best of {about['epochs']} epochs"
+            how += f", patience {options['patience']}"
         else:
             how = ", ".join(f"{key} {value:g}" for key, value in options.items()) or "–"
         goal = "–" if about["published"] is None else " / ".join(share(each) for each in about["published"])
@@ -147,9 +148,9 @@ def _runs(runs: dict[str, dict[str, Any]]) -> list[str]:
     heads = ("run", "setting", "HR@10", "NDCG@10", "published, at length 200", "CPU s")
     return [
         "File A, leave-one-out, all items ranked that the user did not have, intervals over users, one seed (0). Runs",
-        "called `_short` read the last 50 events of a user in place of 200 and stop after 10 epochs without a better",
-        "validation NDCG@10: they are no replication, and lie below what is published for the full length. They were",
-        "trained on one thread of a machine with two cores under heavy load.",
+        "called `_short` read the last 50 events of a user in place of 200, and stop where the validation NDCG@10",
+        "was not better for so many epochs as their patience says: they are no replication, and lie below what is",
+        "published for the full length. They were trained on one thread of a machine with two cores under heavy load.",
         "",
         *table(heads, rows),
     ]

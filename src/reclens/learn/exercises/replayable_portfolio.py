@@ -40,7 +40,8 @@ _K: Final = 10
 _BEFORE: Final = "popular"
 _EVIDENCE: Final = "portfolio/evidence.json"
 _Z: Final = 1.959963984540054
-_EXACT: Final = 1e-4
+_EXACT: Final = 2e-6
+"""Six digits: by four, one of a hundred differences of other users was the same by chance."""
 _ROOM: Final = 0.1
 """How far an end of an interval may lie from the paired one, as a share of its width."""
 _SHORTEST: Final = 20
