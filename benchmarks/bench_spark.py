@@ -4,6 +4,8 @@
     python benchmarks/bench_spark.py jvm --folder DATA --jvm .venv-spark-jvm/bin/python     # Spark on a JVM, Spark ML
     python benchmarks/bench_spark.py growth --folder DATA          # with rows, users and partitions, on Sail
     python benchmarks/bench_spark.py large --folder DATA           # 100 million rows, once, on Sail
+    python benchmarks/bench_spark.py growth --folder DATA --small 500                       # any of them, to try it
+    python benchmarks/bench_spark.py table                         # the results that are kept, as Markdown
 
 All read the same Parquet, with ids of text. Each measurement is a process of its own; the start of the session is left
 out, and so is what is compiled once. CPU seconds are those of all threads and child processes. Results are kept in
@@ -292,10 +294,11 @@ def measured(
 ):
     """Measure in a process of its own and keep the line, unless it is there."""
     by = ["age", "sex"] if by is None else by
+    users = max(users // chosen.small, 20)
     engine = None if way == "one_machine" else chosen.engine
     key = {"way": way, "engine": engine, "users": users, "length": length, "by": len(by), "turn": turn}
     key |= {} if way in ("one_machine", "pulled") else {"partitions": partitions}
-    known = [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
+    known = [json.loads(line) for line in chosen.results.read_text().splitlines()] if chosen.results.exists() else []
     for line in known:
         if line["key"] == key:
             return
@@ -310,10 +313,22 @@ def measured(
     if done.returncode:
         raise SystemExit(f"{key}: {done.stderr[-2000:]}")
     row = {"key": key, **json.loads(done.stdout.splitlines()[-1]), "load": round(load, 1), "machine": harness.machine()}
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("a") as file:
+    chosen.results.parent.mkdir(parents=True, exist_ok=True)
+    with chosen.results.open("a") as file:
         file.write(json.dumps(row) + "\n")
     print(json.dumps({"key": key, **{name: row[name] for name in ("wall_s", "cpu_s", "peak_gb")}}), flush=True)
+
+
+def table() -> None:
+    """Print means over the turns, a line a way and size, for docs/spark.md."""
+    kept = pl.DataFrame(
+        [{**row["key"], **row} for row in map(json.loads, RESULTS.read_text().splitlines())], strict=False
+    )
+    sizes = ["way", "engine", "users", "length", "partitions"]
+    means = kept.group_by(sizes, maintain_order=True).agg(pl.col("cpu_s", "wall_s", "peak_gb").mean().round(2))
+    print("| " + " | ".join(means.columns) + " |\n|" + "--|" * means.width)
+    for row in means.iter_rows():
+        print("| " + " | ".join("" if value is None else str(value) for value in row) + " |")
 
 
 def main() -> None:
@@ -330,13 +345,18 @@ def main() -> None:
         print(json.dumps(found), flush=True)
         os._exit(0)  # servers in threads need not be waited for
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["compare", "jvm", "growth", "large"])
+    parser.add_argument("part", choices=["compare", "jvm", "growth", "large", "table"])
     parser.add_argument("--folder", type=Path, default=Path("spark-data"))
     parser.add_argument("--jvm", default=".venv-spark-jvm/bin/python")
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--small", type=int, default=1, help="divide users by this, to try; results are kept in DATA")
     chosen = parser.parse_args()
+    chosen.results = RESULTS if chosen.small == 1 else chosen.folder / "small.jsonl"
     chosen.engine = "local[2]" if chosen.part == "jvm" else "sail"
+    if chosen.part == "table":
+        table()
+        return
     size = {"users": chosen.users, "length": 100}
     if chosen.part in ("compare", "jvm"):
         ways = (

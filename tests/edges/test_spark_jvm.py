@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import time
+import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -14,7 +19,7 @@ import polars as pl
 import pytest
 
 import reclens as rl
-from reclens.edges import _spark_rows
+from reclens.edges import _spark_rows, _spark_session
 from reclens.edges._spark_session import spark_session
 from reclens.edges.spark import Spark, SparkTables
 from spark_tables import EVERY, assert_equal, make_tables, to_spark
@@ -127,11 +132,71 @@ def test_the_metrics_are_those_of_spark_ml(session: Any) -> None:
         assert found[name].overall.value == pytest.approx(known, abs=1e-8), name
 
 
-def test_a_broken_executor_says_what_to_ship(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def without(plan: Any, own: Any, batches: Any) -> Any:
-        raise ModuleNotFoundError("No module named 'reclens'")
+def test_progress_is_told_and_an_interrupt_cancels_the_job(session: Any, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
 
-    monkeypatch.setattr("reclens.edges._spark_sums.measure", without)
-    own = make_tables("int64")
-    with pytest.raises(rl.errors.MissingExtraError, match="venv-pack"):
-        rl.evaluate(to_spark(session, own.lists), to_spark(session, own.truth), metrics="ndcg@10")
+    def slowly(batches: Any) -> Any:
+        for batch in batches:
+            time.sleep(1)
+            (tmp_path / uuid.uuid4().hex).touch()
+            yield batch
+
+    def told(what: str, done: int, total: int) -> None:
+        steps.append((done, total))
+        if done >= 3 and len(steps) < 100:
+            steps.extend([(done, total)] * 100)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    frame = session.range(0, 60, 1, 60).mapInArrow(slowly, "id long")
+    with pytest.raises(KeyboardInterrupt), _spark_session.watched(session, "work", told):
+        frame.collect()
+    time.sleep(2)
+
+    assert any(0 < done < total == 60 for done, total in steps)
+    assert not session.sparkContext.statusTracker().getActiveJobsIds()
+    assert len(list(tmp_path.iterdir())) < 40
+
+
+def test_tables_that_are_not_there(session: Any, tmp_path: Path) -> None:
+    for name in ("nosuch", f"{tmp_path}/nowhere"):
+        with pytest.raises(rl.errors.DataError, match="there is no such table"):
+            Spark(session=session).table(name)
+
+
+def _cli(*argv: str, **around: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "reclens", *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **around})
+
+
+def test_the_command_line_opens_a_session_of_this_machine(tmp_path: Path) -> None:
+    own = make_tables("string", n=40)
+    for name in ("lists", "truth"):
+        getattr(own, name).write_parquet(tmp_path / f"{name}.parquet")
+    argv = ["-m", "ndcg@10", "--relevance", "grade", "--format", "csv"]
+    far = ["evaluate", f"spark:{tmp_path}/lists.parquet", "--truth", f"spark:{tmp_path}/truth.parquet"]
+    near = ["evaluate", f"{tmp_path}/lists.parquet", "--truth", f"{tmp_path}/truth.parquet"]
+
+    there = _cli(*far, *argv, "--engine", "spark:local[2]", "--partitions", "3")
+    here = _cli(*near, *argv)
+
+    assert there.returncode == here.returncode == 0, there.stderr
+    found, known = (pl.read_csv(each.stdout.encode(), comment_prefix="#").row(0, named=True) for each in (there, here))
+    assert found["n"] == known["n"] and found["value"] == pytest.approx(known["value"], rel=1e-12)
+    assert [found[end] for end in ("low", "high")] == pytest.approx([known[end] for end in ("low", "high")], rel=1e-9)
+
+    # Executors find reclens by PYTHONPATH alone here: without it they have none.
+    script = (
+        "import os, sys; from reclens.cli.app import app; import polars; del os.environ['PYTHONPATH']; "
+        f"app({[*far, '-m', 'ndcg@10', '--engine', 'spark:local[2]']!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "venv-pack" in done.stderr, done.stderr[-2000:]
+    assert "Traceback" not in done.stderr.split("venv-pack")[-1]
+
+
+def test_no_java(tmp_path: Path) -> None:
+    for name in ("bash", "dirname", "ps", "env", "sh"):
+        (tmp_path / name).symlink_to(shutil.which(name) or "/bin/sh")
+    argv = ["evaluate", "spark:lists", "--truth", "spark:truth", "--engine", "spark:local[2]", "-m", "ndcg@10"]
+    found = _cli(*argv, PATH=str(tmp_path), JAVA_HOME="")
+    assert found.returncode == 2 and "Install OpenJDK 17" in found.stderr, found.stderr[-2000:]
