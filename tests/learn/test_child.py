@@ -28,6 +28,14 @@ def test_values_that_no_float_and_no_stack_can_hold() -> None:
     assert isinstance(found, Remark) and found.code == "does_not_run"
 
 
+@pytest.mark.parametrize("text", ["x", "[]", "{}", '{"results": []}', '{"results": [3]}', '{"failed": 1}'])
+def test_what_an_answer_writes_into_the_reply_is_named(text: str) -> None:
+    source = f"import sys\nsys.modules['os'].write(3, {text.encode()!r})\nsys.modules['os']._exit(0)\ndef f(): pass\n"
+    found = call_functions("a.py", source, [("f", [])])
+    assert isinstance(found, Remark)
+    assert (found.code, found.facts["error"]) == ("does_not_run", "it wrote into what the check reads")
+
+
 # What the tree forbids is let through here: the process has to hold by itself.
 ATTACKS = {
     "write": "open('{place}/stolen.txt', 'w').write('x')",
@@ -35,6 +43,9 @@ ATTACKS = {
     "read": "open('/etc/hostname').read()",
     "socket": "import socket\nsocket.create_connection(('127.0.0.1', 9), 1)",
     "process": "import subprocess\nsubprocess.run(['touch', '{place}/stolen.txt'])",
+    "module of a module": "import statistics\nstatistics.sys.modules['os'].remove('{place}/kept.txt')",
+    "file of NumPy": "import numpy\nnumpy.fromfile('/etc/hostname', 'u1')",
+    "map of NumPy": "import numpy\nnumpy.memmap('/etc/hostname', 'u1', 'r')",
     "shell": "import os\nos.system('touch {place}/stolen.txt')",
     "fork": "import os\nos.fork()",
     "remove": "import os\nos.remove('{place}/kept.txt')",
@@ -79,6 +90,8 @@ def test_endless_and_greedy_code_ends(source: str, code: str) -> None:
         ("().__class__", "name_not_allowed"),
         ("eval('1')", "name_not_allowed"),
         ("getattr(1, 'x')", "name_not_allowed"),
+        ("import collections\ncollections._sys.exit()", "name_not_allowed"),
+        ("import statistics as s\ns.sys.modules['os'].remove('x')", "name_not_allowed"),
         ("import operator\noperator.attrgetter('__class__')(1)", "name_not_allowed"),
         ("from operator import methodcaller as m", "name_not_allowed"),
         ("def f(:", "no_python"),

@@ -87,11 +87,24 @@ def call_functions(
         found: dict[str, Any] = json.loads(ended.stdout, parse_int=_whole)
     except RecursionError:
         return Remark("does_not_run", {"file": file, "error": "RecursionError: its values lie too deep in each other"})
+    except ValueError:
+        found = {}
+    if not _is_reply(found, len(calls)):
+        return Remark("does_not_run", {"file": file, "error": "it wrote into what the check reads"})
     if "failed" in found:
         return Remark("does_not_run", {"file": file, "error": found["failed"]})
     if "missing" in found:
         return Remark("no_function", {"file": file, "missing": found["missing"]})
     return [Called(each.get("value"), each.get("failed", "")) for each in found["results"]]
+
+
+def _is_reply(found: Any, calls: int) -> bool:
+    """Whether this is what :mod:`~reclens.learn.inside` writes; code that reaches its file can write anything."""
+    if not isinstance(found, dict) or len(found) != 1:
+        return False
+    results = found.get("results")
+    whole = isinstance(results, list) and len(results) == calls and all(isinstance(each, dict) for each in results)
+    return whole or isinstance(found.get("failed"), str) or isinstance(found.get("missing"), list)
 
 
 def _whole(text: str) -> int | float:

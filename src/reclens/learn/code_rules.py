@@ -34,6 +34,7 @@ ALLOWED: Final = frozenset(
 _REFUSED: Final = frozenset(
     {"__import__", "breakpoint", "compile", "delattr", "eval", "exec", "exit", "getattr", "globals", "help", "input"}
     | {"attrgetter", "locals", "memoryview", "methodcaller", "open", "quit", "setattr", "vars"}
+    | {"_os", "_sys", "modules", "os", "sys"}
 )
 """Names through which code reaches beyond what the tree shows."""
 

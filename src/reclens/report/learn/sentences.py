@@ -50,7 +50,7 @@ def next_sentences(code: str | None, lessons: Sequence[str] = ()) -> list[str]:
 
 def started_sentences(code: str, folder: Path, written: Sequence[str]) -> list[str]:
     """Where the task is, and what was written now."""
-    kept = "" if written else " Nothing was overwritten."
+    kept = "" if written else " Your answer stays as it is, and the data are written."
     files = f" New: {listed(list(written))}." if written else ""
     return [
         f"{code} · {title_of(code)}: {folder}.{files}{kept}",
