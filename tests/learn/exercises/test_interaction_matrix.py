@@ -77,6 +77,14 @@ def test_pairs_by_hand_count_users_and_reach_to_the_end_of_the_window() -> None:
     [
         ("SELECT 1; SELECT 2", "query_failed"),
         ("COPY events TO 'x.csv'", "query_failed"),
+        ("ATTACH 'other.db'; SELECT 1", "query_failed"),
+        ("ATTACH 'other.db'", "query_failed"),
+        ("INSTALL httpfs", "query_failed"),
+        ("PRAGMA database_list", "query_failed"),
+        ("DROP VIEW events", "query_failed"),
+        ("SELECT * FROM read_text('progress.json')", "query_failed"),
+        ("SELECT * FROM 'events.parquet'", "query_failed"),
+        ("SELECT getenv('HOME')", "query_failed"),
         ("SELECT * FROM read_csv('/etc/passwd')", "query_failed"),
         ("SELECT user_id, item_id, 1 AS weight FROM events", "wrong_columns"),
         ("SELECT 1 AS user_id, 2 AS item_id, 0.5 AS strength", "not_whole"),
@@ -84,6 +92,16 @@ def test_pairs_by_hand_count_users_and_reach_to_the_end_of_the_window() -> None:
     ],
 )
 def test_what_is_no_answer_is_named(query: str, code: str) -> None:
+    assert code == _first_code(query)
+
+
+def test_an_endless_query_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interaction_matrix, "_SECONDS", 0.5)
+    endless = "WITH RECURSIVE t AS (SELECT 1 AS a UNION ALL SELECT a FROM t) SELECT count(*) FROM t"
+    assert _first_code(endless) == "query_failed"
+
+
+def _first_code(query: str) -> str:
     draw = Draw(3, EXERCISE.code)
     remarks = EXERCISE.judge({"matrix.sql": query, "pairs.sql": "SELECT 1 AS item_a, 2 AS item_b, 3 AS users"}, draw)
-    assert next(each.code for each in remarks if each.facts["file"] == "matrix.sql") == code
+    return next(each.code for each in remarks if each.facts["file"] == "matrix.sql")
