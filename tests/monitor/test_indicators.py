@@ -6,18 +6,23 @@ import math
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy.spatial.distance import jensenshannon
 
+from reclens.audit.result import Audit
 from reclens.errors import UnknownNameError, UsageError
+from reclens.explore.result import Exploration, Measure
 from reclens.monitor.day import read_summary, read_week_series, run_day
 from reclens.monitor.indicators.registry import compute, describe, indicator, names
-from reclens.monitor.measures import Measured, write_measures
+from reclens.monitor.measures import MEASURED, Measured, keep_results, write_measures
 from reclens.monitor.project import Project
 from reclens.monitor.records import SERIES, SeriesKey
+from reclens.pipeline.stage_losses import StageEvaluation
+from reclens.stats.estimate import Estimate
 
 FIRST = date(2026, 1, 5)
 THIRD = 1 / math.log2(3)
@@ -202,6 +207,42 @@ def test_values_of_other_rooms(hand_project: Project) -> None:
     assert series.filter(indicator="index_recall")["error"].item() == pytest.approx(0.03)
     with pytest.raises(UnknownNameError, match="index_recall"):
         write_measures(hand_project, FIRST, [Measured(indicator="index_recal", value=1.0)])
+
+
+def bare(kind: type, **given: object) -> object:
+    """A result of which the monitor reads some fields alone."""
+    found = object.__new__(kind)
+    for name, each in given.items():
+        object.__setattr__(found, name, each)
+    return found
+
+
+def test_results_of_an_audit_an_exploration_and_a_pipeline_are_watched(hand_project: Project) -> None:
+    estimate = Estimate(0.2, low=0.1, high=0.3, n=50)
+    measures = [
+        Measure(measure=each, estimate=estimate, exact=each == "moved") for each in ("moved", "recall", "hubness")
+    ]
+    gap = SimpleNamespace(difference=estimate, attribute="gender", by="group", group="f", segment=None, measure="ndcg")
+    loss = SimpleNamespace(loss=estimate, by="overall", stage="rerank", metric="ndcg@10")
+    keep_results(
+        hand_project,
+        FIRST,
+        bare(Exploration, measures=measures),
+        bare(Audit, rows=(gap,)),
+        bare(StageEvaluation, losses=(loss,)),
+    )
+    series = run_day(hand_project, FIRST).series
+    for name, key in {
+        "embedding_drift": (),
+        "index_recall": (),
+        "fairness_gap": ("gender", "f/ndcg"),
+        "pipeline_loss": ("stage", "rerank/ndcg@10"),
+    }.items():
+        assert value(series, name, *key) == pytest.approx(0.2), name
+    errors = dict(series.filter(pl.col("indicator").is_in(MEASURED)).select("indicator", "error").iter_rows())
+    assert errors["index_recall"] == pytest.approx(0.1 / 1.959964) and not errors["embedding_drift"]
+    with pytest.raises(UsageError, match="an exploration"):
+        keep_results(hand_project, FIRST, series)
 
 
 def test_staleness_of_features(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from reclens.monitor.learn import Change, Proposal
     from reclens.monitor.learn import accept as accept_settings
     from reclens.monitor.learn import learn as learn_settings
+    from reclens.monitor.measures import keep_results
     from reclens.monitor.outbox import Delivery
     from reclens.monitor.partitions import sum_day
     from reclens.monitor.project import Project
@@ -79,6 +80,7 @@ __all__ = [
     "describe",
     "indicator",
     "init",
+    "keep_results",
     "learn_settings",
     "load_settings",
     "mart",
@@ -126,6 +128,7 @@ __getattr__, __dir__ = lazy(
         "describe": "indicators.registry",
         "indicator": "indicators.registry",
         "init": "reclens.job.monitor_init:init_project",
+        "keep_results": "measures",
         "learn_settings": "learn:learn",
         "load_settings": "settings:load_monitor_settings",
         "mart": "warehouse_marts",

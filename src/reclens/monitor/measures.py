@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 
 from reclens.audit.result import Audit
-from reclens.errors import DataError, UnknownNameError
+from reclens.errors import ArgumentTypeError, DataError, UnknownNameError
 from reclens.explore.result import Exploration
 from reclens.files import write_text
 from reclens.monitor.project import Project
@@ -23,7 +23,16 @@ from reclens.monitor.records import OVERALL
 from reclens.pipeline.stage_losses import StageEvaluation
 from reclens.stats.estimate import Estimate
 
-__all__ = ["MEASURED", "Measured", "of_audit", "of_exploration", "of_stages", "read_measures", "write_measures"]
+__all__ = [
+    "MEASURED",
+    "Measured",
+    "keep_results",
+    "of_audit",
+    "of_exploration",
+    "of_stages",
+    "read_measures",
+    "write_measures",
+]
 
 MEASURED: Final = ("embedding_drift", "fairness_gap", "index_recall", "pipeline_loss")
 """Indicators whose values are measured elsewhere."""
@@ -82,6 +91,34 @@ def of_stages(found: StageEvaluation) -> list[Measured]:
         for row in found.losses
         if row.by == OVERALL
     ]
+
+
+def keep_results(project: Project, day: date, *results: Audit | Exploration | StageEvaluation) -> None:
+    """Keep what other modules measured on a day, so that its run watches it like any indicator.
+
+    Of an exploration these are the drift of the embeddings and the recall of the index, of an audit the gaps of each
+    group, of a pipeline the losses of its stages. What was kept for the day before is replaced, and a day that was run
+    already is run again.
+
+    Args:
+        project: The monitor.
+        day: The day.
+        *results: What was measured, all of it at once.
+
+    Raises:
+        ArgumentTypeError: If a result is of another type.
+    """
+    found: list[Measured] = []
+    for each in results:
+        if isinstance(each, Audit):
+            found += of_audit(each)
+        elif isinstance(each, Exploration):
+            found += of_exploration(each)
+        elif isinstance(each, StageEvaluation):
+            found += of_stages(each)
+        else:
+            raise ArgumentTypeError("results", each, expected="an audit, an exploration or an evaluation of stages")
+    write_measures(project, day, found)
 
 
 def write_measures(project: Project, day: date, values: Iterable[Measured]) -> None:
