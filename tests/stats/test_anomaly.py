@@ -190,6 +190,12 @@ def test_a_day_of_twelve_standard_deviations_is_found(kind, rate_error):
     assert (score_days(new[:201]).z[200] > spike.value).mean() >= 0.99 - rate_error(0.99, SERIES)
 
 
+def test_the_level_of_a_drift_is_of_six_weeks_that_ended_two_weeks_before_the_day():
+    days = np.random.default_rng(5).normal(size=(70, 2))
+    sums = drift_scores(days, score_days(days))
+    assert np.isnan(sums[:56]).all() and np.isfinite(sums[56:]).all()
+
+
 def test_a_slow_drift_is_found_by_the_sum_and_not_by_a_day():
     calm = draw("normal", 3)
     scores = score_days(calm)

@@ -6,11 +6,11 @@ A day has its values in ``measures/2026-01-05.json``; the run of the day reads t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from statistics import NormalDist
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -108,16 +108,17 @@ def keep_results(project: Project, day: date, *results: Audit | Exploration | St
     Raises:
         ArgumentTypeError: If a result is of another type.
     """
+    readers: dict[type, Callable[[Any], list[Measured]]] = {
+        Audit: of_audit,
+        Exploration: of_exploration,
+        StageEvaluation: of_stages,
+    }
     found: list[Measured] = []
     for each in results:
-        if isinstance(each, Audit):
-            found += of_audit(each)
-        elif isinstance(each, Exploration):
-            found += of_exploration(each)
-        elif isinstance(each, StageEvaluation):
-            found += of_stages(each)
-        else:
+        reader = next((reader for kind, reader in readers.items() if isinstance(each, kind)), None)
+        if reader is None:
             raise ArgumentTypeError("results", each, expected="an audit, an exploration or an evaluation of stages")
+        found += reader(each)
     write_measures(project, day, found)
 
 
