@@ -187,11 +187,11 @@ def test_the_command_line_opens_a_session_of_this_machine(tmp_path: Path) -> Non
     # Executors find reclens by PYTHONPATH alone here: without it they have none.
     script = (
         "import os, sys; from reclens.cli.app import app; import polars; del os.environ['PYTHONPATH']; "
-        f"app({[*far, '-m', 'ndcg@10', '--engine', 'spark:local[2]']!r})"
+        f"app({[*far, '-m', 'ndcg@10', '--engine', 'spark:local[2]', '--partitions', '2']!r})"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "venv-pack" in done.stderr, done.stderr[-2000:]
-    assert "Traceback" not in done.stderr.split("venv-pack")[-1]
+    assert done.returncode == 2 and "an executor could not import reclens" in done.stderr, done.stderr[-2000:]
+    assert "venv-pack" in done.stderr
 
 
 def test_no_java(tmp_path: Path) -> None:
