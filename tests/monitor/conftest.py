@@ -54,7 +54,7 @@ def hand_log(day: date = FIRST) -> pl.DataFrame:
         received_at=pl.col("timestamp")
         + pl.when((pl.col("request_id") == 4) & (pl.col("item_id") == "b"))
         .then(pl.duration(hours=2))
-        .otherwise(pl.duration(seconds=5))
+        .otherwise(pl.duration(minutes=30))
     )
 
 

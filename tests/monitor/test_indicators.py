@@ -48,6 +48,7 @@ BY_HAND = {
     ("ndcg", "model_version", "v1"): THIRD,
     ("hit_rate", "overall", "all"): 1 / 2,
     ("mrr", "overall", "all"): (1 / 2 + 1) / 2,
+    ("mrr", "model_version", "v1"): 1 / 2,
     ("coverage", "overall", "all"): 4 / 8,
     ("coverage", "surface", "email"): 2 / 8,
     ("gini", "overall", "all"): 42 / 64,  # 0 0 0 0 1 1 2 4
