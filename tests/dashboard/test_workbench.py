@@ -6,6 +6,7 @@ import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
@@ -29,6 +30,16 @@ RUNS = ["small-ease", "small-item_knn", "small-popular"]
 
 def cards(app) -> str:
     return "\n".join(each.proto.body for each in app.get("html"))
+
+
+def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows of a layer, which may name those of another one."""
+    sent = {
+        each["data"]["name"]: each["data"]["values"]
+        for each in spec["layer"]
+        if {"name", "values"} <= set(each["data"])
+    }
+    return layer["data"].get("values") or sent[layer["data"]["name"]]
 
 
 def links(app) -> list[str]:
@@ -172,8 +183,8 @@ def test_a_metric_of_one_cutoff_is_computed_at_others_when_it_is_asked_for(open_
     def curves(app) -> dict[str, dict[str, dict[int, float]]]:
         found: dict[str, dict[str, dict[int, float]]] = {}
         for each in app.get("vega_lite_chart"):
-            layer = json.loads(each.proto.spec)["layer"][-1]
-            for row in layer["data"]["values"]:
+            spec = json.loads(each.proto.spec)
+            for row in rows_of(spec, spec["layer"][-1]):
                 family, _, k = row["metric"].partition("@")
                 found.setdefault(family, {}).setdefault(row["system"], {})[int(k)] = row["value"]
         return found
@@ -294,11 +305,12 @@ def test_an_item_is_divided_by_those_who_could_be_shown_it(open_page, workspace:
     charts = [each.proto for each in app.get("vega_lite_chart")]
     assert len(charts) == 3
     for each in charts:
-        layers = json.loads(each.spec)["layer"]
+        spec = json.loads(each.spec)
+        layers = spec["layer"]
         axes = [layer["encoding"]["x"] for layer in layers]
         assert all(axis["axis"]["format"] == "%" for axis in axes), "a share is written in %"
         assert {" ".join(axis["title"]) for axis in axes} == {"share of the users who could be shown it"}
-        marks = [row for layer in layers for row in layer["data"]["values"] if row["system"] == "small-item_knn"]
+        marks = [row for layer in layers for row in rows_of(spec, layer) if row["system"] == "small-item_knn"]
         assert sum(row["n"] for row in marks if row["tip"]) >= len(could)
 
 

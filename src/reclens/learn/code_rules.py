@@ -47,7 +47,7 @@ def forbidden(file: str, source: str) -> Iterator[Remark]:
         source: Its text.
 
     Example:
-        >>> [remark.code for remark in forbidden("answer.py", "import os")]
+        >>> [remark.code for remark in forbidden("answer.py", "import socket")]
         ['import_not_allowed']
     """
     try:
