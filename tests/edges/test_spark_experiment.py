@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from warehouse_tables import assert_same_sums, units, visits
 pytest.importorskip("pysail.spark", reason="Sail is in the extra of the tests: pip install pysail")
 pytest.importorskip("sqlglot", reason="SQLGlot is not installed: pip install 'reclens[sql]'")
 
+ZONE = "spark.sql.session.timeZone"
 PLAN = """
 name = "t"
 unit = "user_id"
@@ -125,10 +127,17 @@ def test_a_log_of_events(session: Any) -> None:
     assert_same_sums(found, gather_events(log, logged))
 
 
-def test_a_readout_has_the_effects_of_one_machine(session: Any) -> None:
+@pytest.fixture
+def far_zone(session: Any) -> Iterator[str]:
+    """The time zone of the session, for a test."""
+    before = session.conf.get(ZONE)
+    session.conf.set(ZONE, "America/New_York")
+    yield "America/New_York"
+    session.conf.set(ZONE, before)
+
+
+def test_a_readout_has_the_effects_of_one_machine(session: Any, far_zone: str) -> None:
     rows = table("string")
-    zone = "spark.sql.session.timeZone"
-    session.conf.set(zone, "America/New_York")
 
     one, far = (read_experiment(plan(), each, day="first_day") for each in (rows, to_spark(session, rows)))
 
@@ -139,7 +148,7 @@ def test_a_readout_has_the_effects_of_one_machine(session: Any) -> None:
     assert skipped[0] - skipped[1] == {"outliers"}
     assert rl.report.build_readout(far)
     # The session is as it was.
-    assert session.conf.get(zone) == "America/New_York"
+    assert session.conf.get(ZONE) == far_zone
     assert not [each.name for each in session.catalog.listTables() if each.name.startswith("reclens_")]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -41,6 +40,24 @@ print(server.listening_address[1], flush=True)
 time.sleep(600)
 """
 
+INTERRUPTED = """
+import os, signal, sys, threading
+from pathlib import Path
+from reclens.edges import _spark_session
+from test_spark_lost import _once_begun, _slowly
+
+address, marks = sys.argv[1], Path(sys.argv[2])
+session = _spark_session.spark_session(address)
+frame = session.range(0, 4, 1, 2).mapInArrow(_slowly(str(marks)), "id long")
+threading.Thread(target=_once_begun, args=(marks, lambda: os.kill(os.getpid(), signal.SIGINT))).start()
+try:
+    with _spark_session.watched(session, "work", lambda *_: None):
+        frame.collect()
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+sys.stdin.read()
+"""
+
 
 @pytest.fixture
 def server() -> Iterator[tuple[subprocess.Popen[str], str]]:
@@ -70,33 +87,41 @@ def test_faults_of_a_server(
     with pytest.raises(DataError, match=r"nowhere: there is no such table"):
         Spark(session=session).table(f"{tmp_path}/nowhere")
 
-    for kind in ("an interrupt", "a server that is killed"):
-        marks = tmp_path / kind
-        marks.mkdir()
-        frame = session.range(0, 4, 1, 2).mapInArrow(_slowly(str(marks)), "id long")
-        end = process.kill if kind != "an interrupt" else lambda: os.kill(os.getpid(), signal.SIGINT)
-        threading.Thread(target=_once_begun, args=(marks, end)).start()
-        if kind == "an interrupt":
-            with pytest.raises(KeyboardInterrupt), _spark_session.watched(session, "work", lambda *_: None):
-                frame.collect()
-            time.sleep(0.5)
-            n = len(list(marks.iterdir()))
-            time.sleep(1)
-            assert len(list(marks.iterdir())) == n < 400  # the tasks have ended
-            continue
-        session.client.set_retry_policies([])
-        with (
-            pytest.raises(StoreError, match="was lost or refused, and nothing was kept") as lost,
-            _spark_session.watched(session, "work", lambda *_: None),
-        ):
-            frame.collect()
-        assert lost.value.code == "down"
+    marks = tmp_path / "killed"
+    marks.mkdir()
+    frame = session.range(0, 4, 1, 2).mapInArrow(_slowly(str(marks)), "id long")
+    threading.Thread(target=_once_begun, args=(marks, process.kill)).start()
+    session.client.set_retry_policies([])
+    with (
+        pytest.raises(StoreError, match="was lost or refused, and nothing was kept") as lost,
+        _spark_session.watched(session, "work", lambda *_: None),
+    ):
+        frame.collect()
+    assert lost.value.code == "down"
 
     argv = ["evaluate", "spark:lists", "--truth", "spark:truth", "--engine", address, "-m", "ndcg@10"]
     with pytest.raises(SystemExit) as ended:
         app([*argv, "--keep", "far", "--workspace", f"{tmp_path}/w"], standalone_mode=True)
     assert ended.value.code == 2 and "Is the server up?" in capsys.readouterr().err
     assert not (tmp_path / "w").exists() or not list((tmp_path / "w").rglob("card.json"))
+
+
+def test_an_interrupt_ends_the_tasks(server: tuple[subprocess.Popen[str], str], tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
+    # A process of its own: the server of the other tests, which is in this one, would end at the signal too. A file,
+    # since pyspark takes a program of the command line for its own doctests.
+    script, marks = tmp_path / "interrupted.py", tmp_path / "marks"
+    script.write_text(INTERRUPTED, encoding="utf-8")
+    marks.mkdir()
+    command = [sys.executable, "-W", "ignore", str(script), server[1], str(marks)]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "interrupted\n"
+        time.sleep(0.5)
+        n = len(list(marks.iterdir()))
+        time.sleep(1)
+        assert 0 < len(list(marks.iterdir())) == n < 400  # the tasks have ended
+        child.stdin.close()
 
 
 def test_a_server_that_is_gone_is_given_up_within_a_minute(session: Any) -> None:
