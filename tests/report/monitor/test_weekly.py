@@ -84,6 +84,24 @@ def test_the_report_counts_the_rows_of_the_log(week: Week) -> None:
     assert "7 days · 2 indicators · 140,000 impressions" in text and "560,000 impressions" not in text
 
 
+def test_slices_that_changed_alike_do_not_fill_the_table(week: Week) -> None:
+    # Nine positions fell alike, the last ones most clearly; a surface fell, and another one may have stayed.
+    row = week.numbers.row(0, named=True) | {"indicator": "ctr", "dimension": "position", "change": -0.01}
+    fell = [row | {"slice": str(at), "low": -0.02 + at / 1000, "high": -at / 1000} for at in range(1, 10)]
+    surface = row | {"dimension": "surface", "slice": "home", "low": -0.019, "high": -0.001}
+    calm = surface | {"slice": "mail", "high": 0.001}
+    numbers = pl.DataFrame([*fell, surface, calm], schema=week.numbers.schema)
+    text = build_weekly_report(replace(week, numbers=numbers)).markdown.split("## Slices that changed")[1]
+    assert "10 slices of 11 changed by more than noise" in text
+    named = re.findall(r"^\| (Click-through rate of [^|]+?) \|", text, re.M)
+    assert [re.sub("Click-through rate of ", "", each) for each in named] == [
+        "position 9",
+        "position 8",
+        "position 7",
+        "home (surface)",
+    ]
+
+
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_charts_are_drawn_without_a_script(

@@ -30,6 +30,8 @@ __all__ = ["build_weekly_report"]
 _INCIDENTS = 5
 _SLICES = 60
 """Rows of the table of slices; the numbers of all of them are in the published tables."""
+_ALIKE = 3
+"""Slices of an indicator and a dimension that the table shows: ten positions that fell alike are one message."""
 
 
 def build_weekly_report(week: Week) -> RenderedDocument:
@@ -131,16 +133,17 @@ def _annotations(week: Week) -> DocumentPart:
 
 
 def _slices(week: Week) -> DocumentPart | None:
-    """The slices whose change is clearest."""
+    """The slices whose change is clearest, three of an indicator and a dimension."""
     sliced = week.numbers.filter((pl.col("dimension") != "overall") & pl.col("low").is_not_null())
     clear = sliced.filter((pl.col("low") > 0) | (pl.col("high") < 0))
     if clear.is_empty():
         return None
     order = (clear["high"] - clear["low"]) / clear["change"].abs()
-    shown = clear.with_columns(order.alias("order")).sort("order").head(_SLICES).drop("order")
+    alike = pl.int_range(pl.len()).over("indicator", "dimension")
+    shown = clear.with_columns(order.alias("order")).sort("order").filter(alike < _ALIKE).head(_SLICES).drop("order")
     return DocumentPart(
         title="Slices that changed",
         lead=f"{count_of(clear.height, 'slice')} of {whole(sliced.height)} changed by more than noise; "
-        "of so many some do by chance.",
+        "of so many some do by chance. Shown are the clearest, at most three of an indicator and a dimension.",
         tables=(trend_table(week, of=shown),),
     )
