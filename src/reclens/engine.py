@@ -170,12 +170,15 @@ def engine_address(text: str) -> str:
     """The address of an engine for :func:`reclens.protocols.adapter`: ``sc://host:port`` is one of Spark.
 
     Raises:
-        UsageError: If it is neither that nor ``spark:MASTER``.
+        UsageError: If it is neither that nor ``spark:MASTER``, or holds a token. That belongs in the environment:
+            jobs, histories of shells and lists of processes show an address.
 
     Example:
         >>> engine_address("sc://127.0.0.1:50051")
         'spark:sc://127.0.0.1:50051'
     """
+    if "token=" in text.lower():
+        raise UsageError("the address of the engine holds a token. Set SPARK_CONNECT_AUTHENTICATE_TOKEN in its place.")
     if text.startswith("sc://"):
         return f"spark:{text}"
     if not text.startswith("spark:"):

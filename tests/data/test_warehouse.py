@@ -328,6 +328,22 @@ def test_a_connection_that_is_lost(postgres: Warehouse) -> None:
     assert found.value.code == "down"
 
 
+def test_errors_of_a_query_are_no_lost_connection(postgres: Warehouse) -> None:
+    import duckdb
+
+    # Both are operational errors, as a connection that is gone is one.
+    with postgres.connection.transaction(force_rollback=True):
+        postgres.connection.execute("SET LOCAL statement_timeout = '20ms'")
+        with pytest.raises(DataError, match="canceling statement due to statement timeout"):
+            postgres.rows("SELECT pg_sleep(5)")
+    with duckdb.connect() as mine:
+        local = Warehouse(mine)
+        with pytest.raises(DataError, match="the query failed: IO Error"):
+            local.rows("SELECT * FROM read_parquet('/nowhere/at.parquet')")
+    with pytest.raises(StoreError, match="the connection to duckdb was lost"):
+        local.rows("SELECT 1")
+
+
 def test_a_server_that_is_down_tells_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'reclens[pgvector]'")
     for name, value in {"PGHOST": "127.0.0.1", "PGPORT": "1", "PGUSER": "me", "PGPASSWORD": "s3cr3t-Pa55"}.items():

@@ -22,6 +22,7 @@ from reclens.errors import (
     NotEnoughMemoryError,
     StoreError,
     UnmatchedIdsError,
+    UsageError,
 )
 from reclens.evaluation import partitions
 from reclens.evaluation.partition_context import facts_of
@@ -301,15 +302,58 @@ class TestBadInput:
             frame.collect()
 
     @pytest.mark.parametrize(
-        ("said", "kind", "fix"),
+        ("name", "about", "kind", "said"),
         [
-            ("[JAVA_GATEWAY_EXITED] Java gateway process exited", MissingExtraError, "Install OpenJDK 17"),
-            ("StatusCode.UNAVAILABLE: Connection refused", StoreError, "nothing was kept"),
+            ("PySparkRuntimeError", {"errorClass": "JAVA_GATEWAY_EXITED"}, MissingExtraError, "Install OpenJDK 17"),
+            ("PySparkRuntimeError", {"errorClass": "CONNECT_URL_NOT_SET"}, MissingExtraError, "pip install pyspark"),
+            ("SparkConnectGrpcException", {"status": "UNAVAILABLE"}, StoreError, "nothing was kept: gone. Is the"),
+            (
+                "SparkConnectGrpcException",
+                {"status": "UNAUTHENTICATED"},
+                StoreError,
+                "SPARK_CONNECT_AUTHENTICATE_TOKEN",
+            ),
+            (
+                "SparkConnectGrpcException",
+                {"errorClass": "INVALID_HANDLE.SESSION_CHANGED"},
+                StoreError,
+                "lost or refused",
+            ),
+            (
+                "AnalysisException",
+                {"errorClass": "PATH_NOT_FOUND", "path": "/x"},
+                DataError,
+                "/x: there is no such table",
+            ),
         ],
     )
-    def test_no_java_and_a_lost_connection(self, said: str, kind: type[Exception], fix: str) -> None:
-        with pytest.raises(kind, match=fix), _spark_session.translated():
-            raise RuntimeError(said)
+    def test_errors_are_told_apart_by_their_codes(
+        self, name: str, about: dict[str, str], kind: type[Exception], said: str
+    ) -> None:
+        own = importlib.import_module("pyspark.errors.exceptions.connect")
+        base = importlib.import_module("pyspark.errors")
+        more: dict[str, Any] = {"errorClass": about.get("errorClass"), "messageParameters": {"path": about.get("path")}}
+        if "status" in about:
+            more["grpc_status_code"] = importlib.import_module("grpc").StatusCode[about["status"]]
+        error = (getattr(own, name, None) or getattr(base, name))(message='details = "gone"', **more)
+
+        with pytest.raises(kind, match=said), _spark_session.translated():
+            raise error
+
+    def test_words_of_a_task_decide_nothing(self) -> None:
+        error = importlib.import_module("pyspark.errors.exceptions.connect").PythonException(
+            message="ValueError: No such file, Connection refused, UNAVAILABLE, [PATH_NOT_FOUND] JAVA_HOME"
+        )
+        with pytest.raises(type(error)), _spark_session.translated():
+            raise error
+
+    def test_a_token_in_an_address_is_refused_and_not_repeated(self, capsys: Any) -> None:
+        address = "sc://127.0.0.1:1/;Token=s3cr3t"
+        with pytest.raises(UsageError, match="SPARK_CONNECT_AUTHENTICATE_TOKEN") as found:
+            validate_settings({"evaluate": {"engine": address}}, source="job")
+        with pytest.raises(SystemExit):
+            app(["evaluate", "spark:lists", "--truth", "spark:truth", "--engine", address], standalone_mode=False)
+        assert "s3cr3t" not in str(found.value) + capsys.readouterr().err
 
 
 def test_progress_is_told_and_an_interrupt_cancels(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,8 +12,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from reclens.errors import UsageError
+from reclens.errors import DataError, UsageError
 from reclens.monitor.day import run_day
+from reclens.monitor.duck import opened
+from reclens.monitor.log import open_log
 from reclens.monitor.places import day_bounds, files_of
 from reclens.monitor.project import Project
 from reclens.monitor.settings import load_monitor_settings
@@ -67,6 +69,22 @@ def test_one_file_a_hive_folder_a_table_and_files_of_any_name(
     }.items():
         run = run_day(make_project(settings(path), folder=tmp_path / name / ".."), FIRST)
         same(run.series, expected)
+
+
+def test_a_file_that_is_half_written(make_project: Make, hand_log: Hand, tmp_path: Path) -> None:
+    folder = tmp_path / "half"
+    folder.mkdir()
+    hand_log().write_parquet(file := folder / f"{FIRST}.parquet")
+    whole = file.read_bytes()
+    project = make_project(settings('path = "half"'), folder=tmp_path)
+    for content in (b"", whole[: len(whole) // 2], b"timestamp,user_id\n" * 9):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match="Write the file again as Parquet"):
+            open_log(opened(), project, day_bounds(FIRST, ZoneInfo("UTC")))
+    hand_log().drop("timestamp").write_parquet(file)
+    with pytest.raises(DataError, match="there is no column 'timestamp'") as found:
+        open_log(opened(), project, day_bounds(FIRST, ZoneInfo("UTC")))
+    assert "again" not in str(found.value)
 
 
 def test_names_of_columns_are_mapped_and_types_are_read(

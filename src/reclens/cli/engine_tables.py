@@ -52,13 +52,17 @@ class EngineTables:
 
     def frame(self, path: str, reading: Reading, *, table: str = "lists") -> Any:
         """A table of the engine, its columns named by ``--column``."""
+        from reclens.edges._spark_frames import column_of
+
         frame = self.engine.table(path.removeprefix(_SCHEME))
         columns: Any = reading.of(table).get("columns") or {}
         for ours, theirs in columns.items():
             if theirs not in frame.columns:
                 raise UsageError(f"--column {ours}={theirs}: {path} has {', '.join(frame.columns)}.")
-            frame = frame.withColumnRenamed(theirs, ours)
-        return frame
+        if not columns:
+            return frame
+        kept = {name: name for name in frame.columns if name not in {*columns, *columns.values()}} | columns
+        return frame.select(*[column_of(theirs).alias(ours) for ours, theirs in kept.items()])
 
     def pairs(self, path: str | None, reading: Reading, *, table: str) -> Any:
         """A truth or histories: a table of the engine, or a file."""

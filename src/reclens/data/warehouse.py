@@ -41,7 +41,8 @@ _POSTGRES_WHOLE: Final = (20, 21, 23)
 _SNOWFLAKE_FIXED: Final = 0
 
 _LOST: Final = ("OperationalError", "InterfaceError")
-"""Errors of a connection, by the names that PEP 249 gives them; those of Spark Connect say UNAVAILABLE."""
+"""Errors of a connection, by the names that PEP 249 gives them. Where they have an SQLSTATE, it decides."""
+_LOST_STATES: Final = ("08", "57P")
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,14 +142,25 @@ class Warehouse:
                 columns = {_name(self.speaks, each[0]): _is_whole(self.speaks, each) for each in about}
                 return columns, [tuple(row) for row in cursor.fetchall()] if about else []
         except Exception as error:
-            lost = any(kind.__name__ in _LOST for kind in type(error).__mro__) or "UNAVAILABLE" in str(error)
-            if lost:
+            if _is_lost(self.speaks, error):
                 raise StoreError(
                     f"the connection to {self.speaks} was lost: {first_line(error)}. Connect again.", code="down"
                 ) from None
             raise DataError(
                 f"the query failed: {first_line(error)}", source=self.speaks, fix="Check the table and its columns."
             ) from None
+
+
+def _is_lost(dialect: str, error: Exception) -> bool:
+    """Whether an error is that of the connection, by its class and its codes."""
+    kinds = [kind.__name__ for kind in type(error).__mro__]
+    if dialect == "duckdb":  # its errors of files and of memory are operational too
+        return "ConnectionException" in kinds
+    status = getattr(error, "getGrpcStatusCode", None)
+    if status is not None:
+        return status().name == "UNAVAILABLE"
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return any(name in _LOST for name in kinds) and (state is None or str(state).startswith(_LOST_STATES))
 
 
 def _name(dialect: str, name: str) -> str:

@@ -43,6 +43,7 @@ _TYPES: Final[dict[str, StoreProblem]] = {
     "RemoteProtocolError": "down",
     "NewConnectionError": "down",
     "MaxRetryError": "down",
+    "Py4JNetworkError": "down",
     "PineconeConnectionError": "down",
     "WeaviateConnectionError": "down",
     "WeaviateGRPCUnavailableError": "down",
@@ -81,7 +82,7 @@ def problem_of(error: BaseException) -> StoreProblem:
             return _STATUS[status]
         if isinstance(status, int) and 400 <= status < 500:
             return "refused"
-        code = getattr(each, "code", None)
+        code = getattr(each, "code", None) or getattr(each, "getGrpcStatusCode", None)
         name = getattr(code() if callable(code) else code, "name", None)
         if name in _GRPC:
             return _GRPC[name]

@@ -24,6 +24,7 @@ __all__ = [
     "column_of",
     "frame_of",
     "functions",
+    "in_backticks",
     "is_spark_frame",
     "lists_of",
     "of_some_users",
@@ -157,7 +158,12 @@ def is_spark_frame(table: Any) -> bool:
 
 def column_of(name: str) -> Any:
     """A column by its name, whatever characters it has."""
-    return functions().col(f"`{name}`")
+    return functions().col(in_backticks(name))
+
+
+def in_backticks(name: str) -> str:
+    """A name as an identifier of Spark: within backticks, and its own doubled."""
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _literal(value: Any) -> Any:

@@ -96,5 +96,7 @@ def _told(error: RecLensError) -> str:
 def _error_of(told: str) -> RecLensError:
     """The inverse of :func:`_told`."""
     known = json.loads(told)
-    kind = getattr(errors, known["kind"])
+    kind = getattr(errors, known["kind"], None)
+    if not (isinstance(kind, type) and issubclass(kind, RecLensError)):  # of a newer RecLens
+        return RecLensError(known["message"])
     return errors._rebuild(kind, (known["message"],), {"advice": None, **known["facts"]})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 import threading
 import uuid
@@ -11,8 +12,9 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
+from reclens.edges._services import problem_of
 from reclens.engine import Progress, need
-from reclens.errors import DataError, MissingExtraError, RecLensError, StoreError, UsageError
+from reclens.errors import DataError, MissingExtraError, RecLensError, StoreError, UsageError, first_line
 
 __all__ = ["check_version", "is_lost", "no_table", "spark_session", "translated", "watched"]
 
@@ -23,8 +25,11 @@ _SHIP: Final = (
     "spark.sql.execution.pyspark.python=environment/bin/python)."
 )
 
-_ABSENT: Final = ("TABLE_OR_VIEW_NOT_FOUND", "Table not found", "PATH_NOT_FOUND", "No files found", "No such file")
-"""What says that there is no table, or no folder, of a name."""
+_ABSENT: Final = ("TABLE_OR_VIEW_NOT_FOUND", "PATH_NOT_FOUND")
+"""Conditions of Spark that say that there is no table, or no folder, of a name."""
+_BRACKETED: Final = re.compile(r"\[([A-Z][A-Z0-9_]+)[A-Z0-9_.]*\]\s*")
+_ABSENT_MODULE: Final = re.compile(r"ModuleNotFoundError: No module named '(\w+)")
+_DETAILS: Final = re.compile(r'details = "(.*)"')
 
 _REMOTE: Final[dict[str, Any]] = {}
 """Address -> the session that was opened there."""
@@ -103,34 +108,69 @@ def translated(table: str | None = None) -> Generator[None]:
     except RecLensError:
         raise
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        known = _known(error, said, table)
+        known = _known(error, table)
         if known is None:
             raise
         raise known from error
 
 
-def _known(error: Exception, said: str, table: str | None) -> RecLensError | None:
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    first = next((line for line in lines if line.startswith("ModuleNotFoundError")), lines[0])[:300]
-    if "JAVA_GATEWAY_EXITED" in said or "JAVA_HOME" in said or "[JAVA" in said:
+def _known(error: Exception, table: str | None) -> RecLensError | None:
+    condition, first = _condition(error), _first_line(error)
+    if condition in _ABSENT:
+        return no_table(table or _name_in(error) or "Spark")
+    if condition == "JAVA_GATEWAY_EXITED":
         return MissingExtraError(
-            "a session of Spark in this process needs Java, which was not found. Install OpenJDK 17 (Debian: apt-get "
-            "install openjdk-17-jre-headless) or set JAVA_HOME. Without Java: pip install pysail, sail spark server, "
-            "and sc://127.0.0.1:50051."
+            "a session of Spark in this process needs Java, which was not found, or is too old. Install OpenJDK 17 "
+            "(Debian: apt-get install openjdk-17-jre-headless) or set JAVA_HOME. Without Java: pip install pysail, "
+            "sail spark server, and sc://127.0.0.1:50051."
         )
-    if "No module named 'reclens'" in said or "No module named 'polars'" in said:
-        return MissingExtraError(f"an executor could not import reclens: {first}. {_SHIP}")
-    if any(code in said for code in _ABSENT):
-        return no_table(table or "Spark")
+    if condition == "CONNECT_URL_NOT_SET" or isinstance(error, ImportError):
+        return MissingExtraError(f"pyspark lacks what this address needs: {first}. Run: pip install pyspark")
+    if condition == "INVALID_CONNECT_URL":
+        return UsageError(f"the address is none of Spark Connect: {first}. Expected sc://HOST:PORT.")
+    if problem_of(error) == "wrong_key":
+        fix = "Set SPARK_CONNECT_AUTHENTICATE_TOKEN, and see what its owner may do."
+        return StoreError(f"Spark refused the credentials: {first}. {fix}", code="wrong_key")
     if is_lost(error):
         return StoreError(
             f"the connection to Spark was lost or refused, and nothing was kept: {first}. Is the server up?",
             code="down",
         )
-    if ("not installed" in said and "pyspark" in said) or isinstance(error, ImportError):
-        return MissingExtraError(f"pyspark lacks what this address needs: {first}. Run: pip install pyspark")
+    # Of an error in a task, the text of its traceback is all that comes back.
+    if absent := _ABSENT_MODULE.search(str(error)):
+        return MissingExtraError(f"an executor could not import {absent[1]}. {_SHIP}")
     return None
+
+
+def _condition(error: BaseException) -> str:
+    """The condition of an error of Spark, without its part: TABLE_OR_VIEW_NOT_FOUND, PATH_NOT_FOUND."""
+    found = None
+    with suppress(Exception):  # a JVM that is gone is asked
+        found = error.getCondition()  # pyright: ignore[reportAttributeAccessIssue]
+    if found is None and "AnalysisException" in _kinds(error):
+        # Sail 0.7 sends no condition beside its message, which has it within brackets.
+        bracketed = _BRACKETED.search(str(error))
+        found = bracketed and bracketed[1]
+    return (found or "").partition(".")[0]
+
+
+def _name_in(error: Exception) -> str | None:
+    """The table, or the path, that an error names."""
+    with suppress(Exception):
+        named = error.getMessageParameters() or {}  # pyright: ignore[reportAttributeAccessIssue]
+        return named.get("relationName") or named.get("path")
+    return None
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says in one line: of one of gRPC, its details."""
+    said = str(error)
+    details = _DETAILS.search(said)
+    return _BRACKETED.sub("", details[1] if details else first_line(error))[:300].rstrip(".")
+
+
+def _kinds(error: BaseException) -> list[str]:
+    return [kind.__name__ for kind in type(error).__mro__]
 
 
 def no_table(name: str) -> DataError:
@@ -140,11 +180,8 @@ def no_table(name: str) -> DataError:
 
 
 def is_lost(error: BaseException) -> bool:
-    """Whether an error is that of a connection."""
-    said = str(error)
-    kind = type(error)
-    known = isinstance(error, StoreError) or kind.__module__.startswith("grpc") or kind.__name__ == "Py4JNetworkError"
-    return known or any(code in said for code in ("UNAVAILABLE", "Connection refused"))
+    """Whether an error is that of a connection, or of a session that its server does not know any more."""
+    return problem_of(error) == "down" or _condition(error) == "INVALID_HANDLE"
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from reclens.edges._spark_frames import (
     check_kinds,
     frame_of,
     functions,
+    in_backticks,
     is_spark_frame,
     lists_of,
     pairs_of,
@@ -211,7 +212,7 @@ class Work:
         if not plan.values:
             return collected(self.engine, plan, PartitionSums, rows, by=USER, row_size=_row_size(plan))
         own = own_columns(plan, integer=dict(rows.dtypes)[USER] == "bigint")
-        columns = ", ".join(f"`{name}` {kind}" for name, kind in own.items())
+        columns = ", ".join(f"{in_backticks(name)} {kind}" for name, kind in own.items())
         cut = rows.repartition(partitions_of(self.engine), USER)
         kept = cut.mapInArrow(partial(measure, plan, own), f"part string, {COLUMNS}, {columns}")
         kept.write.partitionBy("part").parquet(self.engine.values)

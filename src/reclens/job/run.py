@@ -13,7 +13,7 @@ from reclens import models
 from reclens.data import filters, segments, split
 from reclens.data.read.open import load_data, load_split
 from reclens.data.read.request import ADVICE_TEXTS, Reading, named_by
-from reclens.engine import Progress, TableEngine, engine_address, quiet
+from reclens.engine import Progress, TableEngine, quiet
 from reclens.errors import UsageError, expect_type
 from reclens.evaluation import (
     Comparison,
@@ -314,7 +314,7 @@ def _evaluate(
             replicates=about.replicates,
             rng=settings.seed,
             name=name,
-            engine=None if about.engine is None else adapter(engine_address(about.engine), TableEngine),
+            engine=None if about.engine is None else adapter(about.engine, TableEngine),
             progress=progress,
         )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from reclens.engine import engine_address
 from reclens.errors import UsageError
 from reclens.evaluation.against_split import SPLIT_METRICS
 from reclens.evaluation.gate import GateRule
@@ -91,6 +92,14 @@ class EvaluateSettings(Section):
     convention: str = "trec"
     level: float = Field(default=0.95, gt=0, lt=1)
     replicates: int = Field(default=1000, ge=0)
+
+    @field_validator("engine")
+    @classmethod
+    def _is_an_address(cls, engine: str | None) -> str | None:
+        try:
+            return engine if engine is None else engine_address(engine)
+        except UsageError as error:
+            raise ValueError(str(error).rstrip(".")) from error
 
 
 class CompareSettings(Section):

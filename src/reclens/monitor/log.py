@@ -65,8 +65,6 @@ COLUMNS: Final[Mapping[str, str]] = {
 REQUIRED: Final = (TIMESTAMP, USER, ITEM, POSITION, CLICKED)
 _LISTS: Final = {"items": ITEM, "clicks": "clicked_items", "scores": SCORE, "positions": POSITION}
 """Names that lists of a request may have besides that of their column."""
-_BROKEN: Final = ("magic bytes", "too small")
-"""What DuckDB says of a file that is half-written, or of another format."""
 _PLACE: Final = "_place"
 _VALUES: Final = frozenset(
     {"TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "FLOAT", "DOUBLE", "BOOLEAN", "VARCHAR", "DATE", "UUID"}
@@ -149,7 +147,7 @@ def open_log(connection: duckdb.DuckDBPyConnection, project: Project, bounds: Da
             apart=log.clicks is not None,
         )
     except _failures() as error:
-        broken = any(each in str(error) for each in _BROKEN)
+        broken = log.table is None and _is_broken(error)
         raise DataError(
             f"the log cannot be read: {_reason(error)}",
             source=str(project.place(log.path)),
@@ -359,6 +357,13 @@ def _failures() -> tuple[type[Exception], ...]:
     import duckdb
 
     return (duckdb.Error,)
+
+
+def _is_broken(error: Exception) -> bool:
+    """Whether a file is half-written, or of another format."""
+    import duckdb
+
+    return isinstance(error, duckdb.InvalidInputException)
 
 
 def _is_value(kind: str) -> bool:
