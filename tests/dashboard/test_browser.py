@@ -141,11 +141,37 @@ def test_a_view_filters_and_its_link_reproduces_it(browser_page, chromium, addre
     browser_page.get_by_text("serves worst").wait_for()
     assert browser_page.get_by_text("serves worst").is_visible()
     link = browser_page.url
+    with browser_page.expect_download() as saved:
+        browser_page.get_by_role("button", name="Save as report").click()
+        browser_page.get_by_role("button", name="Download HTML").click()
+    document = Path(saved.value.path()).read_text()
+    assert "Users without a hit, by activity" in document and "Lorenz curve" not in document, "what is seen now"
+    assert "view=Users" in document and "Use small-ease" in document, "its link, and what stands around the view"
+    browser_page.keyboard.press("Escape")
     other = chromium.new_context().new_page()
     opened(other, link)
     other.get_by_text("serves worst").wait_for()
     assert other.get_by_text("serves worst").is_visible()
     other.context.close()
+    assert problems_of(browser_page) == []
+
+
+def test_a_row_that_is_chosen_in_a_view_changes_all_of_the_page(browser_page, address: str) -> None:
+    """The table of runs is redrawn alone with its view; the runs that it chooses are those of the whole page."""
+    opened(browser_page, f"{address}/diagnostics?view=Segments")
+    browser_page.get_by_test_id("stMain").get_by_role("radio", name="Leaderboard").click()
+    table = browser_page.locator("[data-testid=stDataFrame] canvas").first
+    table.wait_for()
+    settled(browser_page)
+    legend = browser_page.locator("ul.legend")
+    assert sorted(legend.inner_text().split()) == RUNS
+    # The box of the second row, below the head.
+    table.click(position={"x": 18, "y": 35 * 2 + 18}, force=True)
+    browser_page.wait_for_function("document.querySelectorAll('ul.legend li').length === 2", timeout=30_000)
+    settled(browser_page)
+    left = sorted(legend.inner_text().split())
+    assert len(left) == 2 and sorted(re.findall(r"runs=(small-\w+)", browser_page.url)) == left
+    assert "2 systems" in browser_page.locator("section.decision").inner_text()
     assert problems_of(browser_page) == []
 
 

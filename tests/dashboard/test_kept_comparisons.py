@@ -96,11 +96,12 @@ def test_what_makes_a_comparison_is_loaded_first_where_none_is_kept(tmp_path: Pa
     loaded: list[str] = []
     load = serve.importlib.import_module
     monkeypatch.setattr(serve.importlib, "import_module", lambda name: loaded.append(name) or load(name))
+    monkeypatch.setattr(serve.gc, "freeze", lambda: loaded.append("frozen"))
 
     def heavy() -> set[str]:
         loaded.clear()
         serve.prepare(str(tmp_path))
-        assert "pandas" in loaded
+        assert "pandas" in loaded and loaded[-1] == "frozen", "what is loaded is not looked through at each page drawn"
         return {"numba", "scipy.optimize"} & set(loaded)
 
     assert not heavy(), "an empty workspace has nothing to compare"

@@ -1,19 +1,19 @@
-"""Isolated parts of a page: if one cannot be drawn, a message replaces it and the others are still drawn."""
+"""Isolated parts of a page: if one cannot be drawn, a message replaces it; a part can also be redrawn alone."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
 
-from reclens.dashboard import store
+from reclens.dashboard import seen, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.widgets import plain
 from reclens.errors import DataError, RecLensError
 from reclens.workspace import Workspace
 
-__all__ = ["readable", "say_why", "standing"]
+__all__ = ["drawn_alone", "readable", "say_why", "standing"]
 
 
 @contextmanager
@@ -23,6 +23,35 @@ def standing(workspace: Workspace) -> Generator[None]:
         yield
     except Exception as error:
         say_why(workspace, error)
+
+
+def drawn_alone(workspace: Workspace, draw: Callable[[], None], *, key: str = "view") -> None:
+    """Draw a part of a page that is redrawn alone when a choice in it changes; the rest of the page stays as it is.
+
+    Args:
+        workspace: The workspace. If it has changed since the page was drawn, the page is redrawn.
+        draw: Draws the part. What stands outside of it may not depend on a choice in it.
+        key: A key of its own on the page.
+    """
+    page = seen.of_page()
+    again = False
+
+    @st.fragment
+    def part() -> None:
+        nonlocal again
+        synthetic = store.synthetic_shown()
+        if again:
+            store.begin_part(workspace)
+        with seen.part(page, key), standing(workspace):
+            draw()
+        if again:
+            store.end()
+            seen.record_link(page)
+            if store.synthetic_shown() != synthetic:  # what says so stands above the part
+                st.rerun()
+        again = True
+
+    part()
 
 
 def say_why(workspace: Workspace, error: Exception) -> None:

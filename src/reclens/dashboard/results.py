@@ -11,7 +11,7 @@ from reclens.dashboard import seen, store
 from reclens.dashboard.bring_results import as_field, bring_results
 from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
-from reclens.dashboard.isolated_parts import standing
+from reclens.dashboard.isolated_parts import drawn_alone, standing
 from reclens.dashboard.keep import keep_button, keepable
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, download, empty, folded, grid, plain, table
 from reclens.experiment.analysis.readout import Readout
@@ -45,25 +45,25 @@ def show_results(workspace: Workspace) -> None:
         found = bring_results(workspace)
         if found is None:
             return
-        draw_results(found)
+        draw_results(workspace, found)
         with st.expander("Keep this readout in the workspace", icon=":material/inventory_2:"):
             keep_button(workspace, found, "readout", start=keepable(found.plan.name), choose="readout")
         return
     with standing(workspace):
-        draw_results(store.load(workspace, "readout", picked))
+        draw_results(workspace, store.load(workspace, "readout", picked))
 
 
-def draw_results(found: Readout) -> None:
+def draw_results(workspace: Workspace, found: Readout) -> None:
     """Draw a readout: the decision on each arm, then the chosen view.
 
     Args:
+        workspace: The workspace of the page.
         found: The readout.
     """
     if found.synthetic:
         store.show_synthetic("readout")
     _decision(found)
-    part = choose_view(tuple(_PARTS), key="part", label="Part")
-    _PARTS[part](found)
+    drawn_alone(workspace, lambda: _PARTS[choose_view(tuple(_PARTS), key="part", label="Part")](found))
     download(
         "Readout as HTML",
         lambda: build_readout(found, bayes=True).html.html,

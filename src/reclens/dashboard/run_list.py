@@ -104,6 +104,7 @@ def _grid(shown: RunTable, chosen: Sequence[str]) -> None:
         runs = [*hidden, *(shown.runs[at] for at in rows)]
         if runs:
             st.session_state["runs"] = runs
+            st.rerun()  # all of the page: the grid stands in a part that is redrawn alone
 
     with wide("runs"):
         _drawn(shown, config, key, picked, choose_rows)

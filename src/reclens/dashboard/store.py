@@ -33,6 +33,7 @@ __all__ = [
     "MOST",
     "averaged",
     "begin",
+    "begin_part",
     "compared",
     "crossed",
     "end",
@@ -118,8 +119,15 @@ def begin(workspace: Workspace) -> None:
     st.session_state[_SEEN] = {}
 
 
+def begin_part(workspace: Workspace) -> None:
+    """Begin to redraw a part of a page; redraw all of it if the workspace has changed since it began."""
+    if workspace.stamps() != st.session_state.get(_BEGAN):
+        st.rerun()
+    st.session_state[_SEEN] = {}
+
+
 def end() -> None:
-    """Record that a page is drawn."""
+    """Record that a page, or a part of it, is drawn."""
     st.session_state[_REDRAWN] = 0
     st.session_state[_SEEN] = None
 

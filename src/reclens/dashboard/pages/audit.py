@@ -16,6 +16,7 @@ from reclens.dashboard import audit_views, seen, store
 from reclens.dashboard.cards import words_card
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.colours import theme
+from reclens.dashboard.isolated_parts import drawn_alone
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import (
     bullets,
@@ -87,13 +88,17 @@ def show(workspace: Workspace) -> None:
     with right:
         group = choose("Groups", [_ALL, *_groups(audit)], key="by") or _ALL
     _opinion(audit, name)
-    part = choose_view(tuple(_PARTS), key="part", label="Part")
-    if part == "Compare":
-        _compare(workspace, audit, [each for each in kept if each != name])
-    elif part == "Look closer":
-        audit_views.closer(workspace, audit)
-    else:
-        _PARTS[part](audit, group)
+
+    def draw_part() -> None:
+        part = choose_view(tuple(_PARTS), key="part", label="Part")
+        if part == "Compare":
+            _compare(workspace, audit, [each for each in kept if each != name])
+        elif part == "Look closer":
+            audit_views.closer(workspace, audit)
+        else:
+            _PARTS[part](audit, group)
+
+    drawn_alone(workspace, draw_part)
     audit_views.downloads(audit, name)
 
 

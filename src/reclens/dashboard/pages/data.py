@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Final
+
 import streamlit as st
 
 from reclens.dashboard import store
@@ -9,7 +12,7 @@ from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.colours import legend
 from reclens.dashboard.console import draw_console
 from reclens.dashboard.data_summary import Described, describe_data, table_of
-from reclens.dashboard.isolated_parts import standing
+from reclens.dashboard.isolated_parts import drawn_alone, standing
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import chart, choose, choose_view, empty, grid, plain, table
 from reclens.data.curves import WHOLE, parts_of
@@ -53,16 +56,18 @@ def show(workspace: Workspace) -> None:
         return
     with right:
         part = choose("Part", [WHOLE, *parts] if len(parts) > 1 else parts, key="part", default=parts[0]) or parts[0]
-    views = {"Profile": _profile, "Long tail": _long_tail, "Over time": _over_time, "Problems": _problems}
-    view = choose_view([*views, "SQL"])
-    if view == "SQL":
+
+    def draw_view() -> None:
+        view = choose_view([*_VIEWS, "SQL"])
+        if view != "SQL":
+            _VIEWS[view](describe_data(workspace, kind, name, part))
+            return
         # The log has a separate table if it contains repeated pairs.
         logs = ("train_log", "train") if kind == "split" else ("log", "interactions")
         names = {each: table_of(workspace, kind, name, each) for each in (*logs, "items")}
         draw_console(workspace, names[logs[0]] or names[logs[1]], names["items"])
-        return
-    with standing(workspace):
-        views[view](describe_data(workspace, kind, name, part))
+
+    drawn_alone(workspace, draw_view)
 
 
 def _profile(found: Described) -> None:
@@ -123,6 +128,15 @@ def _problems(found: Described) -> None:
     if found.profile.rules:
         st.subheader("What was done on reading")
         table(shape.rules_table(found.profile.rules), key="rules")
+
+
+_VIEWS: Final[Mapping[str, Callable[[Described], None]]] = {
+    "Profile": _profile,
+    "Long tail": _long_tail,
+    "Over time": _over_time,
+    "Problems": _problems,
+}
+"""Title -> what draws it."""
 
 
 PAGE = Page(title="Data", icon=":material/database:", section="Data", order=40, show=show, path="data")

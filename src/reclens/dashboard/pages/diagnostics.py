@@ -8,7 +8,7 @@ from reclens.dashboard import store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.cards import decision_card, finding_cards, more, say_tested
 from reclens.dashboard.colours import legend
-from reclens.dashboard.isolated_parts import readable, standing
+from reclens.dashboard.isolated_parts import drawn_alone, readable
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.scene import Scene, keep_runs, kept_runs, scene_of
 from reclens.dashboard.together import choose_group
@@ -68,9 +68,7 @@ def show(workspace: Workspace) -> None:
         decision_card(scene.decision)
         say_tested(scene)
     legend(list(scene.results))
-    view = choose_view(list(VIEWS))
-    with standing(workspace):
-        VIEWS[view](Shown(scene, known, metrics))
+    drawn_alone(workspace, lambda: VIEWS[choose_view(list(VIEWS))](Shown(scene, known, metrics)))
     _findings(scene)
     explain_metrics(metrics)
 

@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 from reclens.dashboard import seen, spaces, store
 from reclens.dashboard.advice import said_on_page
 from reclens.dashboard.chart_cache import draw
+from reclens.dashboard.isolated_parts import drawn_alone
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.point_map import show_map
 from reclens.dashboard.scene import kept_runs
@@ -63,13 +64,17 @@ def show(workspace: Workspace) -> None:
     sentences = [finding_sentence(found, each, titles) for each in found.findings]
     seen.text("findings", [overall_sentence(found), *sentences])
     st.markdown(f"**{plain(overall_sentence(found))}**")
-    view = choose_view(_VIEWS, key="part", label="Part")
-    if view == "Map":
-        _map(workspace, chosen, found, beside, space)
-    elif view == "Findings":
-        bullets(sentences or ["Nothing needs action, by what was given."])
-    else:
-        _part(view, found)
+
+    def draw_part() -> None:
+        view = choose_view(_VIEWS, key="part", label="Part")
+        if view == "Map":
+            _map(workspace, chosen, found, beside, space)
+        elif view == "Findings":
+            bullets(sentences or ["Nothing needs action, by what was given."])
+        else:
+            _part(view, found)
+
+    drawn_alone(workspace, draw_part)
     _downloads(found, space, chosen["space"])
 
 

@@ -10,6 +10,7 @@ import streamlit as st
 from reclens.dashboard import health_views, seen, store
 from reclens.dashboard.chart_cache import draw
 from reclens.dashboard.health_views import Watched
+from reclens.dashboard.isolated_parts import drawn_alone
 from reclens.dashboard.navigation import Page
 from reclens.dashboard.widgets import bullets, chart, choose, choose_view, empty, folded, plain, table
 from reclens.monitor.health import JUDGED
@@ -56,8 +57,7 @@ def show(workspace: Workspace) -> None:
         day = choose("Day", days, key="day") or days[0]
     watched = health_views.watched(workspace, system, day)
     _headline(watched)
-    part = choose_view(tuple(_PARTS), key="part", label="Part")
-    _PARTS[part](watched)
+    drawn_alone(workspace, lambda: _PARTS[choose_view(tuple(_PARTS), key="part", label="Part")](watched))
 
 
 def _headline(watched: Watched) -> None:
