@@ -18,7 +18,7 @@ from reclens.experiment.aggregate.gather import gather, gather_events
 from reclens.experiment.aggregate.metric_columns import metric_columns_of
 from reclens.experiment.analysis.readout import read_experiment
 
-N = 1_000_000
+N = 200_000
 
 
 def plan(**more: Any) -> Plan:
@@ -32,7 +32,7 @@ def plan(**more: Any) -> Plan:
 
 @pytest.fixture(scope="module")
 def users() -> pl.DataFrame:
-    """A million users; in the column ``far``, the arms' means stand ten standard deviations apart, at a million."""
+    """Users; in the column ``far``, the arms' means stand ten standard deviations apart, at a million."""
     rng = np.random.default_rng(3)
     arm = rng.integers(0, 2, N)
     before = rng.gamma(1, 1, N)

@@ -1,7 +1,7 @@
 """Sums of an experiment from wherever its rows are: one pass of SQL by DuckDB.
 
 Sources are Parquet or CSV files, tables of DuckDB, queries, and frames with an Arrow stream. CSV is parsed into a table
-first; of the others nothing is loaded but sums, so that their size does not matter.
+first; of the others nothing is loaded but sums, so that their size does not matter. Polars adds up a plain frame.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from reclens.data.quoting import constant, quoted
 from reclens.experiment.aggregate.metric_columns import MetricColumns, capped, effective, missing
 from reclens.experiment.planning.metric import Metric
 
-__all__ = ["Layout", "Window", "layout", "missing_query", "per_unit", "sums_query"]
+__all__ = ["Layout", "Window", "arm_query", "layout", "missing_query", "per_unit", "sums_query"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,32 +120,62 @@ def sums_query(source: str, plan: Layout, *, arm: str, day: str | None = None, s
         largest value of each column that must lie within bounds; of each share a value that is neither 0 nor 1; then
         the sums of the columns and of the products.
     """
-    at_day = f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR)" if day else "CAST(NULL AS VARCHAR)"
-    inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_", f"{at_day} AS day_"]
+    keys = ["arm_", *(["day_"] if day else [])]
+    inner = [f"CAST({quoted(arm)} AS VARCHAR) AS arm_"]
+    inner += [f"CAST(CAST({quoted(day)} AS DATE) AS VARCHAR) AS day_"] if day else []
     inner += [f"coalesce(CAST({quoted(name)} AS VARCHAR), '(none)') AS g{i}" for i, name in enumerate(segments)]
-    # Products are over shifted columns; the shift is 0 unless a first pass found a mean of an arm far from it.
-    for i, (name, sql) in enumerate(plan.expressions.items()):
-        shifts = " ".join(f"WHEN {constant(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
-        taken = f" - CASE CAST({quoted(arm)} AS VARCHAR) {shifts} ELSE 0 END::DOUBLE" if shifts else ""
-        inner.append(f"{sql}{taken} AS c{i}")
-    inner += [f"{_number(name)} AS b{i}" for i, name in enumerate(plan.bounded)]
-    at = {name: f"c{i}" for i, name in enumerate(plan.expressions)}
-    # Null plus anything is null: one count tells whether any column has a missing value; `missing_query` tells which.
-    checks = [f"count(*) - count({' + '.join(at.values())})"]
-    checks += [f"{end}(b{i})" for i in range(len(plan.bounded)) for end in ("min", "max")]
-    checks += [f"max(b{i}) FILTER (b{i} NOT IN (0, 1))" for i, name in enumerate(plan.bounded) if name in plan.shares]
-    sums = [f"sum({column})" for column in at.values()]
-    sums += [f"sum({' * '.join(at[name] for name in names)})" for names in plan.products]
-    head, grouping = "'overall' AS by_, 'all' AS segment_", "GROUP BY arm_, day_"
+    inner += _columns(plan, arm)
+    head, grouping = "'overall' AS by_, 'all' AS segment_", ", ".join(keys)
     if segments:
         by = " ".join(f"WHEN grouping(g{i}) = 0 THEN {constant(name)}" for i, name in enumerate(segments))
         parts = " ".join(f"WHEN grouping(g{i}) = 0 THEN g{i}" for i in range(len(segments)))
         head = f"CASE {by} ELSE 'overall' END AS by_, CASE {parts} ELSE 'all' END AS segment_"
-        sets = ", ".join(["(arm_, day_)", *(f"(arm_, day_, g{i})" for i in range(len(segments)))])
-        grouping = f"GROUP BY GROUPING SETS ({sets})"
-    listed = ", ".join(["arm_", "day_", head, "count(*)", *checks, *sums])
+        sets = ", ".join(f"({', '.join([*keys, *more])})" for more in [[], *([f"g{i}"] for i in range(len(segments)))])
+        grouping = f"GROUPING SETS ({sets})"
+    # A key of a grouping costs as much as ten sums, even where it is null in every row.
+    at_day = "day_" if day else "CAST(NULL AS VARCHAR) AS day_"
+    listed = ", ".join(["arm_", at_day, head, "count(*)", *_sums(plan)])
     # Cells in a fixed order, so that what is added to what does not depend on the engine's threads.
-    return f"SELECT {listed}\nFROM (SELECT {', '.join(inner)} FROM {source})\n{grouping}\nORDER BY 1, 2, 3, 4"
+    return f"SELECT {listed}\nFROM (SELECT {', '.join(inner)} FROM {source})\nGROUP BY {grouping}\nORDER BY 1, 2, 3, 4"
+
+
+def arm_query(source: str, plan: Layout, *, arm: str) -> str:
+    """The row of :func:`sums_query` of a table that has one arm only, for engines whose groupings are slow.
+
+    Args:
+        source: What stands after FROM.
+        plan: The columns.
+        arm: Column of the arm.
+
+    Returns:
+        SQL whose columns are those of :func:`sums_query` from ``n`` on, each by a name of its own.
+    """
+    listed = ", ".join(f"{sql} AS s{i}" for i, sql in enumerate(["count(*)", *_sums(plan)]))
+    return f"SELECT {listed}\nFROM (SELECT {', '.join(_columns(plan, arm))} FROM {source})"
+
+
+def _columns(plan: Layout, arm: str) -> list[str]:
+    """The columns of the sums, with what is taken off before squaring, and those that must lie within bounds."""
+    found = []
+    # Products are over shifted columns; the shift is 0 unless a first pass found a mean of an arm far from it.
+    for i, (name, sql) in enumerate(plan.expressions.items()):
+        shifts = " ".join(f"WHEN {constant(each)} THEN {value!r}" for each, value in plan.shifts.get(name, {}).items())
+        taken = f" - CASE CAST({quoted(arm)} AS VARCHAR) {shifts} ELSE 0 END::DOUBLE" if shifts else ""
+        found.append(f"{sql}{taken} AS c{i}")
+    return found + [f"{_number(name)} AS b{i}" for i, name in enumerate(plan.bounded)]
+
+
+def _sums(plan: Layout) -> list[str]:
+    """The aggregates of a cell: the checks, then the sums of columns and of products."""
+    at = {name: f"c{i}" for i, name in enumerate(plan.expressions)}
+    # Null plus anything is null: one count tells whether any column has a missing value; `missing_query` tells which.
+    checks = [f"count(*) - count({' + '.join(at.values())})"]
+    checks += [f"{end}(b{i})" for i in range(len(plan.bounded)) for end in ("min", "max")]
+    checks += [
+        f"max(CASE WHEN b{i} NOT IN (0, 1) THEN b{i} END)" for i, name in enumerate(plan.bounded) if name in plan.shares
+    ]
+    products = [f"sum({' * '.join(at[name] for name in names)})" for names in plan.products]
+    return [*checks, *(f"sum({column})" for column in at.values()), *products]
 
 
 def missing_query(source: str, plan: Layout) -> str:

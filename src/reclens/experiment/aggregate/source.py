@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from reclens.data.dialects import translated
 from reclens.data.quoting import quoted
 from reclens.data.read.arrow import ArrowStream
@@ -23,13 +25,17 @@ __all__ = ["Table", "columns_of", "hashed", "kept", "let_go", "opened", "present
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows within an open DuckDB: what stands after FROM, its columns, and those of them that are whole numbers."""
+    """Rows within an open DuckDB: what stands after FROM, its columns, and those of them that are whole numbers.
+
+    A frame in memory is the view ``source`` of DuckDB, and stands here too.
+    """
 
     connection: Any
     sql: str
     columns: tuple[str, ...]
     where: str
     whole: frozenset[str] = frozenset()
+    frame: pl.DataFrame | None = None
 
 
 def present(rows: Table, names: Sequence[str]) -> None:
@@ -130,13 +136,14 @@ def opened(
             "a table is named, and this is neither a DuckDB file nor a connection", advice=leave_out(Setting("table"))
         )
     connection: Any = None
+    frame: pl.DataFrame | None = None
     try:
         connection = connect(source if is_connection(source) else database)
         connection.execute("SET TimeZone = 'UTC'")  # days are those of UTC, wherever the machine stands
         if threads is not None and not is_connection(source):
             connection.execute(f"SET threads = {int(threads)}")
         if not is_connection(source) and database is None and source is not None:
-            _view(connection, source, file)
+            frame = _view(connection, source, file)
             sql = f"({query})" if query else "source"
         elif query:
             sql = f"({query})"
@@ -145,7 +152,7 @@ def opened(
             where = f"{where}, table {table}"
         else:
             raise _unsaid()
-        yield _described(Table(connection=connection, sql=sql, columns=(), where=where))
+        yield _described(Table(connection=connection, sql=sql, columns=(), where=where, frame=frame))
     except duckdb.Error as error:
         raise DataError(f"it cannot be read: {first_line(error)}", source=where) from None
     finally:
@@ -174,8 +181,8 @@ def _unsaid() -> UsageError:
     )
 
 
-def _view(connection: Any, source: Any, file: str | None) -> None:
-    """Make a frame or a file the view ``source``."""
+def _view(connection: Any, source: Any, file: str | None) -> pl.DataFrame | None:
+    """Make a frame or a file the view ``source``; returns the frame."""
     if file is None:
         if not is_frame(source):
             raise ArgumentTypeError(
@@ -184,8 +191,9 @@ def _view(connection: Any, source: Any, file: str | None) -> None:
                 expected="a path, a DuckDB connection or a frame (Polars, pandas, PyArrow, or anything with "
                 "__arrow_c_stream__)",
             )
-        connection.register("source", ArrowStream(from_frame(source)))
-        return
+        frame = from_frame(source)
+        connection.register("source", ArrowStream(frame))
+        return frame
     place = Path(file).expanduser()
     if not any(sign in file for sign in "*?[") and not place.exists():
         raise DataError("there is no such file", source=file, fix="Check the path.")
@@ -195,3 +203,4 @@ def _view(connection: Any, source: Any, file: str | None) -> None:
     else:
         # A table, and not a view: text is parsed once for all passes, and by its own types, not those of a later cast.
         connection.read_csv(pattern).create("source")
+    return None

@@ -9,6 +9,7 @@ from typing import Any
 
 from reclens.errors import ArgumentValueError, DataError
 from reclens.experiment.aggregate.aggregates import Aggregates, Rule
+from reclens.experiment.aggregate.frame_cells import cells_of_frame
 from reclens.experiment.aggregate.metric_columns import MetricColumns, metric_columns_of
 from reclens.experiment.aggregate.missing_values import (
     with_gaps_filled,
@@ -98,7 +99,7 @@ def summed(rows: Table, plan: Plan, of: Summing) -> Aggregates:
             whole=rows.whole,
             skewness=plan.uneven,
         )
-        answer = run(rows, sums_query(rows.sql, asked, arm=arm, day=of.day, segments=of.segments))
+        answer = _cells(rows, asked, plan, of)
         if any(row[5] for row in answer):  # a missing value; where it is a covariate, the next pass indicates it
             absent = _missing(rows, asked)
         bounded(answer, asked, rows.where)
@@ -116,6 +117,15 @@ def summed(rows: Table, plan: Plan, of: Summing) -> Aggregates:
     rules += [Rule(code="missing_covariate", count=absent[name], column=name) for name in lacking if absent.get(name)]
     found = outlier_summary(rows, plan, sums, arm=arm) if of.tails else None
     return replace(sums, rules=(*rules, *sums.rules, *flags_of(sums, metric_columns)), tails=found, tallies=tallies)
+
+
+def _cells(rows: Table, asked: Layout, plan: Plan, of: Summing) -> list[tuple[Any, ...]]:
+    """The rows of the query."""
+    if rows.frame is not None and rows.sql == "source" and not of.day and not of.segments:
+        found = cells_of_frame(rows.frame, asked, plan, of.arm)
+        if found is not None:
+            return found
+    return run(rows, sums_query(rows.sql, asked, arm=of.arm, day=of.day, segments=of.segments))
 
 
 def _missing(rows: Table, asked: Layout) -> dict[str, int]:
