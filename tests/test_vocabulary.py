@@ -8,7 +8,7 @@ import pytest
 
 from reclens import vocabulary
 from reclens.errors import DataError
-from reclens.vocabulary import Vocabulary, number_ids
+from reclens.vocabulary import Numbering, Vocabulary, number_ids
 
 ROWS = 150_000
 
@@ -107,3 +107,26 @@ def test_ids_of_another_kind_are_refused_however_many(n: int) -> None:
         with pytest.raises(DataError, match="so that none can match") as caught:
             words.encode(ids)
         assert caught.value.column == "user_id"
+
+
+@pytest.mark.parametrize("bits", [64, 3])
+@pytest.mark.parametrize("kind", ["text", "whole"])
+def test_ids_that_come_in_pieces_are_numbered_by_first_appearance(
+    kind: str, bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "text":  # of 3 bits, most texts share their key with others
+        monkeypatch.setattr(vocabulary, "id_keys", lambda ids: ids.hash().to_numpy() % np.uint64(2**bits - 1))
+    drawn = np.random.default_rng(0).integers(-400, 400, 6_000 if bits == 64 else 600)
+    ids = pl.Series("item_id", drawn) if kind == "whole" else pl.Series("item_id", [f"i{each}" for each in drawn])
+    numbering = Numbering()
+
+    places = np.concatenate([numbering.number(ids[start : start + 250]) for start in range(0, len(ids), 250)])
+
+    known: dict[int | str, int] = {}
+    assert numbering.ids is not None and numbering.ids.name == "item_id"
+    for each, place in zip(ids, places, strict=True):
+        assert known.setdefault(each, int(place)) == place
+        assert numbering.ids[int(place)] == each
+    if bits == 64:
+        assert list(known.values()) == list(range(len(known))) and len(numbering.ids) == len(known)
+    assert numbering.ids.n_unique() == len(numbering.ids) == len(known)

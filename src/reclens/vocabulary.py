@@ -16,7 +16,7 @@ import polars as pl
 from reclens.errors import Advice, DataError, Setting
 from reclens.kernels import kernel
 
-__all__ = ["CODE_MISSING", "Vocabulary", "id_keys", "number_ids"]
+__all__ = ["CODE_MISSING", "NumberedVocabulary", "Numbering", "Vocabulary", "id_keys", "number_ids"]
 
 CODE_MISSING: Final = -1
 """The code of an id that a vocabulary does not hold."""
@@ -160,6 +160,81 @@ class Vocabulary:
         return self.ids[np.asarray(codes, dtype=np.int64)]  # an index is no query, which gather is
 
 
+class NumberedVocabulary(Vocabulary):
+    """A vocabulary that is asked for ids by the numbers that they were given before.
+
+    Args:
+        whole: The vocabulary.
+        ids: The ids by their numbers.
+
+    Example:
+        >>> import polars as pl
+        >>> letters = NumberedVocabulary(Vocabulary(pl.Series(["a", "b"])), pl.Series(["z", "b"]))
+        >>> letters.encode(pl.Series([1, 0, 1])).tolist()
+        [1, -1, 1]
+    """
+
+    def __init__(self, whole: Vocabulary, ids: pl.Series) -> None:
+        self.ids: pl.Series = whole.ids
+        self._code_of = whole.encode(ids)
+
+    def encode(self, ids: pl.Series) -> np.ndarray:
+        """Codes of the ids with some numbers."""
+        return self._code_of[ids.to_numpy()]
+
+
+class Numbering:
+    """Numbers for ids that come in pieces, in the order of first appearance: what is kept of a row is four bytes.
+
+    Example:
+        >>> import polars as pl
+        >>> numbering = Numbering()
+        >>> numbering.number(pl.Series(["b", "a"])).tolist(), numbering.number(pl.Series(["c", "b"])).tolist()
+        ([0, 1], [2, 0])
+        >>> numbering.ids.to_list()
+        ['b', 'a', 'c']
+    """
+
+    def __init__(self) -> None:
+        self.ids: pl.Series | None = None
+        self._count = 0
+        self._table, self._known = np.full(1 << 12, -1, np.int32), np.empty(1 << 11, np.uint64)
+        self._alike: dict[str, int] = {}
+        """Texts whose key another text has."""
+
+    def number(self, ids: pl.Series) -> np.ndarray:
+        """The numbers of some ids, int32; ids without nulls, all pieces of one type."""
+        keys, places = id_keys(ids), np.empty(len(ids), np.int32)
+        while 2 * (self._count + len(keys)) > len(self._table):
+            self._grow()
+        first_rows = np.empty(len(self._known), np.int64)
+        before, self._count = self._count, _number(keys, self._table, self._known, first_rows, places, self._count)
+        new = ids[first_rows[before : self._count]]
+        self.ids = new if self.ids is None else self.ids.extend(new) if len(new) else self.ids
+        if ids.dtype == pl.String:
+            self._tell_apart(ids, places)
+        return places
+
+    def _grow(self) -> None:
+        known, n = self._known, self._count
+        self._table, self._known = np.full(2 * len(self._table), -1, np.int32), np.empty(2 * len(known), np.uint64)
+        _number(known[:n], self._table, self._known, np.empty(len(self._known), np.int64), np.empty(n, np.int32), 0)
+
+    def _tell_apart(self, ids: pl.Series, places: np.ndarray) -> None:
+        """Numbers of their own for texts that share a key with another."""
+        assert self.ids is not None
+        for row in np.flatnonzero((self.ids[places] != ids).to_numpy()).tolist():
+            text = ids[row]
+            if text not in self._alike:
+                free, spare = np.array([self._count], np.uint64), np.empty(len(self._known), np.int64)
+                while (self._known[: self._count] == free).any():
+                    free += np.uint64(1)
+                self._alike[text] = self._count
+                self._count = _number(free, self._table, self._known, spare, np.empty(1, np.int32), self._count)
+                self.ids = self.ids.extend(ids.slice(row, 1))
+            places[row] = self._alike[text]
+
+
 def _distinct(ids: pl.Series) -> pl.Series:
     """Each id once, sorted; dense integers by a table of flags, which is read in order."""
     if len(ids) <= _FEW:
@@ -216,17 +291,18 @@ def _number_keys(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     size = 1 << 16
     while True:  # a table that turns out too small is found out early
         table, known, first_rows = np.full(size, -1, np.int32), np.empty(size // 2, np.uint64), np.empty(size // 2, int)
-        count = _number(keys, table, known, first_rows, places)
+        count = _number(keys, table, known, first_rows, places, 0)
         if count >= 0:
             return places, first_rows[:count], table
         size *= 8
 
 
 # Arrays that come from Polars are read-only, which a signature has to allow.
-@kernel("int64(Array(uint64, 1, 'C', readonly=True), int32[::1], uint64[::1], int64[::1], int32[::1])")
-def _number(keys: Any, table: Any, known: Any, first_rows: Any, places: Any) -> Any:
-    # Open addressing; Fibonacci hashing takes the high bits of a product, so that runs of integers spread.
-    mask, count = len(table) - 1, 0
+@kernel("int64(Array(uint64, 1, 'C', readonly=True), int32[::1], uint64[::1], int64[::1], int32[::1], int64)")
+def _number(keys: Any, table: Any, known: Any, first_rows: Any, places: Any, count: Any) -> Any:
+    # Keys are numbered from a count on: the table holds those before. Open addressing; Fibonacci hashing takes the high
+    # bits of a product, so that runs of integers spread.
+    mask = len(table) - 1
     shift = np.uint64(64 - int(np.log2(len(table))))
     for row in range(len(keys)):
         key = keys[row]

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Any
 
 import numpy as np
 import polars as pl
@@ -15,14 +14,12 @@ from reclens.audit.item_groups import ItemGroups
 from reclens.audit.measure import AuditMeasures, grouped_items, refuse_single_users
 from reclens.audit.measuring import MeasuringPlan
 from reclens.audit.settings import AuditSettings
-from reclens.engine import LocalEngine, quiet
 from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import UNKNOWN
 from reclens.evaluation.partition_sums import PartitionSums
 from reclens.evaluation.partition_totals import Measured, check_shared, ground_card, in_known_order
 from reclens.evaluation.partitions import OpenPartition, PartitionPlan, open_partition
-from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.schema import ITEM, USER
 from reclens.vocabulary import Vocabulary
 
@@ -78,12 +75,7 @@ class AuditPlan(PartitionPlan):
             replicates=self.replicates,
             seed=self.seed,
         )
-        how: dict[str, Any] = {"engine": LocalEngine(1), "progress": quiet, "scores": self.has_scores}
-        passed = measure_all(measuring.measure, context, self.depth, source=part.source, **how)
-        if not passed:
-            nobody, none = np.zeros((0, self.depth), np.int32), np.zeros(0, np.int64)
-            coded = CodedLists(users=none, items=nobody, length=none.astype(np.int32))
-            passed = [(coded, measuring.measure(coded))]
+        passed = part.passed(measuring.measure, self.depth, scores=self.has_scores)
         shown = np.sum([each.shown for _, each in passed], axis=0)
         length = np.concatenate([np.minimum(lists.length, k) for lists, _ in passed])
         users = np.concatenate([lists.users for lists, _ in passed])

@@ -7,30 +7,28 @@ evaluation of the total. What does not grow with users travels in the :class:`Pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import polars as pl
 
-from reclens.data.read.lists import run_starts
 from reclens.engine import LocalEngine, quiet
-from reclens.errors import DataError
 from reclens.evaluation.context import EvaluationContext
 from reclens.evaluation.groups import segments_table
 from reclens.evaluation.measuring import MeasuringPlan, sum_lists
-from reclens.evaluation.partition_context import SEGMENT, ItemFacts, context_of
+from reclens.evaluation.partition_context import ItemFacts, context_of
+from reclens.evaluation.partition_rows import NUMBER, PART, PARTS, TURNS, PartitionRows, gathered
 from reclens.evaluation.partition_sums import PartitionSums
 from reclens.evaluation.passes import CodedLists, measure_all
 from reclens.evaluation.relevant import relevant_rows
-from reclens.evaluation.source import Source, open_lists
-from reclens.memory import require_memory
+from reclens.evaluation.source import Source
 from reclens.metrics.conventions import Convention
 from reclens.metrics.lists import Lists
 from reclens.metrics.registry import MetricSpec
-from reclens.schema import ITEM, RANK, SCORE, USER, stable_hash
-from reclens.vocabulary import Vocabulary, number_ids
+from reclens.schema import ITEM, USER, stable_hash
+from reclens.vocabulary import NumberedVocabulary, Vocabulary
 
 __all__ = [
     "NUMBER",
@@ -42,13 +40,7 @@ __all__ = [
     "open_partition",
 ]
 
-PART: Final = "part"
-"""Column that says which table a row is of: its place in :data:`PARTS`."""
-NUMBER: Final = "number"
-"""Column with the rank or score of a row of the lists, and the relevance of a row of the truth."""
-PARTS: Final = ("lists", "truth", "train", "history", "users")
-
-_ROWS_A_CHECK: Final = 1_000_000
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -116,15 +108,30 @@ class OpenPartition:
 
     Attributes:
         key: What tells it from others.
-        source: Its lists.
+        source: Its lists, by the numbers of users and items.
         context: What they are held against.
+        numbered: The same, for the numbers of the lists.
         counts: What was counted on the way.
     """
 
     key: int
     source: Source
     context: EvaluationContext
+    numbered: EvaluationContext
     counts: Mapping[str, int]
+
+    def passed(
+        self, measure: Callable[[CodedLists], Part], depth: int, *, scores: bool = False
+    ) -> list[tuple[CodedLists, Part]]:
+        """What the lists give, as :func:`reclens.evaluation.passes.measure_all`; one part, where there are no users."""
+        how: dict[str, Any] = {"engine": LocalEngine(1), "progress": quiet, "scores": scores}
+        with TURNS:
+            found = measure_all(measure, self.numbered, depth, source=self.source, **how)
+        if found:
+            return found
+        nobody, none = np.zeros((0, depth), np.int32), np.zeros(0, np.int64)
+        coded = CodedLists(users=none, items=nobody, length=none.astype(np.int32))
+        return [(coded, measure(coded))]
 
 
 def open_partition(
@@ -145,18 +152,21 @@ def open_partition(
         DataError: If ids are missing, or the lists are none.
         NotEnoughMemoryError: If the partition does not fit in memory.
     """
-    parts = _gathered(tables)
-    if parts is None:
+    rows = gathered(tables)
+    if rows is None:
         return None
-    _check_ids(parts)
-    counts = {f"{name}_rows": table.height for name, table in parts.items()}
+    with TURNS:
+        return _opened(plan, rows, listed)
+
+
+def _opened(plan: PartitionPlan, rows: PartitionRows, listed: bool) -> OpenPartition:
+    lists, parts = rows.lists, rows.parts
+    counts = {f"{name}_rows": n for name, n in rows.counts.items()}
     held_out = parts["truth"].select(USER, ITEM, pl.col(NUMBER).alias(plan.relevance or NUMBER))
     pairs, left_out = relevant_rows(held_out, plan.relevance)
-    source = open_lists(_in_order(plan, parts["lists"]), name="lists")
-    source.where = "the lists"
-    source.put_in_order()
+    source = lists.source(plan.ordered_by)
     who = [pairs[USER]] if "truth" in plan.tables else []
-    users = Vocabulary(pl.concat([*who, parts["lists"][USER]]) if listed or not who else who[0])
+    users = Vocabulary(pl.concat([*who, lists.users]) if listed or not who else who[0])
     context, found = context_of(
         parts,
         pairs,
@@ -171,11 +181,16 @@ def open_partition(
         by=plan.by,
     )
     every: dict[str, Any] = {**counts, **left_out, **found, "integer_users": int(users.is_integer and len(users) > 0)}
-    own = context.keys if len(users) else stable_hash(pl.concat(table[USER] for table in parts.values()).unique())
+    own = context.keys if len(users) else stable_hash(rows.users.unique())
+    by_number = {
+        "users": NumberedVocabulary(users, lists.users),
+        "items": NumberedVocabulary(context.items, lists.items[ITEM]),
+    }
     return OpenPartition(
         key=int(own.min()),
         source=source,
         context=context,
+        numbered=replace(context, **by_number),
         counts=every,
     )
 
@@ -197,15 +212,14 @@ def measure_partition(plan: PartitionPlan, tables: Iterable[pl.DataFrame]) -> Pa
     part = open_partition(plan, tables)
     if part is None:
         return None
-    total, values = _measured(plan, part.context, part.source)
+    total, values = _measured(plan, part)
     counts = {**part.counts, **total.counts}
     return replace(total, keys=(part.key,), counts=counts, rules=part.source.rules, values=values)
 
 
-def _measured(
-    plan: PartitionPlan, context: EvaluationContext, source: Any
-) -> tuple[PartitionSums, pl.DataFrame | None]:
+def _measured(plan: PartitionPlan, part: OpenPartition) -> tuple[PartitionSums, pl.DataFrame | None]:
     """The sums of the lists and, where they are wanted, the values of each user."""
+    context = part.context
     measuring = MeasuringPlan(
         specs=plan.specs,
         convention=plan.convention,
@@ -227,15 +241,11 @@ def _measured(
             "short_list": int(((length > 0) & (length < plan.depth)).sum()),
             "inside": int(exposure.filter(k=plan.depth, cell=0)["count"].sum()),
         }
-        part = PartitionSums(keys=(), summary=summary, exposure=exposure, counts=counts, rules=[])
-        return part, values if plan.values else values[:0]
+        sums = PartitionSums(keys=(), summary=summary, exposure=exposure, counts=counts, rules=[])
+        return sums, values if plan.values else values[:0]
 
-    passed = measure_all(measure, context, plan.depth, source=source, engine=LocalEngine(1), progress=quiet)
-    if not passed:  # neither lists nor truth
-        nobody, none = np.zeros((0, plan.depth), np.int32), np.zeros(0, np.int64)
-        coded = CodedLists(users=none, items=nobody, length=none.astype(np.int32))
-        passed = [(coded, measure(coded))]
-    total = PartitionSums.total(part for _, (part, _) in passed)
+    passed = part.passed(measure, plan.depth)
+    total = PartitionSums.total(sums for _, (sums, _) in passed)
     if not plan.values:
         return total, None
     users = np.concatenate([coded.users for coded, _ in passed])
@@ -266,91 +276,3 @@ def _exposure(plan: PartitionPlan, context: EvaluationContext, lists: Lists, use
             row = {"k": np.full(len(key), k, np.int32), "cell": (key // n_items).astype(np.int32)}
             found.append(pl.DataFrame({**row, ITEM: ids, "count": count.astype(np.int64)}))
     return pl.concat(found)
-
-
-def _gathered(tables: Iterable[pl.DataFrame]) -> dict[str, pl.DataFrame] | None:
-    """The rows of a partition by table, with integer ids of 64 bits; refused before they fill the memory.
-
-    Each table keeps the columns that it has values in. Most pieces that a shuffle hands over are of one table, and are
-    taken as they are.
-    """
-    held: dict[str, list[pl.DataFrame]] = {name: [] for name in PARTS}
-    columns: dict[str, list[str]] = {}
-    size = rows = checked = 0
-    for table in tables:
-        columns = columns or {name: _own(name, table.columns) for name in PARTS}
-        if not rows:
-            for name, pieces in held.items():
-                pieces[:] = [table.clear()[columns[name]]]
-        places = table[PART]
-        low, high = places.min(), places.max()
-        if low is None or high is None:
-            continue
-        for place in range(int(low), int(high) + 1):  # pyright: ignore[reportArgumentType]
-            mine = table if low == high else table.filter(places == place)
-            held[PARTS[place]].append(mine[columns[PARTS[place]]])
-        size, rows = size + int(table.estimated_size()), rows + table.height
-        if rows - checked >= _ROWS_A_CHECK:
-            checked = rows
-            _require(size, rows)
-    if not rows:
-        return None
-    _require(size, rows)
-    return {name: _with_wide_ids(pl.concat(pieces)) for name, pieces in held.items()}
-
-
-def _own(name: str, columns: Sequence[str]) -> list[str]:
-    """The columns of one of :data:`PARTS`."""
-    segments = [each for each in columns if each.startswith(SEGMENT)]
-    return [USER, *segments] if name == "users" else [each for each in columns if each not in (PART, *segments)]
-
-
-def _with_wide_ids(rows: pl.DataFrame) -> pl.DataFrame:
-    ids = [name for name in (USER, ITEM) if name in rows.columns and rows.schema[name].is_integer()]
-    return rows.cast(dict.fromkeys(ids, pl.Int64())) if ids else rows
-
-
-def _require(size: int, rows: int) -> None:
-    # The rows are copied once to be put in order, and codes of lists and truth take about as much again.
-    require_memory(2 * size, f"a partition of {rows:,} rows or more", advice="Cut the users into more partitions.")
-
-
-def _check_ids(parts: Mapping[str, pl.DataFrame]) -> None:
-    """Refuse missing ids."""
-    for column in (USER, ITEM):
-        for part, rows in parts.items():
-            if column in rows.columns and (bad := rows[column].null_count()):
-                raise DataError(
-                    f"{bad:,} ids or more are missing",
-                    source="the lists" if part == "lists" else f"the table of {part}",
-                    column=column,
-                    fix="Drop those rows.",
-                )
-
-
-def _in_order(plan: PartitionPlan, rows: pl.DataFrame) -> pl.DataFrame:
-    """The lists by user: an engine brings the rows of a user in any order, and in few runs for the most part.
-
-    Equal ranks and scores are ordered by item, so that a task that is run again gives the same sums.
-    """
-    name, sign = (SCORE, -1.0) if plan.ordered_by == "score" else (RANK, 1.0)
-    beside = [SCORE] if SCORE in rows.columns and name != SCORE else []
-    rows = rows.select(USER, ITEM, pl.col(NUMBER).alias(name), *beside)
-    starts = run_starts(rows[USER])
-    distinct, users = number_ids(rows[USER].gather(starts))
-    lengths = np.diff(starts, append=rows.height)
-    numbers = sign * rows[name].to_numpy()
-    if len(distinct) < len(starts):
-        in_turn = np.lexsort((numbers[starts], users))
-        starts, lengths, users = starts[in_turn], lengths[in_turn], users[in_turn]
-        order = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(rows.height)
-        rows, numbers = rows[order], numbers[order]
-    owner = np.repeat(users, lengths)
-    same = owner[1:] == owner[:-1]
-    if not (same & ~(numbers[1:] > numbers[:-1])).any():
-        return rows
-    order = np.lexsort((numbers, owner))
-    held, owner = numbers[order], owner[order]
-    if (same & (held[1:] == held[:-1])).any():
-        order = np.lexsort((rows[ITEM].rank("dense").to_numpy(), numbers, owner))
-    return rows[order]
