@@ -100,6 +100,10 @@ def test_an_interview_asks_and_grades(run: Any, tmp_path: Path, monkeypatch: Any
     assert "**Lift by week**" in asked.stdout and "1 to 4" in asked.stdout and "of 3 answers right." in asked.stdout
     dashboard = scenario_of("i.b").seen(*_where(tmp_path))
     answers = ",".join(dashboard.answer.values())
+    unseen = run("learn", "interview", "winning_test", "--answers", answers, cwd=tmp_path, status=2)
+    assert "Run 'reclens learn interview i.b' to see it" in unseen.stderr
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    run("learn", "interview", "winning_test", cwd=tmp_path, status=None)
     graded = run("learn", "interview", "winning_test", "--answers", answers, cwd=tmp_path)
     assert "3 of 3 answers right." in graded.stdout
     again = run("learn", "interview", "winning_test", "--answers", "novelty", cwd=tmp_path, status=2)

@@ -19,6 +19,7 @@ ROOMS = frozenset(
         "explore",
         "job",
         "lab",
+        "learn",
         "metrics",
         "models",
         "monitor",
@@ -33,13 +34,14 @@ WORDS = 5
 """So many words in one string are a sentence."""
 
 REASONS = {
+    "answer": "part of an answer that an exercise ships, or the name of a wrong one",
     "error": "part of the text of an error, a warning or a failure that is raised or kept elsewhere",
     "choice": "what a choice of a parameter does, said where the choice is declared",
     "registry": "what a metric, an indicator or a feature is, declared in its one file",
     "title": "what an estimator, a reason, a row or a check is called",
     "repr": "what an object is called in a terminal",
     "progress": "a step of the progress, or what a job says while it runs",
-    "provenance": "where made-up data comes from",
+    "provenance": "where made-up data comes from, or how the numbers of a card came about",
     "sample": "a description of sample files and of demonstrations",
     "content": "texts of items that a generator draws",
     "code": "no sentence, but SQL, a signature or a program",

@@ -153,6 +153,26 @@ def test_an_endless_file_is_refused(learner: Learner) -> None:
             learner.check("1.1")
 
 
+def test_links_that_lead_out_of_the_folder_are_not_followed(solved: Learner, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret = 1")
+    path = solved.place(exercise_of("1.1")) / "answer.toml"
+    text = path.read_text()
+    path.unlink()
+    path.symlink_to(secret)
+    with pytest.raises(DataError, match=r"secret\.txt, outside of the folder"):
+        solved.check("1.1")
+    path.unlink()
+    path.write_text(text)
+    kept = next(each for each in (solved.folder / "answers").iterdir() if each.read_text() == text)
+    kept.unlink()
+    kept.symlink_to(secret)
+    with pytest.raises(WorkspaceError, match="not the answer that was checked"):
+        solved.export()
+    solved.check("1.1")
+    assert (secret.read_text(), kept.is_symlink(), kept.read_text()) == ("secret = 1", False, text)
+
+
 def test_names_and_orders_that_are_wrong_are_refused(tmp_path: Path) -> None:
     learner = Learner(tmp_path)
     with pytest.raises(UnknownNameError, match="make_them_disagree"):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -43,3 +46,24 @@ def test_a_bias_moves_what_it_is_about_and_nothing_else(shop: Shop) -> None:
     short = shown_lists(shop, [Bias("group_short_lists", "new")], np.random.default_rng(8))
     lengths, new = (short >= 0).sum(1), shop.of_user("tenure") == "new"
     assert lengths[new].mean() < 8 and (lengths[~new] == PLACES).all()
+
+
+def test_a_shop_is_the_same_in_each_process() -> None:
+    """Biases of users do not commute, and the order of a set of texts is another one in each process."""
+    told = (
+        "import hashlib, numpy as np; from reclens.learn.shop import *; "
+        "rng = np.random.default_rng(5); shop = Shop.drawn(rng, users=200, items=60); "
+        "biases = [Bias(each.code, each.groups[0]) for each in KINDS.values() if each.of == 'users']; "
+        "print(hashlib.sha256(shown_lists(shop, biases, rng).tobytes()).hexdigest())"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", told],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1

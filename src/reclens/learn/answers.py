@@ -22,7 +22,8 @@ def read_answer(exercise: Exercise, folder: Path, draw: Draw) -> dict[str, str]:
     """The files of an answer.
 
     Raises:
-        DataError: If one is missing, empty, no text, too large, no file, or of another exercise or learner.
+        DataError: If one is missing, empty, no text, too large, no file, a link that leads out of the folder, or of
+            another exercise or learner.
     """
     texts = {name: _text(folder / name) for name in exercise.files}
     check_texts(exercise, texts, draw)
@@ -73,6 +74,8 @@ def _text(path: Path) -> str:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise DataError(f"{path} is no regular file. Put a text file there.")
+        if not path.resolve().is_relative_to(path.parent.resolve()):  # whatever is read here leaves with an export
+            raise DataError(f"{path} is a link to {path.resolve()}, outside of the folder. Put a copy there.")
         with path.open("rb") as file:
             content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:

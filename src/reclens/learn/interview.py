@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from reclens.errors import UnknownNameError, UsageError
+from reclens.errors import DataError, UnknownNameError, UsageError
 from reclens.files import write_text
+from reclens.learn.data_files import check_data
 from reclens.learn.drill import toml_answer
 from reclens.learn.exercise import Draw, all_interviews, named
 from reclens.learn.interviews.scenario import Dashboard, Scenario
@@ -92,7 +93,8 @@ def answer_scenario(learner: Learner, scenario: Scenario, given: Mapping[str, st
     """Grade an answer, and keep the attempt; the next question about it is drawn anew.
 
     Raises:
-        UsageError: If it was not asked, or a question has no answer, or one that is none of its choices.
+        UsageError: If it was not asked since the last answer, or a question has no answer, or one that is none of its
+            choices.
     """
     for key, options in scenario.choices.items():
         if given.get(key) not in options:
@@ -100,6 +102,13 @@ def answer_scenario(learner: Learner, scenario: Scenario, given: Mapping[str, st
     folder, draw = learner.place(scenario), learner.draw(scenario)
     if not folder.is_dir():
         raise UsageError(f"Scenario {scenario.code} was not asked yet. Run 'reclens learn interview {scenario.code}'.")
+    try:
+        check_data(scenario, draw, {}, folder)
+    except DataError:
+        raise UsageError(
+            f"Scenario {scenario.code} was answered since it was asked, and its next world is another one. Run "
+            f"'reclens learn interview {scenario.code}' to see it."
+        ) from None
     right = {key: str(value) for key, value in scenario.paper(draw).right.items()}
     write_text(folder / scenario.files[0], toml_answer(draw, {key: given[key] for key in right}))
     checked = learner.check(scenario.code)

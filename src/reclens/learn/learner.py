@@ -14,7 +14,8 @@ from typing import Any, Final
 import reclens
 from reclens.errors import UnknownNameError, UsageError, WorkspaceError
 from reclens.files import locked, made_folder, write_text
-from reclens.learn.answers import read_answer
+from reclens.learn.answers import MOST_BYTES, read_answer
+from reclens.learn.data_files import check_data, write_data
 from reclens.learn.exercise import Draw, Exercise, Remark, all_drills, all_exercises, all_projects, exercise_of
 from reclens.learn.progress import Attempt, Progress, new_progress, read_progress, write_progress
 
@@ -155,7 +156,7 @@ class Learner:
             written = [file for file in texts if exercise.endless or not (folder / file).exists()]
             for file in written:
                 write_text(folder / file, texts[file])
-            _write_data(exercise, draw, folder)
+            write_data(exercise, draw, folder)
         return Started(exercise, folder, written)
 
     def task(self, name: str) -> str:
@@ -177,7 +178,8 @@ class Learner:
         Raises:
             UnknownNameError: If there is no such exercise.
             UsageError: If it was not started.
-            DataError: If a file is missing or is no answer to it: then there was no attempt.
+            DataError: If a file is missing or is no answer to it, or the data beside it are not those of the task:
+                then there was no attempt.
         """
         exercise = exercise_of(name)
         folder = self.place(exercise)
@@ -185,6 +187,7 @@ class Learner:
         if not folder.is_dir():
             raise UsageError(f"Exercise {exercise.code} was not started. Run 'reclens learn start {exercise.code}'.")
         answer = read_answer(exercise, folder, draw)
+        data = check_data(exercise, draw, answer, folder)
         remarks = list(exercise.judge(answer, draw))
         with self.changing() as progress:
             hashes = {file: self._keep(text) for file, text in answer.items()}
@@ -195,14 +198,14 @@ class Learner:
                 passed=not remarks,
                 remarks=sorted({each.code for each in remarks}),
                 answer=hashes,
-                data=_digest(exercise, folder),
+                data=data,
                 version=reclens.__version__,
             )
             progress.attempts.append(attempt)
             tries = progress.tries(exercise.code)
             redrawn = _draw(exercise, progress) != draw
             if redrawn and not exercise.endless:  # of an endless one, its next start writes what is new
-                _write_data(exercise, _draw(exercise, progress), folder)
+                write_data(exercise, _draw(exercise, progress), folder)
         notes = [] if remarks else list(exercise.notes(answer, draw))
         return Checked(exercise=exercise, remarks=remarks, attempt=tries, redrawn=redrawn, notes=notes)
 
@@ -284,7 +287,7 @@ class Learner:
 
         Raises:
             UsageError: If nothing was started yet.
-            WorkspaceError: If an answer that was kept is gone.
+            WorkspaceError: If an answer that was kept is gone, or is another text now.
         """
         progress = self._begun()
         texts: dict[str, str] = {}
@@ -292,9 +295,12 @@ class Learner:
             for digest in attempt.answer.values():
                 path = self.folder / "answers" / f"{digest}.txt"
                 try:
-                    texts[digest] = path.read_bytes().decode("utf-8")
-                except (OSError, UnicodeDecodeError) as error:
+                    content = b"" if path.stat().st_size > MOST_BYTES else path.read_bytes()
+                except OSError as error:
                     raise WorkspaceError(f"{path} cannot be read ({error}). Put back a copy of the folder.") from error
+                if hashlib.sha256(content).hexdigest() != digest:
+                    raise WorkspaceError(f"{path} is not the answer that was checked. Put back a copy of the folder.")
+                texts[digest] = content.decode("utf-8")
         return {"kind": EXPORT_KIND, "progress": progress.model_dump(mode="json"), "answers": texts}
 
     def _rows(self, exercises: Sequence[Exercise]) -> list[dict[str, Any]]:
@@ -332,6 +338,8 @@ class Learner:
         content = text.encode()
         digest = hashlib.sha256(content).hexdigest()
         path = self.folder / "answers" / f"{digest}.txt"
+        if path.is_symlink():  # it leads to what is no answer
+            path.unlink()
         if not path.exists():
             write_text(path, text)
         return digest
@@ -339,22 +347,3 @@ class Learner:
 
 def _draw(exercise: Exercise, progress: Progress) -> Draw:
     return exercise.draw(int(progress.seed, 16), progress.drawn(exercise))
-
-
-def _digest(exercise: Exercise, folder: Path) -> str:
-    """SHA-256 over the names and contents of what lies beside the answer: the data."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if name in (*exercise.files, "README.md") or "__pycache__" in name or path.is_symlink() or not path.is_file():
-            continue
-        with path.open("rb") as file:
-            found.update(name.encode() + b"\0" + hashlib.file_digest(file, "sha256").digest())
-    return found.hexdigest()
-
-
-def _write_data(exercise: Exercise, draw: Draw, folder: Path) -> None:
-    try:
-        exercise.write_data(draw, folder)
-    except OSError as error:
-        raise WorkspaceError(f"{folder} cannot be written: {error.strerror or error}.") from error

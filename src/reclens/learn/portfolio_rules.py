@@ -55,7 +55,7 @@ def refusals(settings: ProjectSettings, measured: Measured, values: Mapping[str,
             yield Remark("text_missing", {"entry": name})
     if len(settings.chart.strip()) < _SHORTEST:
         yield Remark("chart_without_text", {})
-    for key in settings.finding.keys() - values.keys():
+    for key in sorted(settings.finding.keys() - values.keys()):
         yield Remark("unknown_number", {"seen": key, "names": sorted(values)})
     for each in values.values():
         if each.failed:

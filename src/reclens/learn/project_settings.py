@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from reclens.learn.measured import Number
+from reclens.report.learn.portfolio_words import CHART_TEXT
 from reclens.settings import Section, validate
 
 __all__ = ["FindingText", "IncidentText", "OwnData", "OwnNumber", "ProjectSettings", "project_settings"]
@@ -94,9 +95,7 @@ class ProjectSettings(Section):
     decision: str = Field(default="", max_length=3000)
     not_concluded: str = Field(default="", max_length=3000)
     next_step: str = Field(default="", max_length=3000)
-    chart: str = Field(
-        default="A dot for each number with its 95 % interval; the table below has the same", max_length=1000
-    )
+    chart: str = Field(default=CHART_TEXT, max_length=1000)
     finding: dict[str, FindingText] = Field(default_factory=dict)
     number: list[OwnNumber] = Field(default_factory=list, max_length=20)
     data: OwnData | None = None

@@ -215,7 +215,8 @@ def shown_lists(shop: Shop, biases: list[Bias], rng: np.random.Generator) -> np.
 
 def _bend(utility: np.ndarray, shop: Shop, given: Mapping[str, str]) -> None:
     """What a system does to users of one group."""
-    for kind in given.keys() & {each.code for each in KINDS.values() if each.of == "users"}:
+    # In the order of the kinds: they do not commute, and a set has another order in each process.
+    for kind in (each.code for each in KINDS.values() if each.of == "users" and each.code in given):
         by = KINDS[kind].strength
         rows = np.flatnonzero(shop.of_user(KINDS[kind].column) == given[kind])
         held = shop.affinity[rows]

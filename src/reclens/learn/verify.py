@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+import reclens
 from reclens.engine import Progress as Reporter
 from reclens.engine import quiet
 from reclens.errors import DataError, RecLensError, UnknownNameError
 from reclens.learn.answers import MOST_BYTES, check_texts
-from reclens.learn.exercise import Draw, exercise_of
+from reclens.learn.data_files import digest_of_data
+from reclens.learn.exercise import Draw, Remark, exercise_of
 from reclens.learn.learner import EXPORT_KIND
 from reclens.learn.progress import FORMAT, Attempt, Progress
 
@@ -32,17 +34,22 @@ class Replayed:
     Attributes:
         attempt: What the file says.
         passed: What the check says now; None if the answer could not be run.
-        reason: Why not, where it could not.
+        finding: Why the attempt is not reproduced; None if it is.
     """
 
     attempt: Attempt
     passed: bool | None
-    reason: str = ""
+    finding: Remark | None = None
 
     @property
     def reproduced(self) -> bool:
-        """Whether both agree."""
-        return self.passed is self.attempt.passed
+        """Whether result and data are those of the file."""
+        return self.finding is None
+
+    @property
+    def solves(self) -> bool:
+        """Whether the answer is right, on the data that the file names."""
+        return self.passed is True and (self.finding is None or self.finding.code == "replay_other_result")
 
 
 @dataclass(frozen=True)
@@ -63,17 +70,27 @@ class Verified:
         return sum(each.reproduced for each in self.replayed)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row an attempt: ``exercise``, ``at``, ``passed`` as the file says, ``replayed``, ``reason``."""
+        """A row an attempt: ``exercise``, ``at``, ``passed`` as the file says, ``replayed``, ``finding``, ``facts``."""
         return [
             {
                 "exercise": each.attempt.exercise,
                 "at": each.attempt.at.isoformat(),
                 "passed": each.attempt.passed,
                 "replayed": each.passed,
-                "reason": each.reason,
+                "finding": each.finding.code if each.finding else "",
+                "facts": dict(each.finding.facts) if each.finding else {},
             }
             for each in self.replayed
         ]
+
+
+@dataclass(frozen=True)
+class _Again:
+    """What a replay of an answer gives: its result and the digest of its data, or why it has none."""
+
+    passed: bool | None = None
+    data: str = ""
+    failed: Remark | None = None
 
 
 def verify(path: str | Path, *, progress: Reporter = quiet) -> Verified:
@@ -88,16 +105,16 @@ def verify(path: str | Path, *, progress: Reporter = quiet) -> Verified:
     """
     held, answers = _read(Path(path))
     replayed: list[Replayed] = []
-    known: dict[tuple[str, Draw | None], tuple[bool | None, str]] = {}
+    known: dict[tuple[str, Draw | None], _Again] = {}
     for number, attempt in enumerate(held.attempts, 1):
         earlier = held.model_copy(update={"attempts": held.attempts[: number - 1]})
         draw = _draw(attempt, earlier)
         key = json.dumps(attempt.answer, sort_keys=True), draw
         if key not in known:
             known[key] = _judged(attempt, draw, answers)
-        replayed.append(Replayed(attempt, *known[key]))
+        replayed.append(_held_against(attempt, known[key]))
         progress("replay the attempts", number, len(held.attempts))
-    solved = sorted({each.attempt.exercise for each in replayed if each.passed})
+    solved = sorted({each.attempt.exercise for each in replayed if each.solves})
     return Verified(replayed, solved)
 
 
@@ -110,18 +127,33 @@ def _draw(attempt: Attempt, earlier: Progress) -> Draw | None:
     return exercise.draw(int(earlier.seed, 16), earlier.drawn(exercise))
 
 
-def _judged(attempt: Attempt, draw: Draw | None, answers: dict[str, str]) -> tuple[bool | None, str]:
+def _judged(attempt: Attempt, draw: Draw | None, answers: dict[str, str]) -> _Again:
     if draw is None:
-        return None, f"there is no exercise {attempt.exercise}"
+        return _Again(failed=Remark("replay_no_exercise", {"exercise": attempt.exercise[:40]}))
     try:
         exercise = exercise_of(attempt.exercise)
         texts = {file: answers[digest] for file, digest in attempt.answer.items()}
         check_texts(exercise, texts, draw)
-        return next(iter(exercise.judge(texts, draw)), None) is None, ""
+        passed = next(iter(exercise.judge(texts, draw)), None) is None
+        return _Again(passed, digest_of_data(exercise, draw, {file: texts[file] for file in exercise.files}))
     except KeyError:
-        return None, "its answer is not in the file"
+        return _Again(failed=Remark("replay_no_answer"))
     except RecLensError as error:
-        return None, str(error)
+        return _Again(failed=Remark("replay_refused", {"error": str(error)}))
+
+
+def _held_against(attempt: Attempt, again: _Again) -> Replayed:
+    """The first thing in which an attempt and its replay differ; format 1 has no digest of data to compare."""
+    if again.failed is not None:
+        return Replayed(attempt, None, again.failed)
+    if attempt.data not in ("", again.data):
+        facts = {"recorded": attempt.version, "now": reclens.__version__}
+        same_version = attempt.version == reclens.__version__
+        return Replayed(
+            attempt, again.passed, Remark("data_not_of_seed" if same_version else "data_of_other_version", facts)
+        )
+    same = again.passed is attempt.passed
+    return Replayed(attempt, again.passed, None if same else Remark("replay_other_result"))
 
 
 def _read(path: Path) -> tuple[Progress, dict[str, str]]:

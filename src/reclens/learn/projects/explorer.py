@@ -19,12 +19,12 @@ from reclens.learn.exercise import Draw
 from reclens.learn.measured import Measured, Number
 from reclens.learn.project import Project, project_seed
 from reclens.models import EASE
+from reclens.report.learn.portfolio_words import COUNTED_WHOLE
 from reclens.schema import ITEM, Recommendations, fingerprint
 
 __all__ = ["Explorer"]
 
 _SIZE: Final = {"n_users": 300, "n_items": 400, "n_ratings": 15_000}
-_EXACT: Final = "about the catalogue as it is: nothing was drawn"
 
 
 class Explorer(Project):
@@ -95,7 +95,7 @@ def _numbers() -> list[Number]:
         "coverage": ("catalogue shown", "share of the catalogue that is in some list", "", "coverage"),
         "near_duplicates": ("with a near-duplicate", "share of the catalogue with a near-duplicate", "", ""),
         "far_queries": ("users far from all", "share of users far from every item", "", ""),
-        "mean_cosine": ("mean cosine", "mean cosine of two items", _EXACT, ""),
+        "mean_cosine": ("mean cosine", "mean cosine of two items", COUNTED_WHOLE, ""),
     }
     return [
         Number(

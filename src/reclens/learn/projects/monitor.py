@@ -60,9 +60,8 @@ class HealthMonitor(Project):
     def write_data(self, draw: Draw, folder: Path) -> None:
         """The log of six weeks, and settings of a monitor."""
         place = folder / "monitor" / "log"
-        if not place.is_dir():
-            place.mkdir(parents=True)
-            _write_log(project_seed(draw), place)
+        place.mkdir(parents=True, exist_ok=True)
+        _write_log(project_seed(draw), place)
         settings = folder / "monitor" / "monitor.toml"
         if not settings.exists():
             settings.write_text(_SETTINGS, encoding="utf-8")

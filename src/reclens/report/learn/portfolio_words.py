@@ -12,6 +12,8 @@ from reclens.report.learn.remarks import remark_sentence
 from reclens.stats.estimate import Estimate
 
 __all__ = [
+    "CHART_TEXT",
+    "COUNTED_WHOLE",
     "QUESTIONS",
     "REFUSED",
     "TITLES",
@@ -38,6 +40,10 @@ QUESTIONS: Final[Mapping[str, str]] = {
     "explorer": "What do users want that the recommender never shows, and how much of the catalogue does it reach?",
     "monitor": "Did the recommender get worse in the last week, where, and what happened?",
 }
+CHART_TEXT: Final = "A dot for each number with its 95 % interval; the table below has the same"
+"""Alternative text of the chart, unless the author writes another."""
+COUNTED_WHOLE: Final = "about the catalogue as it is: nothing was drawn"
+"""Why a number about the whole catalogue has no interval."""
 VERDICTS: Final[Mapping[str, str]] = {
     "better": "better; the interval excludes 'no difference'",
     "worse": "worse; the interval excludes 'no difference'",

@@ -43,6 +43,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "too_slow": "{file} was stopped after {seconds} s.",
     "ended_itself": "{file} ended its own process (status {status}): it may have taken too much memory.",
     "does_not_run": "{file} does not run: {error}",
+    "values_too_deep": "{file} does not run: RecursionError: its values lie too deep in each other.",
+    "wrote_into_reply": "{file} wrote into the reply of its process, which the check reads. Return the values instead.",
     "no_function": "{file} does not define {missing}.",
     "wrong_value": "metrics.py: {function} gives {seen} for {case}: recommended {recommended}, relevant {relevant}, "
     "k = {k}. Do it by hand with the rules.",
@@ -140,6 +142,14 @@ REMARKS: Final[Mapping[str, str]] = {
     "claims_alike": "answer.toml: two claims are about the same, or one of {metrics} is in none.",
     "no_doubt": "answer.toml: no claim says {expected}, and there is a pair of which that is so.",
     "claim_fails": "answer.toml: the claim that {claim} does not hold{hidden}.",
+    "replay_no_exercise": "There is no exercise {exercise}.",
+    "replay_no_answer": "Its answer is not in the file.",
+    "replay_refused": "{error}",
+    "replay_other_result": "The check gives another result now.",
+    "data_of_other_version": "Its data were made by RecLens {recorded}, and {now} draws others from the seed. Replay "
+    "it with RecLens {recorded}.",
+    "data_not_of_seed": "The hash of its data is not that of what RecLens {now} draws from the seed: the file was "
+    "edited, or the attempt was made with other data.",
     "drill_no_answer": "answer.toml: {key} is {seen}, which is no answer of the kind that the template has.",
     "kata_rows_differ": "answer.toml: the rows of {users} are not what the task asks for{hidden}.",
     "drill_wrong_answer": "answer.toml: {key} is {seen}, and the data give something else.",

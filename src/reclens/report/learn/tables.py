@@ -9,6 +9,7 @@ from reclens.report._toolkit.format import NOTHING
 from reclens.report._toolkit.tables import Table
 from reclens.report.learn.glossary import all_terms
 from reclens.report.learn.path import phase_of
+from reclens.report.learn.remarks import remark_sentence
 from reclens.report.learn.tasks import title_of
 
 __all__ = ["attempt_table", "exercise_table", "glossary_table", "replay_table", "state_of"]
@@ -56,22 +57,23 @@ def replay_table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
     Args:
         rows: Of each: ``exercise``, ``at``, ``passed`` as the file says, ``replayed`` (None if it could not be run),
-            ``reason``.
+            ``finding`` and its ``facts``.
     """
+    said = [remark_sentence(row["finding"], row["facts"]) if row["finding"] else "" for row in rows]
     return Table(
         title="Replay",
-        columns=("Exercise", "At (UTC)", "In the file", "Replayed", "Reason"),
+        columns=("Exercise", "At (UTC)", "In the file", "Replayed", "Finding"),
         rows=tuple(
             (
                 row["exercise"],
                 str(row["at"])[:16].replace("T", " "),
                 _STATES[row["passed"]],
                 NOTHING if row["replayed"] is None else _STATES[row["replayed"]],
-                row["reason"] or NOTHING,
+                sentence or NOTHING,
             )
-            for row in rows
+            for row, sentence in zip(rows, said, strict=True)
         ),
-        records=tuple(rows),
+        records=tuple({key: value for key, value in row.items() if key != "facts"} for row in rows),
     )
 
 
