@@ -16,52 +16,20 @@ from typing import Any, Final
 from reclens.errors import WorkspaceError
 from reclens.learn.crontab import Job, started_on
 from reclens.learn.monitored_month import FIRST, Month, sundays
+from reclens.learn.unattended_child import EVENTS, KILLED, MARKS, NOTICES
 from reclens.settings import write_toml
 
 __all__ = ["Outcome", "replayed"]
 
 _SECONDS: Final = 1_200
 _TRACKED: Final = "tracked"
-_NOTICES: Final = "notices.jsonl"
-_KILLED: Final = 137
-# Runs events until it is killed: what came before is in its file of marks.
-_CHILD: Final = """
-import contextlib, io, json, os, pathlib, runpy, sys
-sys.path[:] = json.loads(sys.argv[1])
-events, marks = json.loads(pathlib.Path("events.json").read_text()), pathlib.Path("marks.jsonl")
-left = None
-def watch(event, args):
-    global left
-    if left is not None and event == "os.rename":
-        left -= 1
-        if left == 0:
-            os._exit(137)
-sys.addaudithook(watch)
-def start(words):
-    sys.argv = ["reclens", *words]
-    said = io.StringIO()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-        try:
-            runpy.run_module("reclens", run_name="__main__")
-            return 0, ""
-        except SystemExit as error:
-            return (error.code or 0) if not isinstance(error.code, str) else 2, said.getvalue()
-for at in range(sum(1 for _ in marks.open()) if marks.exists() else 0, len(events)):
-    event = events[at]
-    with marks.open("a") as file:
-        notices = sum(1 for _ in open("notices.jsonl")) if os.path.exists("notices.jsonl") else 0
-        file.write(json.dumps([at, notices]) + "\\n")
-    if "arrives" in event:
-        os.replace(event["arrives"], "log/" + os.path.basename(event["arrives"]))
-        continue
-    left, code = event.get("killed"), 0
-    for when, words in event["steps"]:
-        if when == "always" or (when == "failed") == (code != 0):
-            code, said = start(words)
-            if code >= 2:
-                print(json.dumps([at, words, code, said[-500:]]), flush=True)
-    left = None
-"""
+_START: Final = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from reclens.learn.unattended_child import main; main()"
+)
+_ONE_THREAD: Final = dict.fromkeys(
+    ("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
+"""The tables of a day are small: threads would only wait for each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +71,8 @@ def replayed(month: Month, settings: Mapping[str, Any], jobs: Sequence[Job]) -> 
             before = len(_marks(place))
             ended = _child(place)
             failed += [json.loads(line) for line in ended.stdout.splitlines()]
-            killed += ended.returncode == _KILLED
-            if ended.returncode not in (0, _KILLED) or len(_marks(place)) == before:
+            killed += ended.returncode == KILLED
+            if ended.returncode not in (0, KILLED) or len(_marks(place)) == before:
                 raise WorkspaceError(f"The replay of the month ended itself: {ended.stderr[-500:].strip()}")
         return replace(_outcome(place, events, failed), killed=killed)
 
@@ -138,7 +106,7 @@ def _laid_out(place: Path, month: Month, settings: Mapping[str, Any], jobs: Sequ
             timed.append((when, 1, event))
     ordered = sorted(timed, key=lambda each: each[:2])
     events = [{**event, "at": at.isoformat()} for at, _, event in ordered]
-    (place / "events.json").write_text(json.dumps(events), encoding="utf-8")
+    (place / EVENTS).write_text(json.dumps(events), encoding="utf-8")
     return events
 
 
@@ -150,8 +118,9 @@ def _child(place: Path) -> subprocess.CompletedProcess[str]:
     paths = json.dumps([os.path.abspath(each or os.getcwd()) for each in sys.path])  # noqa: PTH100, PTH109
     try:
         return subprocess.run(  # noqa: S603 - nothing of the command comes from outside
-            [sys.executable, "-c", _CHILD, paths],
+            [sys.executable, "-c", _START, paths],
             cwd=place,
+            env={**os.environ, **_ONE_THREAD},
             capture_output=True,
             text=True,
             timeout=_SECONDS,
@@ -165,12 +134,12 @@ def _child(place: Path) -> subprocess.CompletedProcess[str]:
 
 
 def _marks(place: Path) -> list[tuple[int, int]]:
-    path = place / "marks.jsonl"
+    path = place / MARKS
     return [tuple(json.loads(line)) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def _outcome(place: Path, events: Sequence[Mapping[str, Any]], failed: Sequence[Any]) -> Outcome:
-    notices = place / _NOTICES
+    notices = place / NOTICES
     told = [json.loads(line) for line in notices.read_text(encoding="utf-8").splitlines()] if notices.exists() else []
     stamped: list[tuple[date, Mapping[str, Any]]] = []
     # A mark has the notices before its event: those after it were told by it, until the next.
