@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from reclens.errors import UsageError
+from reclens.learn.exercise import all_exercises
 from reclens.learn.learner import Learner
 from reclens.learn.placement import grade_quiz, questions_of, take_quiz
+from reclens.learn.progress import Attempt
 from reclens.report.learn.interviewing import placement_sentences
 from reclens.report.learn.quiz import all_questions
 
@@ -43,3 +47,25 @@ def test_a_number_of_answers_that_is_not_that_of_the_questions_is_refused(tmp_pa
     assert placement_sentences(placed.right, placed.start, 3)[-1] == (
         "Start with phase 1, Foundations of recommendation: 'reclens learn start 1.1'."
     )
+
+
+def test_the_next_exercise_is_the_first_one_left_from_where_the_quiz_led(tmp_path: Path) -> None:
+    learner = Learner(tmp_path)
+    assert learner.next() == "1.1"
+    with learner.changing() as progress:
+        asked = questions_of(int(progress.seed, 16))
+    assert take_quiz(learner, [each.right if each.phase < 5 else None for each in asked]).start == "5.1"
+    assert learner.next() == "5.1"
+
+    def solve(codes: Iterable[str]) -> None:
+        with learner.changing() as progress:
+            now = datetime.now(UTC)
+            progress.attempts += [Attempt(exercise=code, at=now, passed=True, version="1") for code in codes]
+
+    solve(["5.1", "5.2"])
+    assert learner.next() == "5.3"
+    solve(["5.3", "1.1"])
+    assert learner.next() == "1.2", "what the quiz led past comes after the rest"
+    assert take_quiz(learner, [None] * 15).start == "1.1" and learner.next() == "1.2"
+    solve(each.code for each in all_exercises())
+    assert learner.next() is None

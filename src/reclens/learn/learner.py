@@ -103,8 +103,11 @@ class Learner:
         return self._rows(all_projects())
 
     def next(self) -> str | None:
-        """Code of the first exercise that is not solved; None when all are."""
-        return next((row["exercise"] for row in self.standing() if not row["solved"]), None)
+        """Code of the first exercise that is not solved, from where the placement quiz led; None when all are."""
+        progress = self.progress
+        begin = progress.quizzes[-1].start if progress and progress.quizzes else ""
+        left = [row["exercise"] for row in self.standing() if not row["solved"]]
+        return next((code for code in left if code >= begin), left[0] if left else None)
 
     def drill(self, name: str | None = None) -> Exercise | None:
         """The drill of a code or a name; without one, the first that is not solved, or None when all are.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +15,7 @@ from reclens.learn.answers import read_toml_text
 from reclens.learn.exercise import Draw, Exercise, Remark
 from reclens.learn.finished_tests import DAYS, START, FinishedTest, Kind, Lift, finished_tests, lift_of, plan_text
 from reclens.learn.headers import toml_header
+from reclens.learn.readout_numbers import SMALL, invented_numbers, numbers_of
 
 __all__ = ["ReadAndDecide"]
 
@@ -29,13 +28,9 @@ _RIGHT: Final[Mapping[Kind, tuple[str, str]]] = {
 }
 _ROOM: Final = 0.15
 """How far an effect or an end may lie from that of the delta method, as a share of the interval's width."""
-_SMALL: Final = 31
-"""Whole numbers up to this one count things and days, and need no source."""
 
 _FRONT: Final = re.compile(r"\A\s*\+\+\+[^\S\n]*\n(.*?)\n\+\+\+[^\S\n]*(?:\n|\Z)", re.DOTALL)
 _SECTION: Final = re.compile(r"^#[^\n]*\b(test_\d)\b[^\n]*$", re.MULTILINE)
-_NUMBER: Final = re.compile(r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?![\w])")
-_NAME: Final = re.compile(r"\btest_\d\b|\btest-\d\b")
 
 
 class ReadAndDecide(Exercise):
@@ -54,7 +49,7 @@ class ReadAndDecide(Exercise):
             "room": round(100 * _ROOM),
             "start": START,
             "days": DAYS,
-            "small": _SMALL,
+            "small": SMALL,
         }
 
     def write_data(self, draw: Draw, folder: Path) -> None:
@@ -120,69 +115,16 @@ def _text(text: str, tests: Mapping[str, FinishedTest], draw: Draw) -> Iterator[
     for block in re.split(r"\n\s*\n", text):
         if "significan" in block.lower() and not any(_states(block, test.lift) for test in tests.values()):
             yield Remark("significant_without_interval", {"text": " ".join(block.split())[:80]})
-    unknown = [each for each in _numbers(text) if not _is_small(each) and not _known(each, _own_numbers(draw))]
-    invented = [each for each in unknown if not _known(each, _numbers_of_readouts(draw))]
+    invented = invented_numbers(text, draw)
     if invented:
-        yield Remark("number_without_source", {"numbers": list(dict.fromkeys(invented))})
-
-
-def _numbers(text: str) -> list[str]:
-    """The numbers of a text as they are written, without signs."""
-    return [each.replace(",", "") for each in _NUMBER.findall(_NAME.sub(" ", text))]
-
-
-def _is_small(written: str) -> bool:
-    return "." not in written and float(written) <= _SMALL
+        yield Remark("number_without_source", {"numbers": invented})
 
 
 def _states(text: str, lift: Lift) -> bool:
     """Whether a text has both ends of an interval, in %, to at least the precision that tells it from others."""
     room = 100 * _ROOM * (lift.high - lift.low)
-    values = [float(each) for each in _numbers(text)]
+    values = [float(each.value) for each in numbers_of(text)]
     return all(any(abs(value - abs(100 * end)) <= room for value in values) for end in (lift.low, lift.high))
-
-
-def _known(written: str, numbers: frozenset[float]) -> bool:
-    """Whether a number is one of those, rounded to the decimals that are written."""
-    decimals = len(written.partition(".")[2])
-    half = 0.5 * 10**-decimals * (1 + 1e-9)
-    return any(abs(float(written) - each) <= half for each in numbers)
-
-
-@lru_cache(maxsize=8)
-def _own_numbers(draw: Draw) -> frozenset[float]:
-    """What the logs give by definition, shares also in %."""
-    found: list[float] = [0.95, 0.5, DAYS, *map(float, START.split("-"))]
-    for test in finished_tests(draw).values():
-        lifts = [end for lift in (test.lift, test.late) for end in (lift.value, lift.low, lift.high)]
-        found += [*lifts, *test.units.values(), *test.means.values(), sum(test.units.values())]
-    return frozenset(abs(each * scale) for each in found for scale in (1, 100))
-
-
-@lru_cache(maxsize=8)
-def _numbers_of_readouts(draw: Draw) -> frozenset[float]:
-    """What the readouts of the product say, in numbers and in words: whatever stands there may be quoted."""
-    from reclens.experiment.analysis.readout import read_experiment
-    from reclens.experiment.planning.plan import load_plan
-
-    found: set[float] = set()
-    for name, test in finished_tests(draw).items():
-        record = read_experiment(load_plan(tomllib.loads(plan_text(name))), test.log, events=True).record()
-        found |= {abs(each) for each in _values(record)}
-    return frozenset(found | {100 * each for each in found})
-
-
-def _values(held: Any) -> Iterator[float]:
-    """Every number of a record, and those that its texts name."""
-    if isinstance(held, dict):
-        held = list(held.values())
-    if isinstance(held, list | tuple):
-        for each in held:
-            yield from _values(each)
-    elif isinstance(held, str):
-        yield from map(float, _numbers(held))
-    elif isinstance(held, int | float) and not isinstance(held, bool):
-        yield float(held)
 
 
 Entry = tuple[str, float, float, float, tuple[str, ...]]
@@ -262,6 +204,22 @@ def _saying(more: str) -> Callable[[Draw, Path], None]:
     return lambda draw, folder: _write(draw, folder, _truth(draw), test_2=more)
 
 
+def _of_no_day(draw: Draw, folder: Path) -> None:
+    """Clicks of users who came first on the best days stand in the text, as if they were those of the test."""
+    log = finished_tests(draw)["test_2"].log.filter(variant="new")
+    users = log.group_by("user_id").agg(pl.col("timestamp").min(), pl.col("clicks").sum())
+    days = users.group_by("timestamp").agg(pl.col("clicks").mean())
+    said = ", ".join(f"{each:.4f}" for each in days["clicks"].sort().tail(3))
+    _write(draw, folder, _truth(draw), test_2=f"Users of the new list clicked {said} times.")
+
+
+def _of_another(draw: Draw, folder: Path) -> None:
+    """The mean clicks of another test stand under a heading."""
+    means = finished_tests(draw)["test_1"].means
+    said = " and ".join(f"{each:.4f}" for each in means.values())
+    _write(draw, folder, _truth(draw), test_2=f"Users clicked {said} times.")
+
+
 def _late_alone(draw: Draw, folder: Path) -> None:
     """The lift after the first week stands where that over all days is asked for."""
     _write(draw, folder, {name: (test.kind, test.late) for name, test in finished_tests(draw).items()})
@@ -278,6 +236,9 @@ ReadAndDecide.wrong = {
     "assignment not looked at": _taken_for({"broken": "novelty"}),
     "nothing shipped": _taken_for({"lasting": "novelty"}),
     "invented numbers": _saying("It brings 48,317.27 more clicks and 1,904.63 more visits a month."),
+    "invented shares": _saying("Orders rise by 31.53 %, visits by 47.26 % and the revenue by 58.91 %."),
+    "days without their day": _of_no_day,
+    "numbers of another test": _of_another,
     "significant without interval": _saying("The result is highly significant."),
     "effects of other days": _late_alone,
     "no text": _without_text,

@@ -97,7 +97,8 @@ REMARKS: Final[Mapping[str, str]] = {
     "no_section": "readout.md has no heading with the name {test}.",
     "no_interval_in_section": "readout.md: the text on {test} does not state both ends of the interval of its lift.",
     "significant_without_interval": "readout.md says 'significant' without an interval in the same paragraph: {text}",
-    "number_without_source": "readout.md: these numbers stand in no readout of the tests: {numbers}.",
+    "number_without_source": "readout.md: these numbers do not stand in the readout of the test that they are about: "
+    "{numbers}. A number of a single day counts in a sentence that names the day.",
     "no_stages": "pipeline.toml: retrieve and rank are tables, and rerank is a list of tables.",
     "too_few_retrievers": "pipeline.toml has {seen} retriever, expected at least two.",
     "no_ranker": "pipeline.toml has no ranker: [rank] is a table with a model.",
