@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,9 @@ from reclens.learn.exercise import all_drills, all_exercises, exercise_of
 from reclens.learn.learner import Learner
 from reclens.learn.verify import verify
 from reclens.report.learn.tables import exercise_table, state_of
+
+BEGUN = {"format": 2, "seed": "0" * 32, "begun": "2026-01-01T00:00:00Z"}
+ATTEMPT = {"exercise": "1.1", "at": "2026-01-01T00:00:00Z", "passed": True, "version": "1"}
 
 
 @pytest.fixture
@@ -197,7 +202,15 @@ def test_a_clock_that_ran_backwards_reorders_nothing(solved: Learner) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("{", "cannot be read"), ('{"format": 3}', "Install a newer"), ('{"format": 1, "seed": "x"}', "seed")],
+    [
+        ("{", "cannot be read"),
+        ("[" * 200_000, "cannot be read"),
+        ('{"format": 3}', "Install a newer"),
+        ('{"format": 1, "seed": "x"}', "seed"),
+        (json.dumps({**BEGUN, "begun": "2026-01-01T00:00:00"}), "timezone"),
+        (json.dumps({**BEGUN, "hints": {"1.1": -5}}), "hints"),
+        (json.dumps({**BEGUN, "attempts": [{**ATTEMPT, "exercise": "\x1b[2J"}]}), "exercise"),
+    ],
 )
 def test_progress_that_cannot_be_read_is_left_alone(solved: Learner, text: str, said: str) -> None:
     path = solved.folder / "progress.json"
@@ -205,6 +218,45 @@ def test_progress_that_cannot_be_read_is_left_alone(solved: Learner, text: str, 
     with pytest.raises(WorkspaceError, match=said):
         solved.start("1.1")
     assert path.read_text() == text
+
+
+def test_files_without_an_end_are_refused(solved: Learner) -> None:
+    path = solved.folder / "progress.json"
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(WorkspaceError, match="no regular file"):
+        solved.standing()
+    with pytest.raises(DataError, match="no regular file"):
+        verify("/dev/zero")
+
+
+def test_a_write_that_breaks_off_leaves_the_progress_as_it_was(
+    solved: Learner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (solved.folder / "progress.json").read_bytes()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WorkspaceError, match="No space left"):
+        solved.hint("1.1")
+    assert (solved.folder / "progress.json").read_bytes() == before
+    assert {each.name for each in solved.folder.iterdir() if each.is_file()} == {"progress.json", "progress.lock"}
+
+
+def test_two_at_once_lose_nothing(learner: Learner) -> None:
+    def ticked(number: int) -> None:
+        with learner.changing() as progress:
+            time.sleep(0.01)
+            progress.ticks.append(str(number))
+
+    threads = [threading.Thread(target=ticked, args=(number,)) for number in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert learner.progress is not None and sorted(learner.progress.ticks) == ["0", "1", "2", "3"]
 
 
 def test_an_export_is_replayed_elsewhere(solved: Learner, tmp_path: Path) -> None:
@@ -238,6 +290,7 @@ def test_an_export_that_was_edited_is_found_out(solved: Learner, tmp_path: Path)
         ("[", "no JSON"),
         ("[" * 100_000, "no JSON"),
         ("[]", "no export"),
+        (json.dumps({"kind": "reclens learn", "progress": BEGUN, "answers": {"0": "\ud800"}}), "not the text"),
         ('{"kind": "reclens learn", "progress": {"format": 9}}', "Install a newer"),
         ('{"kind": "reclens learn", "progress": {}, "answers": {}}', "Export it again"),
     ],

@@ -74,6 +74,8 @@ def verify_portfolio(
     """
     place = Path(folder)
     path = place / EVIDENCE
+    if path.exists() and not path.is_file():  # a device has no end
+        raise DataError(f"{path} is no regular file. Name the folder that 'portfolio build' wrote.")
     try:
         if path.stat().st_size > MOST_BYTES:
             raise DataError(f"{path} is larger than {MOST_BYTES:,} bytes, which no evidence is.")

@@ -8,9 +8,9 @@ import secrets
 from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from reclens.errors import WorkspaceError
 from reclens.files import write_text
@@ -46,8 +46,8 @@ class Attempt(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    exercise: str
-    at: datetime
+    exercise: str = Field(pattern=r"^[\w.]{1,40}$")
+    at: AwareDatetime
     passed: bool
     remarks: list[str] = []
     answer: dict[str, str] = {}
@@ -66,7 +66,7 @@ class Placement(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: datetime
+    at: AwareDatetime
     right: dict[int, int]
     start: str
 
@@ -82,7 +82,7 @@ class MockInterview(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    at: datetime
+    at: AwareDatetime
     minutes: float
     grades: dict[str, bool | None]
 
@@ -107,8 +107,8 @@ class Progress(BaseModel):
 
     format: int = FORMAT
     seed: str = Field(pattern=r"^[0-9a-f]{32}$")
-    begun: datetime
-    hints: dict[str, int] = {}
+    begun: AwareDatetime
+    hints: dict[str, Annotated[int, Field(ge=0, le=3)]] = {}
     ticks: list[str] = []
     notes: dict[str, str] = {}
     cards: dict[str, list[bool]] = {}
@@ -152,11 +152,13 @@ def read_progress(path: Path) -> Progress | None:
     Raises:
         WorkspaceError: If it cannot be read, or a newer version of RecLens wrote it.
     """
+    if path.exists() and not path.is_file():  # a device has no end
+        raise WorkspaceError(f"{path} is no regular file. Put back a copy, or move it away to begin anew.")
     try:
         held: Any = json.loads(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WorkspaceError(
             f"{path} cannot be read ({error}). Put back a copy, or move it away to begin anew."
         ) from error

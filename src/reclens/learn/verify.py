@@ -157,6 +157,8 @@ def _held_against(attempt: Attempt, again: _Again) -> Replayed:
 
 
 def _read(path: Path) -> tuple[Progress, dict[str, str]]:
+    if path.exists() and not path.is_file():  # a device has no end
+        raise DataError(f"{path} is no regular file. Name what 'reclens learn export' wrote.")
     try:
         if path.stat().st_size > _MOST_FILE:
             raise DataError(f"{path} is larger than {_MOST_FILE:,} bytes, which no export is.")
@@ -178,7 +180,7 @@ def _read(path: Path) -> tuple[Progress, dict[str, str]]:
     if len(progress.attempts) > _MOST_ATTEMPTS or not isinstance(answers, dict):
         raise DataError(f"{path} holds no answers, or more than {_MOST_ATTEMPTS:,} attempts. Export it again.")
     for digest, text in answers.items():
-        fits = isinstance(text, str) and len(text.encode()) <= MOST_BYTES
-        if not fits or hashlib.sha256(text.encode()).hexdigest() != digest:
+        content = text.encode(errors="surrogatepass") if isinstance(text, str) else b""
+        if len(content) > MOST_BYTES or hashlib.sha256(content).hexdigest() != digest:
             raise DataError(f"{path}: the answer {digest[:12]} is not the text that was checked. Export it again.")
     return progress, answers
