@@ -47,6 +47,40 @@ def test_full_softmax_holds_no_more_logits_than_a_chunk(monkeypatch: pytest.Monk
     assert max(seen) <= 100 and sum(seen) == 50 * 20
 
 
+def test_sampled_softmax_in_chunks_is_the_cross_entropy_of_what_counts(parts) -> None:
+    """Item 3 is drawn twice and is the next one twice: there, it is no negative."""
+    import torch
+
+    from reclens.models._deep.losses import sampled_softmax
+
+    hidden, items, targets, tensors, goals, _ = parts
+    drawn = np.array([3, 6, 3, 1])
+    same = drawn == targets[:, None]
+    logits = np.column_stack([(hidden * items[targets]).sum(1), np.where(same, -np.inf, hidden @ items[drawn].T)])
+    wanted = -log_softmax(logits, axis=1)[:, 0].mean()
+    states, table = tensors
+    mask = torch.tensor(same)
+    minus = (states @ table[torch.tensor(drawn)].T).masked_fill(mask, -torch.inf)
+    plain = torch.cat([(states * table[goals]).sum(1, keepdim=True), minus], 1)
+    expected = torch.autograd.grad(torch.nn.functional.cross_entropy(plain, torch.zeros_like(goals)), tensors)
+    for chunk in (1, 3, 7, 100):
+        found = sampled_softmax(states, table[goals], table[torch.tensor(drawn)], mask, chunk=chunk)
+        assert found.item() == pytest.approx(wanted, rel=1e-5)
+        for got, want in zip(torch.autograd.grad(3 * found, tensors), expected, strict=True):
+            torch.testing.assert_close(got, 3 * want, rtol=1e-4, atol=1e-6)
+
+
+def test_sampled_softmax_of_large_logits_is_finite() -> None:
+    import torch
+
+    from reclens.models._deep.losses import sampled_softmax
+
+    states = torch.tensor([[300.0], [-300.0]], requires_grad=True)
+    # By hand: the true item has 300 more or less than the drawn one.
+    found = sampled_softmax(states, torch.ones(2, 1), torch.zeros(1, 1), torch.zeros(2, 1, dtype=torch.bool))
+    assert found.item() == pytest.approx(150.0) and torch.autograd.grad(found, states)[0].tolist() == [[0.0], [-0.5]]
+
+
 @pytest.mark.parametrize("shared_by", ["batch", "sequence", "position"])
 @pytest.mark.parametrize("kind", ["bce", "gbce", "sampled_softmax"])
 def test_losses_of_drawn_negatives(kind: str, shared_by: str, parts, monkeypatch: pytest.MonkeyPatch) -> None:

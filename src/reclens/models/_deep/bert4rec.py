@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reclens.models._deep.batches import Batch, Group
+from reclens.models._deep.dropout import Dropout
 from reclens.models._deep.sasrec import Attention, inverse_places
 
 __all__ = ["BERT4Rec", "drawn_masks", "masked_item_loss"]
@@ -54,7 +55,7 @@ class _Block(nn.Module):
         self.attention = Attention(factors, heads)
         self.after, self.last = nn.LayerNorm(factors), nn.LayerNorm(factors)
         self.inner, self.outer = nn.Linear(factors, 4 * factors), nn.Linear(4 * factors, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         x = self.after(x + self.dropout(self.attention(x, x, mask)))
@@ -81,7 +82,7 @@ class BERT4Rec(nn.Module):
         self.blocks = nn.ModuleList(_Block(factors, heads, dropout) for _ in range(blocks))
         self.first, self.last = nn.LayerNorm(factors), nn.LayerNorm(factors)
         self.head = nn.Linear(factors, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for name, each in self.named_parameters():
             if each.dim() == 2 or name == "mask":
                 nn.init.trunc_normal_(each, std=0.02 if each.dim() == 1 else each.shape[1] ** -0.5 / 4)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reclens.models._deep.batches import Group
+from reclens.models._deep.dropout import Dropout
 from reclens.models._deep.sasrec import Attention, inverse_places
 
 __all__ = ["ESASRec"]
@@ -27,7 +28,7 @@ class _Layer(nn.Module):
         self.opened, self.inner = (nn.Linear(factors, 4 * factors, bias=False) for _ in range(2))
         self.outer = nn.Linear(4 * factors, factors, bias=False)
         self.gate_attention, self.gate_inner = nn.Linear(factors, factors), nn.Linear(factors, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         told = self.before(x)
@@ -54,7 +55,7 @@ class ESASRec(nn.Module):
         self.max_length = max_length
         self.items, self.places = nn.Embedding(items, factors), nn.Embedding(max_length, factors)
         self.blocks = nn.ModuleList(_Layer(factors, heads, dropout) for _ in range(blocks))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for each in self.parameters():
             if each.dim() == 2:
                 nn.init.xavier_normal_(each)

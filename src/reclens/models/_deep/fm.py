@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from reclens.models._deep.dropout import Dropout
+
 __all__ = [
     "FM",
     "Embedded",
@@ -109,7 +111,7 @@ def tower(width: int, hidden: tuple[int, ...], dropout: float) -> nn.Sequential:
     """Hidden layers with dropout, and one output."""
     layers: list[nn.Module] = []
     for size in hidden:
-        layers += [nn.Linear(width, size), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [nn.Linear(width, size), nn.ReLU(), Dropout(dropout)]
         width = size
     return nn.Sequential(*layers, nn.Linear(width, 1))
 

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from reclens.models._deep.batches import Group
+from reclens.models._deep.dropout import Dropout
 
 __all__ = ["GRU4Rec"]
 
@@ -29,7 +30,7 @@ class GRU4Rec(nn.Module):
         self.items = nn.Embedding(items, factors)
         self.units = nn.GRU(factors, factors, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
         self.last = nn.Linear(factors, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         nn.init.normal_(self.items.weight, std=factors**-0.5)
 
     def forward(self, group: Group, embedded: torch.Tensor | None = None) -> torch.Tensor:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reclens.models._deep.batches import Group
+from reclens.models._deep.dropout import Dropout
 from reclens.models._deep.sasrec import inverse_places
 
 __all__ = ["HSTU", "TimeBias"]
@@ -37,7 +38,7 @@ class _Layer(nn.Module):
         self.by_place = nn.Parameter(torch.empty(max_length))
         if time_bias != "none":
             self.by_time = nn.Parameter(torch.empty(_BUCKETS + 1))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor, distance: torch.Tensor, bucket: torch.Tensor | None) -> torch.Tensor:
         n, length, d = x.shape
@@ -85,7 +86,7 @@ class HSTU(nn.Module):
         self.items, self.places = nn.Embedding(items, factors), nn.Embedding(max_length, factors)
         self.blocks = nn.ModuleList(_Layer(factors, heads, max_length, dropout, time_bias) for _ in range(blocks))
         self.last = nn.LayerNorm(factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for name, each in self.named_parameters():
             if "by_" in name:
                 nn.init.normal_(each, std=0.02)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["Loss", "calibration_power", "full_softmax"]
+__all__ = ["Loss", "calibration_power", "full_softmax", "sampled_softmax"]
 
 _CHUNK = 1 << 24
 """Logits that are held at once: 64 MB in float32."""
@@ -61,6 +61,9 @@ class Loss:
         self, hidden: torch.Tensor, items: torch.Tensor, targets: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
         """The mean loss over the next item and drawn ones."""
+        if self.kind == "sampled_softmax" and self.shared_by == "batch":
+            drawn = torch.randint(len(items), (self.negatives,), device=hidden.device)
+            return sampled_softmax(hidden, items[targets], items[drawn], drawn == targets[:, None])
         positive = (hidden * items[targets]).sum(1)
         negative = self._negatives(hidden, items, targets, rows)
         if self.kind == "sampled_softmax":
@@ -123,10 +126,30 @@ def full_softmax(
         chunk: Events at a time; by default as many as make 16 million logits, on a CPU half a million, but 64 events
             where 16 million allow it.
     """
-    most = _CHUNK // len(items)
+    return _FullSoftmax.apply(hidden, items, targets, chunk or _at_once(hidden, len(items)))
+
+
+def sampled_softmax(
+    hidden: torch.Tensor, positive: torch.Tensor, drawn: torch.Tensor, same: torch.Tensor, *, chunk: int | None = None
+) -> torch.Tensor:
+    """Mean cross-entropy of the next item among itself and drawn ones that all events share, in the memory of a few.
+
+    Args:
+        hidden: Shape (tokens, d).
+        positive: Vector of the next item of each event, shape (tokens, d).
+        drawn: Vectors of the drawn items, shape (negatives, d).
+        same: Where the drawn item is the next one, and does not count; bool, shape (tokens, negatives).
+        chunk: Events at a time; by default as in :func:`full_softmax`.
+    """
+    return _SampledSoftmax.apply(hidden, positive, drawn, same, chunk or _at_once(hidden, len(drawn)))
+
+
+def _at_once(hidden: torch.Tensor, columns: int) -> int:
+    """Events whose logits are held at once."""
+    most = _CHUNK // columns
     if hidden.device.type == "cpu":
-        most = min(most, max(64, _CACHED // len(items)))
-    return _FullSoftmax.apply(hidden, items, targets, chunk or max(1, most))
+        most = min(most, max(64, _CACHED // columns))
+    return max(1, most)
 
 
 class _FullSoftmax(torch.autograd.Function):
@@ -154,3 +177,37 @@ class _FullSoftmax(torch.autograd.Function):
     def backward(ctx: Any, *grads: torch.Tensor) -> Any:
         of_states, of_table = ctx.saved_tensors
         return (grads[0] * of_states).to(ctx.kinds[0]), (grads[0] * of_table).to(ctx.kinds[1]), None, None
+
+
+class _SampledSoftmax(torch.autograd.Function):
+    """Computes the gradients in the forward pass, where the logits are at hand."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: torch.Tensor, positive: torch.Tensor, drawn: torch.Tensor, same: torch.Tensor, chunk: int
+    ) -> torch.Tensor:
+        states, own, table = hidden.detach().float(), positive.detach().float(), drawn.detach().float()
+        of_states, of_own, of_table = torch.empty_like(states), torch.empty_like(own), torch.zeros_like(table)
+        total = states.new_zeros(())
+        for start in range(0, len(states), chunk):
+            at = slice(start, start + chunk)
+            part, goal = states[at], own[at]
+            logits = (part @ table.T).masked_fill_(same[at], -torch.inf)  # (chunk, negatives)
+            true = (part * goal).sum(1, keepdim=True)
+            top = torch.maximum(logits.amax(1, keepdim=True), true)
+            shares, true = logits.sub_(top).exp_(), true - top
+            sums = shares.sum(1, keepdim=True) + true.exp()
+            total = total + (sums.log() - true).sum()
+            shares.div_(sums)
+            missing = true.exp() / sums - 1
+            of_states[at] = (shares @ table).addcmul_(missing, goal)
+            of_own[at] = missing * part
+            of_table.addmm_(shares.T, part)
+        ctx.save_for_backward(*(each / len(states) for each in (of_states, of_own, of_table)))
+        ctx.kinds = hidden.dtype, positive.dtype, drawn.dtype
+        return total / len(states)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        found = ((grads[0] * each).to(kind) for each, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True))
+        return *found, None, None

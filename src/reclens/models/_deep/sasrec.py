@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reclens.models._deep.batches import Group
+from reclens.models._deep.dropout import Dropout
 
 __all__ = ["Attention", "SASRec", "inverse_places"]
 
@@ -66,7 +67,7 @@ class _Block(nn.Module):
         self.attention = Attention(factors, heads)
         self.before, self.between = nn.LayerNorm(factors), nn.LayerNorm(factors)
         self.inner, self.outer = nn.Linear(factors, factors), nn.Linear(factors, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         asking = self.before(x)
@@ -93,7 +94,7 @@ class SASRec(nn.Module):
         self.places = nn.Embedding(max_length, factors)
         self.blocks = nn.ModuleList(_Block(factors, heads, dropout) for _ in range(blocks))
         self.last = nn.LayerNorm(factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         for name, each in self.named_parameters():
             if each.dim() == 2 and name.startswith(("items", "places")):
                 nn.init.normal_(each, std=factors**-0.5 / 4)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from reclens.models._deep.batches import Batch, Group
+from reclens.models._deep.dropout import Dropout
 
 __all__ = ["Features", "People", "TwoTower", "in_batch_softmax", "two_tower_loss"]
 
@@ -58,7 +59,7 @@ class _Tower(nn.Module):
     def __init__(self, factors: int, hidden: int, dropout: float) -> None:
         super().__init__()
         self.inner, self.outer = nn.Linear(factors, hidden), nn.Linear(hidden, factors)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.outer(self.dropout(F.relu(self.inner(x))))
@@ -92,7 +93,7 @@ class TwoTower(nn.Module):
         self.items = nn.Embedding(items, factors)
         self.user = _Tower(factors, hidden, dropout)
         self.age = nn.Linear(1, factors, bias=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.item = self.person = None
         nn.init.normal_(self.items.weight, std=factors**-0.5)
         nn.init.zeros_(self.age.weight)
