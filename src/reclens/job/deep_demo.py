@@ -18,13 +18,14 @@ _SEQUENCES: Final[dict[str, Any]] = {
     "patience": 0,
     "learning_rate": 0.003,
     "batch_size": 16,
+    "dropout": 0.4,
 }
 _CLICKS: Final[dict[str, Any]] = {"epochs": 3, "patience": 0}
 _LAYERS: Final[dict[str, Any]] = {**_CLICKS, "hidden": [64, 32]}
 
 _MODELS: Final[dict[str, dict[str, Any]]] = {
     "sasrec": {**_SEQUENCES, "epochs": 8},
-    "two_tower": {**_SEQUENCES, "epochs": 8, "hidden": 64, "attributes": False},
+    "two_tower": {**_SEQUENCES, "epochs": 8, "hidden": 64},
     "fm": {**_CLICKS, "epochs": 4, "learning_rate": 0.01},
     "wide_deep": _LAYERS,
     "deep_fm": _LAYERS,

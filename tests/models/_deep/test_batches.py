@@ -46,6 +46,17 @@ def test_every_step_of_a_user_is_learned_once(lengths, batch_size, max_length, s
     assert sorted(found) == wanted
 
 
+def test_the_age_of_an_example_is_a_share_of_the_time_of_all_events() -> None:
+    """Events from second 100 to second 500: the next event at 300 is half of that time old."""
+    from reclens.models._deep.batches import Histories, group_of
+
+    whole = Histories(
+        indptr=np.array([0, 3, 5]), items=np.arange(5, dtype=np.int32), times=np.array([100.0, 300, 400, 200, 500])
+    )
+    group = group_of(whole, np.array([2, 4]), np.array([2, 1]))
+    assert group.ages is not None and group.ages.tolist() == [[0.5, 0.25], [0.0, 0.0]]
+
+
 def test_groups_of_like_length_pad_little() -> None:
     """The lengths of MovieLens 1M spread as a log-normal: padded to the longest, half of a batch would be padding."""
     from reclens.models._deep.batches import Histories, batches_of

@@ -38,9 +38,11 @@ class Histories:
     users: np.ndarray | None = None
 
     @cached_property
-    def last(self) -> float:
-        """The time of the last event of all."""
-        return 0.0 if self.times is None or not len(self.times) else float(self.times.max())
+    def span(self) -> tuple[float, float]:
+        """The times of the first and of the last event of all."""
+        if self.times is None or not len(self.times):
+            return 0.0, 0.0
+        return float(self.times.min()), float(self.times.max())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -53,7 +55,8 @@ class Group:
         times: Seconds, relative to the first event of each sequence; float64, in which seconds of many years can be
             told apart; shape (n, length); None if not known.
         next_times: Seconds of the event after each one, on the same scale; None if not known.
-        ages: Days from the event after each one to the last event of all sequences; None if not known.
+        ages: From the event after each one to the last event of all sequences, as a share of the time that all events
+            span; None if not known.
         users: Code of the user of each sequence, -1 for an unknown one; int64, shape (n,); None if not asked for.
     """
 
@@ -156,7 +159,8 @@ def group_of(histories: Histories, ends: np.ndarray, lengths: np.ndarray, until:
         later = np.where(real, after - first, 0)
         if until is not None:
             later[np.arange(len(ends)), lengths - 1] = until - first[:, 0]
-        ages = np.where(real, histories.last - first - later, 0).clip(min=0) / 86_400
+        oldest, newest = histories.span
+        ages = np.where(real, newest - first - later, 0).clip(min=0) / max(newest - oldest, 1.0)
     return Group(
         items=torch.from_numpy(items),
         lengths=torch.from_numpy(lengths.astype(np.int64)),

@@ -17,6 +17,7 @@ from torch import nn
 
 from reclens.models._deep.batches import Batch, Group
 from reclens.models._deep.dropout import Dropout
+from reclens.models._deep.losses import sampled_softmax
 
 __all__ = ["Features", "People", "TwoTower", "in_batch_softmax", "two_tower_loss"]
 
@@ -142,8 +143,9 @@ class TwoTower(nn.Module):
         mean = self.dropout(x.cumsum(1) / counts)
         if group.users is not None:
             mean = mean + self.profile(group.users)[:, None]
-        if self.training and group.ages is not None:  # at a request the age is 0
-            mean = mean + self.age(torch.log1p(group.ages)[:, :, None])
+        # At a request the age is 0: near that of some examples as a share of the time, of hardly one as a log of days.
+        if self.training and group.ages is not None:
+            mean = mean + self.age(group.ages[:, :, None])
         return self.user(mean)
 
 
@@ -159,11 +161,11 @@ def in_batch_softmax(
         drawn: Items of events of the batch, shape (n,); repeats stay.
         log_share: Logarithm of the share of each item in all events, shape (items,).
     """
-    positive = (states * table[targets]).sum(1) - log_share[targets]
+    # The shares are one more value of each item, whose state is 1.
+    asking = torch.cat([states, states.new_ones(len(states), 1)], 1)
+    told = torch.cat([table, -log_share[:, None]], 1)
     with torch.autocast(states.device.type, enabled=False):  # logits of bfloat16 have three digits
-        negative = states @ table[drawn].T - log_share[drawn]
-    negative = negative.masked_fill(drawn == targets[:, None], -torch.inf)
-    return (torch.logsumexp(torch.cat([positive[:, None], negative], 1), 1) - positive).mean()
+        return sampled_softmax(asking, told[targets], told[drawn], drawn == targets[:, None])
 
 
 def two_tower_loss(network: TwoTower, batch: Batch, log_share: torch.Tensor, negatives: int) -> torch.Tensor:
