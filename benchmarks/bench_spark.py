@@ -5,7 +5,7 @@
     python benchmarks/bench_spark.py growth --folder DATA          # with rows, users and partitions, on Sail
     python benchmarks/bench_spark.py large --folder DATA           # 100 million rows, once, on Sail
     python benchmarks/bench_spark.py growth --folder DATA --small 500                       # any of them, to try it
-    python benchmarks/bench_spark.py table                         # the results that are kept, as Markdown
+    python benchmarks/bench_spark.py table                         # the results that are kept, and the chart
 
 All read the same Parquet, with ids of text. Each measurement is a process of its own; the start of the session is left
 out, and so is what is compiled once. CPU seconds are those of all threads and child processes. Results are kept in
@@ -331,6 +331,56 @@ def table() -> None:
         print("| " + " | ".join("" if value is None else str(value) for value in row) + " |")
 
 
+def draw() -> None:
+    """``docs/images/spark-growth.svg``: CPU seconds by rows, by users at as many rows, and by partitions."""
+    import altair as alt
+
+    from reclens.report._toolkit.charts import THEME
+
+    places = {"on_spark": "Sail", "one_machine": "one machine"}
+    kept = [json.loads(line) for line in RESULTS.read_text().splitlines()]
+    chosen = [row for row in kept if row["key"]["way"] in places and row["key"]["engine"] in (None, "sail")]
+    points: dict[tuple[str, str, int], list[float]] = {}
+    for row in chosen:
+        key = row["key"]
+        rows, partitions = key["users"] * key["length"], key.get("partitions", 8)
+        panels = {
+            "rows, 100 a user": (
+                key["length"] == 100 and partitions in (8, 64) and (partitions == 8 or rows == 1e8),
+                rows,
+            )
+        }
+        panels["users, 2.5 million rows"] = rows == 2_500_000 and partitions == 8, key["users"]
+        panels["partitions, 2.5 million rows"] = key["users"] == 25_000 and "partitions" in key, partitions
+        for panel, (shown, size) in panels.items():
+            if shown:
+                points.setdefault((panel, places[key["way"]], int(size)), []).append(row["cpu_s"])
+    table = pl.DataFrame(
+        [
+            {"panel": panel, "place": place, "size": size, "seconds": float(np.mean(taken))}
+            for (panel, place, size), taken in points.items()
+        ]
+    ).sort("size")
+    log = alt.Scale(type="log", nice=False)
+    axis = {"tickCount": 4, "labelOverlap": True}
+    whole = (
+        alt.Chart(table)
+        .mark_line(point=True)
+        .encode(
+            alt.X("size:Q", title=None, scale=log, axis=alt.Axis(format="~s", **axis)),
+            alt.Y("seconds:Q", title="CPU seconds", scale=log, axis=alt.Axis(format="~g", **axis)),
+            alt.Color(
+                "place:N", title=None, sort=list(places.values()), scale=alt.Scale(range=THEME["light"][:2])
+            ).legend(orient="bottom"),
+        )
+        .properties(width=190, height=170)
+        .facet(alt.Facet("panel:N", title=None, sort=list(panels)), columns=3)
+        .resolve_scale(x="independent")
+        .configure(background="white", font="sans-serif")
+    )
+    whole.save(harness.ROOT / "docs" / "images" / "spark-growth.svg")
+
+
 def main() -> None:
     """Run a part."""
     if sys.argv[1:2] == ["worker"]:
@@ -356,6 +406,7 @@ def main() -> None:
     chosen.engine = "local[2]" if chosen.part == "jvm" else "sail"
     if chosen.part == "table":
         table()
+        draw()
         return
     size = {"users": chosen.users, "length": 100}
     if chosen.part in ("compare", "jvm"):

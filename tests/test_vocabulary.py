@@ -116,7 +116,8 @@ def test_ids_that_come_in_pieces_are_numbered_by_first_appearance(
 ) -> None:
     if kind == "text":  # of 3 bits, most texts share their key with others
         monkeypatch.setattr(vocabulary, "id_keys", lambda ids: ids.hash().to_numpy() % np.uint64(2**bits - 1))
-    drawn = np.random.default_rng(0).integers(-400, 400, 6_000 if bits == 64 else 600)
+    n = 6_000 if bits == 64 else 600
+    drawn = np.random.default_rng(0).integers(-n, n, 2 * n)
     ids = pl.Series("item_id", drawn) if kind == "whole" else pl.Series("item_id", [f"i{each}" for each in drawn])
     numbering = Numbering()
 

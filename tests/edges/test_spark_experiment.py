@@ -96,6 +96,16 @@ def test_partitions_give_the_sums_of_one_machine(session: Any, kind: str, n: int
     found = gather(to_spark(session, rows).repartition(n), plan(), day="first_day")
 
     assert_same_sums(found, gather(rows, plan(), day="first_day"))
+    # Both ask by one SQL; what it has to find is told without it.
+    for arm in ("old", "new", "both"):
+        own, sums = rows.filter(variant=arm), found.arm(arm)
+        clicks = own["clicks"].to_numpy().astype(float)
+        at = sums.columns.index("clicks")
+        assert sums.n == own.height and sums.mean[at] == pytest.approx(clicks.mean(), rel=1e-12)
+        assert sums.covariances(["clicks"])[0, 0] == pytest.approx(clicks.var(ddof=1), rel=1e-12)
+        for (day, country), units_there in own.group_by("first_day", "country.of"):
+            cell = found.cells[arm, day, "country.of", country or "(none)"]
+            assert cell.n == units_there.height and cell.mean[at] == pytest.approx(units_there["clicks"].mean())
 
 
 def test_triggered_units_of_a_column_and_of_a_query(session: Any) -> None:

@@ -22,7 +22,10 @@ import reclens as rl
 from reclens.edges import _spark_rows, _spark_session
 from reclens.edges._spark_session import spark_session
 from reclens.edges.spark import Spark, SparkTables
+from reclens.experiment import Plan, gather
+from reclens.experiment.aggregate.gather import gather_events
 from spark_tables import EVERY, assert_equal, make_tables, to_spark
+from warehouse_tables import DAY, assert_same_sums, units, visits
 
 pytestmark = [pytest.mark.jvm, pytest.mark.filterwarnings("ignore")]  # pyspark leaves sockets open
 
@@ -161,6 +164,33 @@ def test_tables_that_are_not_there(session: Any, tmp_path: Path) -> None:
     for name in ("nosuch", f"{tmp_path}/nowhere"):
         with pytest.raises(rl.errors.DataError, match="there is no such table"):
             Spark(session=session).table(name)
+
+
+@pytest.fixture
+def few_tasks(session: Any) -> Iterator[None]:
+    """Four partitions after a shuffle, in place of 200."""
+    session.conf.set("spark.sql.shuffle.partitions", "4")
+    yield
+    session.conf.unset("spark.sql.shuffle.partitions")
+
+
+@pytest.mark.usefixtures("few_tasks")
+def test_triggered_units_and_events_of_an_experiment(session: Any) -> None:
+    rows, log = units(), visits(units())
+    frame = to_spark(session, rows)
+    frame.createOrReplaceTempView("bought_units")
+    metrics = {"spent": {"missing": "leave_out"}, "clicks": {"covariates": ("clicks_before",), "role": "secondary"}}
+    made = tuple({"name": name, "value": name, **more} for name, more in metrics.items())
+    arms = {"control": 0.5, "new": 0.5}
+    plan = Plan(name="t", arms=arms, metrics=made, segments=("country",), triggered="bought")  # pyright: ignore[reportArgumentType]
+    listed = plan.model_copy(update={"triggered": "SELECT user_id FROM bought_units WHERE bought = 1"})
+    logged = plan.model_copy(update={"start": DAY})
+
+    known = gather(rows, plan, day="first_day")
+    assert known.untriggered is not None and known.arm("new").n == rows.filter(variant="new")["bought"].sum()
+    for each in (plan, listed):
+        assert_same_sums(gather(frame.repartition(7), each, day="first_day"), known)
+    assert_same_sums(gather_events(to_spark(session, log).repartition(7), logged), gather_events(log, logged))
 
 
 def _cli(*argv: str, **around: str) -> subprocess.CompletedProcess[str]:
