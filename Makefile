@@ -30,6 +30,9 @@ dashboard: $(VENV)/.core  ## install what the dashboard needs, then open it on t
 	@$(PIP) --no-build-isolation --editable '.[dashboard]'
 	$(RUN)/reclens dashboard $(ARGS)
 
+# Processes that tests start find the modules compiled, in images that forbid Python to keep them too.
+test test-slow: export PYTHONDONTWRITEBYTECODE :=
+
 test: $(VENV)/.test browser  ## install, then run the tests in two processes (ARGS="-k ndcg" to choose, WORKERS=0 for one); says what is skipped and why
 	$(RUN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(ARGS)
 

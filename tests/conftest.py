@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import io
 import json
@@ -64,6 +65,11 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     finally:
         if not before and _polars_has_threads():
             collector.config.stash.setdefault(COMPUTING, []).append(collector.nodeid)
+
+
+def pytest_collection_finish() -> None:
+    """Exempt modules and thousands of collected tests from garbage collection, which would walk them to the end."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ def test_codes_have_no_blanks(sources) -> None:
     blanks = [
         f"{s.at(node)}: {choice.value!r}"
         for s in sources
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Subscript) and ast.unparse(node.value).rpartition(".")[2] == "Literal"
         for choice in ast.walk(node.slice)
         if isinstance(choice, ast.Constant) and isinstance(choice.value, str) and " " in choice.value

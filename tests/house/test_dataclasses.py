@@ -23,7 +23,7 @@ def test_records_of_many_fields_are_built_by_name(sources) -> None:
     long = [
         f"{source.at(node)} {node.name}"
         for source in sources
-        for node in ast.walk(source.tree)
+        for node in source.nodes
         if isinstance(node, ast.ClassDef)
         for decorator in node.decorator_list
         if "dataclass" in ast.unparse(decorator) and "kw_only=True" not in ast.unparse(decorator)

@@ -59,7 +59,7 @@ def test_files_are_replaced_in_one_place(sources) -> None:
     loose = {
         s.module
         for s in sources
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call)
         and (ast.unparse(node.func) in calls or any(ast.unparse(k) == "delete=False" for k in node.keywords))
     }

@@ -36,7 +36,7 @@ def test_functions_have_few_parameters(sources) -> None:
     many = {
         node.name: f"{s.at(node)} {node.name}: {n}"
         for s in sources
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (n := parameters(node)) > MOST_PARAMETERS
         and not is_command(node)

@@ -28,7 +28,7 @@ def test_the_library_prints_nothing(sources) -> None:
         s.at(node)
         for s in sources
         if s.room != "cli"
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert not loud, f"report by progress=, or return it: {loud}"
@@ -49,11 +49,11 @@ def test_no_global_random_state(sources) -> None:
     uses = [
         f"{s.at(node)} {ast.unparse(node)}"
         for s in sources
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random")
         if node.attr not in STREAMS
     ]
-    imports = [(s, node) for s in sources for node in ast.walk(s.tree) if isinstance(node, ast.Import)]
+    imports = [(s, node) for s in sources for node in s.nodes if isinstance(node, ast.Import)]
     uses += [s.at(node) for s, node in imports if "random" in {alias.name for alias in node.names}]
     assert not uses, f"randomness comes by rng= only: {uses}"
 
@@ -61,7 +61,7 @@ def test_no_global_random_state(sources) -> None:
 def test_nothing_is_pickled(sources) -> None:
     pickled = []
     for source in sources:
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             if {"pickle", "cloudpickle", "joblib", "marshal", "shelve"} & set(names):

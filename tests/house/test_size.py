@@ -33,7 +33,7 @@ def test_functions_are_short(sources) -> None:
     long = [
         f"{s.at(node)} {node.name}: {n} lines"
         for s in sources
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and (n := body_lines(node)) > MOST_LINES_A_BODY
     ]
     assert not long, f"bodies of more than {MOST_LINES_A_BODY} lines: {long}"

@@ -69,7 +69,7 @@ def test_no_message_is_rewritten(sources) -> None:
         s.at(node)
         for s in sources
         if s.room in ("cli", "dashboard", "job", "data")
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("re.sub", "re.compile")
         and any(isinstance(each, ast.Constant) and NAMED.search(str(each.value)) for each in ast.walk(node))
@@ -78,7 +78,7 @@ def test_no_message_is_rewritten(sources) -> None:
         s.at(node)
         for s in sources
         if s.room in ("cli", "dashboard", "job")
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call)
         and re.search(r"^str\((error|message)\)\.replace$|^(error|message)\.replace$", ast.unparse(node.func))
     ]
@@ -90,7 +90,7 @@ def test_pages_say_errors_in_their_own_words(sources) -> None:
         s.at(node)
         for s in sources
         if s.room == "dashboard"
-        for node in ast.walk(s.tree)
+        for node in s.nodes
         if isinstance(node, ast.Call) and ast.unparse(node) == "plain(str(error))"
     ]
     assert not found, f"say it by said_on_page: {found}"
