@@ -313,7 +313,7 @@ def incidents_chart(incidents: Sequence[Incident], *, first: date, last: date) -
         x=x,
         x2="to:T",
         y=rows_of("name", [row["name"] for row in rows], widest=190),
-        color=legend_above(colour, symbol="square", columns=len(names)),
+        color=legend_above(colour, symbol="square"),
         opacity=alt.condition("datum.open", alt.value(1), alt.value(0.55)),
         tooltip="tip:N",
     )
