@@ -40,9 +40,9 @@ def drawn_alone(workspace: Workspace, draw: Callable[[], None], *, key: str = "v
     def part() -> None:
         nonlocal again
         synthetic = store.synthetic_shown()
-        if again:
-            store.begin_part(workspace)
         with seen.part(page, key), standing(workspace):
+            if again:
+                store.begin_part(workspace)
             draw()
         if again:
             store.end()
