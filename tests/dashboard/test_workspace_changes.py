@@ -80,3 +80,15 @@ def test_a_page_reads_the_stamps_of_all_artefacts_once(open_page, two: Workspace
     monkeypatch.setattr(Workspace, "stamps", counted)
     open_page("diagnostics", folder=two.folder)
     assert len(read) <= 2, "when it begins, and for its first list"
+
+
+def test_a_part_is_redrawn_alone_only_while_the_workspace_stays_as_it_was(two: Workspace, monkeypatch) -> None:
+    whole: list[str] = []
+    monkeypatch.setattr(store.st, "session_state", {})
+    monkeypatch.setattr(store.st, "rerun", lambda: whole.append("page"))
+    store.begin(two)
+    store.begin_part(two)
+    assert not whole
+    two.remove("evaluation", "small-ease")
+    store.begin_part(two)
+    assert whole == ["page"]
