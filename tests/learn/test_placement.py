@@ -32,9 +32,11 @@ def test_options_are_in_an_order_of_the_learners_own_and_the_first_of_the_file_i
 )
 def test_the_first_phase_with_too_few_right_answers_is_where_to_start(wrong, start: str) -> None:
     chosen = [None if at in wrong else each.right for at, each in enumerate(ASKED)]
-    placed = grade_quiz(ASKED, chosen)
-    assert placed.start == start
-    assert sum(placed.right.values()) == 15 - len(list(wrong))
+    other = [(each.right + 1) % len(each.options) if at in wrong else each.right for at, each in enumerate(ASKED)]
+    for answers in (chosen, other):
+        placed = grade_quiz(ASKED, answers)
+        assert placed.start == start
+        assert sum(placed.right.values()) == 15 - len(list(wrong))
 
 
 def test_a_number_of_answers_that_is_not_that_of_the_questions_is_refused(tmp_path: Path) -> None:

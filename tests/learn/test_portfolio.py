@@ -272,12 +272,26 @@ def test_a_replay_finds_what_was_changed(site: Path, tmp_path: Path) -> None:
     assert verify_portfolio(site).whole
 
 
-@pytest.mark.parametrize("text", ["", "[", "[]", '{"kind": "reclens portfolio", "format": 2}', '{"kind": 1}'])
+STRANGE = {
+    "kind": "reclens portfolio",
+    "format": 1,
+    "projects": {"\x1b[2J": {"settings": {}, "numbers": []}},
+    "files": {},
+}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", "[]", '{"kind": "reclens portfolio", "format": 2}', '{"kind": 1}', json.dumps(STRANGE)]
+)
 def test_what_is_no_evidence_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         verify_portfolio(tmp_path)
     (tmp_path / "evidence.json").write_text(text)
     with pytest.raises(DataError, match="evidence"):
+        verify_portfolio(tmp_path)
+    (tmp_path / "evidence.json").unlink()
+    (tmp_path / "evidence.json").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="no regular file"):
         verify_portfolio(tmp_path)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ __all__ = ["PortfolioVerified", "verify_evidence", "verify_portfolio"]
 _EXACT: Final = 1e-6
 _MOST_FILES: Final = 100
 _MOST_NUMBERS: Final = 500
+_NAME: Final = re.compile(r"\w{1,40}")
 _CARDS: Final = ("code", "seed", "data", "protocol", "command", "verdict")
 """What a record says beside its numbers."""
 
@@ -241,6 +243,7 @@ def _read(text: str, source: str) -> dict[str, Any]:
         and isinstance(files, dict)
         and len(files) <= _MOST_FILES
         and all(isinstance(each, str) for each in files.values())
+        and all(_NAME.fullmatch(each) for each in projects)
         and all(_is_record(each) for each in projects.values())
     )
     if not fits or not projects:
