@@ -117,7 +117,7 @@ def test_ids_that_come_in_pieces_are_numbered_by_first_appearance(
     if kind == "text":  # of 3 bits, most texts share their key with others
         monkeypatch.setattr(vocabulary, "id_keys", lambda ids: ids.hash().to_numpy() % np.uint64(2**bits - 1))
     n = 6_000 if bits == 64 else 600
-    drawn = np.random.default_rng(0).integers(-n, n, 2 * n)
+    drawn = np.tile(np.random.default_rng(0).integers(-n, n, n), 2)  # each comes again, when the table has grown
     ids = pl.Series("item_id", drawn) if kind == "whole" else pl.Series("item_id", [f"i{each}" for each in drawn])
     numbering = Numbering()
 

@@ -101,6 +101,15 @@ def test_sums_do_not_depend_on_how_rows_come_in(kind: str, monkeypatch: pytest.M
     assert found.counts["lists_rows"] == own.lists.height and found.counts["truth_rows"] == own.truth.height
 
 
+def test_rules_of_the_lists_are_added() -> None:
+    own = make_tables("string", n=20)
+    gaps = own.lists.with_columns(pl.col("rank") * 2)  # so that the rank of every row is another one
+
+    found = total(plan(), shuffled(rows_of(gaps, own.truth), partitions=4))
+
+    assert {each["code"]: each["count"] for each in found.rules} == {"rank_gaps_closed": gaps.height}
+
+
 def test_partitions_without_rows_lists_or_truth() -> None:
     lists = pl.DataFrame({"user_id": ["u", "u"], "item_id": ["b", "a"], "rank": [2, 1]})
     truth = pl.DataFrame({"user_id": ["v"], "item_id": ["c"], "grade": [1]})
