@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 READ = "columns|bad_rows|between|duplicates|form|timestamp_format|decimal|delimiter|encoding|escape|header|quote|ids"
@@ -32,7 +32,7 @@ def test_messages_name_arguments_of_readers_by_an_advice(sources) -> None:
         f"{s.at(node)}: {node.value!r}"
         for s in sources
         if s.room in ROOMS
-        for node in _texts(s.tree)
+        for node in _texts(s.nodes)
         if NAMED.search(node.value)
     ]
     assert not found, f"give an Advice with a Setting, so that every surface names its own: {found}"
@@ -57,7 +57,7 @@ def test_messages_of_rooms_name_no_argument(sources) -> None:
         for s in sources
         if s.room in (ROOMS | {"stats", "world"}) - {"report"}
         and s.path.as_posix().removeprefix("src/reclens/") not in PYTHON_ALONE
-        for node in _texts(s.tree)
+        for node in _texts(s.nodes)
         if ANY.search(node.value) and " " in node.value and not re.search(r"\(Array\(|SELECT |\n", node.value)
     ]
     assert not found, f"give an Advice with a Setting, or an ArgumentValueError: {found}"
@@ -190,8 +190,8 @@ def f(k, folder):
     ]
 
 
-def _texts(tree: ast.AST):
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
+def _texts(nodes: Sequence[ast.AST]):
+    docs = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             yield node
