@@ -92,7 +92,8 @@ def check_version() -> None:
     numbers = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())
     if numbers < _OLDEST:
         raise MissingExtraError(
-            f"pyspark {found} is installed, and 4.0 or newer is needed. Run: pip install 'reclens[spark]'"
+            f"pyspark {found} is installed, and 4.0 or newer is needed. Run: pip install 'pyspark>=4', or "
+            "'pyspark-client>=4' in its place; the two do not stand beside each other."
         )
 
 
