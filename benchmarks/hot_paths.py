@@ -212,8 +212,8 @@ def experiments(folder: Path) -> Iterator[HotPath]:
         name="A/B sums of 2 × 1 million users × 5 metrics with CUPED, Polars",
         ours=lambda: gather(frame, plan, check_units=False, threads=2),
         operations=work | {"bytes": 8.0 * len(columns) * frame.height},
-        rest="Polars filters the rows of an arm, multiplies and adds: a nanosecond a sum and row; an eighth: an empty "
-        "DuckDB, which looks for rows without a unit",
+        rest="three quarters: Polars filters the rows of an arm, multiplies and adds, two nanoseconds a sum and row; a "
+        "sixth: an empty DuckDB, which looks for rows without a unit",
     )
 
 
