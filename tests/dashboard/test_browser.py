@@ -265,6 +265,7 @@ def test_files_are_uploaded_measured_kept_and_taken_back(
 def test_a_query_is_asked_and_its_rows_are_saved(browser_page, address: str, workspace: Workspace) -> None:
     opened(browser_page, f"{address}/data?view=SQL&sql=SELECT+*+FROM+split_small_test")
     coloured = "pre.sql-colours span"
+    browser_page.locator(coloured).nth(1).wait_for()
     assert browser_page.locator(coloured).all_inner_texts() == ["SELECT", "FROM"]
     field, typed = browser_page.locator(".st-key-sql textarea"), "SELECT 'a''b' AS \"from\", 2.5 -- why <b>"
     field.fill(typed)

@@ -20,10 +20,13 @@ from reclens.metrics.registry import parse
 from reclens.schema import stable_hash
 from spark_tables import Made, make_tables
 
-FACTS = facts_of(None, 0, offered=pl.Series(["a", "b", "c"]), features=None, attributes=None, relevant=None)
+
+def three() -> ItemFacts:
+    """A catalogue of three items."""
+    return facts_of(None, 0, offered=pl.Series(["a", "b", "c"]), features=None, attributes=None, relevant=None)
 
 
-def plan(facts: ItemFacts | None = FACTS, **how: Any) -> PartitionPlan:
+def plan(facts: ItemFacts | None, **how: Any) -> PartitionPlan:
     about: dict[str, Any] = {
         "specs": (parse("ndcg@10"), parse("coverage@10")),
         "convention": convention_named("trec"),
@@ -105,7 +108,7 @@ def test_rules_of_the_lists_are_added() -> None:
     own = make_tables("string", n=20)
     gaps = own.lists.with_columns(pl.col("rank") * 2)  # so that the rank of every row is another one
 
-    found = total(plan(), shuffled(rows_of(gaps, own.truth), partitions=4))
+    found = total(plan(three()), shuffled(rows_of(gaps, own.truth), partitions=4))
 
     assert {each["code"]: each["count"] for each in found.rules} == {"rank_gaps_closed": gaps.height}
 
@@ -115,10 +118,10 @@ def test_partitions_without_rows_lists_or_truth() -> None:
     truth = pl.DataFrame({"user_id": ["v"], "item_id": ["c"], "grade": [1]})
     nothing = rows_of(lists.clear(), truth.clear())
 
-    assert measure_partition(plan(), []) is None
-    assert measure_partition(plan(), [nothing, nothing]) is None
-    only_lists = measure_partition(plan(), [nothing, rows_of(lists, truth.clear())])
-    only_truth = measure_partition(plan(), [rows_of(lists.clear(), truth)])
+    assert measure_partition(plan(three()), []) is None
+    assert measure_partition(plan(three()), [nothing, nothing]) is None
+    only_lists = measure_partition(plan(three()), [nothing, rows_of(lists, truth.clear())])
+    only_truth = measure_partition(plan(three()), [rows_of(lists.clear(), truth)])
 
     # A list of nobody who is evaluated counts as one of a stranger; a user without a list has the value 0.
     assert only_lists is not None and only_truth is not None
@@ -134,19 +137,19 @@ def test_ranks_that_are_none_name_the_ids() -> None:
     truth = pl.DataFrame({"user_id": ["v"], "item_id": ["c"], "grade": [1]})
     lists = pl.DataFrame({"user_id": ["v", "v", "u"], "item_id": ["b", "a", "a"], "rank": [1.0, 1.0, 1.0]})
     with pytest.raises(DataError, match="user 'v' has 'a' and 'b' at rank 1"):
-        measure_partition(plan(), [rows_of(lists, truth)])
+        measure_partition(plan(three()), [rows_of(lists, truth)])
     for number, said in ((None, "'None' is not a whole number"), (float("nan"), "'None'"), (1.5, "'1.5' is not a")):
         odd = lists.with_columns(rank=pl.Series([1.0, number, 1.0], dtype=pl.Float64))
         with pytest.raises(DataError, match=said):
-            measure_partition(plan(), [rows_of(odd, truth)])
+            measure_partition(plan(three()), [rows_of(odd, truth)])
 
 
 def test_items_that_are_joined_keep_their_facts() -> None:
     lists = pl.DataFrame({"user_id": ["v", "v", "u"], "item_id": ["b", "z", "a"], "rank": [1, 2, 1]})
     truth = pl.DataFrame({"user_id": ["v", "u"], "item_id": ["b", "b"], "grade": [1, 1]})
-    rows = rows_of(lists, truth).join(FACTS.table(), on="item_id", how="left", maintain_order="left")
+    rows = rows_of(lists, truth).join(three().table(), on="item_id", how="left", maintain_order="left")
 
-    joined = [measure_partition(plan(facts, n_items=3), [rows]) for facts in (FACTS, None)]
+    joined = [measure_partition(plan(facts, n_items=3), [rows]) for facts in (three(), None)]
 
     assert joined[0] is not None and joined[1] is not None
     assert joined[0].counts == joined[1].counts and joined[0].exposure.equals(joined[1].exposure)
