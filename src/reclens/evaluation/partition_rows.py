@@ -91,7 +91,7 @@ class Listed:
         if not (same & ~(numbers[1:] > numbers[:-1])).any():
             return rows
         order = np.lexsort((numbers, owner))
-        held, owner = numbers[order], owner[order]
+        held = numbers[order]  # users stay where they are: `same` still holds
         if (same & (held[1:] == held[:-1])).any():
             place = self.items[ITEM].rank("dense").to_numpy()
             order = np.lexsort((place[rows[ITEM].to_numpy()], numbers, rows[USER].to_numpy()))

@@ -152,7 +152,16 @@ def _at_once(hidden: torch.Tensor, columns: int) -> int:
     return max(1, most)
 
 
-class _FullSoftmax(torch.autograd.Function):
+class _Known(torch.autograd.Function):
+    """A function whose gradients the forward pass has saved, one for each argument but the last two."""
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        found = ((grads[0] * each).to(kind) for each, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True))
+        return *found, None, None
+
+
+class _FullSoftmax(_Known):
     """Computes both gradients in the forward pass, where the logits are at hand."""
 
     @staticmethod
@@ -173,13 +182,8 @@ class _FullSoftmax(torch.autograd.Function):
         ctx.kinds = hidden.dtype, items.dtype
         return total / len(states)
 
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        of_states, of_table = ctx.saved_tensors
-        return (grads[0] * of_states).to(ctx.kinds[0]), (grads[0] * of_table).to(ctx.kinds[1]), None, None
 
-
-class _SampledSoftmax(torch.autograd.Function):
+class _SampledSoftmax(_Known):
     """Computes the gradients in the forward pass, where the logits are at hand."""
 
     @staticmethod
@@ -206,8 +210,3 @@ class _SampledSoftmax(torch.autograd.Function):
         ctx.save_for_backward(*(each / len(states) for each in (of_states, of_own, of_table)))
         ctx.kinds = hidden.dtype, positive.dtype, drawn.dtype
         return total / len(states)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
-        found = ((grads[0] * each).to(kind) for each, kind in zip(ctx.saved_tensors, ctx.kinds, strict=True))
-        return *found, None, None
